@@ -1,0 +1,62 @@
+package workflows
+
+import "fmt"
+
+// Refusal is the only error whose text people see: what was refused, why, and what to do next. It is recorded.
+type Refusal struct {
+	Code     string // stable, for tests and statistics
+	Sentence string // what and why, one sentence or two
+	Next     string // what the person can do; may be empty
+}
+
+// Error makes a Refusal usable as an error; callers find it with errors.As.
+func (r *Refusal) Error() string {
+	if r.Next == "" {
+		return r.Sentence
+	}
+	return r.Sentence + " " + r.Next
+}
+
+// Codes of refusals. A code is never reused for another meaning.
+const (
+	CodeUnknown        = "unknown"      // no such thing, or not for your eyes: the same answer
+	CodeNoPolicy       = "no_policy"    // no owner or no workflow: nobody can request it
+	CodeNotEligible    = "not_eligible" // may not ask for this
+	CodeNotInInventory = "not_in_inventory"
+	CodeBadField       = "bad_field"
+	CodeTooLong        = "too_long"
+	CodeNobody         = "nobody"       // a selector yields nobody: never everybody
+	CodeDirectory      = "directory"    // could not ask who people are: fail closed
+	CodeFormChanged    = "form_changed" // the policy changed while the form was open
+	CodeSelfApproval   = "self_approval"
+	CodeNotApprover    = "not_approver"
+	CodeNotHuman       = "not_human"
+	CodeGuest          = "guest"
+	CodeInactive       = "inactive"
+	CodeUnlinked       = "unlinked"
+	CodeAlreadyVoted   = "already_voted"
+	CodeRepeat         = "repeat"  // decided an earlier stage of the same request
+	CodeStale          = "stale"   // what was shown is not what would be decided
+	CodeLate           = "late"    // the deadline had passed when the click arrived
+	CodeDecided        = "decided" // already final
+	CodeReasonNeeded   = "reason_needed"
+	CodeNotYours       = "not_yours"
+	CodeNoVote         = "no_vote"
+	CodeNotActive      = "not_active" // no grant to give back or revoke
+	CodeRunbook        = "runbook"    // not approved, changed, expired or used up
+	CodeReviewer       = "reviewer"   // the invoker cannot review
+	CodeOverdue        = "overdue_review"
+	CodeTooMany        = "too_many"
+	CodeTampered       = "tampered"    // a button that we did not make, or from another message
+	CodeRevokeOnly     = "revoke_only" // the ledger failed a check; only revoking goes on
+)
+
+// Refuse builds a Refusal.
+func Refuse(code, sentence, next string) *Refusal {
+	return &Refusal{Code: code, Sentence: sentence, Next: next}
+}
+
+// Refusef is Refuse with a formatted sentence.
+func Refusef(code, next, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Sentence: fmt.Sprintf(format, args...), Next: next}
+}

@@ -1,0 +1,219 @@
+package workflows
+
+import (
+	"strconv"
+	"time"
+)
+
+// RequestKind says what an approved request does.
+type RequestKind string
+
+// The kinds of request.
+const (
+	KindCredential RequestKind = "credential" // yields a short-lived credential (a certificate)
+	KindElevation  RequestKind = "elevation"  // raises what an existing account may do
+	KindPreapprove RequestKind = "runbook"    // approves the exact text of a runbook for later incidents
+)
+
+// Span is a length of time in whole seconds, as compiled policies spell it.
+type Span int64
+
+// SpanOf cuts d to whole seconds.
+func SpanOf(d time.Duration) Span { return Span(d / time.Second) }
+
+// Duration is the span as a time.Duration.
+func (s Span) Duration() time.Duration { return time.Duration(s) * time.Second }
+
+// String is the grammar of the files: minutes, hours or days, whichever is whole.
+func (s Span) String() string {
+	switch {
+	case s != 0 && s%(24*3600) == 0:
+		return strconv.FormatInt(int64(s)/(24*3600), 10) + "d"
+	case s != 0 && s%3600 == 0:
+		return strconv.FormatInt(int64(s)/3600, 10) + "h"
+	case s%60 == 0:
+		return strconv.FormatInt(int64(s)/60, 10) + "m"
+	default:
+		return strconv.FormatInt(int64(s), 10) + "s"
+	}
+}
+
+// Workflow is a compiled chain: a policy version is the canonical JSON of this value, which carries everything it
+// names, and its hash is the SHA-256 of those bytes. Fields are append-only: a verifier decodes old versions for ever.
+type Workflow struct {
+	ID           WorkflowID    `json:"id"`
+	Title        string        `json:"title"`
+	Purpose      string        `json:"purpose"`
+	Kind         RequestKind   `json:"kind"`
+	Owner        PersonID      `json:"owner"`
+	Ask          Selector      `json:"ask"` // who may ask; empty: nobody
+	For          []string      `json:"for"` // ForSelf, ForOwned
+	Entitlements []Entitlement `json:"entitlements,omitempty"`
+	Fields       []Field       `json:"fields,omitempty"`
+	Longest      Span          `json:"longest"`    // the longest access (or validity of a runbook approval)
+	Usual        Span          `json:"usual"`      // what the form offers first
+	ReasonMin    int           `json:"reason_min"` // characters
+	Stages       []Stage       `json:"stages"`
+	Channel      string        `json:"channel"`        // "#access": where the card stands; empty: direct messages only
+	SeenBy       string        `json:"seen_by"`        // SeenByParties or SeenByMembers
+	Uses         int           `json:"uses,omitempty"` // KindPreapprove: how often the approved text may be invoked
+}
+
+// Whom a request may be for.
+const (
+	ForSelf  = "self"
+	ForOwned = "owned" // a non-human identity that the requester owns or backs up
+)
+
+// Who may read a request besides its parties, security and auditors.
+const (
+	SeenByParties = "parties"
+	SeenByMembers = "members"
+)
+
+// Stage is one ordered step of a chain. A stage never reopens; its quorum counts distinct persons, never the requester,
+// and, unless Repeat is set, never somebody who approved an earlier stage.
+type Stage struct {
+	Name      string      `json:"name"`
+	Approvers Selector    `json:"approvers"`
+	Quorum    int         `json:"quorum"`
+	Remind    Span        `json:"remind,omitempty"`
+	Escalate  *Escalation `json:"escalate,omitempty"`
+	Timeout   Span        `json:"timeout"`
+	Repeat    bool        `json:"repeat,omitempty"`
+}
+
+// Escalation widens the approvers of a stage after a delay; those asked first stay valid and the quorum stays.
+type Escalation struct {
+	After     Span     `json:"after"`
+	Approvers Selector `json:"approvers"`
+}
+
+// Selector names people. The empty selector yields nobody, never everybody.
+type Selector struct {
+	Anyone        bool       `json:"anyone,omitempty"` // every active full member in the people file; only for Ask
+	People        []PersonID `json:"people,omitempty"`
+	Groups        []Group    `json:"groups,omitempty"`      // groups of the people file, as they stood when compiled
+	ChatGroups    []string   `json:"chat_groups,omitempty"` // user groups of the chat, by handle; asked when needed
+	TargetOwner   bool       `json:"target_owner,omitempty"`
+	IdentityOwner bool       `json:"identity_owner,omitempty"` // owner or backup owner of the non-human identity
+	Manager       bool       `json:"manager,omitempty"`        // of the requester
+	Exclude       []PersonID `json:"exclude,omitempty"`
+}
+
+// IsEmpty tells whether the selector cannot name anybody.
+func (s Selector) IsEmpty() bool {
+	return !s.Anyone && !s.TargetOwner && !s.IdentityOwner && !s.Manager &&
+		len(s.People) == 0 && len(s.Groups) == 0 && len(s.ChatGroups) == 0
+}
+
+// Group is a named list of people.
+type Group struct {
+	Name    string     `json:"name"`
+	Members []PersonID `json:"members"`
+}
+
+// Entitlement is one role or scope on a target, with what an approver and an auditor need to know about it.
+type Entitlement struct {
+	Target       TargetID            `json:"target"`
+	ID           EntitlementID       `json:"id"`
+	TargetTitle  string              `json:"target_title"`
+	Title        string              `json:"title"`
+	Description  string              `json:"description"`
+	BusinessTask string              `json:"business_task"`
+	Owner        PersonID            `json:"owner"`
+	Backup       PersonID            `json:"backup,omitempty"`
+	Environment  string              `json:"environment"`
+	DataClass    string              `json:"data_class"`
+	ReviewDate   string              `json:"review_date"` // YYYY-MM-DD
+	Connector    string              `json:"connector"`   // "sshca", "postgres"
+	Params       map[string][]string `json:"params"`      // the connector's own words: principals, extensions, role …
+	Longest      Span                `json:"longest,omitempty"`
+	Shared       bool                `json:"shared,omitempty"`  // one membership for all overlapping grants (a role), not one artefact each (a certificate)
+	Account      bool                `json:"account,omitempty"` // needs the holder's account name on the target
+}
+
+// Name is "target/entitlement", as people type it.
+func (e Entitlement) Name() string { return string(e.Target) + "/" + string(e.ID) }
+
+// Field is one typed input of the request form.
+type Field struct {
+	Name     string   `json:"name"`
+	Label    string   `json:"label"`
+	Help     string   `json:"help,omitempty"`
+	Type     string   `json:"type"` // FieldText …
+	Optional bool     `json:"optional,omitempty"`
+	Choices  []string `json:"choices,omitempty"`
+	Pattern  string   `json:"pattern,omitempty"` // RE2, anchored by us, ≤ 200 characters
+	MaxLen   int      `json:"max_len,omitempty"`
+}
+
+// Types of a form field. Text is personal or free and lies sealed beside the ledger; the others stand in the leaf.
+const (
+	FieldText   = "text"
+	FieldChoice = "choice"
+	FieldTicket = "ticket"
+	FieldSSHKey = "ssh_key" // one line of an OpenSSH public key; its comment is dropped
+)
+
+// Entitlement finds one of the workflow's entitlements.
+func (w *Workflow) Entitlement(t TargetID, e EntitlementID) (Entitlement, bool) {
+	for _, x := range w.Entitlements {
+		if x.Target == t && x.ID == e {
+			return x, true
+		}
+	}
+	return Entitlement{}, false
+}
+
+// Allows tells whether the workflow may be asked for this kind of holder (ForSelf, ForOwned).
+func (w *Workflow) Allows(whom string) bool {
+	for _, f := range w.For {
+		if f == whom {
+			return true
+		}
+	}
+	return false
+}
+
+// LongestFor is the longest access to one entitlement: the smaller of the workflow's and the entitlement's own cap.
+func (w *Workflow) LongestFor(e Entitlement) Span {
+	if e.Longest > 0 && e.Longest < w.Longest {
+		return e.Longest
+	}
+	return w.Longest
+}
+
+// Seat is one person on a roster and why.
+type Seat struct {
+	Person PersonID `json:"person"`
+	Why    string   `json:"why"` // "named", "group:dba", "chat:@dba", "target_owner", "identity_owner", "manager"
+}
+
+// Standing is what the directory answered about a person when asked; the zero value is "not asked", which refuses.
+type Standing struct {
+	Known    bool // the directory answered
+	Linked   bool // the account belongs to a person in the people file
+	Active   bool
+	Human    bool  // not a bot, workflow or app user
+	Member   bool  // a full member of an installed workspace: not a guest, not external
+	Selected bool  // the stage's selector still yields the person, and the current workflow does not exclude them
+	Asked    Stamp // when the directory was asked
+}
+
+// Refusal says why somebody with this standing cannot decide; nil when they can.
+func (s Standing) Refusal() *Refusal {
+	switch {
+	case !s.Known:
+		return Refuse(CodeDirectory, "I could not check who you are just now, so nothing was recorded as a decision.", "Try again in a minute.")
+	case !s.Human:
+		return Refuse(CodeNotHuman, "Only people decide; this account is a bot or an app.", "")
+	case !s.Active:
+		return Refuse(CodeInactive, "This account is deactivated.", "")
+	case !s.Member:
+		return Refuse(CodeGuest, "Guests and people from other organisations cannot decide here.", "Ask a full member who is on the list.")
+	case !s.Linked:
+		return Refuse(CodeUnlinked, "This account is not linked to a person in the people file, so it cannot decide.", "Ask the operator to add you to people.yaml.")
+	}
+	return nil
+}
