@@ -1,0 +1,38 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Ledger is the one way to change anything. Package store implements it.
+type Ledger interface {
+	// Update gives decide the histories of the named streams inside one write transaction and appends what it returns,
+	// together with the jobs, lists and surfaces that follow. It is durable when it returns. An error from decide means
+	// "could not decide": nothing is written. A Refusal is part of the Outcome: its event is committed, then it is
+	// returned in the Result. cause is the inbox row, job or call being consumed: a consumed cause returns its first
+	// result and decide is not called. decide may run more than once: no side effects; ids, salts and keys are made
+	// before Update or by append.
+	Update(ctx context.Context, cause Cause, streams []workflows.StreamID, decide func(workflows.Facts) (workflows.Outcome, error)) (Result, error)
+
+	// History reads one stream as committed.
+	History(ctx context.Context, s workflows.StreamID) ([]workflows.Record, error)
+
+	// List reads a named list of one member, highest Sort first. limit 0 means the store's own cap.
+	List(ctx context.Context, list, member string, limit int) ([]workflows.StreamID, error)
+
+	// Document reads an immutable text by its hash.
+	Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error)
+}
+
+// Cause names what an Update consumes, so that it is consumed once: "inbox/…", "job/…", "cli/…", "api/…", "start/…". The
+// empty cause is never remembered.
+type Cause string
+
+// Result is what an Update committed, or had committed when its cause was consumed before.
+type Result struct {
+	Records  []workflows.Record
+	Refusal  *workflows.Refusal
+	Replayed bool // the cause had been consumed: this is its first result
+}
