@@ -19,10 +19,12 @@ type Submitted struct {
 	Texts       map[string]string `json:"texts,omitempty" seal:"true"`
 	Reason      string            `json:"reason" seal:"true"`
 	Plan        []PlannedStage    `json:"plan"`
-	Digest      string            `json:"digest"`  // sha256 of what is asked, in canonical form
-	Channel     string            `json:"channel"` // "slack", "cli"
-	Authn       string            `json:"authn"`   // "slack-click", "unix-peer"
-	Rule        string            `json:"rule"`    // which rule of the policy let it through, in words
+	Digest      string            `json:"digest"`            // sha256 of what is asked, in canonical form
+	Channel     string            `json:"channel"`           // "slack", "cli"
+	Authn       string            `json:"authn"`             // "slack-click", "unix-peer"
+	Rule        string            `json:"rule"`              // which rule of the policy let it through, in words
+	Card        string            `json:"card,omitempty"`    // channel where the card stands
+	Nonce       string            `json:"nonce" seal:"true"` // makes the digest say nothing about guessable text
 	Drill       bool              `json:"drill,omitempty"`
 }
 
