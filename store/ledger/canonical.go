@@ -241,13 +241,13 @@ func sortedKeys[V any](room []string, m map[string]V) []string {
 	for k := range m {
 		room = append(room, k)
 	}
-	slices.SortFunc(room, compareUTF16)
+	slices.SortFunc(room, compareUTF16[string, string])
 	return room
 }
 
 // compareUTF16 orders as RFC 8785, 3.2.3 wants: by UTF-16 code units. That is the order of the bytes, except that a character beyond
 // U+FFFF (lead byte F0 and up, a surrogate pair D800-DFFF) sorts before U+E000 to U+FFFF (lead bytes EE and EF).
-func compareUTF16(a, b string) int {
+func compareUTF16[A, B string | []byte](a A, b B) int {
 	n := min(len(a), len(b))
 	for i := range n {
 		x, y := a[i], b[i]

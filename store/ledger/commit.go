@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -73,8 +72,18 @@ func Open(commitment string, o Opening) bool {
 	return isSealedName(o.Field) && hmac.Equal([]byte(Commit(o.Salt, o.Field, o.Value)), []byte(commitment))
 }
 
-func isSealedName(s string) bool {
-	return s != "" && len(s) <= maxStream && utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+func isSealedName[S string | []byte](s S) bool {
+	if len(s) == 0 || len(s) > maxStream {
+		return false
+	}
+	ascii := true
+	for i := range len(s) {
+		if s[i] == 0 {
+			return false
+		}
+		ascii = ascii && s[i] < 0x80
+	}
+	return ascii || utf8.ValidString(string(s))
 }
 
 const documentPrefix = "sha256:"
@@ -85,7 +94,7 @@ func DocumentHash(b []byte) string {
 	return documentPrefix + hex.EncodeToString(h[:])
 }
 
-func isDocumentHash(s string) bool {
-	hash, ok := strings.CutPrefix(s, documentPrefix)
-	return ok && isHash(hash)
+func isDocumentHash[S string | []byte](s S) bool {
+	const n = len(documentPrefix)
+	return len(s) > n && string(s[:n]) == documentPrefix && isHash(s[n:])
 }

@@ -165,24 +165,26 @@ func (l *Leaf) check() error {
 }
 
 // isName tells whether s can stand in a line of text for a person: no control characters, nothing invalid.
-func isName(s string, limit int) bool {
-	if s == "" || len(s) > limit || !utf8.ValidString(s) {
+func isName[S string | []byte](s S, limit int) bool {
+	if len(s) == 0 || len(s) > limit {
 		return false
 	}
+	ascii := true
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] == 0x7F {
 			return false
 		}
+		ascii = ascii && s[i] < 0x80
 	}
-	return true
+	return ascii || utf8.ValidString(string(s))
 }
 
 // isHash tells whether s is 64 lower-case hexadecimal digits, the one spelling of 32 bytes in leaves.
-func isHash(s string) bool {
+func isHash[S string | []byte](s S) bool {
 	if len(s) != 64 {
 		return false
 	}
-	for i := range len(s) {
+	for i := range 64 {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false
 		}
@@ -194,7 +196,7 @@ func isHash(s string) bool {
 // encoding and one hash.
 func Decode(b []byte) (Leaf, error) {
 	var l Leaf
-	err := walkLeaf(b, func(s *scanner, name string) error { return l.member(s, name) })
+	err := walkLeaf(b, l.member)
 	if err == nil {
 		err = l.check()
 	}
@@ -208,7 +210,7 @@ func Decode(b []byte) (Leaf, error) {
 const required = 1<<2 | 1<<3 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11
 
 // walkLeaf reads the members of a leaf in order and makes sure that the required ones are there; member must read each value.
-func walkLeaf(b []byte, member func(s *scanner, name string) error) error {
+func walkLeaf(b []byte, member func(s *scanner, name []byte) error) error {
 	if len(b) < MinLeafBytes || len(b) > MaxLeafBytes {
 		return fmt.Errorf("%d bytes are outside %d to %d", len(b), MinLeafBytes, MaxLeafBytes)
 	}
@@ -216,11 +218,11 @@ func walkLeaf(b []byte, member func(s *scanner, name string) error) error {
 		return errNotUTF8
 	}
 	s, seen, next := scanner{b: b}, 0, 0
-	err := s.members(1, func(key string) error {
-		for next < len(envelope) && envelope[next] < key {
+	err := s.members(1, func(key []byte) error {
+		for next < len(envelope) && compareUTF16(envelope[next], key) < 0 {
 			next++
 		}
-		if next < len(envelope) && envelope[next] == key {
+		if next < len(envelope) && envelope[next] == string(key) {
 			seen |= 1 << next
 		}
 		return member(&s, key)
@@ -236,30 +238,31 @@ func walkLeaf(b []byte, member func(s *scanner, name string) error) error {
 	return nil
 }
 
-func (l *Leaf) member(s *scanner, name string) (err error) {
-	switch name {
+func (l *Leaf) member(s *scanner, name []byte) (err error) {
+	switch string(name) {
 	case "actor":
-		l.Actor, err = s.text()
+		l.Actor, err = s.stringText()
 	case "cause":
-		l.Cause, err = s.text()
+		l.Cause, err = s.stringText()
 	case "id":
-		l.ID, err = s.text()
+		l.ID, err = s.stringText()
 	case "mono":
 		l.Mono, err = s.mono()
 	case "person":
-		l.Person, err = s.text()
+		l.Person, err = s.stringText()
 	case "policy":
-		l.Policy, err = s.text()
+		l.Policy, err = s.stringText()
 	case "sealed":
-		l.Sealed, err = s.sealed()
+		l.Sealed = make(map[string]string, 4)
+		err = s.sealed(func(k, c []byte) { l.Sealed[string(k)] = string(c) })
 	case "seq":
 		l.Seq, err = s.integer()
 	case "stream":
-		l.Stream, err = s.text()
+		l.Stream, err = s.stringText()
 	case "time":
 		l.Time, err = s.time()
 	case "type":
-		l.Type, err = s.text()
+		l.Type, err = s.stringText()
 	case "v":
 		var v int64
 		v, err = s.integer()
@@ -268,19 +271,24 @@ func (l *Leaf) member(s *scanner, name string) (err error) {
 		if l.Fields == nil {
 			l.Fields = make(map[string]any, 8)
 		}
-		l.Fields[name], err = s.value(2)
+		l.Fields[string(name)], err = s.value(2)
 	}
 	return err
 }
 
 var errEmpty = errors.New("an empty value of the envelope must be left out")
 
-func (s *scanner) text() (string, error) {
+func (s *scanner) text() ([]byte, error) {
 	raw, escaped, err := s.str()
 	if err == nil && len(raw) == 0 {
 		err = errEmpty
 	}
 	return unescape(raw, escaped), err
+}
+
+func (s *scanner) stringText() (string, error) {
+	b, err := s.text()
+	return string(b), err
 }
 
 func (s *scanner) mono() (int64, error) {
@@ -322,13 +330,99 @@ func (s *scanner) time() (int64, error) {
 	return us, nil
 }
 
-func (s *scanner) sealed() (map[string]string, error) {
-	m := make(map[string]string, 4)
-	err := s.members(2, func(k string) (err error) { m[k], err = s.text(); return err })
-	if err == nil && len(m) == 0 {
+// sealed reads the commitments and hands each to one.
+func (s *scanner) sealed(one func(field, commitment []byte)) error {
+	none := true
+	err := s.members(2, func(k []byte) error {
+		none = false
+		c, err := s.text()
+		if err == nil && (!isSealedName(k) || !isHash(c)) {
+			return fmt.Errorf("%q is not a commitment", c)
+		}
+		one(k, c)
+		return err
+	})
+	if err == nil && none {
 		err = errEmpty
 	}
-	return m, err
+	return err
+}
+
+// glimpse is what a verifier needs of each of a million leaves: the envelope, pointing into the leaf. It accepts exactly what Decode
+// accepts.
+type glimpse struct {
+	typ, id, stream, policy []byte
+	seq, time, mono         int64
+	sealed                  []byte // the object of commitments as it stands in the leaf
+	commitments             int
+}
+
+func (g *glimpse) read(b []byte) error {
+	*g = glimpse{}
+	return walkLeaf(b, g.member)
+}
+
+func (g *glimpse) member(s *scanner, name []byte) (err error) {
+	switch string(name) {
+	case "type":
+		g.typ, err = s.name(maxName)
+	case "id":
+		g.id, err = s.name(maxName)
+	case "stream":
+		g.stream, err = s.name(maxStream)
+	case "actor", "person", "cause":
+		_, err = s.name(maxStream)
+	case "policy":
+		if g.policy, err = s.text(); err == nil && !isDocumentHash(g.policy) {
+			err = fmt.Errorf("%q is not the hash of a document", g.policy)
+		}
+	case "seq":
+		g.seq, err = s.positive()
+	case "v":
+		_, err = s.positive()
+	case "time":
+		g.time, err = s.time()
+	case "mono":
+		g.mono, err = s.mono()
+	case "sealed":
+		start := s.i
+		err = s.sealed(func(_, _ []byte) { g.commitments++ })
+		g.sealed = s.b[start:s.i]
+	default:
+		err = s.skip(2)
+	}
+	return err
+}
+
+func (s *scanner) name(limit int) ([]byte, error) {
+	b, err := s.text()
+	if err == nil && !isName(b, limit) {
+		err = fmt.Errorf("%q is not printable or longer than %d bytes", b, limit)
+	}
+	return b, err
+}
+
+func (s *scanner) positive() (int64, error) {
+	n, err := s.integer()
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%d is not a positive number", n)
+	}
+	return n, err
+}
+
+// commitment finds one field among the sealed ones.
+func (g *glimpse) commitment(field string) string {
+	if len(g.sealed) == 0 {
+		return ""
+	}
+	var found string
+	s := scanner{b: g.sealed}
+	_ = s.sealed(func(k, c []byte) { // read without error once already
+		if string(k) == field {
+			found = string(c)
+		}
+	})
+	return found
 }
 
 // FormatTime writes microseconds since 1970 as leaves do: 2026-11-22T01:02:03.456789Z. Times among Fields are written with it.

@@ -85,10 +85,10 @@ func (s *scanner) escape() error {
 	return fmt.Errorf("offset %d: this escape is not canonical", s.i)
 }
 
-// unescape turns the raw inside of a scanned string into its text.
-func unescape(raw []byte, escaped bool) string {
+// unescape turns the raw inside of a scanned string into its text, which is raw itself where there is no escape.
+func unescape(raw []byte, escaped bool) []byte {
 	if !escaped {
-		return string(raw)
+		return raw
 	}
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
@@ -115,7 +115,7 @@ func unescape(raw []byte, escaped bool) string {
 			out = append(out, raw[i])
 		}
 	}
-	return string(out)
+	return out
 }
 
 // integer reads an integer in its one spelling: no plus, no leading zero, no minus zero, within ±MaxInt.
@@ -152,7 +152,7 @@ func (s *scanner) skip(depth int) error {
 		_, _, err := s.str()
 		return err
 	case '{':
-		return s.members(depth, func(string) error { return s.skip(depth + 1) })
+		return s.members(depth, func([]byte) error { return s.skip(depth + 1) })
 	case '[':
 		return s.elements(depth, func() error { return s.skip(depth + 1) })
 	case 't':
@@ -172,10 +172,10 @@ func (s *scanner) value(depth int) (any, error) {
 	switch s.peek() {
 	case '"':
 		raw, escaped, err := s.str()
-		return unescape(raw, escaped), err
+		return string(unescape(raw, escaped)), err
 	case '{':
 		m := map[string]any{}
-		err := s.members(depth, func(k string) (err error) { m[k], err = s.value(depth + 1); return err })
+		err := s.members(depth, func(k []byte) (err error) { m[string(k)], err = s.value(depth + 1); return err })
 		return m, err
 	case '[':
 		list := []any{}
@@ -197,14 +197,15 @@ func (s *scanner) value(depth int) (any, error) {
 }
 
 // members reads an object whose keys must rise strictly, and hands each key to one, which must read its value.
-func (s *scanner) members(depth int, one func(key string) error) error {
+func (s *scanner) members(depth int, one func(key []byte) error) error {
 	if depth > MaxDepth {
 		return errDeep
 	}
 	if err := s.expect('{'); err != nil {
 		return err
 	}
-	prev, first := "", true
+	var prev []byte
+	first := true
 	for s.peek() != '}' {
 		if !first {
 			if err := s.expect(','); err != nil {
