@@ -1,0 +1,105 @@
+package grants
+
+import "github.com/countersign-bot/countersign/workflows"
+
+// The events of a grant stream. Append-only, see workflows.Event.
+
+// Approved says that access is due: a request was approved or a runbook was invoked. Its end is absolute from here on.
+type Approved struct {
+	Grant       workflows.GrantID       `json:"grant"`
+	Request     workflows.RequestID     `json:"request,omitempty"`
+	Runbook     workflows.RunbookID     `json:"runbook,omitempty"`
+	Incident    string                  `json:"incident,omitempty"`
+	Identity    workflows.IdentityID    `json:"identity"`
+	Requester   workflows.PersonID      `json:"requester"`
+	Approvers   []workflows.PersonID    `json:"approvers,omitempty"` // whose votes made it; empty for break glass
+	Owner       workflows.PersonID      `json:"owner"`               // of the target
+	Target      workflows.TargetID      `json:"target"`
+	TargetTitle string                  `json:"target_title"`
+	Entitlement workflows.EntitlementID `json:"entitlement"`
+	Title       string                  `json:"title"`
+	Connector   string                  `json:"connector"`
+	Params      map[string][]string     `json:"params"`
+	Fields      map[string]string       `json:"fields,omitempty"`
+	Account     string                  `json:"account,omitempty" seal:"true"`
+	Holder      string                  `json:"holder,omitempty" seal:"true"` // display name, for the target's own logs
+	Shared      bool                    `json:"shared,omitempty"`             // one membership for all overlapping grants
+	EndsAt      workflows.Stamp         `json:"ends_at"`
+	EndsMono    int64                   `json:"ends_mono"` // ledger-monotonic nanoseconds
+	Drill       bool                    `json:"drill,omitempty"`
+}
+
+// Started says that the target has the access, with what it answered.
+type Started struct {
+	Grant    workflows.GrantID `json:"grant"`
+	Ref      string            `json:"ref"`
+	Facts    map[string]string `json:"facts,omitempty"`
+	Personal map[string]string `json:"personal,omitempty" seal:"true"`
+	Use      string            `json:"use,omitempty" seal:"true"` // JSON of runbooks.Use
+}
+
+// AttemptFailed records a call to the target that did not succeed: the first of a row, and one at each alarm.
+type AttemptFailed struct {
+	Grant workflows.GrantID `json:"grant"`
+	Op    string            `json:"op"` // "start" or "revoke"
+	Class string            `json:"class"`
+	Text  string            `json:"text"`
+}
+
+// Failed says that the access could not be made and never will be.
+type Failed struct {
+	Grant workflows.GrantID `json:"grant"`
+	Why   string            `json:"why"`
+}
+
+// Ending says that the access is over and must be taken back, or that another grant keeps the shared membership.
+type Ending struct {
+	Grant  workflows.GrantID `json:"grant"`
+	How    string            `json:"how"` // HowExpired …
+	Why    string            `json:"why,omitempty" seal:"true"`
+	KeptBy workflows.GrantID `json:"kept_by,omitempty"`
+}
+
+// How a grant ends.
+const (
+	HowExpired  = "expired"
+	HowReturned = "returned" // the holder was done early
+	HowRevoked  = "revoked"
+)
+
+// Overdue says that a revocation has not succeeded: level 1 after a minute, 2 after five.
+type Overdue struct {
+	Grant workflows.GrantID `json:"grant"`
+	Level int               `json:"level"`
+}
+
+// Revoked says that the target took the access back, and what reading it back showed.
+type Revoked struct {
+	Grant    workflows.GrantID `json:"grant"`
+	Presence string            `json:"presence"` // "absent" or "unconfirmed"
+	Facts    map[string]string `json:"facts,omitempty"`
+	Leaves   string            `json:"leaves,omitempty"` // what the revocation does not end
+}
+
+// Verified says that a revocation that was unconfirmed has been read back as gone.
+type Verified struct {
+	Grant workflows.GrantID `json:"grant"`
+}
+
+// Kind names for the ledger.
+func (Approved) Kind() string      { return "grant.approved" }
+func (Started) Kind() string       { return "grant.started" }
+func (AttemptFailed) Kind() string { return "grant.attempt_failed" }
+func (Failed) Kind() string        { return "grant.failed" }
+func (Ending) Kind() string        { return "grant.ending" }
+func (Overdue) Kind() string       { return "grant.overdue" }
+func (Revoked) Kind() string       { return "grant.revoked" }
+func (Verified) Kind() string      { return "grant.verified" }
+
+// EventKinds lists every kind of this package, for decoding.
+func EventKinds() []workflows.EventKind {
+	return []workflows.EventKind{
+		workflows.Of[Approved](), workflows.Of[Started](), workflows.Of[AttemptFailed](), workflows.Of[Failed](),
+		workflows.Of[Ending](), workflows.Of[Overdue](), workflows.Of[Revoked](), workflows.Of[Verified](),
+	}
+}

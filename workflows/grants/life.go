@@ -1,0 +1,184 @@
+package grants
+
+import (
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// A revocation that has not succeeded alarms its owners after the first span and everybody named after the second. It goes
+// on for ever either way.
+const (
+	alarmAfter    = 60 * time.Second
+	escalateAfter = 5 * time.Minute
+)
+
+// Start records what the target answered to a grant. Access that was given back while it was being made is to be taken
+// back again: the call may have taken effect after the revocation.
+func Start(f workflows.Facts, stream workflows.StreamID, e Started) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	h, ok := s.Find(e.Grant)
+	if !ok || h.StartedAt.UTC != 0 || h.Status == StatusFailed {
+		return out, nil
+	}
+	out.Add(stream, workflows.System, "", e)
+	if h.Status == StatusEnded && h.KeptBy == "" {
+		out.Add(stream, workflows.System, "", Ending{Grant: e.Grant, How: h.How, Why: "made after it was taken back"})
+	}
+	return out, nil
+}
+
+// Fail records that the access will never be made.
+func Fail(f workflows.Facts, stream workflows.StreamID, e Failed) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	if h, ok := s.Find(e.Grant); ok && h.Status == StatusApproved {
+		out.Add(stream, workflows.System, "", e)
+	}
+	return out, nil
+}
+
+// Attempt records a failed call: the first of its kind, so that the ledger says when the trouble began without growing for
+// as long as it lasts.
+func Attempt(f workflows.Facts, stream workflows.StreamID, e AttemptFailed) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	h, ok := s.Find(e.Grant)
+	if ok && h.Live() && h.Attempts == 0 {
+		out.Add(stream, workflows.System, "", e)
+	}
+	return out, nil
+}
+
+// EndBy is somebody who wants a grant ended before its time.
+type EndBy struct {
+	By       workflows.Acting
+	Standing workflows.Standing
+	Security bool // holds the security role
+	How      string
+	Why      string
+	Channel  string
+}
+
+// End gives access back early (the holder's side) or revokes it (the target's owner, an approver, security).
+func End(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID, by EndBy) (workflows.Outcome, error) {
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return workflows.Outcome{}, err
+	}
+	h, ok := s.Find(id)
+	refuse := func(r *workflows.Refusal) (workflows.Outcome, error) {
+		on := stream
+		if !ok {
+			on = workflows.SystemStream
+		}
+		return workflows.RefuseOn(on, by.By, by.How, by.Channel, string(id), r), nil
+	}
+	switch {
+	case !ok || !h.MayEnd(by.By.Person, by.Security):
+		return refuse(workflows.Refuse(workflows.CodeNotYours, "There is no such access, or it is not yours to end.", "Its holder, the target's owner, those who approved it and security can."))
+	case h.Status == StatusEnding || h.Status == StatusEnded || h.Status == StatusFailed:
+		return refuse(workflows.Refuse(workflows.CodeNotActive, "This access has already ended.", ""))
+	}
+	var out workflows.Outcome
+	out.Add(stream, by.By, "", s.ending(h, by.How, by.Why))
+	return out, nil
+}
+
+// MayEnd tells who may end a grant: the holder's side, the target's owner, those whose approval made it, and security.
+func (h Hold) MayEnd(p workflows.PersonID, security bool) bool {
+	if p == "" {
+		return false
+	}
+	a := h.Approved
+	if security || p == a.Requester || p == a.Identity.Person() || p == a.Owner {
+		return true
+	}
+	for _, x := range a.Approvers {
+		if x == p {
+			return true
+		}
+	}
+	return false
+}
+
+// ending is the event that ends a hold; a shared membership that another live hold still needs is kept for it.
+func (s State) ending(h Hold, how, why string) Ending {
+	e := Ending{Grant: h.Approved.Grant, How: how, Why: why}
+	if !h.Approved.Shared {
+		return e
+	}
+	for _, o := range s.Holds {
+		if o.Approved.Grant != e.Grant && (o.Status == StatusApproved || o.Status == StatusActive) {
+			e.KeptBy = o.Approved.Grant
+		}
+	}
+	return e
+}
+
+// Tick ends what has run out and raises the alarm for what does not go away.
+func Tick(f workflows.Facts, stream workflows.StreamID) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	for i := range s.Holds {
+		h := &s.Holds[i]
+		switch {
+		case (h.Status == StatusApproved || h.Status == StatusActive) && f.Now.Reached(h.Ends):
+			e := s.ending(*h, HowExpired, "")
+			out.Add(stream, workflows.System, "", e)
+			h.Status = StatusEnding // so that two holds that end at once do not keep each other
+		case h.Status == StatusEnding && h.alarmAt() != 0 && f.Now.UTC.After(h.alarmAt()):
+			out.Add(stream, workflows.System, "", Overdue{Grant: h.Approved.Grant, Level: h.Level + 1})
+		}
+	}
+	return out, nil
+}
+
+func (h Hold) alarmAt() workflows.Stamp {
+	switch h.Level {
+	case 0:
+		return h.EndingAt.UTC.Add(alarmAfter)
+	case 1:
+		return h.EndingAt.UTC.Add(escalateAfter)
+	}
+	return 0
+}
+
+// Recheck finishes a revocation that could not be confirmed when it was made.
+func Recheck(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	if h, ok := s.Find(id); ok && h.Status == StatusEnded && h.Presence == "unconfirmed" {
+		out.Add(stream, workflows.System, "", Verified{Grant: id})
+	}
+	return out, nil
+}
+
+// Revoke records that the target took the access back.
+func Revoke(f workflows.Facts, stream workflows.StreamID, e Revoked) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	if h, ok := s.Find(e.Grant); ok && h.Status == StatusEnding {
+		out.Add(stream, workflows.System, "", e)
+	}
+	return out, nil
+}

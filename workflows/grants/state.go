@@ -1,0 +1,169 @@
+package grants
+
+import (
+	"fmt"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Status says where a hold is.
+type Status string
+
+// The statuses of a hold.
+const (
+	StatusApproved Status = "approved" // due, not yet made
+	StatusActive   Status = "active"
+	StatusEnding   Status = "ending" // to be taken back
+	StatusEnded    Status = "ended"
+	StatusFailed   Status = "failed" // never made
+)
+
+// Hold is one grant of the stream.
+type Hold struct {
+	Approved  Approved
+	At        workflows.Instant // when it was approved: the clock runs from here
+	Ends      workflows.Instant
+	Status    Status
+	Started   Started
+	StartedAt workflows.Instant
+	How       string
+	Why       string
+	KeptBy    workflows.GrantID
+	EndingAt  workflows.Instant
+	EndedBy   workflows.PersonID
+	EndedAt   workflows.Instant
+	Presence  string
+	Leaves    string
+	Level     int // of the alarm: 0, 1, 2
+	Failure   string
+	Attempts  int // failed ones on record
+}
+
+// State is a grant stream as its recorded events say.
+type State struct {
+	Stream    workflows.StreamID
+	Holds     []Hold // in order of approval
+	Delivered map[string]workflows.Delivery
+	Seq       int64
+}
+
+// Fold turns a grant stream's history into its state; it refuses gaps and foreign events.
+func Fold(h []workflows.Record) (State, error) {
+	s := State{Delivered: map[string]workflows.Delivery{}}
+	if len(h) == 0 {
+		return s, nil
+	}
+	if err := workflows.CheckSeq(h); err != nil {
+		return State{}, err
+	}
+	s.Stream = h[0].Stream
+	for _, r := range h {
+		if err := s.apply(r); err != nil {
+			return State{}, fmt.Errorf("folding %q at seq %d: %w", r.Stream, r.Seq, err)
+		}
+		s.Seq = r.Seq
+	}
+	return s, nil
+}
+
+// Find gives a hold by its grant's id.
+func (s State) Find(id workflows.GrantID) (Hold, bool) {
+	if i := s.index(id); i >= 0 {
+		return s.Holds[i], true
+	}
+	return Hold{}, false
+}
+
+func (s State) index(id workflows.GrantID) int {
+	for i := range s.Holds {
+		if s.Holds[i].Approved.Grant == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// Live tells whether the hold counts as access: approved, active, or still to be taken back.
+func (h Hold) Live() bool {
+	return h.Status == StatusApproved || h.Status == StatusActive || h.Status == StatusEnding
+}
+
+func (s *State) apply(r workflows.Record) error {
+	switch e := r.Event.(type) {
+	case Approved:
+		if s.index(e.Grant) >= 0 {
+			return fmt.Errorf("grant %q approved twice", e.Grant)
+		}
+		s.Holds = append(s.Holds, Hold{
+			Approved: e, At: r.At, Status: StatusApproved,
+			Ends: workflows.Instant{UTC: e.EndsAt, Mono: e.EndsMono},
+		})
+		return nil
+	case workflows.Refused:
+		return nil
+	case workflows.NoticeDelivered:
+		s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At}
+		return nil
+	case workflows.NoticeUndelivered:
+		s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At}
+		return nil
+	}
+	i := s.index(grantOf(r.Event))
+	if i < 0 {
+		return fmt.Errorf("%s for a grant that was never approved", r.Event.Kind())
+	}
+	return s.Holds[i].apply(r)
+}
+
+func grantOf(e workflows.Event) workflows.GrantID {
+	switch e := e.(type) {
+	case Started:
+		return e.Grant
+	case AttemptFailed:
+		return e.Grant
+	case Failed:
+		return e.Grant
+	case Ending:
+		return e.Grant
+	case Overdue:
+		return e.Grant
+	case Revoked:
+		return e.Grant
+	case Verified:
+		return e.Grant
+	}
+	return ""
+}
+
+func (h *Hold) apply(r workflows.Record) error {
+	switch e := r.Event.(type) {
+	case Started:
+		h.Started, h.StartedAt = e, r.At
+		if h.Status == StatusApproved {
+			h.Status = StatusActive
+		}
+	case AttemptFailed:
+		h.Attempts++
+	case Failed:
+		if h.Status != StatusApproved {
+			return fmt.Errorf("grant.failed while %s", h.Status)
+		}
+		h.Status, h.Failure, h.EndedAt = StatusFailed, e.Why, r.At
+	case Ending:
+		h.How, h.Why, h.KeptBy, h.EndingAt, h.EndedBy = e.How, e.Why, e.KeptBy, r.At, r.Person
+		h.Status, h.Presence = StatusEnding, ""
+		if e.KeptBy != "" {
+			h.Status, h.EndedAt = StatusEnded, r.At
+		}
+	case Overdue:
+		h.Level = e.Level
+	case Revoked:
+		if h.Status != StatusEnding {
+			return fmt.Errorf("grant.revoked while %s", h.Status)
+		}
+		h.Status, h.EndedAt, h.Presence, h.Leaves = StatusEnded, r.At, e.Presence, e.Leaves
+	case Verified:
+		h.Presence = "absent"
+	}
+	return nil
+}
