@@ -1,0 +1,149 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// guardedClient is the HTTP client all Web API calls go through: ten seconds, no redirects, no retries of its own.
+func guardedClient(token string, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: callWait}).DialContext
+	}
+	return &http.Client{
+		Timeout: callWait,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+		Transport: &guard{token: token, next: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, DialContext: dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: callWait,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: callWait,
+		}},
+	}
+}
+
+// guard stands between slack-go and the network. It turns every answer that is not a clear yes into a typed error, which slack-go passes
+// on: left alone, slack-go takes {"ok":false} without a code for success, and reads answers of any size. It also moves the token from the
+// form into the header, where nothing that prints bodies can show it.
+type guard struct {
+	token string
+	next  http.RoundTripper
+}
+
+// apiAnswer is what all answers of the Web API have in common.
+type apiAnswer struct {
+	OK       *bool  `json:"ok"`
+	Error    string `json:"error"`
+	Needed   string `json:"needed"`
+	Provided string `json:"provided"`
+	Metadata struct {
+		Messages []string `json:"messages"`
+	} `json:"response_metadata"`
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	method := path.Base(req.URL.Path)
+	req, err := g.authorised(req)
+	if err != nil {
+		return nil, fmt.Errorf("calling %s: %w", method, err)
+	}
+	resp, err := g.next.RoundTrip(req)
+	if err != nil {
+		if unsent(err) {
+			return nil, &Unreached{Method: method, Err: bare(err)}
+		}
+		return nil, &Ambiguous{Method: method, Err: bare(err)}
+	}
+	defer resp.Body.Close()
+	if err := statusError(method, resp); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = errTooLarge
+	}
+	if err != nil {
+		return nil, &Ambiguous{Method: method, Err: fmt.Errorf("reading the answer: %w", err)}
+	}
+	if err := answerError(method, body); err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// authorised returns the request with the token in its header and nowhere else.
+func (g *guard) authorised(req *http.Request) (*http.Request, error) {
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+g.token)
+	if req.Body == nil || !strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return out, nil
+	}
+	defer req.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(req.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	form.Del("token")
+	encoded := form.Encode()
+	out.Body, out.ContentLength = io.NopCloser(strings.NewReader(encoded)), int64(len(encoded))
+	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(encoded)), nil }
+	return out, nil
+}
+
+// statusError judges the status alone. Slack sends HTML with a 5xx, which says nothing about whether the call went through.
+func statusError(method string, resp *http.Response) error {
+	switch s := resp.StatusCode; {
+	case s == http.StatusOK:
+		return nil
+	case s == http.StatusTooManyRequests:
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody))
+		return &RateLimited{Method: method, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+	case s >= 500:
+		return &Ambiguous{Method: method, Code: "http_" + strconv.Itoa(s)}
+	default:
+		return &Permanent{Method: method, Code: "http_" + strconv.Itoa(s)}
+	}
+}
+
+// retryAfter reads Slack's whole seconds; a pause of nothing or of days is not believed.
+func retryAfter(header string) time.Duration {
+	s, err := strconv.Atoi(strings.TrimSpace(header))
+	if err != nil || s < 1 {
+		return retryAfterDefault
+	}
+	if s > int(retryAfterMax/time.Second) {
+		return retryAfterMax
+	}
+	return time.Duration(s) * time.Second
+}
+
+// answerError judges a 200. Only {"ok":true} is a yes.
+func answerError(method string, body []byte) error {
+	var a apiAnswer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return &Ambiguous{Method: method, Err: fmt.Errorf("reading the answer: %w", errNotJSON)}
+	}
+	switch {
+	case a.OK != nil && *a.OK:
+		return nil
+	case a.Error == "":
+		return &Ambiguous{Method: method, Code: "no_error_code"}
+	}
+	return slackError(method, a)
+}
