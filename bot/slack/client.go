@@ -40,6 +40,9 @@ type guard struct {
 	next  http.RoundTripper
 }
 
+// headerKey carries a function that sees the headers of a good answer.
+type headerKey struct{}
+
 // apiAnswer is what all answers of the Web API have in common.
 type apiAnswer struct {
 	OK       *bool  `json:"ok"`
@@ -69,12 +72,12 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := statusError(method, resp); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		err = errTooLarge
-	}
+	body, err := readAll(resp.Body, maxAnswer)
 	if err != nil {
-		return nil, &Ambiguous{Method: method, Err: fmt.Errorf("reading the answer: %w", err)}
+		return nil, &Ambiguous{Method: method, Err: err}
+	}
+	if seen, ok := req.Context().Value(headerKey{}).(func(http.Header)); ok {
+		seen(resp.Header)
 	}
 	if err := answerError(method, body); err != nil {
 		return nil, err
