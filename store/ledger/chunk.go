@@ -1,0 +1,241 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash/maphash"
+	"runtime"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// chunk is a run of entries that one hasher works on. It begins at a multiple of 256, so that its full tiles are joined without hashing
+// them again, and is reused.
+type chunk struct {
+	first    int64
+	leaves   []byte
+	spans    []span
+	openings []EntryOpening
+
+	hashes []byte // of each entry, 32 bytes; zeros for one that is missing
+	facts  []fact
+	tiles  []tileSum
+	done   chan struct{} // one token when a hasher has finished
+}
+
+// span is where a leaf lies in chunk.leaves; from is -1 for a row that is missing.
+type span struct{ from, to int32 }
+
+// tileSum is what is kept of a tile that was recomputed: its root, and a hash of its bytes to compare the stored one with.
+type tileSum struct{ root, digest Hash }
+
+// streamKey stands for the name of a stream. The seeds are random, so nobody can aim for a collision, and 128 bits do not meet one.
+type streamKey [2]uint64
+
+// fact is what was learnt of one entry.
+type fact struct {
+	glimpse
+	err     error // it is not the one encoding of a leaf
+	id      uint64
+	key     streamKey
+	opened  int
+	strange []string // fields whose opening does not fit, or that are not sealed at all
+	leaf    Leaf     // decoded, for the caller's own rules
+}
+
+func (c *chunk) reset(first int64) {
+	c.first = first
+	c.leaves, c.spans, c.openings = c.leaves[:0], c.spans[:0], c.openings[:0]
+	c.hashes, c.facts, c.tiles = c.hashes[:0], c.facts[:0], c.tiles[:0]
+}
+
+func (c *chunk) full() bool {
+	n := len(c.spans)
+	return n > 0 && n%TileWidth == 0 && (n >= maxChunkTiles*TileWidth || len(c.leaves) >= maxChunkBytes)
+}
+
+// add copies a leaf; of one beyond the limit only so much that it is refused later.
+func (c *chunk) add(leaf []byte) {
+	from := len(c.leaves)
+	c.leaves = append(c.leaves, leaf[:min(len(leaf), MaxLeafBytes+1)]...)
+	c.spans = append(c.spans, span{int32(from), int32(len(c.leaves))})
+}
+
+// leaf gives the bytes of the i-th entry, nil if its row is missing.
+func (c *chunk) leaf(i int) []byte {
+	s := c.spans[i]
+	if s.from < 0 {
+		return nil
+	}
+	return c.leaves[s.from:s.to]
+}
+
+// hasher does all work on entries that needs no order.
+type hasher struct {
+	ids, streamA, streamB maphash.Seed
+	decode                bool
+}
+
+func (h *hasher) work(c *chunk) {
+	for i := range c.spans {
+		leaf := c.leaf(i)
+		if leaf == nil {
+			c.hashes = append(c.hashes, make([]byte, tlog.HashSize)...)
+			c.facts = append(c.facts, fact{})
+			continue
+		}
+		sum := LeafHash(leaf)
+		c.hashes = append(c.hashes, sum[:]...)
+		c.facts = append(c.facts, fact{})
+		h.learn(&c.facts[i], leaf)
+	}
+	for b := c.hashes; len(b) >= TileBytes; b = b[TileBytes:] {
+		c.tiles = append(c.tiles, tileSum{root: subtreeRoot(b[:TileBytes]), digest: sha256.Sum256(b[:TileBytes])})
+	}
+	for _, o := range c.openings {
+		h.open(&c.facts[o.Index-c.first], o.Opening)
+	}
+}
+
+func (h *hasher) learn(f *fact, leaf []byte) {
+	if f.err = f.read(leaf); f.err != nil {
+		return
+	}
+	f.id = maphash.Bytes(h.ids, f.glimpse.id)
+	f.key = streamKey{maphash.Bytes(h.streamA, f.stream), maphash.Bytes(h.streamB, f.stream)}
+	if h.decode || string(f.typ) == TypeGenesis || string(f.typ) == TypeKeyRotated {
+		f.leaf, f.err = Decode(leaf)
+	}
+}
+
+func (h *hasher) open(f *fact, o Opening) {
+	if c := f.commitment(o.Field); c != "" && Open(c, o) {
+		f.opened++
+	} else {
+		f.strange = append(f.strange, o.Field)
+	}
+}
+
+// pipeline reads chunks, has them hashed by several goroutines and gives them back in order.
+type pipeline struct {
+	src     Source
+	size    int64
+	hasher  hasher
+	workers int
+
+	ended  int64 // the first index that was not read
+	resume int64 // the next row there is, behind a gap too large to go on; 0 if there is none
+	err    error
+}
+
+// maxMissing is how many rows in a sequence may be missing before the reading stops: each stands in the tree as a zero hash.
+const maxMissing = 1 << 20
+
+// maxChunkOpenings bounds what one chunk keeps of openings.
+const maxChunkOpenings = 1 << 18
+
+// run calls consume for each chunk in order. It returns when all goroutines have ended.
+func (p *pipeline) run(ctx context.Context, consume func(*chunk) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if p.workers == 0 {
+		p.workers = min(runtime.GOMAXPROCS(0), 8)
+	}
+	free := make(chan *chunk, maxChunksInFlight)
+	for range maxChunksInFlight {
+		free <- &chunk{done: make(chan struct{}, 1)}
+	}
+	work, order := make(chan *chunk, maxChunksInFlight), make(chan *chunk, maxChunksInFlight)
+	var wg sync.WaitGroup
+	for range p.workers {
+		wg.Go(func() {
+			for c := range work {
+				p.hasher.work(c)
+				c.done <- struct{}{}
+			}
+		})
+	}
+	wg.Go(func() {
+		defer close(order)
+		defer close(work)
+		p.err = p.read(ctx, free, work, order)
+	})
+	var err error
+	for c := range order {
+		<-c.done
+		if err == nil {
+			if err = consume(c); err != nil {
+				cancel()
+			}
+		}
+		free <- c
+	}
+	wg.Wait()
+	if err != nil {
+		return err
+	}
+	return p.err
+}
+
+// read fills chunks until the rows or the size end. The channels have room for every chunk there is, so only taking a free one waits.
+func (p *pipeline) read(ctx context.Context, free <-chan *chunk, work, order chan<- *chunk) error {
+	for more := p.size > 0; more; {
+		var c *chunk
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c = <-free:
+		}
+		c.reset(p.ended)
+		var err error
+		if more, err = p.fill(ctx, c); err != nil {
+			return err
+		}
+		work <- c
+		order <- c
+	}
+	return ctx.Err()
+}
+
+// fill reads entries and their openings into c and tells whether there may be more.
+func (p *pipeline) fill(ctx context.Context, c *chunk) (more bool, err error) {
+	if more, err = p.fillEntries(ctx, c); err != nil {
+		return false, fmt.Errorf("reading entries from %d: %w", c.first, err)
+	}
+	for o, err := range p.src.Openings(ctx, c.first, p.ended) {
+		if err == nil && (o.Index < c.first || o.Index >= p.ended || len(c.openings) == maxChunkOpenings) {
+			err = fmt.Errorf("opening of entry %d: out of range, or more than %d", o.Index, maxChunkOpenings)
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading openings from %d: %w", c.first, err)
+		}
+		c.openings = append(c.openings, o)
+	}
+	return more, nil
+}
+
+func (p *pipeline) fillEntries(ctx context.Context, c *chunk) (more bool, err error) {
+	for e, err := range p.src.Entries(ctx, p.ended, p.size) {
+		if err != nil {
+			return false, err
+		}
+		if e.Index < p.ended || e.Index >= p.size {
+			return false, fmt.Errorf("the source gives entry %d between %d and %d", e.Index, p.ended, p.size)
+		}
+		if e.Index-p.ended > maxMissing {
+			p.resume = e.Index
+			return false, nil
+		}
+		for ; p.ended < e.Index && !c.full(); p.ended++ {
+			c.spans = append(c.spans, span{-1, -1})
+		}
+		if c.full() {
+			return true, nil
+		}
+		c.add(e.Leaf)
+		p.ended++
+	}
+	return false, nil
+}
