@@ -14,7 +14,8 @@ type Ledger interface {
 	// returned in the Result. cause is the inbox row, job or call being consumed: a consumed cause returns its first
 	// result and decide is not called. decide may run more than once: no side effects; ids, salts and keys are made
 	// before Update or by append. Events may also go to streams that were not named (a refusal to "system"): they get the
-	// next seq there, and pending jobs and lists of such a stream stay as they are.
+	// next seq there, and pending jobs and lists of such a stream stay as they are. Facts.Histories has an entry for every
+	// named stream, also for one that is still empty.
 	Update(ctx context.Context, cause Cause, streams []workflows.StreamID, decide func(workflows.Facts) (workflows.Outcome, error)) (Result, error)
 
 	// History reads one stream as committed.

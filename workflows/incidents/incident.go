@@ -112,7 +112,8 @@ type Invocation struct {
 	Authn    string
 	Channel  string
 	Drill    bool
-	Fields   []workflows.FieldProblem
+	Clean    map[string]string        // the runbook's own fields, checked
+	Fields   []workflows.FieldProblem // what is wrong with them
 	Account  string
 }
 

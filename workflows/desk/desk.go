@@ -1,0 +1,234 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/reviews"
+)
+
+// Desk carries out commands. It is safe for concurrent use.
+type Desk struct {
+	ledger    Ledger
+	directory Directory
+	ids       IDs
+	log       *slog.Logger
+	policy    atomic.Pointer[Policy]
+	versions  versions
+}
+
+// Config is what a Desk is made of; every field is needed.
+type Config struct {
+	Ledger    Ledger
+	Directory Directory
+	IDs       IDs
+	Log       *slog.Logger
+}
+
+// New makes a Desk that refuses everything until Load has given it a policy.
+func New(c Config) *Desk {
+	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log}
+	d.policy.Store(&Policy{})
+	return d
+}
+
+// IDs makes the identifiers that must exist before a decision is taken.
+type IDs interface {
+	// New gives prefix + a time-ordered random id of 26 characters, lower-case letters and digits.
+	New(prefix string) string
+	// Nonce gives 128 random bits in hex.
+	Nonce() string
+}
+
+// Directory answers who people are now. Package bot implements it on the chat and on the people file.
+type Directory interface {
+	// Standing asks freshly (at most 60 s old) about the account that acts. Selected is left false. An error means "could
+	// not ask", which refuses.
+	Standing(ctx context.Context, by workflows.Acting) (workflows.Standing, error)
+	// StandingOf asks about a person by whatever account they decide with.
+	StandingOf(ctx context.Context, p workflows.PersonID) (workflows.Standing, error)
+	// ChatGroup resolves a user group of the chat ("@dba") to persons. No such group is an error, not an empty list.
+	ChatGroup(ctx context.Context, handle string) ([]workflows.PersonID, error)
+	// Name is how people know the person; the id when nobody does (any more).
+	Name(ctx context.Context, p workflows.PersonID) string
+}
+
+// Policy is the version of all documents that governs now. It is replaced as a whole and never changed.
+type Policy struct {
+	Hash       workflows.DocHash // of the whole
+	Workflows  map[workflows.WorkflowID]Version
+	Runbooks   map[workflows.RunbookID]Book
+	People     map[workflows.PersonID]Person
+	Groups     map[string][]workflows.PersonID
+	Identities map[workflows.IdentityID]Identity
+	Roles      map[string]workflows.Selector // RoleOwner …
+	Loaded     workflows.PolicyLoaded
+	Documents  []workflows.Document
+}
+
+// Roles.
+const (
+	RoleOwner    = "owner"
+	RoleSecurity = "security"
+	RoleAuditor  = "auditor"
+	RoleOperator = "operator"
+)
+
+// Version is a compiled workflow with the hash of its canonical form.
+type Version struct {
+	Workflow *workflows.Workflow
+	Hash     workflows.DocHash
+}
+
+// Book is a compiled runbook with its exact text.
+type Book struct {
+	Runbook incidents.Runbook
+	Hash    workflows.DocHash // of the compiled front matter
+	Text    []byte
+}
+
+// Person is what the people file says of somebody.
+type Person struct {
+	ID       workflows.PersonID
+	Key      string
+	Name     string
+	Zone     string
+	Hours    string
+	Manager  workflows.PersonID
+	Accounts map[workflows.TargetID]string
+}
+
+// Identity is a non-human identity of the inventory.
+type Identity struct {
+	ID          workflows.IdentityID
+	Class       string
+	Name        string
+	Owner       workflows.PersonID
+	Backup      workflows.PersonID
+	Purpose     string
+	Environment string
+	Expires     workflows.Stamp
+	ExpiresOn   string
+	Accounts    map[workflows.TargetID]string
+}
+
+// Policy is the version that governs now.
+func (d *Desk) Policy() *Policy { return d.policy.Load() }
+
+// Name is how people know the person.
+func (d *Desk) Name(ctx context.Context, p workflows.PersonID) string {
+	return d.directory.Name(ctx, p)
+}
+
+// decide is a decision over recorded facts.
+type decide func(workflows.Facts) (workflows.Outcome, error)
+
+// update runs a decision and adds to its outcome what every change owes: the outstanding jobs and lists of each stream that
+// changed, and the surfaces that show it.
+func (d *Desk) update(ctx context.Context, cause Cause, streams []workflows.StreamID, fn decide) (Result, error) {
+	return d.ledger.Update(ctx, cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+		out, err := fn(f)
+		if err != nil {
+			return workflows.Outcome{}, err
+		}
+		return settle(f, out)
+	})
+}
+
+func settle(f workflows.Facts, out workflows.Outcome) (workflows.Outcome, error) {
+	out.Pending = map[workflows.StreamID][]workflows.Job{}
+	out.Listings = map[workflows.StreamID][]workflows.Listing{}
+	after := f.Provisional(out.Events)
+	for stream, h := range f.Histories {
+		// A stream that was named but did not change says again what it owes: a job row that came early is set right. What
+		// changed without being named is a refusal on the system stream: nothing hangs on it.
+		if changed, ok := after[stream]; ok {
+			h = changed
+		}
+		if len(h) == 0 {
+			continue
+		}
+		o, err := Outstanding(stream, h)
+		if err != nil {
+			return workflows.Outcome{}, fmt.Errorf("settling %q: %w", stream, err)
+		}
+		out.Pending[stream], out.Listings[stream] = o.Jobs, o.Lists
+		if _, changed := after[stream]; changed {
+			out.Touch = append(out.Touch, o.Touch...)
+		}
+	}
+	return out, nil
+}
+
+// Outlasting is what a stream's state owes: jobs, lists, surfaces.
+type Outlasting struct {
+	Jobs  []workflows.Job
+	Lists []workflows.Listing
+	Touch []workflows.StreamID
+}
+
+// Outstanding folds a history of any kind and says what it owes. A verifier calls it too: the store's jobs and lists must
+// equal it.
+func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, error) {
+	switch stream.Kind() {
+	case workflows.KindRequest:
+		s, err := workflows.Fold(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		return Outlasting{workflows.Pending(s), workflows.Listings(s), homes(s.Parties())}, nil
+	case workflows.KindGrant:
+		s, err := grants.Fold(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		return Outlasting{grants.Pending(s), grants.Listings(s), grantSurfaces(s)}, nil
+	case workflows.KindReview:
+		s, err := reviews.Fold(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		return Outlasting{reviews.Pending(s), reviews.Listings(s), homes(append([]workflows.PersonID{s.Opened.Owner}, s.Opened.Others...))}, nil
+	case workflows.KindRunbook:
+		s, err := incidents.Fold(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		return Outlasting{incidents.Pending(s), incidents.Listings(s), nil}, nil
+	}
+	return Outlasting{}, nil
+}
+
+func homes(people []workflows.PersonID) []workflows.StreamID {
+	out := make([]workflows.StreamID, 0, len(people))
+	for _, p := range people {
+		if p != "" {
+			out = append(out, workflows.HomeSurface(p))
+		}
+	}
+	return out
+}
+
+// grantSurfaces are the cards of the requests behind live or lately ended grants, and the homes of their people.
+func grantSurfaces(s grants.State) []workflows.StreamID {
+	var out []workflows.StreamID
+	for i, h := range s.Holds {
+		if !h.Live() && i < len(s.Holds)-8 {
+			continue // long over: its card was painted when it ended
+		}
+		if h.Approved.Request != "" {
+			out = append(out, workflows.RequestStream(h.Approved.Request))
+		}
+		out = append(out, homes([]workflows.PersonID{h.Approved.Requester, h.Approved.Identity.Person()})...)
+	}
+	return out
+}
+
+// askTimeout bounds what is asked of the world before a decision, so that a slow directory refuses instead of hanging.
+const askTimeout = 10 * time.Second

@@ -1,0 +1,133 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// EndGrant is somebody giving access back early or revoking it.
+type EndGrant struct {
+	Cause   Cause
+	By      workflows.Acting
+	Grant   workflows.GrantID
+	How     string // grants.HowReturned or grants.HowRevoked
+	Why     string
+	Channel string
+}
+
+// End ends a grant before its time. Giving access back needs no standing: revoking is the safe direction.
+func (d *Desk) End(ctx context.Context, c EndGrant) (Answer, error) {
+	stream, err := d.grantStream(ctx, c.Grant)
+	if err != nil {
+		return Answer{}, err
+	}
+	if stream == "" {
+		r, err := d.Refuse(ctx, c.Cause, c.By, c.How, c.Channel, string(c.Grant), workflows.Unknown())
+		return Answer{Refusal: r}, err
+	}
+	by := grants.EndBy{By: c.By, Security: d.HasRole(ctx, RoleSecurity, c.By.Person), How: c.How, Why: c.Why, Channel: c.Channel}
+	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return grants.End(f, stream, c.Grant, by)
+	})
+	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+// grantStream finds the stream of a grant, or "".
+func (d *Desk) grantStream(ctx context.Context, g workflows.GrantID) (workflows.StreamID, error) {
+	streams, err := d.ledger.List(ctx, grants.ListByID, string(g), 1)
+	if err != nil || len(streams) == 0 {
+		return "", err
+	}
+	return streams[0], nil
+}
+
+// Due gives the hold that a job on a grant stream is about, if the job is still owed: a job row may be older than the
+// state.
+func (d *Desk) Due(ctx context.Context, stream workflows.StreamID, kind string, id workflows.GrantID) (grants.Hold, bool, error) {
+	h, err := d.ledger.History(ctx, stream)
+	if err != nil {
+		return grants.Hold{}, false, err
+	}
+	s, err := grants.Fold(h)
+	if err != nil {
+		return grants.Hold{}, false, err
+	}
+	hold, _ := s.Find(id)
+	for _, j := range grants.Pending(s) {
+		if j.Kind == kind && j.Key == string(id) {
+			return hold, true, nil
+		}
+	}
+	return hold, false, nil
+}
+
+// MayStart asks again, just before the target is called, whether the documents still allow what was approved (R59): the
+// access that nothing stands behind any more is called off instead of made.
+func (d *Desk) MayStart(ctx context.Context, hold grants.Hold) (string, error) {
+	if hold.Approved.Request == "" {
+		return "", nil
+	}
+	s, _, err := d.request(ctx, hold.Approved.Request)
+	if err != nil {
+		return "", err
+	}
+	if why := gone(d.Policy(), s); why != "" {
+		return why, nil
+	}
+	standing, err := d.directory.StandingOf(ctx, s.Requester.Person)
+	switch {
+	case err != nil:
+		return "", err
+	case standing.Known && !standing.Active:
+		return "The person who asked is no longer active.", nil
+	}
+	return "", nil
+}
+
+// GrantStarted records what the target answered.
+func (d *Desk) GrantStarted(ctx context.Context, cause Cause, stream workflows.StreamID, e grants.Started) error {
+	return d.grantUpdate(ctx, cause, stream, func(f workflows.Facts) (workflows.Outcome, error) { return grants.Start(f, stream, e) })
+}
+
+// GrantFailed records that the access will never be made, on the grant and on the request behind it.
+func (d *Desk) GrantFailed(ctx context.Context, cause Cause, stream workflows.StreamID, hold grants.Hold, why string) error {
+	streams := []workflows.StreamID{stream}
+	request := workflows.RequestStream(hold.Approved.Request)
+	if hold.Approved.Request != "" {
+		streams = append(streams, request)
+	}
+	_, err := d.update(ctx, cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+		out, err := grants.Fail(f, stream, grants.Failed{Grant: hold.Approved.Grant, Why: why})
+		if err != nil || len(out.Events) == 0 || len(streams) == 1 {
+			return out, err
+		}
+		s, err := workflows.Fold(f.Histories[request])
+		if err == nil && s.Status == workflows.StatusApproved {
+			out.Add(request, workflows.System, s.Policy, workflows.Failed{Why: why})
+		}
+		return out, err
+	})
+	return err
+}
+
+// GrantAttempt records a failed call to the target, the first time.
+func (d *Desk) GrantAttempt(ctx context.Context, stream workflows.StreamID, e grants.AttemptFailed) error {
+	return d.grantUpdate(ctx, "", stream, func(f workflows.Facts) (workflows.Outcome, error) { return grants.Attempt(f, stream, e) })
+}
+
+// GrantRevoked records that the target took the access back and what reading it back showed.
+func (d *Desk) GrantRevoked(ctx context.Context, cause Cause, stream workflows.StreamID, e grants.Revoked) error {
+	return d.grantUpdate(ctx, cause, stream, func(f workflows.Facts) (workflows.Outcome, error) { return grants.Revoke(f, stream, e) })
+}
+
+// GrantVerified records that an unconfirmed revocation has been read back as gone.
+func (d *Desk) GrantVerified(ctx context.Context, cause Cause, stream workflows.StreamID, id workflows.GrantID) error {
+	return d.grantUpdate(ctx, cause, stream, func(f workflows.Facts) (workflows.Outcome, error) { return grants.Recheck(f, stream, id) })
+}
+
+func (d *Desk) grantUpdate(ctx context.Context, cause Cause, stream workflows.StreamID, fn decide) error {
+	_, err := d.update(ctx, cause, []workflows.StreamID{stream}, fn)
+	return err
+}

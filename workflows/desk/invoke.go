@@ -1,0 +1,174 @@
+package desk
+
+import (
+	"context"
+	"slices"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/reviews"
+)
+
+// Invocation is somebody breaking the glass.
+type Invocation struct {
+	Cause    Cause
+	By       workflows.Acting
+	Runbook  workflows.RunbookID
+	Incident string
+	Reason   string
+	Values   map[string]string
+	Payload  string
+	Authn    string
+	Channel  string
+	Drill    bool
+}
+
+// Invoked is what became of it.
+type Invoked struct {
+	Refusal *workflows.Refusal
+	Grant   workflows.GrantID
+	Review  workflows.ReviewID
+	EndsAt  workflows.Stamp
+}
+
+// Invoke grants at once what a pre-approved runbook says, tells everybody whose approval was skipped, and opens the
+// review, in one transaction.
+func (d *Desk) Invoke(ctx context.Context, c Invocation) (Invoked, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	policy := d.Policy()
+	book, ok := policy.Runbooks[c.Runbook]
+	if !ok {
+		r := workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", "Type `/breakglass` to see the list.")
+		r, err := d.Refuse(ctx, c.Cause, c.By, "break glass", c.Channel, string(c.Runbook), r)
+		return Invoked{Refusal: r}, err
+	}
+	in, others, err := d.invocation(ctx, policy, book, c)
+	if err != nil {
+		return Invoked{}, err
+	}
+	b := book.Runbook
+	grant := workflows.GrantStream(c.By.Person.Identity(), b.Grant.Target, b.Grant.ID)
+	review := workflows.ReviewStream(in.Review)
+	holder := d.directory.Name(ctx, c.By.Person)
+	res, err := d.update(ctx, c.Cause, []workflows.StreamID{workflows.RunbookStream(b.ID), grant, review}, func(f workflows.Facts) (workflows.Outcome, error) {
+		out, err := incidents.Invoke(f, in)
+		if err != nil || out.Refusal != nil {
+			return out, err
+		}
+		breakGlass(f, &out, in, grant, holder, others)
+		return out, nil
+	})
+	out := Invoked{Refusal: res.Refusal}
+	for _, r := range res.Records {
+		if e, ok := r.Event.(incidents.Invoked); ok {
+			out.Grant, out.Review, out.EndsAt = e.Grant, e.Review, e.EndsAt
+		}
+	}
+	return out, err
+}
+
+func breakGlass(f workflows.Facts, out *workflows.Outcome, in incidents.Invocation, stream workflows.StreamID, holder string, others []workflows.PersonID) {
+	b := in.Book
+	end := f.Now.Add(b.Longest.Duration())
+	out.Add(stream, workflows.System, in.Policy, grants.Approved{
+		Grant: in.Grant, Runbook: b.ID, Incident: in.Incident, Identity: in.By.Person.Identity(), Requester: in.By.Person,
+		Owner: b.Grant.Owner, Target: b.Grant.Target, TargetTitle: b.Grant.TargetTitle, Entitlement: b.Grant.ID, Title: b.Grant.Title,
+		Connector: b.Grant.Connector, Params: b.Grant.Params, Fields: values(b.Fields, in), Account: in.Account, Holder: holder,
+		Shared: b.Grant.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Drill: in.Drill,
+	})
+	out.Add(workflows.ReviewStream(in.Review), workflows.System, in.Policy, reviews.Opened{
+		About: string(workflows.RunbookStream(b.ID)), Incident: in.Incident, Grant: in.Grant, Invoker: in.By.Person,
+		Owner: in.Owner, Others: others, DueAt: f.Now.UTC.Add(b.ReviewDue.Duration()), Document: b.Document, Drill: in.Drill,
+	})
+}
+
+func values(fields []workflows.Field, in incidents.Invocation) map[string]string {
+	out := map[string]string{}
+	for _, f := range fields {
+		if v := in.Clean[f.Name]; v != "" {
+			out[f.Name] = v
+		}
+	}
+	return out
+}
+
+// invocation gathers all that the decision may look at, and the other reviewers.
+func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocation) (incidents.Invocation, []workflows.PersonID, error) {
+	b := book.Runbook
+	in := incidents.Invocation{
+		By: c.By, Standing: d.standing(ctx, c.By), Book: b, Policy: book.Hash, Incident: c.Incident, Reason: c.Reason,
+		Grant: workflows.GrantID(d.ids.New("g_")), Review: workflows.ReviewID(d.ids.New("v_")),
+		Payload: c.Payload, Authn: c.Authn, Channel: c.Channel, Drill: c.Drill,
+		Account: p.People[c.By.Person].Accounts[b.Grant.Target],
+	}
+	form := workflows.Workflow{Kind: workflows.KindPreapprove, Fields: b.Fields, Longest: 60, ReasonMin: 1}
+	cleaned, bad := form.CheckForm(workflows.Form{Seconds: 60, Reason: "-", Values: c.Values})
+	in.Clean, in.Fields = cleaned.Fields, bad
+	a := asked{c.By.Person, c.By.Person.Identity(), b.Grant.Owner, b.Grant.Backup}
+	invokers, err := d.resolve(ctx, p, b.Invokers, a)
+	if err != nil {
+		in.Standing.Known = false
+	}
+	in.Standing.Selected = slices.ContainsFunc(invokers, func(s workflows.Seat) bool { return s.Person == c.By.Person })
+	reviewers, err := d.resolve(ctx, p, b.Reviewers, a)
+	if err != nil {
+		d.log.WarnContext(ctx, "reviewers not resolved", "runbook", b.ID, "err", err)
+	}
+	var others []workflows.PersonID
+	for _, s := range reviewers {
+		switch {
+		case s.Person == c.By.Person:
+		case in.Owner == "":
+			in.Owner = s.Person
+		default:
+			others = append(others, s.Person)
+		}
+	}
+	in.Skipped = d.skipped(ctx, p, b.Skips, a)
+	return in, others, nil
+}
+
+// skipped are the people whose approval the normal chain would have asked for. A group that cannot be asked in an emergency
+// must not stop it: those who can be named are told.
+func (d *Desk) skipped(ctx context.Context, p *Policy, id workflows.WorkflowID, a asked) []workflows.PersonID {
+	out := []workflows.PersonID{}
+	v, ok := p.Workflows[id]
+	if !ok {
+		return out
+	}
+	for _, st := range v.Workflow.Stages {
+		seats, err := d.resolve(ctx, p, st.Approvers, a)
+		if err != nil {
+			d.log.WarnContext(ctx, "skipped approvers not resolved", "workflow", id, "stage", st.Name, "err", err)
+		}
+		for _, s := range seats {
+			if s.Person != a.requester && !slices.Contains(out, s.Person) {
+				out = append(out, s.Person)
+			}
+		}
+	}
+	return out
+}
+
+// Review is a verdict as it came from a person.
+type Review struct {
+	Cause   Cause
+	By      workflows.Acting
+	Review  workflows.ReviewID
+	Verdict reviews.Verdict
+	Note    string
+	Authn   string
+	Channel string
+}
+
+// Close gives a review its verdict.
+func (d *Desk) Close(ctx context.Context, c Review) (Answer, error) {
+	stream := workflows.ReviewStream(c.Review)
+	closing := reviews.Closing{By: c.By, Standing: d.standing(ctx, c.By), Verdict: c.Verdict, Note: c.Note, Authn: c.Authn, Channel: c.Channel}
+	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return reviews.Close(f, c.Review, closing)
+	})
+	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}

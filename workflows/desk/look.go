@@ -1,0 +1,257 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/reviews"
+)
+
+// View is a request with everything a screen shows of it.
+type View struct {
+	State       workflows.State
+	Workflow    *workflows.Workflow // the version that binds it
+	Entitlement workflows.Entitlement
+	Stream      workflows.StreamID
+	Hold        *grants.Hold // what it brought about, once approved
+	Book        *Book        // KindPreapprove: the text asked for, if it is still the current one
+}
+
+// Look reads a request without asking who reads it: for cards and jobs.
+func (d *Desk) Look(ctx context.Context, id workflows.RequestID) (View, error) {
+	s, w, err := d.request(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
+	v := View{State: s, Workflow: w, Stream: workflows.RequestStream(id)}
+	v.Entitlement, _ = w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
+	if b, ok := d.Policy().Runbooks[s.Asked.Runbook]; ok && b.Runbook.Document == s.Asked.Document {
+		v.Book = &b
+	}
+	if s.Grant == "" {
+		return v, nil
+	}
+	if hold, _, err := d.hold(ctx, effectStreams(s)[0], s.Grant); err == nil {
+		v.Hold = &hold
+	}
+	return v, nil
+}
+
+func (d *Desk) hold(ctx context.Context, stream workflows.StreamID, id workflows.GrantID) (grants.Hold, bool, error) {
+	h, err := d.ledger.History(ctx, stream)
+	if err != nil {
+		return grants.Hold{}, false, err
+	}
+	s, err := grants.Fold(h)
+	if err != nil {
+		return grants.Hold{}, false, err
+	}
+	hold, ok := s.Find(id)
+	if !ok {
+		return hold, false, workflows.ErrNoStream
+	}
+	return hold, true, nil
+}
+
+// LookAs reads a request for a person. What the person may not see and what does not exist are the same answer.
+func (d *Desk) LookAs(ctx context.Context, p workflows.PersonID, id workflows.RequestID) (View, error) {
+	v, err := d.Look(ctx, id)
+	if errors.Is(err, workflows.ErrNoStream) {
+		return View{}, workflows.Unknown()
+	}
+	if err != nil {
+		return View{}, err
+	}
+	if !d.maySee(ctx, p, v) {
+		return View{}, workflows.Unknown()
+	}
+	return v, nil
+}
+
+func (d *Desk) maySee(ctx context.Context, p workflows.PersonID, v View) bool {
+	if p == "" {
+		return false
+	}
+	_, listed := d.Policy().People[p]
+	switch {
+	case slices.Contains(v.State.Parties(), p), p == v.Entitlement.Owner, p == v.Entitlement.Backup:
+		return true
+	case v.Workflow.SeenBy == workflows.SeenByMembers && listed:
+		return true
+	}
+	return d.HasRole(ctx, RoleSecurity, p) || d.HasRole(ctx, RoleAuditor, p)
+}
+
+// Requests reads one of the lists of requests (workflows.List…) of a person, newest first.
+func (d *Desk) Requests(ctx context.Context, list string, p workflows.PersonID, limit int) ([]View, error) {
+	streams, err := d.ledger.List(ctx, list, string(p), limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []View
+	for _, s := range streams {
+		v, err := d.Look(ctx, workflows.RequestID(s.Rest()))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// Holding is one live grant with its stream.
+type Holding struct {
+	Stream workflows.StreamID
+	Hold   grants.Hold
+}
+
+// Grants reads the live grants of a person (held or sponsored), soonest end first. The empty person reads all.
+func (d *Desk) Grants(ctx context.Context, p workflows.PersonID, limit int) ([]Holding, error) {
+	streams, err := d.ledger.List(ctx, grants.ListActive, string(p), limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []Holding
+	for _, stream := range streams {
+		h, err := d.ledger.History(ctx, stream)
+		if err != nil {
+			return nil, err
+		}
+		s, err := grants.Fold(h)
+		if err != nil {
+			return nil, err
+		}
+		for _, hold := range s.Holds {
+			if hold.Live() && (p == "" || hold.Approved.Requester == p || hold.Approved.Identity.Person() == p) {
+				out = append(out, Holding{stream, hold})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Holding) int { return cmp.Compare(a.Hold.Ends.UTC, b.Hold.Ends.UTC) })
+	return out, nil
+}
+
+// Grant reads one grant by its id.
+func (d *Desk) Grant(ctx context.Context, id workflows.GrantID) (Holding, error) {
+	stream, err := d.grantStream(ctx, id)
+	if err != nil {
+		return Holding{}, err
+	}
+	if stream == "" {
+		return Holding{}, workflows.ErrNoStream
+	}
+	hold, _, err := d.hold(ctx, stream, id)
+	return Holding{stream, hold}, err
+}
+
+// Reviews reads the open reviews that a person may close; the empty person reads all open ones.
+func (d *Desk) Reviews(ctx context.Context, p workflows.PersonID, limit int) ([]reviews.State, error) {
+	streams, err := d.ledger.List(ctx, reviews.ListOpen, string(p), limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []reviews.State
+	for _, s := range streams {
+		r, err := d.Review(ctx, workflows.ReviewID(s.Rest()))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Review reads one review.
+func (d *Desk) Review(ctx context.Context, id workflows.ReviewID) (reviews.State, error) {
+	h, err := d.ledger.History(ctx, workflows.ReviewStream(id))
+	if err != nil {
+		return reviews.State{}, err
+	}
+	return reviews.Fold(h)
+}
+
+// Offer is something a person can ask for.
+type Offer struct {
+	Version  Version
+	Subjects []workflows.IdentityID // the person first, then identities they own, as far as the workflow allows
+}
+
+// Catalogue is what a person may ask for, by title.
+func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offer, error) {
+	p := d.Policy()
+	var out []Offer
+	for _, v := range p.Workflows {
+		_, may, err := d.mayAsk(ctx, p, v.Workflow, person)
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			continue
+		}
+		o := Offer{Version: v}
+		if v.Workflow.Allows(workflows.ForSelf) || v.Workflow.Kind == workflows.KindPreapprove {
+			o.Subjects = append(o.Subjects, person.Identity())
+		}
+		if v.Workflow.Allows(workflows.ForOwned) {
+			o.Subjects = append(o.Subjects, p.Owned(person)...)
+		}
+		if len(o.Subjects) > 0 {
+			out = append(out, o)
+		}
+	}
+	slices.SortFunc(out, func(a, b Offer) int { return cmp.Compare(a.Version.Workflow.Title, b.Version.Workflow.Title) })
+	return out, nil
+}
+
+// Owned are the non-human identities that a person owns or backs up, in order.
+func (p *Policy) Owned(person workflows.PersonID) []workflows.IdentityID {
+	var out []workflows.IdentityID
+	for id, i := range p.Identities {
+		if person != "" && (i.Owner == person || i.Backup == person) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// BookView is a runbook with whether it may be invoked now.
+type BookView struct {
+	Book  Book
+	State incidents.State
+	Until workflows.Stamp
+	Left  int
+	No    *workflows.Refusal
+	May   bool // the person is among its invokers
+}
+
+// Runbooks lists all runbooks with their readiness for a person, by id.
+func (d *Desk) Runbooks(ctx context.Context, person workflows.PersonID, now workflows.Stamp) ([]BookView, error) {
+	p := d.Policy()
+	var out []BookView
+	for id, b := range p.Runbooks {
+		h, err := d.ledger.History(ctx, workflows.RunbookStream(id))
+		if err != nil {
+			return nil, err
+		}
+		s, err := incidents.Fold(h)
+		if err != nil {
+			return nil, err
+		}
+		v := BookView{Book: b, State: s}
+		var a incidents.Approval
+		a, v.Left, v.No = s.Readiness(b.Runbook.Document, now)
+		v.Until = a.Until
+		if seats, err := d.resolve(ctx, p, b.Runbook.Invokers, asked{requester: person}); err == nil {
+			v.May = slices.ContainsFunc(seats, func(s workflows.Seat) bool { return s.Person == person })
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b BookView) int { return cmp.Compare(a.Book.Runbook.ID, b.Book.Runbook.ID) })
+	return out, nil
+}

@@ -1,0 +1,255 @@
+package desk
+
+import (
+	"context"
+	"slices"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+)
+
+// Ballot is a decision as it came from a person.
+type Ballot struct {
+	Cause      Cause
+	By         workflows.Acting
+	Request    workflows.RequestID
+	Verdict    workflows.Verdict
+	Stage      int
+	Shown      string
+	Reason     string
+	ReceivedAt workflows.Stamp // zero: now
+	Authn      string
+	Channel    string
+	Payload    string
+}
+
+// Answer is what became of a command: what was recorded, or why not.
+type Answer struct {
+	Refusal *workflows.Refusal
+	Records []workflows.Record
+}
+
+// Vote records a decision and what follows from it: the next stage, the grant, the end.
+func (d *Desk) Vote(ctx context.Context, b Ballot) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	stream := workflows.RequestStream(b.Request)
+	s, w, err := d.request(ctx, b.Request)
+	if err == workflows.ErrNoStream {
+		r, err := d.Refuse(ctx, b.Cause, b.By, "vote", b.Channel, string(b.Request), workflows.Unknown())
+		return Answer{Refusal: r}, err
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	policy := d.Policy()
+	a := askedOf(w, s)
+	ballot, err := d.prepare(ctx, policy, s, w, a, b)
+	if err != nil {
+		return Answer{}, err
+	}
+	holder := d.holder(ctx, s)
+	streams := append([]workflows.StreamID{stream}, effectStreams(s)...)
+	res, err := d.update(ctx, b.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+		ballot := ballot
+		if ballot.ReceivedAt == 0 {
+			ballot.ReceivedAt = f.Now.UTC
+		}
+		out, err := w.Vote(f, b.Request, ballot)
+		if err != nil {
+			return out, err
+		}
+		effect(f, &out, s, w, holder)
+		return out, nil
+	})
+	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+// request reads a request and the workflow version that binds it.
+func (d *Desk) request(ctx context.Context, id workflows.RequestID) (workflows.State, *workflows.Workflow, error) {
+	h, err := d.ledger.History(ctx, workflows.RequestStream(id))
+	if err != nil {
+		return workflows.State{}, nil, err
+	}
+	s, err := workflows.Fold(h)
+	if err != nil {
+		return s, nil, err
+	}
+	w, err := d.version(ctx, s.Policy)
+	return s, w, err
+}
+
+func askedOf(w *workflows.Workflow, s workflows.State) asked {
+	e, _ := w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
+	return asked{s.Requester.Person, s.Asked.Subject, e.Owner, e.Backup}
+}
+
+// prepare asks everything that a decision on this request may look at.
+func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow, a asked, b Ballot) (workflows.Ballot, error) {
+	out := workflows.Ballot{
+		By: b.By, Standing: d.standing(ctx, b.By), Verdict: b.Verdict, Stage: b.Stage, Shown: b.Shown, Reason: b.Reason,
+		ReceivedAt: b.ReceivedAt, Authn: b.Authn, Channel: b.Channel, Payload: b.Payload,
+		Grant: workflows.GrantID(d.ids.New("g_")), Voters: map[workflows.PersonID]workflows.Standing{},
+	}
+	sel, err := d.selected(ctx, p, s, b.Stage, b.By.Person, a)
+	if err != nil {
+		out.Standing.Known = false
+	}
+	out.Standing.Selected = sel
+	if b.Verdict != workflows.Approve || s.Final() {
+		return out, nil
+	}
+	out.Rosters = d.rosters(ctx, p, w, a)
+	out.WorkflowGone = gone(p, s)
+	for i, st := range s.Stages {
+		for _, v := range st.Approvals() {
+			standing, err := d.directory.StandingOf(ctx, v)
+			if err != nil {
+				return out, err // could not decide: nothing is written, the click is tried again
+			}
+			standing.Selected, err = d.selected(ctx, p, s, i, v, a)
+			if err != nil {
+				return out, err
+			}
+			out.Voters[v] = standing
+		}
+	}
+	return out, nil
+}
+
+// gone says why what was asked cannot be granted under the current documents, or nothing.
+func gone(p *Policy, s workflows.State) string {
+	v, ok := p.Workflows[s.Asked.Workflow]
+	if !ok {
+		return "The chain was removed while the request was open."
+	}
+	if s.Asked.Request == workflows.KindPreapprove {
+		b, ok := p.Runbooks[s.Asked.Runbook]
+		if !ok || b.Runbook.Document != s.Asked.Document {
+			return "The runbook was changed or removed while its approval was being asked for."
+		}
+		return ""
+	}
+	e, ok := v.Workflow.Entitlement(s.Asked.Target, s.Asked.Entitlement)
+	switch {
+	case !ok:
+		return "The chain no longer grants what was asked for."
+	case s.Asked.Seconds > v.Workflow.LongestFor(e):
+		return "The longest access was lowered below what was asked for."
+	}
+	if !s.Asked.Subject.IsPerson() {
+		if _, ok := p.Identities[s.Asked.Subject]; !ok {
+			return "The identity is no longer in the inventory."
+		}
+	}
+	return ""
+}
+
+func effectStreams(s workflows.State) []workflows.StreamID {
+	if s.Asked.Request == workflows.KindPreapprove {
+		return []workflows.StreamID{workflows.RunbookStream(s.Asked.Runbook)}
+	}
+	return []workflows.StreamID{workflows.GrantStream(s.Asked.Subject, s.Asked.Target, s.Asked.Entitlement)}
+}
+
+// effect adds to an approval what it brings about, in the same transaction.
+func effect(f workflows.Facts, out *workflows.Outcome, s workflows.State, w *workflows.Workflow, holder string) {
+	var approved *workflows.Approved
+	var voters []workflows.PersonID
+	for _, e := range out.Events {
+		switch ev := e.Event.(type) {
+		case workflows.Approved:
+			approved = &ev
+		case workflows.VoteRecorded:
+			voters = append(s.Voters(), e.Person)
+		}
+	}
+	if approved == nil {
+		return
+	}
+	if s.Asked.Request == workflows.KindPreapprove {
+		out.Add(workflows.RunbookStream(s.Asked.Runbook), workflows.System, s.Policy, incidents.Preapproved{
+			Document: s.Asked.Document, Request: s.ID, Approvers: voters,
+			Until: f.Now.UTC.Add(s.Asked.Seconds.Duration()), Uses: max(1, w.Uses),
+		})
+		return
+	}
+	ent, _ := w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
+	end := f.Now.Add(s.Asked.Seconds.Duration())
+	out.Add(effectStreams(s)[0], workflows.System, s.Policy, grants.Approved{
+		Grant: approved.Grant, Request: s.ID, Identity: s.Asked.Subject, Requester: s.Requester.Person, Approvers: voters,
+		Owner: ent.Owner, Target: ent.Target, TargetTitle: ent.TargetTitle, Entitlement: ent.ID, Title: ent.Title,
+		Connector: ent.Connector, Params: ent.Params, Fields: s.Asked.Fields, Account: s.Asked.Account, Holder: holder,
+		Shared: ent.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Drill: s.Asked.Drill,
+	})
+}
+
+// holder is the display name for the target's own logs.
+func (d *Desk) holder(ctx context.Context, s workflows.State) string {
+	if p := s.Asked.Subject.Person(); p != "" {
+		return d.directory.Name(ctx, p)
+	}
+	return string(s.Asked.Subject) + " for " + d.directory.Name(ctx, s.Requester.Person)
+}
+
+// Change is withdrawing a request or taking a vote back.
+type Change struct {
+	Cause   Cause
+	By      workflows.Acting
+	Request workflows.RequestID
+	Why     string
+	Channel string
+}
+
+// Withdraw ends the requester's own open request.
+func (d *Desk) Withdraw(ctx context.Context, c Change) (Answer, error) {
+	stream := workflows.RequestStream(c.Request)
+	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return workflows.Withdraw(f, c.Request, workflows.Change{By: c.By, Why: c.Why, Channel: c.Channel})
+	})
+	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+// TakeBack takes the person's own approval back, until the access starts. Behind a closed stage that ends the request; an
+// approved grant that has not started is called off with it.
+func (d *Desk) TakeBack(ctx context.Context, c Change) (Answer, error) {
+	stream := workflows.RequestStream(c.Request)
+	h, err := d.ledger.History(ctx, stream)
+	if err != nil {
+		return Answer{}, err
+	}
+	streams := []workflows.StreamID{stream}
+	if s, err := workflows.Fold(h); err == nil {
+		streams = append(streams, effectStreams(s)...)
+	}
+	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+		return takeBack(f, streams, c)
+	})
+	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+func takeBack(f workflows.Facts, streams []workflows.StreamID, c Change) (workflows.Outcome, error) {
+	change := workflows.Change{By: c.By, Why: c.Why, Channel: c.Channel}
+	s, err := workflows.Fold(f.Histories[streams[0]])
+	if err != nil || s.Grant == "" || s.Asked.Request == workflows.KindPreapprove {
+		change.Started = err == nil && s.Status == workflows.StatusApproved
+		return workflows.TakeBack(f, c.Request, change)
+	}
+	g, err := grants.Fold(f.Histories[streams[1]])
+	if err != nil {
+		return workflows.Outcome{}, err
+	}
+	hold, ok := g.Find(s.Grant)
+	change.Started = !ok || hold.StartedAt.UTC != 0 || !hold.Live()
+	out, err := workflows.TakeBack(f, c.Request, change)
+	if err == nil && slices.ContainsFunc(out.Events, isSuperseded) {
+		out.Add(streams[1], c.By, "", grants.Ending{Grant: s.Grant, How: grants.HowRevoked})
+	}
+	return out, err
+}
+
+func isSuperseded(e workflows.StreamEvent) bool {
+	_, ok := e.Event.(workflows.Superseded)
+	return ok
+}
