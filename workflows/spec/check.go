@@ -1,0 +1,222 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+)
+
+// checker judges what the files say about each other.
+type checker struct {
+	*report
+	f          *Folder
+	ix         *index
+	connectors []string
+}
+
+func (c *checker) check() {
+	c.ix = &index{
+		people: map[string]*person{}, mail: map[string]string{}, groups: map[string]*group{}, targets: map[string]*target{},
+		entitlements: map[string]grantable{}, workflows: map[string]*workflow{}, identities: map[string]*value{},
+	}
+	c.f.index = c.ix
+	c.enterPeople()
+	c.enterTargets()
+	c.enterRest()
+	c.checkPeople()
+	c.checkRoles()
+	c.checkIdentities()
+	for _, t := range c.f.targets {
+		c.checkTarget(t)
+	}
+	for _, w := range c.f.workflows {
+		c.checkWorkflow(w)
+	}
+	for _, b := range c.f.runbooks {
+		c.checkRunbook(b)
+	}
+	c.checkNamesInPolicy()
+}
+
+// claim enters a name once; the second claim is a problem that names the first place.
+func claim[V any](c *checker, m map[string]V, what, name string, at *value, x V, place func(V) *value) {
+	if name == "" {
+		return // refused by its shape, or missing: told already
+	}
+	if first, ok := m[name]; ok {
+		v := place(first)
+		c.at(at, "", "%s %q is already in %s:%d", what, name, v.src.name, v.line)
+		return
+	}
+	m[name] = x
+}
+
+func (c *checker) enterPeople() {
+	mail, slack, unix := map[string]*value{}, map[string]*value{}, map[string]*value{}
+	self := func(v *value) *value { return v }
+	for _, p := range c.f.people {
+		claim(c, c.ix.people, "person", p.key, p.or("key"), p, func(x *person) *value { return x.or("key") })
+		low := strings.ToLower(p.str("email"))
+		claim(c, mail, "e-mail address", low, p.or("email"), p.or("email"), self)
+		claim(c, slack, "Slack id", p.str("slack"), p.or("slack"), p.or("slack"), self)
+		claim(c, unix, "Unix user", p.str("unix"), p.or("unix"), p.or("unix"), self)
+		if low != "" && c.ix.mail[low] == "" {
+			c.ix.mail[low] = p.key
+		}
+	}
+	for _, g := range c.f.groups {
+		claim(c, c.ix.groups, "group", g.name, g.or("name"), g, func(x *group) *value { return x.or("name") })
+	}
+}
+
+func (c *checker) enterTargets() {
+	for _, t := range c.f.targets {
+		claim(c, c.ix.targets, "target", t.id, t.or("id"), t, func(x *target) *value { return x.or("id") })
+		for _, e := range t.entitlements {
+			full := t.id + "/" + e.str("id")
+			if e.str("id") == "" || c.ix.targets[t.id] != t {
+				continue
+			}
+			claim(c, c.ix.entitlements, "entitlement", full, e.or("id"), grantable{t, e}, func(x grantable) *value { return x.or("id") })
+		}
+	}
+}
+
+func (c *checker) enterRest() {
+	for _, w := range c.f.workflows {
+		claim(c, c.ix.workflows, "workflow", w.id, w.or("id"), w, func(x *workflow) *value { return x.or("id") })
+	}
+	books := map[string]*runbook{}
+	for _, b := range c.f.runbooks {
+		claim(c, books, "runbook", b.id, b.or("id"), b, func(x *runbook) *value { return x.or("id") })
+	}
+	for _, i := range c.f.identities {
+		claim(c, c.ix.identities, "identity", i.str("id"), i.or("id"), i, func(x *value) *value { return x.or("id") })
+	}
+}
+
+// person resolves a key or an e-mail address; an empty answer was reported.
+func (c *checker) person(v *value, what string) string {
+	s := v.scalar()
+	if s == "" {
+		return ""
+	}
+	if _, ok := c.ix.people[s]; ok {
+		return s
+	}
+	if k := c.ix.mail[strings.ToLower(s)]; k != "" {
+		return k
+	}
+	for _, p := range c.f.people {
+		if strings.EqualFold(p.str("name"), s) || "@"+p.key == s || strings.EqualFold(p.str("slack"), s) {
+			c.at(v, fmt.Sprintf("write %q", p.key), "%s %q is not a key: people are named by the key in %s", what, s, peopleFile)
+			return p.key
+		}
+	}
+	known := keys(c.ix.people)
+	if strings.Contains(s, "@") {
+		known = keys(c.ix.mail)
+	}
+	c.at(v, meantOr(s, known), "unknown %s %q", what, s)
+	return ""
+}
+
+// owner checks the keys owner and backup of a thing.
+func (c *checker) owner(v *value, backup bool) {
+	key := ""
+	if o := v.get("owner"); o != nil {
+		key = c.person(o, "owner")
+	}
+	b := v.get("backup")
+	if !backup || b == nil {
+		return
+	}
+	if k := c.person(b, "backup owner"); k != "" && k == key {
+		c.at(b, "name somebody who can answer when the owner cannot", "backup: %q is the owner already", k)
+	}
+}
+
+// group resolves the name of a group; nil was reported.
+func (c *checker) group(v *value) *group {
+	g := c.ix.groups[v.scalar()]
+	if g == nil {
+		c.at(v, meantOr(v.scalar(), keys(c.ix.groups)), "unknown group %q", v.scalar())
+	}
+	return g
+}
+
+// unique reports what is written twice in one list.
+func (c *checker) unique(items []*value) {
+	seen := map[string]bool{}
+	for _, i := range items {
+		s := i.scalar()
+		if s != "" && seen[s] {
+			c.at(i, "", "%q is in this list already", s)
+		}
+		seen[s] = true
+	}
+}
+
+// accounts checks that accounts are on targets that exist.
+func (c *checker) accounts(v *value) {
+	a := v.get("accounts")
+	if a == nil {
+		return
+	}
+	for _, e := range a.entries {
+		if _, ok := c.ix.targets[e.key]; !ok && isIdent(e.key) {
+			p := a.problem(e.line, e.col, meantOr(e.key, keys(c.ix.targets)), fmt.Sprintf("unknown target %q", e.key))
+			p.Path = join(a.path, e.key)
+			c.add(p)
+		}
+	}
+}
+
+// checkNamesInPolicy keeps people out of the texts of policies: policies are kept for ever and a person can ask to be
+// forgotten.
+func (c *checker) checkNamesInPolicy() {
+	var texts []*value
+	for _, w := range c.f.workflows {
+		texts = append(texts, sentences(w.value)...)
+	}
+	for _, t := range c.f.targets {
+		texts = append(texts, sentences(t.value)...)
+	}
+	for _, b := range c.f.runbooks {
+		texts = append(texts, sentences(b.value)...)
+	}
+	for _, v := range texts {
+		if who := c.named(v.text); who != "" {
+			c.at(v, "name a role, a group or a channel: policies are kept for ever, people can leave", "%s names the person %q", v.path, who)
+		}
+	}
+}
+
+// sentences is every sentence of a document that becomes part of a policy.
+func sentences(v *value) (out []*value) {
+	if v.bad {
+		return nil
+	}
+	for _, e := range v.entries {
+		switch e.key {
+		case "title", "purpose", "use_when", "do_not_use_when", "description", "business_task", "name", "label", "help":
+			out = append(out, e.value)
+		case "entitlements", "stages", "fields":
+			for _, i := range e.value.items {
+				out = append(out, sentences(i)...)
+			}
+		}
+	}
+	return out
+}
+
+// named is the person whose full name or address stands in a text.
+func (c *checker) named(s string) string {
+	low := strings.ToLower(s)
+	for _, p := range c.f.people {
+		full, mail := p.str("name"), p.str("email")
+		if strings.Contains(full, " ") && strings.Contains(low, strings.ToLower(full)) || mail != "" && strings.Contains(low, strings.ToLower(mail)) {
+			return p.key
+		}
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package spec
+
+import (
+	"slices"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+func (c *checker) checkRunbook(b *runbook) {
+	c.owner(b.value, false)
+	invokers := c.selector(b.get("invokers"), parts{what: "invokers"})
+	reviewers := c.selector(b.get("reviewers"), parts{what: "reviewers"})
+	c.reviewable(b, invokers, reviewers)
+	c.checkFields(b.list("fields"))
+	if g := b.get("grant"); g != nil {
+		if e, ok := c.entitlement(g); ok {
+			c.sshKeys(b.value, "runbook", b.id, e.on.str("connector") == "sshca")
+			if own := e.span("longest", 0); own > 0 && b.span("longest", 0) > own {
+				c.at(b.get("longest"), "", "longest: %s is longer than %q may be held, %s", b.span("longest", 0), g.scalar(), own)
+			}
+			if e.flag("account") && invokers != nil && !c.invokerAccount(e.on.id, invokers) {
+				c.at(g, "people.yaml, accounts: {"+e.on.id+": name}", "%q needs an account on %q, and no invoker has one", g.scalar(), e.on.id)
+			}
+		}
+	}
+	c.skips(b)
+	if !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == workflows.KindPreapprove || w.kind() == "" }) {
+		c.at(b.or("id"), "add a workflow of kind runbook", "runbook %q can never be approved: no workflow is of kind runbook", b.id)
+	}
+}
+
+func (c *checker) invokerAccount(target string, invokers *yield) bool {
+	return slices.ContainsFunc(c.f.people, func(p *person) bool { return invokers.people[p.key] && p.get("accounts").has(target) })
+}
+
+// reviewable refuses reviewers who could only be the invoker.
+func (c *checker) reviewable(b *runbook, invokers, reviewers *yield) {
+	if invokers == nil || reviewers == nil || len(reviewers.people) > 1 {
+		return
+	}
+	for k := range reviewers.people {
+		if invokers.people[k] {
+			c.at(b.get("reviewers"), "nobody reviews their own use: name somebody else too", "reviewers: only %q, who may also invoke it", k)
+		}
+	}
+}
+
+// skips checks that the chain that is gone around is one for the same thing.
+func (c *checker) skips(b *runbook) {
+	s := b.get("skips")
+	if s == nil {
+		return
+	}
+	w := c.ix.workflows[s.scalar()]
+	if w == nil {
+		c.at(s, meantOr(s.scalar(), keys(c.ix.workflows)), "unknown workflow %q", s.scalar())
+		return
+	}
+	if g := b.str("grant"); g != "" && !hasBad(w.value) && !slices.Contains(w.strs("grants"), g) {
+		c.at(s, "name the workflow that grants it in normal times", "workflow %q does not grant %q, so nobody's approval of it is skipped", w.id, g)
+	}
+}

@@ -1,0 +1,115 @@
+package spec
+
+import "slices"
+
+// seats is one stage with who can sit on it.
+type seats struct {
+	stage  *value
+	quorum int
+	who    *yield // nil: a problem was reported, or it cannot be said
+	more   *yield // after escalation; nil when there is none
+	unsure bool   // the escalation had a problem
+	repeat bool
+}
+
+// all is everybody who can be asked at the stage, and whether that is known for sure.
+func (s seats) all() (map[string]bool, bool) {
+	if s.who == nil || s.unsure || !s.who.fixed() || s.more != nil && !s.more.fixed() {
+		return nil, false
+	}
+	out := map[string]bool{}
+	for k := range s.who.people {
+		out[k] = true
+	}
+	if s.more != nil {
+		for k := range s.more.people {
+			out[k] = true
+		}
+	}
+	return out, true
+}
+
+// feasible refuses a chain that nobody who may ask could ever pass: approvers who are only the requester, or too few
+// different people for all the stages together.
+func (c *checker) feasible(w *workflow, chain []seats, askers *yield) {
+	if askers == nil || len(askers.people) == 0 {
+		return
+	}
+	for i := range chain {
+		set, known := chain[i].all()
+		if !known {
+			continue
+		}
+		if c.everybody(askers, func(k string) bool { return without(set, k) < chain[i].quorum }) {
+			c.at(chain[i].stage.or("approvers"), "the requester never counts: name more people",
+				"stages[%d].approvers: too few without the one who asks; nobody who may ask could ever be approved", i)
+			return
+		}
+	}
+	if c.everybody(askers, func(k string) bool { return !matches(chain, k) }) {
+		c.at(w.or("stages"), "one person counts in one stage only, unless repeat is true",
+			"the stages of %q need more different people than they name", w.id)
+	}
+}
+
+func (c *checker) everybody(y *yield, f func(key string) bool) bool {
+	for k := range y.people {
+		if !f(k) {
+			return false
+		}
+	}
+	return true
+}
+
+func without(set map[string]bool, k string) int {
+	if set[k] {
+		return len(set) - 1
+	}
+	return len(set)
+}
+
+// matches tells whether the stages can be filled with different people, none of them the requester: a matching of
+// people to seats, found by augmenting paths. Stages that may repeat or are not known for sure are left out.
+func matches(chain []seats, requester string) bool {
+	var rows [][]string // one row a seat: who can take it
+	for _, s := range chain {
+		set, known := s.all()
+		if !known || s.repeat {
+			continue
+		}
+		var who []string
+		for k := range set {
+			if k != requester {
+				who = append(who, k)
+			}
+		}
+		for range s.quorum {
+			rows = append(rows, who)
+		}
+	}
+	if len(rows) > maxMembers {
+		return true // not worth the time; the engine refuses what cannot complete
+	}
+	seat := map[string]int{}
+	for i := range rows {
+		if !seatOne(rows, i, seat, map[string]bool{}) {
+			return false
+		}
+	}
+	return true
+}
+
+func seatOne(rows [][]string, i int, seat map[string]int, tried map[string]bool) bool {
+	slices.Sort(rows[i])
+	for _, who := range rows[i] {
+		if tried[who] {
+			continue
+		}
+		tried[who] = true
+		if j, taken := seat[who]; !taken || seatOne(rows, j, seat, tried) {
+			seat[who] = i
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,278 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Options is what Load cannot read from the folder.
+type Options struct {
+	Connectors []string // names that a target may use: "sshca", "postgres"
+}
+
+// Folder is a configuration folder that was read and found good. It is immutable.
+type Folder struct {
+	company    *value
+	roles      *value
+	people     []*person
+	groups     []*group
+	identities []*value
+	targets    []*target
+	workflows  []*workflow
+	runbooks   []*runbook
+	index      *index
+}
+
+// The names inside the folder.
+const (
+	companyFile    = "countersign.yaml"
+	peopleFile     = "people.yaml"
+	rolesFile      = "roles.yaml"
+	identitiesFile = "identities.yaml"
+	targetsDir     = "targets"
+	workflowsDir   = "workflows"
+	runbooksDir    = "runbooks"
+)
+
+// Load reads the whole folder. When anything is wrong the error is a *Problems with everything that is; a folder with a
+// problem is never used in part.
+func Load(fsys fs.FS, opts Options) (*Folder, error) {
+	l := &loader{fsys: fsys, r: &report{}}
+	docs := l.readAll()
+	if l.unread { // a file that is not YAML at all would make every name in it unknown
+		return nil, l.r.err()
+	}
+	f := gather(docs)
+	c := checker{report: l.r, f: f, connectors: opts.Connectors}
+	c.check()
+	if err := l.r.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// documents is the folder as values of the right shape.
+type documents struct {
+	company, people, roles, identities *value
+	targets, workflows, runbooks       []*value
+}
+
+type loader struct {
+	fsys   fs.FS
+	r      *report
+	total  int
+	unread bool
+}
+
+func (l *loader) readAll() documents {
+	files, dirs := l.root()
+	var d documents
+	one := func(name string, s shape, need bool) *value {
+		if !slices.Contains(files, name) {
+			if need {
+				l.lack(name)
+			}
+			return nil
+		}
+		return l.yaml(name, s)
+	}
+	d.company = one(companyFile, companyShape(), true)
+	d.people = one(peopleFile, peopleShape(), true)
+	d.roles = one(rolesFile, rolesShape(), true)
+	d.identities = one(identitiesFile, identitiesShape(), false)
+	many := func(dir, ext string, read func(string) *value) (out []*value) {
+		if !slices.Contains(dirs, dir) {
+			return nil
+		}
+		for _, n := range l.list(dir, ext) {
+			if v := read(n); v != nil {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	d.targets = many(targetsDir, ".yaml", func(n string) *value { return l.yaml(n, targetShape()) })
+	d.workflows = many(workflowsDir, ".yaml", func(n string) *value { return l.yaml(n, workflowShape()) })
+	d.runbooks = many(runbooksDir, ".md", l.runbook)
+	return d
+}
+
+func (l *loader) lack(name string) {
+	l.unread = true
+	l.r.file(name, "`countersign init DIR` writes a commented start", "the file is missing")
+}
+
+// root lists the top of the folder and refuses what does not belong there.
+func (l *loader) root() (files, dirs []string) {
+	known := []string{companyFile, peopleFile, rolesFile, identitiesFile, targetsDir, workflowsDir, runbooksDir}
+	for _, e := range l.entries(".") {
+		n := e.Name()
+		i := slices.Index(known, n)
+		switch {
+		case i < 0:
+			l.r.file(n, meantOr(n, known), "unknown file or folder")
+		case i < 4 && e.IsDir():
+			l.r.file(n, "", "is a folder, want a file")
+		case i >= 4 && l.isDir(n, e):
+			dirs = append(dirs, n)
+		case i >= 4:
+			l.r.file(n, "", "is a file, want a folder")
+		default:
+			files = append(files, n)
+		}
+	}
+	return files, dirs
+}
+
+// isDir follows a link: a mounted configuration map is made of links.
+func (l *loader) isDir(name string, e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	i, err := fs.Stat(l.fsys, name)
+	return err == nil && i.IsDir()
+}
+
+// entries is a directory without dotfiles and README, in the order of names.
+func (l *loader) entries(dir string) []fs.DirEntry {
+	all, err := fs.ReadDir(l.fsys, dir)
+	if err != nil {
+		l.unread = true
+		l.r.file(dir, "", "cannot be listed: %v", cause(err))
+		return nil
+	}
+	if len(all) > maxStray {
+		l.unread = true
+		l.r.file(dir, "", "holds %d files, at most %d are looked at", len(all), maxStray)
+		return nil
+	}
+	return slices.DeleteFunc(all, func(e fs.DirEntry) bool {
+		return strings.HasPrefix(e.Name(), ".") || e.Name() == "README" || strings.HasPrefix(e.Name(), "README.")
+	})
+}
+
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func (l *loader) list(dir, ext string) []string {
+	var names []string
+	for _, e := range l.entries(dir) {
+		n := path.Join(dir, e.Name())
+		switch {
+		case e.IsDir():
+			l.r.file(n, "", "folders inside %s are not read", dir)
+		case path.Ext(n) != ext:
+			l.r.file(n, "", "only %s files belong into %s", ext, dir)
+		default:
+			names = append(names, n)
+		}
+	}
+	if len(names) > maxFiles {
+		l.unread = true
+		l.r.file(dir, "", "holds %d files, at most %d are read", len(names), maxFiles)
+		return nil
+	}
+	return names
+}
+
+// read answers the bytes of a file within the limits, nil when they cannot be had.
+func (l *loader) read(name string) *source {
+	raw, err := readLimited(l.fsys, name)
+	switch {
+	case err != nil:
+		l.r.file(name, "", "cannot be read: %v", cause(err))
+	case len(raw) > maxFileBytes:
+		l.r.file(name, "", "is larger than %d KiB", maxFileBytes>>10)
+	case l.total+len(raw) > maxTotalBytes:
+		l.r.file(name, "", "the folder is larger than %d MiB", maxTotalBytes>>20)
+	default:
+		l.total += len(raw)
+		return &source{name: name, raw: raw, text: strings.Split(string(raw), "\n")}
+	}
+	l.unread = true
+	return nil
+}
+
+func readLimited(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("not a regular file")
+	}
+	return io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+}
+
+func (l *loader) yaml(name string, s shape) *value {
+	src := l.read(name)
+	if src == nil {
+		return nil
+	}
+	return l.shaped(src, src.raw, s)
+}
+
+func (l *loader) shaped(src *source, yaml []byte, s shape) *value {
+	v := l.r.parse(src, yaml)
+	if v == nil {
+		l.unread = true
+		return nil
+	}
+	l.r.conform(v, s)
+	if v.bad {
+		l.unread = true
+		return nil
+	}
+	return v
+}
+
+// runbook reads the front matter of a document. Lines are counted from the start of the file.
+func (l *loader) runbook(name string) *value {
+	src := l.read(name)
+	if src == nil {
+		return nil
+	}
+	yaml, ok := frontMatter(src.raw)
+	if !ok {
+		l.unread = true
+		l.r.file(name, "begin the file with a line ---, the keys, and another line ---", "has no front matter")
+		return nil
+	}
+	if rest := src.raw[len(yaml):]; len(bytes.TrimSpace(rest[bytes.IndexByte(append(rest, '\n'), '\n'):])) == 0 {
+		l.r.file(name, "write down what to do", "has no text after the front matter")
+	}
+	return l.shaped(src, yaml, runbookShape())
+}
+
+// frontMatter is the bytes before the closing mark, the opening mark turned into blank so that lines stay the same.
+func frontMatter(raw []byte) ([]byte, bool) {
+	if !bytes.HasPrefix(raw, []byte("---\n")) {
+		return nil, false
+	}
+	end := bytes.Index(raw[3:], []byte("\n---\n"))
+	if end < 0 && bytes.HasSuffix(raw, []byte("\n---")) {
+		end = len(raw) - 4 - 3
+	}
+	if end < 0 {
+		return nil, false
+	}
+	yaml := bytes.Clone(raw[:3+end+1])
+	copy(yaml, "   ")
+	return yaml, true
+}

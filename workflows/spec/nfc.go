@@ -1,0 +1,3 @@
+package spec
+
+func notNFC(s string) string { return "" }
