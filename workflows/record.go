@@ -118,3 +118,14 @@ func CheckSeq(h []Record) error {
 	}
 	return nil
 }
+
+// Cause names what an update of the ledger consumes, so that it is consumed once: "inbox/…", "job/…", "cli/…", "api/…",
+// "start/…". The empty cause is never remembered.
+type Cause string
+
+// Result is what an update committed, or had committed when its cause was consumed before.
+type Result struct {
+	Records  []Record
+	Refusal  *Refusal
+	Replayed bool // the cause had been consumed: this is its first result
+}

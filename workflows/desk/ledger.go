@@ -28,13 +28,8 @@ type Ledger interface {
 	Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error)
 }
 
-// Cause names what an Update consumes, so that it is consumed once: "inbox/…", "job/…", "cli/…", "api/…", "start/…". The
-// empty cause is never remembered.
-type Cause string
-
-// Result is what an Update committed, or had committed when its cause was consumed before.
-type Result struct {
-	Records  []workflows.Record
-	Refusal  *workflows.Refusal
-	Replayed bool // the cause had been consumed: this is its first result
-}
+// Cause and Result are workflows' own, so that a store need not know the desk to satisfy Ledger.
+type (
+	Cause  = workflows.Cause
+	Result = workflows.Result
+)
