@@ -68,6 +68,7 @@ type Policy struct {
 	Groups     map[string][]workflows.PersonID
 	Identities map[workflows.IdentityID]Identity
 	Roles      map[string]workflows.Selector // RoleOwner …
+	Settings   Settings
 	Loaded     workflows.PolicyLoaded
 	Documents  []workflows.Document
 }
@@ -93,11 +94,21 @@ type Book struct {
 	Text    []byte
 }
 
+// Settings are what countersign.yaml says besides the documents.
+type Settings struct {
+	Organisation    string
+	LinkByEmail     bool   // a chat account may be linked to a person by its e-mail address
+	SecurityChannel string // "#security": alarms; may be empty
+}
+
 // Person is what the people file says of somebody.
 type Person struct {
 	ID       workflows.PersonID
 	Key      string
 	Name     string
+	Email    string
+	Slack    string // "U…" or "T…/U…"
+	Unix     string // user on the bot's host
 	Zone     string
 	Hours    string
 	Manager  workflows.PersonID
