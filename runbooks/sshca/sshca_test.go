@@ -170,3 +170,5 @@ func wantClass(t *testing.T, err error, want runbooks.Class) {
 }
 
 func number(n int) string { return fmt.Sprintf("g_%04d", n) }
+
+func ed25519Seed(s []byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(s) }
