@@ -1,0 +1,53 @@
+package runbooks
+
+import "time"
+
+const (
+	// maxName bounds ids, names and accounts: the longest that any target here takes (a DNS name).
+	maxName = 256
+
+	// maxParams and maxValues bound an entitlement's own words; they come from configuration, and a mistake there must
+	// not become a request of many megabytes.
+	maxParams = 32
+	maxValues = 256
+	maxValue  = 4 << 10
+
+	// maxFields and maxField bound what a form hands over: a pasted RSA key of 16,384 bits takes 2.8 KB.
+	maxFields = 32
+	maxField  = 16 << 10
+
+	// maxSpan bounds how long a grant may last; anything longer is standing access under another name.
+	maxSpan = 366 * 24 * time.Hour
+
+	// maxFacts, maxFact bound what goes into the ledger's leaves for ever.
+	maxFacts = 20
+	maxFact  = 500
+
+	// maxSteps, maxStep, maxFiles and maxFile bound how-to-use: it is shown on a card, a certificate is 3 KB at most.
+	maxSteps = 20
+	maxStep  = 1000
+	maxFiles = 5
+	maxFile  = 16 << 10
+
+	// maxErrorText bounds an error's words: they are shown on a card and kept in the ledger.
+	maxErrorText = 500
+
+	// defaultTimeout is for a connector that declares none.
+	defaultTimeout = 30 * time.Second
+
+	// grace is how long a call may take to come back after its context ended, before it counts as hanging.
+	grace = 2 * time.Second
+
+	// maxHanging bounds the calls to one connector that never came back: each holds a goroutine and perhaps a socket.
+	maxHanging = 16
+
+	// maxDocument bounds a runbook document: it is read by people during an incident. 256 KiB is what the YAML files of
+	// the same folder are bounded to.
+	maxDocument = 256 << 10
+
+	// maxDocumentSteps bounds the steps of a document; one of more than 200 steps helps nobody at night.
+	maxDocumentSteps = 200
+
+	// maxStepText bounds one step as plain text, so that it fits a chat message (Slack: 3,000 characters in a section).
+	maxStepText = 2900
+)
