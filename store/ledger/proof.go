@@ -186,14 +186,15 @@ func ParseReceipt(text []byte) (Receipt, error) {
 		return Receipt{}, errors.New("reading receipt: this is not a tlog-proof of version 1")
 	}
 	r := Receipt{Checkpoint: checkpoint}
-	if line, rest, _ := strings.Cut(body, "\n"); strings.HasPrefix(line, "extra ") {
+	line, rest, _ := strings.Cut(body, "\n")
+	if extra, ok := strings.CutPrefix(line, "extra "); ok {
 		var err error
-		if r.Extra, err = base64.StdEncoding.Strict().DecodeString(line[len("extra "):]); err != nil || len(r.Extra) == 0 {
+		// Compared with its own encoding, because the decoder skips line ends.
+		if r.Extra, err = base64.StdEncoding.DecodeString(extra); err != nil || extra == "" || base64.StdEncoding.EncodeToString(r.Extra) != extra {
 			return Receipt{}, errors.New("reading receipt: the extra line is not base64")
 		}
-		body = rest
+		line, rest, _ = strings.Cut(rest, "\n")
 	}
-	line, rest, _ := strings.Cut(body, "\n")
 	digits, ok := strings.CutPrefix(line, "index ")
 	if r.Index, ok2 = parseDigits([]byte(digits)); !ok || !ok2 {
 		return Receipt{}, fmt.Errorf("reading receipt: want a line with the index, have %q", line)
