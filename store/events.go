@@ -1,0 +1,64 @@
+package store
+
+import "github.com/countersign-bot/countersign/workflows"
+
+// The events of the system stream that the store and its wiring record. Append-only, as all events.
+
+// Genesis is entry 0: which ledger this is.
+type Genesis struct {
+	Origin  string `json:"origin"`
+	VKey    string `json:"vkey"`
+	Format  int    `json:"format"`
+	Virtual bool   `json:"virtual_clock"` // the clock is one that can be moved: a demo, never evidence
+	Zones   string `json:"zones"`         // version of the time zone data
+}
+
+// InstanceStarted says which program on which folder writes from here on.
+type InstanceStarted struct {
+	Instance string `json:"instance"`
+	Version  string `json:"version"`
+	Zones    string `json:"zones"`
+}
+
+// InstanceStopped is an orderly end; a start without it before was a crash.
+type InstanceStopped struct {
+	Instance string `json:"instance"`
+}
+
+// AnchorPublished says that a signed head left the process.
+type AnchorPublished struct {
+	Size  int64  `json:"size"`
+	Root  string `json:"root"`
+	Sink  string `json:"sink"`                        // "slack"
+	Place string `json:"place,omitempty" seal:"true"` // channel and message
+}
+
+// ClockJumped says that the wall clock was set: From is where the monotonic clock put it, To what it says now.
+type ClockJumped struct {
+	From workflows.Stamp `json:"from"`
+	To   workflows.Stamp `json:"to"`
+}
+
+// DebtRecorded enters what was done while the ledger could not be written.
+type DebtRecorded struct {
+	What  string          `json:"what"` // "revoked"
+	Grant string          `json:"grant,omitempty"`
+	Said  string          `json:"said" seal:"true"` // the receipt, redacted
+	AtRun workflows.Stamp `json:"done_at"`
+}
+
+// Kind names for the ledger.
+func (Genesis) Kind() string         { return "genesis" }
+func (InstanceStarted) Kind() string { return "instance.started" }
+func (InstanceStopped) Kind() string { return "instance.stopped" }
+func (AnchorPublished) Kind() string { return "anchor.published" }
+func (ClockJumped) Kind() string     { return "clock.jumped" }
+func (DebtRecorded) Kind() string    { return "debt.recorded" }
+
+// EventKinds lists every kind of this package, for decoding.
+func EventKinds() []workflows.EventKind {
+	return []workflows.EventKind{
+		workflows.Of[Genesis](), workflows.Of[InstanceStarted](), workflows.Of[InstanceStopped](),
+		workflows.Of[AnchorPublished](), workflows.Of[ClockJumped](), workflows.Of[DebtRecorded](),
+	}
+}

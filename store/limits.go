@@ -1,0 +1,38 @@
+package store
+
+import "time"
+
+// The limits of the store.
+const (
+	maxBatch      = 256      // callbacks in one transaction: 256 entries are one tile, and a commit stays below 10 ms
+	maxWaiting    = 4096     // callers waiting for the writer; beyond that Update waits in the caller, which slows intake down
+	maxStreams    = 64       // streams one Update may name: a request touches three or four
+	maxEvents     = 256      // events one Update may append; the largest real one opens a stage for each of some entitlements
+	maxPending    = 1024     // jobs one stream may owe: a notice to each of 500 approvers and one wake
+	maxListings   = 1024     // lists one stream may stand on: one for each approver
+	maxHistory    = 65536    // entries of one stream read for a decision; the system stream is read by page instead
+	maxDocument   = 4 << 20  // as ledger.MaxDocBytes
+	maxInboxBody  = 1 << 20  // Slack's largest payloads are some 250 KB
+	maxInboxKeys  = 8        // ways in which one delivery can be recognised again
+	maxListRead   = 1000     // rows one List returns when the caller names no limit
+	maxRangeRead  = 4096     // entries one Entries call returns
+	maxUndone     = 1000     // inbox rows one Undone returns; the caller asks again
+	maxPersonData = 16 << 10 // bytes of erasable JSON about a person
+	maxSurfaces   = 1000     // surfaces of one stream: a card, and a direct message for each approver
+
+	cacheStreams = 2048  // histories kept decoded: the open requests of a large company
+	cacheRecords = 65536 // records in them all together: some 60 MB at worst
+
+	jumpLimit      = 5 * time.Second  // a wall clock this far from where the monotonic clock puts it was set, not slewed
+	busyTimeout    = 5 * time.Second  // for a backup or a sqlite3 shell that holds the lock
+	closeTimeout   = 8 * time.Second  // finishing what waits; SIGTERM leaves ten seconds
+	witnessSync    = time.Second      // how far the witness file may lag behind on disk
+	leaseTime      = 10 * time.Second // PostgreSQL: a replica silent this long has lost its jobs
+	leaseBeat      = 3 * time.Second  // renewed this often: two beats may fail
+	inboxRetention = 30 * 24 * time.Hour
+	readers        = 4       // read connections; reads are short
+	checkPages     = 1 << 16 // pages up to which the start runs a quick_check (256 MiB, some 0.3 s)
+)
+
+// far is the due time of a leased row, so that one index on due serves "what is next" without looking at leases.
+const far = 253402300799999999

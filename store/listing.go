@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// List implements desk.Ledger: the streams on a list of one member, highest Sort first, ties by name.
+func (s *Store) List(ctx context.Context, list, member string, limit int) (out []workflows.StreamID, err error) {
+	defer wrap(&err, "reading the list %q", list)
+	if limit <= 0 || limit > maxListRead {
+		limit = maxListRead
+	}
+	err = s.reader(ctx).each(`
+		SELECT stream
+		FROM listing
+		WHERE list = $1 AND member = $2
+		ORDER BY sort DESC, stream
+		LIMIT $3`,
+		func(scan func(...any) error) error {
+			var stream workflows.StreamID
+			if err := scan(&stream); err != nil {
+				return err
+			}
+			out = append(out, stream)
+			return nil
+		}, list, member, int64(limit))
+	return out, err
+}
+
+// listingKey is the name of a row within its stream.
+type listingKey struct{ list, member string }
+
+// diffListings makes the lists a stream stands on equal to what its fold says.
+func (b *batch) diffListings(stream workflows.StreamID, want []workflows.Listing) error {
+	if len(want) > maxListings {
+		return fmt.Errorf("%d exceed the limit of %d", len(want), maxListings)
+	}
+	have, err := b.listingRows(stream)
+	if err != nil {
+		return err
+	}
+	for _, l := range want {
+		k := listingKey{l.List, l.Member}
+		sort, ok := have[k]
+		delete(have, k)
+		if ok && sort == l.Sort {
+			continue
+		}
+		if _, err := b.write(`
+			INSERT INTO listing (stream, list, member, sort) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (stream, list, member) DO UPDATE SET sort = excluded.sort`,
+			string(stream), l.List, l.Member, l.Sort); err != nil {
+			return err
+		}
+	}
+	for k := range have {
+		if _, err := b.write(`DELETE FROM listing WHERE stream = $1 AND list = $2 AND member = $3`, string(stream), k.list, k.member); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) listingRows(stream workflows.StreamID) (map[listingKey]int64, error) {
+	have := make(map[listingKey]int64)
+	err := b.each(`SELECT list, member, sort FROM listing WHERE stream = $1`,
+		func(scan func(...any) error) error {
+			var k listingKey
+			var sort int64
+			if err := scan(&k.list, &k.member, &sort); err != nil {
+				return err
+			}
+			have[k] = sort
+			return nil
+		}, string(stream))
+	return have, err
+}
+
+// Listings gives the lists one stream stands on, for comparing with a fold.
+func (s *Store) Listings(ctx context.Context, stream workflows.StreamID) (out []workflows.Listing, err error) {
+	defer wrap(&err, "reading the lists of %q", stream)
+	err = s.reader(ctx).each(`SELECT list, member, sort FROM listing WHERE stream = $1 ORDER BY list, member`,
+		func(scan func(...any) error) error {
+			var l workflows.Listing
+			if err := scan(&l.List, &l.Member, &l.Sort); err != nil {
+				return err
+			}
+			out = append(out, l)
+			return nil
+		}, string(stream))
+	return out, err
+}

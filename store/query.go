@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// runner is what a pool, a connection and a prepared cache have in common.
+type runner interface {
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+}
+
+// query runs statements for one caller. All texts but the few dialect pieces are the same on both databases, with $1 … $N.
+type query struct {
+	ctx context.Context
+	run runner
+	pg  bool
+}
+
+func (s *Store) reader(ctx context.Context) *query { return &query{ctx: ctx, run: s.db, pg: s.pg} }
+
+// exec gives the number of rows that were changed.
+func (q *query) exec(text string, args ...any) (int64, error) {
+	res, err := q.run.ExecContext(q.ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// each calls one for every row. Byte slices that it scans are its own.
+func (q *query) each(text string, one func(scan func(...any) error) error, args ...any) error {
+	rows, err := q.run.QueryContext(q.ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := one(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// one scans the only row; found tells whether there is one.
+func (q *query) one(text string, dst []any, args ...any) (found bool, err error) {
+	err = q.each(text, func(scan func(...any) error) error {
+		if found {
+			return errors.New("more than one row")
+		}
+		found = true
+		return scan(dst...)
+	}, args...)
+	return found, err
+}
+
+// prepared runs every text as a statement prepared once on one connection: parsing costs more than running here.
+type prepared struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func newPrepared(conn *sql.Conn) *prepared {
+	return &prepared{conn: conn, stmts: make(map[string]*sql.Stmt)}
+}
+
+func (p *prepared) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if st, ok := p.stmts[text]; ok {
+		return st, nil
+	}
+	st, err := p.conn.PrepareContext(ctx, text)
+	if err == nil {
+		p.stmts[text] = st
+	}
+	return st, err
+}
+
+func (p *prepared) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	st, err := p.stmt(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	st, err := p.stmt(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args...)
+}
+
+func (p *prepared) close() {
+	for _, st := range p.stmts {
+		_ = st.Close() // the connection is about to go; nothing is pending on it
+	}
+	_ = p.conn.Close()
+}

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"modernc.org/sqlite" // the driver registers itself as "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteDSN is a file: URI: a plain path would silently drop mode=ro. _defensive keeps schema and shadow tables out of
+// reach of SQL; secure_delete overwrites what is erased.
+func sqliteDSN(path string, readOnly bool) string {
+	q := url.Values{}
+	q.Set("_defensive", "1")
+	q.Set("_txlock", "immediate")
+	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
+	q.Add("_pragma", "foreign_keys(1)")
+	q.Add("_pragma", "recursive_triggers(1)")
+	q.Add("_pragma", "trusted_schema(0)")
+	if readOnly {
+		q.Set("mode", "ro")
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(FULL)")
+		q.Add("_pragma", "secure_delete(ON)")
+	}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+}
+
+// openSQLite opens the writer's single connection and a pool for reading.
+func openSQLite(ctx context.Context, path string, readOnly bool) (write, read *sql.DB, err error) {
+	if !readOnly {
+		if write, err = sql.Open("sqlite", sqliteDSN(path, false)); err != nil {
+			return nil, nil, err
+		}
+		write.SetMaxOpenConns(1)
+		if err := write.PingContext(ctx); err != nil {
+			write.Close()
+			return nil, nil, err
+		}
+	}
+	if read, err = sql.Open("sqlite", sqliteDSN(path, true)); err != nil {
+		if write != nil {
+			write.Close()
+		}
+		return nil, nil, err
+	}
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	return write, read, nil
+}
+
+// assertPragmas makes sure that the settings durability rests on are in force: the driver ignores what it does not know.
+func assertPragmas(ctx context.Context, db *sql.DB) error {
+	want := []struct{ name, value string }{
+		{"journal_mode", "wal"},
+		{"synchronous", "2"},
+		{"foreign_keys", "1"},
+		{"secure_delete", "1"},
+		{"busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
+		{"recursive_triggers", "1"},
+		{"trusted_schema", "0"},
+	}
+	q := &query{ctx: ctx, run: db}
+	for _, w := range want {
+		var got string
+		if _, err := q.one(`PRAGMA `+w.name, []any{&got}); err != nil {
+			return err
+		}
+		if got != w.value {
+			return fmt.Errorf("the database has %s = %s, want %s", w.name, got, w.value)
+		}
+	}
+	return nil
+}
+
+// checkSQLite looks for damage that can be seen without reading the ledger: pages, foreign keys, triggers. Large files get their
+// page check from `ledger verify`, so that a start stays quick.
+func checkSQLite(q *query) error {
+	var pages int64
+	if _, err := q.one(`PRAGMA page_count`, []any{&pages}); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if pages <= checkPages {
+		var verdict string
+		if _, err := q.one(`PRAGMA quick_check(1)`, []any{&verdict}); err != nil {
+			return fmt.Errorf("%w: quick_check: %w", ErrDamaged, err)
+		}
+		if verdict != "ok" {
+			return fmt.Errorf("%w: quick_check: %s", ErrDamaged, verdict)
+		}
+	}
+	return checkTriggers(q, `SELECT name FROM sqlite_schema WHERE type = 'trigger'`)
+}
+
+// checkTriggers refuses a database whose append-only guards are gone.
+func checkTriggers(q *query, text string) error {
+	have := make(map[string]bool)
+	err := q.each(text, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		have[name] = true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, want := range []string{
+		"log_entry_next", "log_entry_update", "log_entry_delete", "log_tile_new", "log_tile_update", "log_tile_delete",
+		"log_head_grows", "log_head_once", "log_head_delete", "log_checkpoint_new", "log_checkpoint_update", "log_checkpoint_delete",
+		"stream_entry_next", "stream_entry_update", "stream_entry_delete", "document_new", "document_update", "document_delete",
+	} {
+		if !have[want] {
+			return fmt.Errorf("%w: the trigger %s is missing: the tables can be changed", ErrDamaged, want)
+		}
+	}
+	return nil
+}
+
+// isFatalStorage tells whether the error is about the storage rather than about what was asked: after it, nothing that was read
+// or written can be relied on. A full disk and a busy file are not among them: they end, and nothing is half-written.
+func isFatalStorage(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xFF {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return false
+}
+
+// sqlitePath gives the file a configuration means.
+func sqlitePath(cfg Config) string {
+	if cfg.DSN != "" {
+		return cfg.DSN
+	}
+	return filepath.Join(cfg.Dir, "countersign.db")
+}
+
+// sqliteFiles are the three files that make up one database.
+func sqliteFiles(path string) []string { return []string{path, path + "-wal", path + "-shm"} }
+
+func isPostgres(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

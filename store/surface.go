@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Place is the kind of a surface.
+type Place string
+
+// The places. A message is named by Channel and TS, a Home page by Person.
+const (
+	PlaceMessage Place = "message"
+	PlaceHome    Place = "home"
+)
+
+// Surface is something in Slack that shows a stream and is repainted when the stream moves on. It is not in the ledger: any
+// surface can be rebuilt from the fold. A Home page's Stream is workflows.HomeSurface(person).
+type Surface struct {
+	ID      int64
+	Stream  workflows.StreamID
+	Place   Place
+	Channel string
+	TS      string
+	Person  workflows.PersonID // whose direct message or Home it is; empty for a channel
+	Pace    string             // pace key of its paint jobs
+	Wanted  int64              // rises when the stream moves
+	Painted int64              // the Wanted that stands there now
+}
+
+// SaveSurface keeps a surface that was just put up, and gives it its ID; the same place again moves it to the given stream. seq
+// is the last entry of the stream that it shows: when the stream has gone on since, it is repainted at once. For a Home
+// page give the number of entries as 0.
+func (s *Store) SaveSurface(ctx context.Context, f Surface, seq int64) (out Surface, err error) {
+	defer wrap(&err, "saving a surface of %q", f.Stream)
+	err = s.do(ctx, func(b *batch) error {
+		out, err = b.saveSurface(f, seq)
+		return err
+	})
+	return out, err
+}
+
+func (b *batch) saveSurface(f Surface, seq int64) (Surface, error) {
+	b.dirty = true
+	_, err := b.one(`
+		INSERT INTO surface (stream, place, channel, ts, person, pace, wanted, painted)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, 1)
+		ON CONFLICT (place, channel, ts, person) DO UPDATE
+		SET stream = excluded.stream, pace = excluded.pace
+		RETURNING id, wanted, painted`, []any{&f.ID, &f.Wanted, &f.Painted},
+		string(f.Stream), string(f.Place), f.Channel, f.TS, string(f.Person), f.Pace)
+	if err != nil {
+		return f, err
+	}
+	last, err := b.lastSeq(f.Stream)
+	if err != nil || last <= seq {
+		return f, err
+	}
+	now := workflows.StampOf(b.s.cfg.Clock.Now().Wall)
+	if err := b.paint(now, &f); err != nil {
+		return f, err
+	}
+	return f, nil
+}
+
+// SurfacesOf gives the surfaces of a stream in the order in which they were put up.
+func (s *Store) SurfacesOf(ctx context.Context, stream workflows.StreamID) (out []Surface, err error) {
+	defer wrap(&err, "reading the surfaces of %q", stream)
+	return surfacesOf(s.reader(ctx), stream)
+}
+
+func surfacesOf(q *query, stream workflows.StreamID) (out []Surface, err error) {
+	err = q.each(`
+		SELECT id, stream, place, channel, ts, person, pace, wanted, painted
+		FROM surface
+		WHERE stream = $1
+		ORDER BY id
+		LIMIT $2`,
+		func(scan func(...any) error) error {
+			f, err := scanSurface(scan)
+			out = append(out, f)
+			return err
+		}, string(stream), int64(maxSurfaces))
+	return out, err
+}
+
+func scanSurface(scan func(...any) error) (f Surface, err error) {
+	err = scan(&f.ID, &f.Stream, &f.Place, &f.Channel, &f.TS, &f.Person, &f.Pace, &f.Wanted, &f.Painted)
+	return f, err
+}
+
+// Surface reads one surface. key is the Key of its paint job. ErrNotFound when it is gone.
+func (s *Store) Surface(ctx context.Context, key string) (f Surface, err error) {
+	defer wrap(&err, "reading surface %q", key)
+	id, err := strconv.ParseInt(key, 10, 64)
+	if err != nil {
+		return f, fmt.Errorf("%w: not the key of a paint job", ErrNotFound)
+	}
+	found := false
+	err = s.reader(ctx).each(`
+		SELECT id, stream, place, channel, ts, person, pace, wanted, painted
+		FROM surface
+		WHERE id = $1`,
+		func(scan func(...any) error) (err error) {
+			found = true
+			f, err = scanSurface(scan)
+			return err
+		}, id)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return f, err
+}
+
+// Painted says that what stands there now shows the given Wanted, as read before rendering. The handler then returns jobs.Done;
+// if the stream moved meanwhile, the job stays.
+func (s *Store) Painted(ctx context.Context, id, wanted int64) (err error) {
+	defer wrap(&err, "marking surface %d painted", id)
+	return s.do(ctx, func(b *batch) error {
+		_, err := b.write(`UPDATE surface SET painted = $1 WHERE id = $2 AND painted < $1 AND wanted >= $1`, wanted, id)
+		return err
+	})
+}
+
+// DropSurface forgets a surface that is gone: a deleted message, a deactivated person.
+func (s *Store) DropSurface(ctx context.Context, id int64) (err error) {
+	defer wrap(&err, "dropping surface %d", id)
+	return s.do(ctx, func(b *batch) error {
+		if _, err := b.write(`DELETE FROM job WHERE kind = $1 AND key = $2 AND made_by = $3`,
+			workflows.JobPaint, strconv.FormatInt(id, 10), madeByPaint); err != nil {
+			return err
+		}
+		_, err := b.write(`DELETE FROM surface WHERE id = $1`, id)
+		return err
+	})
+}
+
+// touch marks the surfaces of every stream that moved, and of those named, and asks for each to be painted.
+func (b *batch) touch(now workflows.Instant, records []workflows.Record, named []workflows.StreamID) error {
+	moved := make(map[workflows.StreamID]bool)
+	for _, r := range records {
+		moved[r.Stream] = true
+	}
+	for _, stream := range named {
+		moved[stream] = true
+	}
+	for _, stream := range sortedStreams(moved) {
+		list, err := surfacesOf(b.query, stream)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if err := b.paint(now.UTC, &list[i]); err != nil {
+				return fmt.Errorf("surface %d: %w", list[i].ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+// paint marks one surface as behind and asks for it to be painted. There is one job for each surface, however far it is behind.
+func (b *batch) paint(now workflows.Stamp, f *Surface) error {
+	f.Wanted++
+	if _, err := b.write(`UPDATE surface SET wanted = wanted + 1 WHERE id = $1`, f.ID); err != nil {
+		return err
+	}
+	j := workflows.Job{Kind: workflows.JobPaint, Key: strconv.FormatInt(f.ID, 10), Pace: f.Pace}
+	row, found, err := b.paintRow(f, j)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return b.insertJob(now, f.Stream, j, madeByPaint)
+	}
+	if row.leased {
+		return b.askAgain(now, row, f.Stream, j)
+	}
+	return nil // it will run, and paint what is wanted then
+}
+
+// paintRow finds the paint job of a surface; its stream follows the surface.
+func (b *batch) paintRow(f *Surface, j workflows.Job) (jobRow, bool, error) {
+	var r jobRow
+	var leased int64
+	found, err := b.one(`SELECT id, gen, due_wanted, leased, lane, pace FROM job WHERE stream = $1 AND kind = $2 AND key = $3`,
+		[]any{&r.id, &r.gen, &r.dueWanted, &leased, &r.lane, &r.pace}, string(f.Stream), j.Kind, j.Key)
+	r.leased = leased == 1
+	return r, found, err
+}

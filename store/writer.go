@@ -1,0 +1,404 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"time"
+
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/store/ledger"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// writer is the one goroutine that changes the database. Its fields belong to that goroutine alone.
+type writer struct {
+	s     *Store
+	queue chan *op
+	done  chan struct{}
+
+	conn  *prepared
+	tree  *ledger.Tree // as committed
+	clock ledgerClock  // as committed
+}
+
+// op is one callback waiting for the writer. run must leave nothing behind when it fails; it is never run twice.
+type op struct {
+	ctx      context.Context
+	run      func(b *batch) error
+	err      error
+	finished chan struct{}
+}
+
+// batch is one transaction: what it will have done once it commits.
+type batch struct {
+	*query
+	s     *Store
+	w     *writer
+	dirty bool // something was written
+
+	headLocked bool
+	tree       *ledger.Tree
+	clock      ledgerClock
+	size       int64 // entries, those of this batch included
+	leaves     []ledger.Hash
+	histories  map[workflows.StreamID][]workflows.Record
+	handed     []jobs.Job
+	room       int
+	wake       workflows.Stamp // the earliest due time inserted; zero: none
+}
+
+// do waits for the writer to run and commit fn. When ctx ends first, whether fn ran is unknown to this caller.
+func (s *Store) do(ctx context.Context, fn func(b *batch) error) error {
+	if s.readOnly {
+		return ErrReadOnly
+	}
+	if err := s.PoisonedBy(); err != nil {
+		return err
+	}
+	o := &op{ctx: ctx, run: fn, finished: make(chan struct{})}
+	select {
+	case <-s.closing:
+		return ErrClosed
+	default:
+	}
+	select {
+	case s.writer.queue <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return ErrClosed
+	}
+	select {
+	case <-o.finished:
+		return o.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.writer.done:
+		select {
+		case <-o.finished:
+			return o.err
+		default:
+			return ErrClosed
+		}
+	}
+}
+
+// loop runs until the store closes and nothing waits.
+func (w *writer) loop() {
+	defer close(w.done)
+	defer func() { w.conn.close() }()
+	for {
+		select {
+		case o := <-w.queue:
+			w.commit(w.gather(o))
+		case <-w.s.closing:
+			select {
+			case o := <-w.queue:
+				w.commit(w.gather(o))
+			default:
+				return
+			}
+		}
+	}
+}
+
+// gather takes what waits already; nobody is kept waiting for company.
+func (w *writer) gather(first *op) []*op {
+	ops := append(make([]*op, 0, 16), first)
+	for len(ops) < maxBatch {
+		select {
+		case o := <-w.queue:
+			ops = append(ops, o)
+		default:
+			return ops
+		}
+	}
+	return ops
+}
+
+// commit runs the callbacks in one transaction and releases their callers.
+func (w *writer) commit(ops []*op) {
+	defer func() {
+		for _, o := range ops {
+			close(o.finished)
+		}
+	}()
+	if err := w.s.PoisonedBy(); err != nil {
+		failAll(ops, err)
+		return
+	}
+	b, err := w.begin()
+	if err != nil {
+		failAll(ops, w.fault(fmt.Errorf("%w: beginning: %w", ErrUnavailable, err)))
+		return
+	}
+	for _, o := range ops {
+		if o.err = o.ctx.Err(); o.err != nil {
+			continue
+		}
+		if err := b.runOne(o); err != nil {
+			_, _ = b.exec("ROLLBACK") // the error that matters is the one that ended the batch
+			failAll(ops, w.fault(fmt.Errorf("%w: %w", ErrUnavailable, err)))
+			w.reconnect()
+			return
+		}
+	}
+	w.finish(b, ops)
+}
+
+// finish makes the batch durable, in this order: head, COMMIT, witness line, memory, workers. Callers are let go after it.
+func (w *writer) finish(b *batch, ops []*op) {
+	if !b.dirty {
+		_, err := b.exec("ROLLBACK")
+		if err != nil {
+			w.fault(err)
+			w.reconnect()
+		}
+		return
+	}
+	head, err := b.seal()
+	if err != nil {
+		_, _ = b.exec("ROLLBACK") // as above
+		failAll(ops, w.fault(fmt.Errorf("%w: %w", ErrUnavailable, err)))
+		w.reconnect()
+		return
+	}
+	if _, err := b.exec("COMMIT"); err != nil {
+		err = fmt.Errorf("%w: COMMIT: %w", ErrLedgerUnknown, err)
+		w.s.poisonWith(err)
+		failAll(ops, err)
+		return
+	}
+	if len(b.leaves) > 0 {
+		if err := w.s.witness.write(head, int64(w.s.nowStamp())); err != nil {
+			err = fmt.Errorf("%w: %w", ErrLedgerUnknown, err)
+			w.s.poisonWith(err)
+			failAll(ops, err)
+			return
+		}
+		w.tree = b.tree
+	}
+	w.clock = b.clock
+	for stream, h := range b.histories {
+		w.s.histories.put(stream, h)
+	}
+	if h := w.s.worker(); h != nil {
+		if len(b.handed) > 0 {
+			h.Take(b.handed)
+		}
+		if b.wake != 0 {
+			h.Wake(b.wake)
+		}
+	}
+}
+
+func failAll(ops []*op, err error) {
+	for _, o := range ops {
+		if o.err == nil || !errors.Is(o.err, context.Canceled) && !errors.Is(o.err, context.DeadlineExceeded) {
+			o.err = err
+		}
+	}
+}
+
+// fault poisons the store when the error says that the storage itself is failing: a full disk is waited out, a lying one is not.
+func (w *writer) fault(err error) error {
+	if isFatalStorage(err) {
+		w.s.poisonWith(err)
+	}
+	return err
+}
+
+// reconnect replaces the connection after a transaction could not be rolled back cleanly. A failure shows at the next begin.
+func (w *writer) reconnect() {
+	w.conn.close()
+	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
+	defer cancel()
+	conn, err := w.s.writeDB.Conn(ctx)
+	if err != nil {
+		w.s.log.Error("reopening the writer's connection", "err", err)
+		return
+	}
+	w.conn = newPrepared(conn)
+}
+
+func (w *writer) begin() (*batch, error) {
+	b := &batch{
+		query:     &query{ctx: context.Background(), run: w.conn, pg: w.s.pg},
+		s:         w.s,
+		w:         w,
+		clock:     w.clock,
+		size:      w.tree.Size(),
+		histories: make(map[workflows.StreamID][]workflows.Record),
+	}
+	if h := w.s.worker(); h != nil {
+		b.room = h.Room()
+	}
+	text := "BEGIN IMMEDIATE"
+	if b.pg {
+		text = "BEGIN"
+	}
+	_, err := w.conn.conn.ExecContext(b.ctx, text)
+	if errors.Is(err, sql.ErrConnDone) {
+		w.reconnect()
+		b.run = w.conn
+		_, err = w.conn.conn.ExecContext(b.ctx, text)
+	}
+	return b, err
+}
+
+// mark is what runOne needs to take back one callback.
+type mark struct {
+	clock     ledgerClock
+	size      int64
+	leaves    int
+	handed    int
+	room      int
+	wake      workflows.Stamp
+	histories map[workflows.StreamID][]workflows.Record
+}
+
+// runOne runs one callback behind a savepoint. An error of the callback is its own; an error of the savepoint ends the batch.
+func (b *batch) runOne(o *op) error {
+	m := mark{
+		clock: b.clock, size: b.size, leaves: len(b.leaves), handed: len(b.handed), room: b.room, wake: b.wake,
+		histories: maps.Clone(b.histories),
+	}
+	if _, err := b.exec("SAVEPOINT one"); err != nil {
+		return err
+	}
+	o.err = b.call(o)
+	if o.err == nil {
+		_, err := b.exec("RELEASE SAVEPOINT one")
+		return err
+	}
+	if isFatalStorage(o.err) {
+		return o.err
+	}
+	b.clock, b.size, b.leaves, b.handed, b.room, b.wake = m.clock, m.size, b.leaves[:m.leaves], b.handed[:m.handed], m.room, m.wake
+	b.histories = m.histories
+	if _, err := b.exec("ROLLBACK TO SAVEPOINT one"); err != nil {
+		return err
+	}
+	_, err := b.exec("RELEASE SAVEPOINT one")
+	return err
+}
+
+func (b *batch) call(o *op) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a callback: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return o.run(b)
+}
+
+// write is exec that marks the batch as worth a commit.
+func (b *batch) write(text string, args ...any) (int64, error) {
+	b.dirty = true
+	return b.exec(text, args...)
+}
+
+// seal appends the new leaves to the tree and replaces the head.
+func (b *batch) seal() (ledger.Head, error) {
+	if len(b.leaves) == 0 {
+		return ledger.Head{}, nil
+	}
+	old := b.size - int64(len(b.leaves))
+	b.tree = b.w.tree.Clone()
+	if b.tree.Size() != old {
+		return ledger.Head{}, fmt.Errorf("%w: the tree has %d entries, the batch began at %d", ErrDamaged, b.tree.Size(), old)
+	}
+	for _, t := range b.tree.Append(b.leaves...) {
+		if _, err := b.write(`INSERT INTO log_tile (level, n, hashes) VALUES ($1, $2, $3)`, t.Level, t.N, t.Hashes); err != nil {
+			return ledger.Head{}, err
+		}
+	}
+	head, err := b.tree.Head(b.s.Origin(), b.s.signer)
+	if err != nil {
+		return ledger.Head{}, err
+	}
+	return head, b.swapHead(old, head)
+}
+
+func (b *batch) swapHead(old int64, h ledger.Head) error {
+	text := `UPDATE log_head SET size = $1, root = $2, frontier = $3, note = $4 WHERE id = 1 AND size = $5`
+	args := []any{h.Size, h.Root[:], h.Frontier, h.Note, old}
+	if old == 0 {
+		text = `INSERT INTO log_head (id, size, root, frontier, note) VALUES (1, $1, $2, $3, $4)`
+		args = args[:4]
+	}
+	n, err := b.write(text, args...)
+	if err == nil && n != 1 {
+		err = fmt.Errorf("%w: the head is no longer at %d entries", ErrDamaged, old)
+	}
+	return err
+}
+
+// lockHead makes sure that the tree in memory is the one in the database, and keeps it so until COMMIT. On SQLite the
+// transaction itself does; on PostgreSQL another replica may have appended.
+func (b *batch) lockHead() error {
+	if b.headLocked || !b.pg {
+		return nil
+	}
+	var size int64
+	found, err := b.one(`SELECT size FROM log_head WHERE id = 1 FOR UPDATE`, []any{&size})
+	if err != nil {
+		return err
+	}
+	b.headLocked = true
+	if !found || size == b.w.tree.Size() {
+		return nil
+	}
+	if size < b.w.tree.Size() {
+		return fmt.Errorf("%w: the head went back from %d to %d entries", ErrDamaged, b.w.tree.Size(), size)
+	}
+	tree, last, err := b.s.loadTree(b.query)
+	if err != nil {
+		return err
+	}
+	b.w.tree, b.size = tree, tree.Size()
+	b.clock.follow(last)
+	return nil
+}
+
+// ledgerClock turns readings of the product clock into ledger instants: the wall time as it is, and a monotonic time that goes
+// on where the last entry left it, over restarts and replicas.
+type ledgerClock struct {
+	last workflows.Instant // of the newest entry
+	base int64             // ledger-monotonic time at mono 0 of this process
+	wall time.Time         // the wall at mono; zero before the first reading
+	mono time.Duration
+}
+
+// follow moves the monotonic time on to that of an entry somebody else wrote.
+func (c *ledgerClock) follow(last workflows.Instant) {
+	if last.Mono > c.last.Mono {
+		c.last = last
+	}
+}
+
+// now gives the instant of a reading and, when the wall clock was set since the last one, where it should stand.
+func (c *ledgerClock) now(r jobs.Reading) (at workflows.Instant, jumped bool, from workflows.Stamp) {
+	expect := c.wall.Add(r.Mono - c.mono)
+	if c.wall.IsZero() {
+		c.base = c.last.Mono - r.Mono.Nanoseconds()
+		expect = r.Wall
+		if last := c.last.UTC.Time(); r.Wall.Before(last) {
+			expect = last // a restart can tell that the clock went back, not that it went forward
+		}
+	}
+	if d := r.Wall.Sub(expect); d > jumpLimit || d < -jumpLimit {
+		jumped, from = true, workflows.StampOf(expect)
+	}
+	c.wall, c.mono = r.Wall, r.Mono
+	if c.base+r.Mono.Nanoseconds() < c.last.Mono {
+		c.base = c.last.Mono - r.Mono.Nanoseconds() // another replica is ahead: go on from there
+	}
+	at = workflows.Instant{UTC: workflows.StampOf(r.Wall), Mono: c.base + r.Mono.Nanoseconds()}
+	c.last = at
+	return at, jumped, from
+}
