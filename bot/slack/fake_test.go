@@ -133,8 +133,11 @@ func (f *fakeSlack) serveOpen(w http.ResponseWriter, r *http.Request) {
 	if got := r.Header.Get("Authorization"); got != "Bearer xapp-1-A111-test" {
 		f.t.Errorf("apps.connections.open got authorization %q", got)
 	}
-	if f.open != nil {
-		status, header, body := f.open(n)
+	f.mu.Lock()
+	open := f.open
+	f.mu.Unlock()
+	if open != nil {
+		status, header, body := open(n)
 		for k, v := range header {
 			w.Header()[k] = v
 		}
@@ -155,9 +158,10 @@ func (f *fakeSlack) serveLink(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.sockets = append(f.sockets, s)
 	s.n = len(f.sockets)
+	connect := f.connect
 	f.mu.Unlock()
-	if f.connect != nil {
-		f.connect(s)
+	if connect != nil {
+		connect(s)
 	} else {
 		s.hello(s.n, "A111")
 	}

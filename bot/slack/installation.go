@@ -43,7 +43,7 @@ func (at Installation) check(in *Interaction, c claims) *Foreign {
 		return nil
 	}
 	shared := in.ExtShared && c.authorizations
-	outsider := in.View != nil && at.owns(in.View.AppInstalledTeamID) && in.TeamID != "" && in.UserTeamID == in.TeamID
+	outsider := in.View != nil && at.owns(in.View.AppInstalledTeamID) && in.TeamID != "" && in.UserTeamID == in.TeamID && !at.owns(in.TeamID)
 	if shared || outsider {
 		in.External = true
 		return nil
