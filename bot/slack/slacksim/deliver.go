@@ -207,7 +207,7 @@ func (w *Workspace) seeThrough(e envelope, p *pending) {
 	defer func() {
 		w.mu.Lock()
 		w.sockets.stats.PendingEvents--
-		w.touch()
+		w.wake()
 		w.mu.Unlock()
 	}()
 	var err error
@@ -232,6 +232,7 @@ func (w *Workspace) seeThrough(e envelope, p *pending) {
 	if err != nil && w.ctx.Err() == nil {
 		w.mu.Lock()
 		w.sockets.stats.AbandonedEvent++
+		w.wake()
 		w.mu.Unlock()
 	}
 }

@@ -214,6 +214,7 @@ func (w *Workspace) acknowledged(c *conn, data []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	defer w.wake()
 	s := &w.sockets
 	if len(data) >= maxAckBytes {
 		s.stats.OversizeAcks++

@@ -377,6 +377,11 @@ func (w *Workspace) Until(ctx context.Context, ok func() bool) error {
 // touch tells Until and the browser pages that something changed. The lock is held.
 func (w *Workspace) touch() {
 	w.rev++
+	w.wake()
+}
+
+// wake lets Until look again without troubling the pages. The lock is held.
+func (w *Workspace) wake() {
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
