@@ -42,6 +42,7 @@ type Delivery struct {
 	Place string
 	Why   string
 	At    Instant
+	Seq   int64 // of the event that says so
 }
 
 // StageStatus says where a stage is.
@@ -68,6 +69,7 @@ type StageState struct {
 	EscalateAt Stamp
 	TimesOutAt Stamp
 	Reminded   bool
+	RemindedAt int64 // seq of the reminder: whoever was asked later than this is not reminded too
 	Escalated  bool
 	FirstAsked int // how many seats the stage opened with; those behind it came by escalation
 	Votes      []Vote
@@ -207,10 +209,10 @@ func (s *State) apply(r Record) error {
 	case Refused:
 		return nil
 	case NoticeDelivered:
-		s.Delivered[e.Notice] = Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At}
+		s.Delivered[e.Notice] = Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At, Seq: r.Seq}
 		return nil
 	case NoticeUndelivered:
-		s.Delivered[e.Notice] = Delivery{Why: e.Why, At: r.At}
+		s.Delivered[e.Notice] = Delivery{Why: e.Why, At: r.At, Seq: r.Seq}
 		return nil
 	case StageOpened, RosterChanged, StageReminded, StageEscalated, StageSatisfied, StageTimedOut, VoteRecorded, VoteTakenBack:
 		return s.applyStage(r)
@@ -234,51 +236,86 @@ func (s *State) applySubmitted(r Record, e Submitted) error {
 }
 
 func (s *State) applyStage(r Record) error {
-	_, isBack := r.Event.(VoteTakenBack)
-	if s.Final() && !(isBack && s.Status == StatusApproved) {
+	if back, ok := r.Event.(VoteTakenBack); ok {
+		return s.applyTakenBack(r, back)
+	}
+	if s.Final() {
 		return fmt.Errorf("%s after the request was %s", r.Event.Kind(), s.Status)
 	}
 	i := stageOf(r.Event)
-	if i < 0 || i >= len(s.Stages) || (i != s.Current && !isBack) {
+	if i != s.Current || i >= len(s.Stages) {
 		return fmt.Errorf("%s for stage %d while stage %d is current", r.Event.Kind(), i, s.Current)
 	}
 	st := &s.Stages[i]
-	switch e := r.Event.(type) {
-	case StageOpened:
+	if opened, ok := r.Event.(StageOpened); ok {
 		if st.Status != StageWaiting {
 			return fmt.Errorf("stage %d opened twice", i)
 		}
-		st.Status, st.Roster, st.OpenedAt, st.FirstAsked = StageIsOpen, e.Roster, r.At, len(e.Roster)
-		st.RemindAt, st.EscalateAt, st.TimesOutAt = e.RemindAt, e.EscalateAt, e.TimesOutAt
+		st.Status, st.Roster, st.OpenedAt, st.FirstAsked = StageIsOpen, opened.Roster, r.At, len(opened.Roster)
+		st.RemindAt, st.EscalateAt, st.TimesOutAt = opened.RemindAt, opened.EscalateAt, opened.TimesOutAt
+		return nil
+	}
+	if st.Status != StageIsOpen {
+		return fmt.Errorf("%s while stage %d is %s", r.Event.Kind(), i, st.Status)
+	}
+	return s.applyOpen(st, r)
+}
+
+// applyOpen changes the open stage.
+func (s *State) applyOpen(st *StageState, r Record) error {
+	switch e := r.Event.(type) {
 	case RosterChanged:
 		st.Roster = e.Roster
 	case StageReminded:
-		st.Reminded = true
+		st.Reminded, st.RemindedAt = true, r.Seq
 	case StageEscalated:
 		st.Escalated = true
 		st.Roster = append(append([]Seat(nil), st.Roster...), e.Added...)
 	case StageSatisfied:
+		if st.Missing() > 0 {
+			return fmt.Errorf("stage %d satisfied with %d approvals missing", e.Stage, st.Missing())
+		}
 		st.Status, st.ClosedAt = StageMet, r.At
 		s.Current++
 	case StageTimedOut:
 		st.Status, st.ClosedAt = StageOutOfTime, r.At
 	case VoteRecorded:
-		st.Votes = append(st.Votes, Vote{Person: r.Person, Verdict: e.Verdict, Reason: e.Reason, At: r.At})
-		if e.Verdict == Deny {
-			st.Status, st.ClosedAt = StageRefused, r.At
-		}
-	case VoteTakenBack:
-		takeBack(st.Votes, r.Person)
+		return s.applyVote(st, r, e)
 	}
 	return nil
 }
 
-func takeBack(votes []Vote, p PersonID) {
+// applyVote holds every vote against the roster as it stood when the vote was recorded: a shift that changes later takes
+// nothing away from it.
+func (s *State) applyVote(st *StageState, r Record, e VoteRecorded) error {
+	_, seated := st.Seat(r.Person)
+	switch {
+	case !seated, s.Asker(r.Person), st.HasVoted(r.Person), s.spent(r.Person):
+		return fmt.Errorf("vote of %q, who could not decide stage %d", r.Person, e.Stage)
+	case e.Verdict != Approve && e.Verdict != Deny:
+		return fmt.Errorf("vote with verdict %q", e.Verdict)
+	}
+	st.Votes = append(st.Votes, Vote{Person: r.Person, Verdict: e.Verdict, Reason: e.Reason, At: r.At})
+	if e.Verdict == Deny {
+		st.Status, st.ClosedAt = StageRefused, r.At
+	}
+	return nil
+}
+
+func (s *State) applyTakenBack(r Record, e VoteTakenBack) error {
+	if s.Final() && s.Status != StatusApproved {
+		return fmt.Errorf("%s after the request was %s", r.Event.Kind(), s.Status)
+	}
+	if e.Stage < 0 || e.Stage >= len(s.Stages) || !containsPerson(s.Stages[e.Stage].Approvals(), r.Person) {
+		return fmt.Errorf("%s of %q, who has no approval in stage %d", r.Event.Kind(), r.Person, e.Stage)
+	}
+	votes := s.Stages[e.Stage].Votes
 	for i := range votes {
-		if votes[i].Person == p {
+		if votes[i].Person == r.Person {
 			votes[i].TakenBack = true
 		}
 	}
+	return nil
 }
 
 func stageOf(e Event) int {
@@ -296,8 +333,6 @@ func stageOf(e Event) int {
 	case StageTimedOut:
 		return e.Stage
 	case VoteRecorded:
-		return e.Stage
-	case VoteTakenBack:
 		return e.Stage
 	}
 	return -1
@@ -337,20 +372,14 @@ func (s *State) applyEnd(r Record) error {
 }
 
 // checkApproved is the invariant that the whole product stands on: no approval without each stage's quorum of distinct
-// persons who do not stand behind the request.
+// persons. applyVote has seen to it that each of them sat on the roster and does not stand behind the request.
 func (s *State) checkApproved(next Status) error {
 	if next != StatusApproved {
 		return nil
 	}
 	for i, st := range s.Stages {
-		n := 0
-		for _, p := range st.Approvals() {
-			if _, seated := st.Seat(p); seated && !s.Asker(p) {
-				n++
-			}
-		}
-		if st.Status != StageMet || n < st.Plan.Quorum || st.Plan.Quorum < 1 {
-			return fmt.Errorf("approved although stage %d (%s) has %d of %d approvals", i+1, st.Plan.Name, n, st.Plan.Quorum)
+		if st.Status != StageMet || st.Missing() > 0 || st.Plan.Quorum < 1 {
+			return fmt.Errorf("approved although stage %d (%s) has %d of %d approvals", i+1, st.Plan.Name, len(st.Approvals()), st.Plan.Quorum)
 		}
 	}
 	if len(s.Stages) == 0 {

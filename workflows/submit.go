@@ -77,9 +77,11 @@ type errString string
 func (e errString) Error() string { return string(e) }
 
 func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
-	s := a.Standing
-	s.Linked = true // whoever may ask need not be able to approve
-	if r := s.Refusal(); r != nil {
+	switch r := a.Standing.Refusal(); {
+	case r != nil && r.Code == CodeUnlinked, r == nil && a.By.Person == "":
+		// Whoever could ask without being known as a person could approve with their other account.
+		return Refuse(CodeUnlinked, "This account is not linked to a person in the people file, so it cannot ask for access.", "Ask the operator to add you to people.yaml.")
+	case r != nil:
 		return r
 	}
 	switch {
@@ -87,6 +89,8 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 		return Refuse(CodeDirectory, "I could not find out who approves this just now, so nothing was recorded.", "Try again in a minute.")
 	case len(w.Stages) == 0 || len(a.Rosters.Stages) != len(w.Stages):
 		return Refuse(CodeNoPolicy, "This chain has no stages, so nobody can approve it.", "Ask its owner.")
+	case !w.wantsApproval():
+		return Refuse(CodeNoPolicy, "A stage of this chain asks for nobody's approval, so it cannot give one.", "Ask its owner.")
 	case !a.Standing.Selected:
 		return Refuse(CodeNotEligible, "You are not among those who may ask for this.", "Type `/access list` to see what you can ask for.")
 	case len(bad) > 0:
@@ -95,6 +99,17 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 		return Refusef(CodeTooMany, "Withdraw one of them or wait.", "You already have %d open requests.", a.Open)
 	}
 	return w.refuseSubject(a, c)
+}
+
+// wantsApproval tells whether every stage needs at least one person. The files are checked for it when they are read; a
+// policy from elsewhere is not believed.
+func (w *Workflow) wantsApproval() bool {
+	for _, st := range w.Stages {
+		if st.Quorum < 1 {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
@@ -153,7 +168,7 @@ func (s State) openStage(out *Outcome, stream StreamID, now Instant, i int, rost
 	var first, wider []Seat
 	if i < len(rosters.Stages) {
 		first = s.free(i, rosters.Stages[i].Approvers)
-		wider = without(s.free(i, rosters.Stages[i].Escalate), first)
+		wider = widen(first, s.free(i, rosters.Stages[i].Escalate))
 	}
 	if rosters.Failed || len(first)+len(wider) < plan.Quorum {
 		why := "Nobody could approve stage " + strconv.Itoa(i+1) + " (" + plan.Name + ")."
@@ -198,10 +213,11 @@ func seated(seats []Seat, p PersonID) bool {
 	return false
 }
 
-func without(seats, gone []Seat) []Seat {
+// widen gives those of more who are not on the roster yet, as far as there is room.
+func widen(roster, more []Seat) []Seat {
 	out := []Seat{}
-	for _, s := range seats {
-		if !seated(gone, s.Person) {
+	for _, s := range more {
+		if !seated(roster, s.Person) && len(roster)+len(out) < MaxRoster {
 			out = append(out, s)
 		}
 	}

@@ -17,10 +17,16 @@ func Tick(f Facts, id RequestID, wider Rosters) (Outcome, error) {
 		return out, nil
 	}
 	now := f.Now.UTC
-	if st.dueToEscalate(s, now) && !wider.Failed {
+	remind := !st.Reminded && now.After(st.RemindAt)
+	escalate := st.dueToEscalate(s, now) && !wider.Failed
+	if remind && (!escalate || st.RemindAt <= st.EscalateAt) {
+		out.Add(stream, System, s.Policy, StageReminded{Stage: s.Current})
+		remind = false
+	}
+	if escalate {
 		out.Add(stream, System, s.Policy, s.escalate(st, wider))
 	}
-	if !st.Reminded && now.After(st.RemindAt) && !now.After(st.TimesOutAt) {
+	if remind {
 		out.Add(stream, System, s.Policy, StageReminded{Stage: s.Current})
 	}
 	if now.After(st.TimesOutAt) {
@@ -38,23 +44,24 @@ func (st *StageState) dueToEscalate(s State, now Stamp) bool {
 	return now.After(st.EscalateAt) || s.unreachable(st)
 }
 
-// unreachable tells whether every person asked by the stage turned out not to be tellable.
+// unreachable tells whether too few of those asked could be told for the quorum ever to be met without the wider tier.
 func (s State) unreachable(st *StageState) bool {
-	asked := 0
-	for _, seat := range st.Roster {
-		d, ok := s.Delivered[askID(NoticeAsk, s.Current, seat.Person)]
-		if !ok || d.OK {
-			return false
+	silent := 0
+	hope := len(st.Approvals())
+	for _, p := range s.CanVote() {
+		if d, ok := s.Delivered[askID(NoticeAsk, s.Current, p)]; ok && !d.OK {
+			silent++
+			continue
 		}
-		asked++
+		hope++
 	}
-	return asked > 0
+	return silent > 0 && hope < st.Plan.Quorum
 }
 
 func (s State) escalate(st *StageState, wider Rosters) StageEscalated {
 	e := StageEscalated{Stage: s.Current, Added: []Seat{}}
 	if s.Current < len(wider.Stages) {
-		e.Added = without(s.free(s.Current, wider.Stages[s.Current].Escalate), st.Roster)
+		e.Added = widen(st.Roster, s.free(s.Current, wider.Stages[s.Current].Escalate))
 	}
 	if len(e.Added) == 0 {
 		e.Skipped = "nobody new could be added"
@@ -133,7 +140,7 @@ func (s State) asks(st *StageState) []Notice {
 			what = NoticeEscalated
 		}
 		out = append(out, Notice{ID: askID(NoticeAsk, s.Current, p), What: what, To: p, Stage: s.Current, Urgent: what == NoticeEscalated})
-		if st.Reminded && i < st.FirstAsked {
+		if asked, ok := s.Delivered[askID(NoticeAsk, s.Current, p)]; st.Reminded && i < st.FirstAsked && ok && asked.Seq < st.RemindedAt {
 			out = append(out, Notice{ID: askID(NoticeRemind, s.Current, p), What: NoticeRemind, To: p, Stage: s.Current})
 		}
 	}

@@ -1,6 +1,9 @@
 package workflows
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Ballot is one decision with everything that was asked about it. Nothing else is looked at.
 type Ballot struct {
@@ -27,8 +30,15 @@ type Ballot struct {
 func (w *Workflow) Vote(f Facts, id RequestID, b Ballot) (Outcome, error) {
 	stream := RequestStream(id)
 	s, err := Fold(f.Histories[stream])
+	if r := b.Standing.Refusal(); err == ErrNoStream && r != nil {
+		// Who cannot decide anything gets the same answer whether or not there is such a request.
+		return RefuseOn(SystemStream, b.By, "vote", b.Channel, string(id), r), nil
+	}
 	if err != nil {
 		return unknownOr(err, b.By, "vote", b.Channel, string(id))
+	}
+	if b.ReceivedAt.IsZero() {
+		b.ReceivedAt = f.Now.UTC
 	}
 	if r := s.refuseVote(b); r != nil {
 		return RefuseOn(stream, b.By, "vote "+string(b.Verdict), b.Channel, "", r), nil
@@ -39,18 +49,56 @@ func (w *Workflow) Vote(f Facts, id RequestID, b Ballot) (Outcome, error) {
 		out.Add(stream, b.By, s.Policy, Denied{Stage: b.Stage})
 		return out, nil
 	}
-	st := s.Stages[b.Stage]
-	if len(st.Approvals())+1 < st.Plan.Quorum {
+	if s.Stages[b.Stage].Missing() > 1 {
 		return out, nil
+	}
+	if r, err := s.unsure(b); err != nil || r != nil {
+		if err != nil {
+			return Outcome{}, err
+		}
+		return RefuseOn(stream, b.By, "vote "+string(b.Verdict), b.Channel, "", r), nil
 	}
 	out.Add(stream, System, s.Policy, StageSatisfied{Stage: b.Stage})
 	s.advance(&out, f, b)
 	return out, nil
 }
 
+// ErrAskAgain is what a decision answers when the record has moved on since the world was asked: somebody has voted about
+// whom nothing was asked. The caller asks again and decides anew.
+var ErrAskAgain = errString("somebody has voted meanwhile who was not asked about")
+
+// unsure tells whether the vote that would close its stage has to wait, because the world could not be asked what comes
+// after it. Not knowing is not the same as knowing that nobody is there: the request stays open and the click can be
+// repeated.
+func (s State) unsure(b Ballot) (*Refusal, error) {
+	switch {
+	case b.WorkflowGone != "":
+		return nil, nil
+	case b.Stage+1 < len(s.Stages):
+		if b.Rosters.Failed {
+			return Refuse(CodeDirectory, "I could not find out who decides the next stage just now, so nothing was recorded.", "Try again in a minute."), nil
+		}
+		return nil, nil
+	}
+	for _, p := range s.Voters() {
+		standing, asked := b.Voters[p]
+		switch {
+		case !asked:
+			return nil, ErrAskAgain
+		case !standing.Known:
+			return Refuse(CodeDirectory, "I could not check those who approved before you just now, so nothing was recorded.", "Try again in a minute."), nil
+		}
+	}
+	return nil, nil
+}
+
 // advance opens the next stage, or asks every voter again and approves.
 func (s State) advance(out *Outcome, f Facts, b Ballot) {
 	stream := RequestStream(s.ID)
+	if b.WorkflowGone != "" {
+		out.Add(stream, System, s.Policy, Superseded{Code: CodeNoPolicy, Why: b.WorkflowGone})
+		return
+	}
 	if b.Stage+1 < len(s.Stages) {
 		after, err := Fold(f.Provisional(out.Events)[stream])
 		if err != nil {
@@ -59,12 +107,8 @@ func (s State) advance(out *Outcome, f Facts, b Ballot) {
 		after.openStage(out, stream, f.Now, b.Stage+1, b.Rosters)
 		return
 	}
-	if b.WorkflowGone != "" {
-		out.Add(stream, System, s.Policy, Superseded{Code: CodeNoPolicy, Why: b.WorkflowGone})
-		return
-	}
 	for _, p := range s.Voters() {
-		if r := stillStands(b.Voters[p]); r != nil && p != b.By.Person {
+		if r := stillStands(b.Voters[p]); r != nil {
 			out.Add(stream, System, s.Policy, Superseded{Code: r.Code, Why: "An earlier approval no longer stands: " + r.Sentence})
 			return
 		}
@@ -105,7 +149,11 @@ func (s State) refuseVote(b Ballot) *Refusal {
 		return Refuse(CodeSelfApproval, "You stand behind this request yourself, so you cannot decide it.", "Somebody else on the list has to.")
 	}
 	if s.Final() {
-		return s.refuseDecided(p)
+		r := s.refuseDecided(p)
+		if s.Status == StatusApproved && b.Verdict == Deny {
+			r.Next = "Revoke the access instead: those who approved it, the target's owner and security can."
+		}
+		return r
 	}
 	st := s.Open()
 	if st == nil {
@@ -137,7 +185,7 @@ func (s State) refuseVoter(st *StageState, b Ballot) *Refusal {
 	switch {
 	case b.Verdict != Approve && b.Verdict != Deny:
 		return Refuse(CodeStale, "That button is not known.", "Look at the fresh card and decide there.")
-	case b.Verdict == Deny && b.Reason == "":
+	case b.Verdict == Deny && strings.TrimSpace(b.Reason) == "":
 		return Refuse(CodeReasonNeeded, "A denial needs a reason: the requester will read it.", "")
 	case len([]rune(b.Reason)) > MaxDenyReason:
 		return Refusef(CodeTooLong, "", "A reason has at most %d characters.", MaxDenyReason)
