@@ -18,4 +18,5 @@ const (
 	crowdedDelay   = time.Second      // a job put back because its key holds half of maxReady comes again after this
 	claimRetry     = time.Second      // after the database refused a claim
 	farAhead       = 24 * time.Hour   // the longest sleep; looking once a day costs nothing and survives any mistake here
+	settleTimeout  = 5 * time.Second  // for writing how a run ended, also while stopping
 )

@@ -1,0 +1,266 @@
+package jobs
+
+import (
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// ready holds leased jobs until they may run: it decides which is next. It keeps no time of its own and starts nothing; the
+// Worker guards it with a lock.
+//
+// Each job belongs to a group (a concurrency key: so many at once) and may have a pace key (one at a time, spaced). Within a
+// group and within a pace key the urgent lane goes first, otherwise first come, first served.
+type ready struct {
+	pace    time.Duration
+	groups  map[string]*group
+	order   []*group // in the order in which they came up; start begins behind the last one served
+	next    int
+	paces   map[string]*paceKey
+	held    int // jobs not yet started
+	running int
+}
+
+// group is the jobs that share a limit. It stays once it is known: groups are kinds and targets, not requests.
+type group struct {
+	name    string
+	workers int
+	running int
+	held    int           // paced ones included
+	lanes   [2][]*item    // unpaced, ready to start
+	paced   [2][]*paceKey // pace keys whose head may start; an entry may be stale
+}
+
+type item struct {
+	job   Job
+	group *group
+	pace  *paceKey
+	kind  *Kind
+	since time.Time // when it came here
+}
+
+// paceKey is one receiver that wants its messages spaced.
+type paceKey struct {
+	name  string
+	lanes [2][]*item
+	busy  bool      // one of its jobs is running
+	open  time.Time // no start before
+}
+
+func newReady(pace time.Duration) *ready {
+	return &ready{pace: pace, groups: make(map[string]*group), paces: make(map[string]*paceKey)}
+}
+
+func laneOf(j Job) int {
+	if j.Lane == workflows.LaneUrgent {
+		return 1
+	}
+	return 0
+}
+
+func (r *ready) group(name string, workers int) *group {
+	g, ok := r.groups[name]
+	if !ok {
+		g = &group{name: name, workers: workers}
+		r.groups[name] = g
+		r.order = append(r.order, g)
+	}
+	return g
+}
+
+// push adds a job. It returns false, and keeps nothing, when its group already holds half of what may be held: the others
+// must still find room.
+func (r *ready) push(j Job, k *Kind, groupName string, now time.Time) bool {
+	workers := k.Workers
+	if workers <= 0 {
+		workers = defaultWorkers
+	}
+	g := r.group(groupName, workers)
+	if g.held >= maxReady/2 {
+		return false
+	}
+	it := &item{job: j, group: g, kind: k, since: now}
+	g.held++
+	r.held++
+	lane := laneOf(j)
+	if j.Pace == "" {
+		g.lanes[lane] = append(g.lanes[lane], it)
+		return true
+	}
+	p, ok := r.paces[j.Pace]
+	if !ok {
+		p = &paceKey{name: j.Pace}
+		r.paces[j.Pace] = p
+	}
+	it.pace = p
+	p.lanes[lane] = append(p.lanes[lane], it)
+	r.offer(p, now)
+	return true
+}
+
+// head is the item a pace key would start next.
+func (p *paceKey) head() *item {
+	for lane := 1; lane >= 0; lane-- {
+		if len(p.lanes[lane]) > 0 {
+			return p.lanes[lane][0]
+		}
+	}
+	return nil
+}
+
+// offer puts a pace key that may start now up in the group of its head. Doing so twice is harmless: start looks again.
+func (r *ready) offer(p *paceKey, now time.Time) {
+	it := p.head()
+	if it == nil || p.busy || now.Before(p.open) {
+		return
+	}
+	lane := laneOf(it.job)
+	it.group.paced[lane] = append(it.group.paced[lane], p)
+}
+
+// start gives the next job that may run, if any: urgent ones of all groups first, then the groups in turn.
+func (r *ready) start(now time.Time) *item {
+	for lane := 1; lane >= 0; lane-- {
+		limit := maxRunning
+		if lane == 0 {
+			limit -= urgentRoom
+		}
+		if r.running >= limit {
+			continue
+		}
+		for i := range r.order {
+			g := r.order[(r.next+i)%len(r.order)]
+			if g.running >= g.workers {
+				continue
+			}
+			if it := g.take(lane, now); it != nil {
+				r.next = (r.next + i + 1) % len(r.order)
+				r.begin(it, now)
+				return it
+			}
+		}
+	}
+	return nil
+}
+
+// take removes the next item of one lane from the group. Paced ones go first: they have waited for their turn.
+func (g *group) take(lane int, now time.Time) *item {
+	for len(g.paced[lane]) > 0 {
+		p := g.paced[lane][0]
+		g.paced[lane] = g.paced[lane][1:]
+		it := p.head()
+		if it == nil || p.busy || now.Before(p.open) || it.group != g || laneOf(it.job) != lane {
+			continue // stale: it was served, blocked, or overtaken since
+		}
+		p.lanes[lane] = p.lanes[lane][1:]
+		return it
+	}
+	if len(g.lanes[lane]) == 0 {
+		return nil
+	}
+	it := g.lanes[lane][0]
+	g.lanes[lane] = g.lanes[lane][1:]
+	return it
+}
+
+func (r *ready) begin(it *item, now time.Time) {
+	it.group.held--
+	it.group.running++
+	r.held--
+	r.running++
+	if it.pace != nil {
+		it.pace.busy = true
+		it.pace.open = now.Add(r.pace)
+	}
+}
+
+// end frees what the item held. block, when not zero, holds back the named pace key until then.
+func (r *ready) end(it *item, now time.Time, blockKey string, block time.Time) {
+	it.group.running--
+	r.running--
+	if it.pace != nil {
+		it.pace.busy = false
+	}
+	if blockKey != "" {
+		p, ok := r.paces[blockKey]
+		if !ok {
+			p = &paceKey{name: blockKey}
+			r.paces[blockKey] = p
+		}
+		if block.After(p.open) {
+			p.open = block
+		}
+	}
+	if it.pace != nil {
+		r.offer(it.pace, now)
+	}
+	r.forget(now)
+}
+
+// forget drops pace keys that hold nothing back any more, once there are many: there is one for each person ever told something.
+func (r *ready) forget(now time.Time) {
+	if len(r.paces) < maxRunning {
+		return
+	}
+	for name, p := range r.paces {
+		if !p.busy && p.head() == nil && !now.Before(p.open) {
+			delete(r.paces, name)
+		}
+	}
+}
+
+// openAt offers the pace keys whose time has come and gives the earliest time another one opens; zero when none waits.
+func (r *ready) openAt(now time.Time) (next time.Time) {
+	for _, p := range r.paces {
+		if p.busy || p.head() == nil {
+			continue
+		}
+		if !now.Before(p.open) {
+			r.offer(p, now)
+		} else if next.IsZero() || p.open.Before(next) {
+			next = p.open
+		}
+	}
+	return next
+}
+
+// oldest is how long the job that has waited longest has waited here.
+func (r *ready) oldest(now time.Time) (d time.Duration) {
+	look := func(lanes [2][]*item) {
+		for _, lane := range lanes {
+			if len(lane) > 0 {
+				d = max(d, now.Sub(lane[0].since))
+			}
+		}
+	}
+	for _, g := range r.order {
+		look(g.lanes)
+	}
+	for _, p := range r.paces {
+		look(p.lanes)
+	}
+	return d
+}
+
+// drain empties it and gives what had not started.
+func (r *ready) drain() (out []Job) {
+	for _, g := range r.order {
+		for lane := range g.lanes {
+			for _, it := range g.lanes[lane] {
+				out = append(out, it.job)
+			}
+			g.lanes[lane], g.paced[lane] = nil, nil
+		}
+		g.held = 0
+	}
+	for _, p := range r.paces {
+		for lane := range p.lanes {
+			for _, it := range p.lanes[lane] {
+				out = append(out, it.job)
+			}
+			p.lanes[lane] = nil
+		}
+	}
+	r.held = 0
+	return out
+}
