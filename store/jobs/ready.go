@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"container/heap"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -17,7 +18,9 @@ type ready struct {
 	order   []*group // in the order in which they came up; start begins behind the last one served
 	next    int
 	paces   map[string]*paceKey
-	held    int // jobs not yet started
+	sweepAt int       // forget pace keys when there are so many
+	closed  paceQueue // those that wait for their time
+	held    int       // jobs not yet started
 	running int
 }
 
@@ -45,10 +48,28 @@ type paceKey struct {
 	lanes [2][]*item
 	busy  bool      // one of its jobs is running
 	open  time.Time // no start before
+
+	queued bool // stands in ready.closed
+	due    time.Time
+}
+
+// paceQueue orders pace keys by the time they were to open when they were put in; it may have moved on since.
+type paceQueue []*paceKey
+
+func (q paceQueue) Len() int           { return len(q) }
+func (q paceQueue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q paceQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *paceQueue) Push(x any)        { *q = append(*q, x.(*paceKey)) }
+
+func (q *paceQueue) Pop() any {
+	last := len(*q) - 1
+	p := (*q)[last]
+	*q = (*q)[:last]
+	return p
 }
 
 func newReady(pace time.Duration) *ready {
-	return &ready{pace: pace, groups: make(map[string]*group), paces: make(map[string]*paceKey)}
+	return &ready{pace: pace, groups: make(map[string]*group), paces: make(map[string]*paceKey), sweepAt: maxRunning}
 }
 
 func laneOf(j Job) int {
@@ -111,7 +132,14 @@ func (p *paceKey) head() *item {
 // offer puts a pace key that may start now up in the group of its head. Doing so twice is harmless: start looks again.
 func (r *ready) offer(p *paceKey, now time.Time) {
 	it := p.head()
-	if it == nil || p.busy || now.Before(p.open) {
+	if it == nil || p.busy {
+		return
+	}
+	if now.Before(p.open) {
+		if !p.queued {
+			p.queued, p.due = true, p.open
+			heap.Push(&r.closed, p)
+		}
 		return
 	}
 	lane := laneOf(it.job)
@@ -199,29 +227,28 @@ func (r *ready) end(it *item, now time.Time, blockKey string, block time.Time) {
 
 // forget drops pace keys that hold nothing back any more, once there are many: there is one for each person ever told something.
 func (r *ready) forget(now time.Time) {
-	if len(r.paces) < maxRunning {
+	if len(r.paces) < r.sweepAt {
 		return
 	}
 	for name, p := range r.paces {
-		if !p.busy && p.head() == nil && !now.Before(p.open) {
+		if !p.busy && !p.queued && p.head() == nil && !now.Before(p.open) {
 			delete(r.paces, name)
 		}
 	}
+	r.sweepAt = max(maxRunning, 2*len(r.paces))
 }
 
 // openAt offers the pace keys whose time has come and gives the earliest time another one opens; zero when none waits.
-func (r *ready) openAt(now time.Time) (next time.Time) {
-	for _, p := range r.paces {
-		if p.busy || p.head() == nil {
-			continue
-		}
-		if !now.Before(p.open) {
-			r.offer(p, now)
-		} else if next.IsZero() || p.open.Before(next) {
-			next = p.open
-		}
+func (r *ready) openAt(now time.Time) time.Time {
+	for len(r.closed) > 0 && !now.Before(r.closed[0].due) {
+		p := heap.Pop(&r.closed).(*paceKey)
+		p.queued = false
+		r.offer(p, now)
 	}
-	return next
+	if len(r.closed) == 0 {
+		return time.Time{}
+	}
+	return r.closed[0].due
 }
 
 // oldest is how long the job that has waited longest has waited here.

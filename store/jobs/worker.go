@@ -154,33 +154,26 @@ func (w *Worker) Room() int {
 	return max(0, maxReady-w.ready.held)
 }
 
-// Take implements store.Hand: it receives leased jobs and starts those that may start.
+// Take implements store.Hand: it receives leased jobs and starts those that may start. A worker that has stopped leaves them to
+// the next start, which gives up their leases.
 func (w *Worker) Take(list []Job) {
 	now := time.Now()
 	var back []Job
 	w.mu.Lock()
 	stopped := w.stopped
 	for _, j := range list {
-		if stopped || !w.pushLocked(j, now) {
+		if !stopped && !w.pushLocked(j, now) {
 			back = append(back, j)
 		}
 	}
 	if n := len(list); n > 0 && list[n-1].Due != 0 {
 		w.late = w.cfg.Clock.Now().Wall.Sub(list[n-1].Due.Time())
 	}
-	w.mu.Unlock()
 	if len(back) > 0 {
-		delay := crowdedDelay
-		if stopped {
-			delay = 0
-		}
 		// Not in the caller, which may be the store's writer: Settle needs that one.
-		w.wg.Add(1)
-		go func() {
-			defer w.wg.Done()
-			w.giveBack(back, delay)
-		}()
+		w.wg.Go(func() { w.giveBack(back, crowdedDelay) })
 	}
+	w.mu.Unlock()
 	w.pump()
 }
 
@@ -208,22 +201,17 @@ func (w *Worker) pump() {
 		return
 	}
 	now := time.Now()
+	next := w.ready.openAt(now)
 	for it := w.ready.start(now); it != nil; it = w.ready.start(now) {
 		w.wg.Add(1)
 		go w.run(w.ctx, it)
 	}
-	next := w.ready.openAt(now)
 	if w.timer != nil {
 		w.timer.Stop()
 		w.timer = nil
 	}
 	if !next.IsZero() {
-		w.timer = time.AfterFunc(next.Sub(now), func() {
-			w.mu.Lock()
-			w.ready.openAt(time.Now())
-			w.mu.Unlock()
-			w.pump()
-		})
+		w.timer = time.AfterFunc(next.Sub(now), w.pump)
 	}
 }
 
