@@ -42,7 +42,16 @@ type fact struct {
 	key     streamKey
 	opened  int
 	strange []string // fields whose opening does not fit, or that are not sealed at all
-	leaf    Leaf     // decoded, for the caller's own rules
+	leaf    *Leaf    // decoded for the caller's own rules, and where it says which key signs; else nil
+}
+
+// newChunk makes room for what a chunk of small leaves needs, so that chunks do not grow in steps.
+func newChunk(size int64) *chunk {
+	n := int(max(0, min(size, maxChunkTiles*TileWidth)))
+	return &chunk{
+		leaves: make([]byte, 0, min(n*512, maxChunkBytes+MaxLeafBytes)), spans: make([]span, 0, n), hashes: make([]byte, 0, n*tlog.HashSize),
+		facts: make([]fact, 0, n), done: make(chan struct{}, 1),
+	}
 }
 
 func (c *chunk) reset(first int64) {
@@ -106,7 +115,9 @@ func (h *hasher) learn(f *fact, leaf []byte) {
 	f.id = maphash.Bytes(h.ids, f.glimpse.id)
 	f.key = streamKey{maphash.Bytes(h.streamA, f.stream), maphash.Bytes(h.streamB, f.stream)}
 	if h.decode || string(f.typ) == TypeGenesis || string(f.typ) == TypeKeyRotated {
-		f.leaf, f.err = Decode(leaf)
+		var l Leaf
+		l, f.err = Decode(leaf)
+		f.leaf = &l
 	}
 }
 
@@ -145,7 +156,7 @@ func (p *pipeline) run(ctx context.Context, consume func(*chunk) error) error {
 	}
 	free := make(chan *chunk, maxChunksInFlight)
 	for range maxChunksInFlight {
-		free <- &chunk{done: make(chan struct{}, 1)}
+		free <- newChunk(p.size)
 	}
 	work, order := make(chan *chunk, maxChunksInFlight), make(chan *chunk, maxChunksInFlight)
 	var wg sync.WaitGroup

@@ -21,6 +21,6 @@ const (
 	maxRotations      = 1024    // key rotations one ledger may hold: one a month for eighty years
 	maxProblems       = 100     // problems a report names; the rest is counted
 	maxChunkBytes     = 1 << 20 // leaves handed to one hasher at a time, rounded up to a whole tile of 256
-	maxChunkTiles     = 16      // tiles in one chunk, so that small leaves do not make long chunks
+	maxChunkTiles     = 8       // tiles in one chunk, so that small leaves do not make long chunks
 	maxChunksInFlight = 4       // read ahead of the slowest hasher: bounds memory, not speed
 )

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -50,6 +51,10 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 	}
 	start := s.i
 	for s.i < len(s.b) {
+		if len(s.b)-s.i >= 8 && plain(binary.LittleEndian.Uint64(s.b[s.i:])) {
+			s.i += 8
+			continue
+		}
 		switch c := s.b[s.i]; {
 		case c == '"':
 			s.i++
@@ -66,6 +71,15 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 		}
 	}
 	return nil, false, fmt.Errorf("offset %d: a string does not end", start)
+}
+
+// plain tells whether none of eight bytes is a quote, a backslash or a control character. It may say no for want of certainty, and
+// then the bytes are looked at one by one; a verifier spends a third of its time here otherwise. (Bit Twiddling Hacks, "Determine if a word
+// has a zero byte", "a byte less than n".)
+func plain(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^ones*'"', w^ones*'\\'
+	return ((quote-ones)&^quote|(slash-ones)&^slash|(w-ones*0x20)&^w)&tops == 0
 }
 
 // escape steps over one escape and refuses every spelling that is not the canonical one.

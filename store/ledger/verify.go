@@ -32,8 +32,8 @@ type Options struct {
 // verdict because the source could not be read.
 func Verify(ctx context.Context, src Source, opt Options) (Report, error) {
 	v := &verification{
-		src: src, opt: opt, tree: NewTree(), mono: -1,
-		ids: make(map[uint64]struct{}), streams: make(map[streamKey]int64), policies: make(map[string]int64),
+		src: src, opt: opt, tree: NewTree(), mono: -1, idSeed: maphash.MakeSeed(),
+		streams: make(map[streamKey]int64), policies: make(map[string]int64),
 	}
 	for _, step := range []func(context.Context) error{
 		v.readHead, v.collectMilestones, v.readEntries, v.findStrays, v.judgeHead, v.compareTiles, v.judgeFrontier,
@@ -65,8 +65,8 @@ type verification struct {
 	milestones []milestone
 	passed     int // milestones compared
 
-	ids      map[uint64]struct{}
-	twice    []Problem // entries whose id seems to have come before
+	idSeed   maphash.Seed
+	ids      []uint64 // of each entry, for finding two with one id at the end
 	streams  map[streamKey]int64
 	policies map[string]int64 // hash of a document -> first entry naming it
 	mono     int64
@@ -88,6 +88,7 @@ func (v *verification) readHead(ctx context.Context) error {
 	}
 	v.head = head
 	v.report.Size = head.Size
+	v.ids = make([]uint64, 0, max(0, min(head.Size, 1<<20))) // the size is a claim
 	if head.Size < 0 {
 		v.report.whole(CodeHead, "The head row says %d entries.", head.Size)
 		v.head.Size = 0
@@ -130,7 +131,7 @@ func (v *verification) collectMilestones(ctx context.Context) error {
 func (v *verification) readEntries(ctx context.Context) error {
 	p := &pipeline{
 		src: v.src, size: v.head.Size, workers: v.opt.Workers,
-		hasher: hasher{ids: maphash.MakeSeed(), streamA: maphash.MakeSeed(), streamB: maphash.MakeSeed(), decode: v.opt.PerEntry != nil},
+		hasher: hasher{ids: v.idSeed, streamA: maphash.MakeSeed(), streamB: maphash.MakeSeed(), decode: v.opt.PerEntry != nil},
 	}
 	v.passMilestones()
 	if err := p.run(ctx, v.consume); err != nil {
