@@ -32,7 +32,6 @@ type conn struct {
 	wrongApp  atomic.Pointer[string] // the app it belongs to, when that is not ours
 	lingering atomic.Bool
 	closing   atomic.Bool  // goodbye was said: nothing more can be sent
-	pending   atomic.Int64 // envelopes not answered yet
 	lastRead  atomic.Int64 // unix nanoseconds
 	rtt       atomic.Int64
 
@@ -91,8 +90,8 @@ func (c *conn) ack(envelope string, payload []byte) error {
 
 // read hands every text frame to take until the socket ends.
 func (c *conn) read(take func(*conn, []byte, time.Time)) {
-	defer close(c.done)
 	defer c.retire()
+	defer close(c.done) // before retire: whoever sees the connection retired must see whether it ended
 	defer c.ws.Close()
 	c.ws.SetReadLimit(maxFrame)
 	c.alive()

@@ -48,19 +48,8 @@ func decode(kind string, n *node) (Interaction, error) {
 	if r.err != nil {
 		return Interaction{}, &Malformed{Kind: kind, Err: r.err}
 	}
-	read := map[string]func(*reader, *node, *Interaction){
-		KindCommand:         readCommand,
-		KindBlockActions:    readBlockActions,
-		KindViewSubmission:  readView,
-		KindViewClosed:      readView,
-		KindShortcut:        readShortcut,
-		KindMessageAction:   readShortcut,
-		KindBlockSuggestion: readSuggestion,
-	}[in.Kind]
-	switch {
-	case strings.HasPrefix(in.Kind, KindEvent) && len(in.Kind) > len(KindEvent):
-		read = readEvent
-	case read == nil:
+	read := readerOf(in.Kind)
+	if read == nil {
 		return Interaction{}, fmt.Errorf("decoding %q: %w", clip(in.Kind), ErrUnknownKind)
 	}
 	if kind != in.Kind && kind != classInteractive && kind != classEvent {
@@ -71,6 +60,25 @@ func decode(kind string, n *node) (Interaction, error) {
 		return Interaction{}, &Malformed{Kind: in.Kind, Err: r.err}
 	}
 	return in, nil
+}
+
+func readerOf(kind string) func(*reader, *node, *Interaction) {
+	switch kind {
+	case KindCommand:
+		return readCommand
+	case KindBlockActions:
+		return readBlockActions
+	case KindViewSubmission, KindViewClosed:
+		return readView
+	case KindShortcut, KindMessageAction:
+		return readShortcut
+	case KindBlockSuggestion:
+		return readSuggestion
+	}
+	if strings.HasPrefix(kind, KindEvent) && len(kind) > len(KindEvent) {
+		return readEvent
+	}
+	return nil
 }
 
 // kindOf reads the kind from the payload itself, so that a command cannot be read as an event or the other way round.

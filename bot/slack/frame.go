@@ -102,12 +102,10 @@ func (t *Transport) envelope(handlers context.Context, c *conn, class, id string
 		}
 		return
 	}
-	c.pending.Add(1)
 	t.opt.Intake.offer(handlers, delivery{
 		transport: "socket", class: class, key: join("envelope", id), payload: payload, retry: int(retry), received: at,
 		mute: accepts != nil && accepts.kind == 'f',
 		answer: func(a answer) error {
-			defer c.pending.Add(-1)
 			if !a.ack {
 				return nil
 			}

@@ -59,11 +59,14 @@ const (
 	helloWait = 10 * time.Second
 	// lingerFor closes a connection that was replaced and that Slack forgot to end; its warning comes about ten seconds before.
 	lingerFor = 2 * time.Minute
+	// lingerRefused leaves a connection that Slack turned down the time of one acknowledgement.
+	lingerRefused = 3 * time.Second
 	// settledAfter is how long a connection must live before its end no longer counts as a refusal.
 	settledAfter = 10 * time.Second
-	// stopWait bounds a graceful stop, of which drainWait goes to acknowledging and closeWait to the closing handshake.
+	// stopWait bounds a graceful stop: drainWait to acknowledge (an acknowledgement takes 2.7 s at most), writeWait for a stalled socket,
+	// closeWait for the closing handshake, and for handlers to notice that they are cancelled.
 	stopWait  = 10 * time.Second
-	drainWait = 7 * time.Second
+	drainWait = 4 * time.Second
 	closeWait = time.Second
 
 	// backoffFirst doubles up to backoffMax; jitter takes up to half of it away.

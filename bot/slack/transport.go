@@ -100,21 +100,25 @@ func (t *Transport) Run(ctx context.Context) error {
 	return context.Cause(slots)
 }
 
-// shutdown goes on reading and acknowledging until nothing is pending, then closes.
+// shutdown goes on reading and acknowledging until nothing is pending, then closes the sockets and leaves the handlers the rest of the
+// time. What they do not finish is durable and drains at the next start.
 func (t *Transport) shutdown(stopHandlers func()) {
-	deadline, cancel := context.WithTimeout(context.Background(), stopWait)
-	defer cancel()
-	drain, cancelDrain := context.WithTimeout(deadline, drainWait)
-	defer cancelDrain()
-	_ = t.opt.Intake.Wait(drain)
+	begun := time.Now()
+	t.settle(begun.Add(drainWait))
 	for _, c := range t.live() {
 		c.close()
 	}
-	t.wg.Wait() // bounded by closeWait and writeWait
-	if t.opt.Intake.Wait(drain) != nil {
-		stopHandlers()
-		_ = t.opt.Intake.Wait(deadline)
-	}
+	t.wg.Wait() // bounded by writeWait and closeWait
+	t.settle(begun.Add(stopWait - closeWait))
+	stopHandlers()
+	t.settle(begun.Add(stopWait))
+}
+
+// settle waits until nothing is in flight, at most until then.
+func (t *Transport) settle(until time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	_ = t.opt.Intake.Wait(ctx)
 }
 
 // keep holds one connection open, and a second one while the first is being replaced.
@@ -140,19 +144,21 @@ func (t *Transport) keep(ctx, handlers context.Context) error {
 	}
 }
 
-// replaced lets an old connection go on until Slack ends it, but not for ever.
+// replaced lets an old connection go on until Slack ends it, but not for ever: what is on its way still arrives there, and what arrived
+// must be acknowledged there.
 func (t *Transport) replaced(c *conn) {
+	linger := lingerFor
 	if reason := c.refusal.Load(); reason != nil || time.Since(c.opened) < settledAfter && ended(c) {
 		t.pace.refused(0)
 		t.count.refusals.Add(1)
 		t.log.Warn("Slack ended a connection at once", "reason", deref(reason))
-		c.close()
-		return
+		linger = lingerRefused
+	} else {
+		t.pace.settled()
 	}
-	t.pace.settled()
 	c.lingering.Store(true)
 	t.wg.Go(func() {
-		timer := time.NewTimer(lingerFor)
+		timer := time.NewTimer(linger)
 		defer timer.Stop()
 		select {
 		case <-c.done:
