@@ -208,7 +208,7 @@ func (t *terms) readPlace(g runbooks.Grant) error {
 	case "":
 		t.user = t.principals[0]
 	}
-	if !principalGrammar.MatchString(t.user) || strings.Contains(t.user, "@") && t.host == "" {
+	if !principalGrammar.MatchString(t.user) {
 		return fmt.Errorf("%q cannot be a login name", t.user)
 	}
 	if t.host != "" && !hostGrammar.MatchString(t.host) {

@@ -1,0 +1,397 @@
+package runbooktest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Factory makes one fresh system with its connector for a test, and gives the hands to try what was granted.
+type Factory func(t *testing.T) System
+
+// System is a connector and the target behind it.
+type System struct {
+	Connector runbooks.Connector
+
+	// Grant gives the n-th grant, valid from now: another holder for each n, all of whom the target knows, none of whom
+	// has the access yet. The same n gives the same grant.
+	Grant func(n int) runbooks.Grant
+
+	// Works tries the access on the real target as its holder. The receipt is that of the grant, or the zero value when
+	// there is none.
+	Works func(t *testing.T, g runbooks.Grant, r runbooks.Receipt) bool
+
+	// Settle does what the target needs to confirm a revocation, such as hosts pulling a list. It may be nil.
+	Settle func(t *testing.T)
+
+	// Advance moves product time. It is needed when the connector declares native expiry.
+	Advance func(d time.Duration)
+
+	// Arrived reads back from the target, or from what was handed out, what became of a nasty string in one place of a
+	// grant that was accepted. It may be nil when the target accepts none.
+	Arrived func(t *testing.T, g runbooks.Grant, r runbooks.Receipt, place Place) string
+}
+
+// Place names where in a grant a string stands: Kind "account", "param" or "field".
+type Place struct {
+	Kind string
+	Name string
+}
+
+// Exercise holds a connector to the contract of runbooks.Connector, on a fresh system for each part.
+func Exercise(t *testing.T, factory Factory) {
+	t.Helper()
+	parts := []struct {
+		name string
+		run  func(*testing.T, System)
+	}{
+		{"describe", exerciseDescribe},
+		{"grant and revoke", exerciseGrantAndRevoke},
+		{"grant twice", exerciseGrantTwice},
+		{"the end never moves", exerciseEnd},
+		{"revoke nothing", exerciseRevokeNothing},
+		{"others keep theirs", exerciseOthers},
+		{"cancelled half-way", exerciseCancelled},
+		{"all at once", exerciseConcurrent},
+		{"expiry", exerciseExpiry},
+		{"nasty strings", exerciseNasty},
+		{"optional parts", exerciseOptional},
+	}
+	for _, part := range parts {
+		t.Run(part.name, func(t *testing.T) { part.run(t, factory(t)) })
+	}
+}
+
+func exerciseDescribe(t *testing.T, s System) {
+	caps := s.Connector.Describe()
+	if caps.Name == "" || caps.Timeout <= 0 {
+		t.Errorf("no name or no time-out: %+v", caps)
+	}
+	if !caps.EndsSessions && caps.RevokeLeaves == "" {
+		t.Error("open sessions go on, but nothing tells the reader of the card so")
+	}
+	if d := cmp.Diff(caps, s.Connector.Describe()); d != "" {
+		t.Errorf("Describe is not constant:\n%s", d)
+	}
+}
+
+func exerciseGrantAndRevoke(t *testing.T, s System) {
+	g := s.Grant(1)
+	s.wantPresence(t, g, runbooks.Absent)
+	s.wantWorks(t, g, runbooks.Receipt{}, false)
+	r := s.mustGrant(t, g)
+	s.wantPresence(t, g, runbooks.Present)
+	s.wantWorks(t, g, r, true)
+	s.wantWorks(t, s.Grant(2), r, false) // somebody else, with the same receipt in hand
+	checkReceipt(t, r)
+	for range 2 {
+		s.mustRevoke(t, g)
+		s.settle(t)
+		s.wantPresence(t, g, runbooks.Absent)
+		s.wantWorks(t, g, r, false)
+	}
+}
+
+func exerciseGrantTwice(t *testing.T, s System) {
+	g := s.Grant(1)
+	first := s.mustGrant(t, g)
+	second := s.mustGrant(t, g)
+	if d := cmp.Diff(first, second); d != "" {
+		t.Errorf("granting again answers something else (-first +second):\n%s", d)
+	}
+	s.wantWorks(t, g, second, true)
+	s.mustRevoke(t, g)
+	s.settle(t)
+	s.wantWorks(t, g, second, false) // once granted, once taken back
+}
+
+func exerciseEnd(t *testing.T, s System) {
+	g := s.Grant(1)
+	first := s.mustGrant(t, g)
+	later := g.Clone()
+	later.End = g.End.Add(24 * time.Hour)
+	if r, err := s.Connector.Grant(t.Context(), later); err == nil {
+		if d := cmp.Diff(first, r); d != "" {
+			t.Errorf("the same grant with a later end answers something else (-first +later):\n%s", d)
+		}
+	} else if runbooks.ClassOf(err) != runbooks.Refuse {
+		t.Errorf("the same grant with a later end: %v, want a refusal or the first receipt", err)
+	}
+	if s.Advance != nil && s.Connector.Describe().NativeExpiry {
+		s.Advance(g.End.Sub(g.Start))
+		s.wantWorks(t, g, first, false)
+	}
+}
+
+func exerciseRevokeNothing(t *testing.T, s System) {
+	g := s.Grant(1)
+	s.mustRevoke(t, g)
+	s.mustRevoke(t, g)
+	s.settle(t)
+	s.wantPresence(t, g, runbooks.Absent)
+	s.wantWorks(t, g, runbooks.Receipt{}, false)
+}
+
+func exerciseOthers(t *testing.T, s System) {
+	a, b := s.Grant(1), s.Grant(2)
+	ra, rb := s.mustGrant(t, a), s.mustGrant(t, b)
+	s.mustRevoke(t, a)
+	s.settle(t)
+	s.wantWorks(t, a, ra, false)
+	s.wantWorks(t, b, rb, true)
+	s.wantPresence(t, b, runbooks.Present)
+	s.wantWorks(t, s.Grant(3), rb, false)
+}
+
+// exerciseCancelled cuts calls short at many points; whatever was left behind, the next whole call finishes it.
+func exerciseCancelled(t *testing.T, s System) {
+	g := s.Grant(1)
+	cutShort(t, func(ctx context.Context) error { _, err := s.Connector.Grant(ctx, g); return err })
+	r := s.mustGrant(t, g)
+	s.wantPresence(t, g, runbooks.Present)
+	s.wantWorks(t, g, r, true)
+	if again := s.mustGrant(t, g); !cmp.Equal(r, again) {
+		t.Errorf("after calls that were cut short the receipt changes:\n%s", cmp.Diff(r, again))
+	}
+	cutShort(t, func(ctx context.Context) error { _, err := s.Connector.Check(ctx, g); return err })
+	cutShort(t, func(ctx context.Context) error { _, err := s.Connector.Revoke(ctx, g); return err })
+	s.mustRevoke(t, g)
+	s.settle(t)
+	s.wantPresence(t, g, runbooks.Absent)
+	s.wantWorks(t, g, r, false)
+}
+
+// cutShort calls with contexts that end sooner and later; an error it gives must say "come again".
+func cutShort(t *testing.T, call func(context.Context) error) {
+	t.Helper()
+	dead, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := call(dead); err == nil {
+		t.Error("a call with a dead context succeeds: it cannot have heeded it")
+	}
+	for after := 100 * time.Microsecond; after < 30*time.Millisecond; after *= 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		err := call(ctx)
+		cancel()
+		if err != nil && runbooks.ClassOf(err) != runbooks.Retry {
+			t.Errorf("cut short after %s: %v is of class %s, want retry", after, err, runbooks.ClassOf(err))
+		}
+	}
+}
+
+func exerciseConcurrent(t *testing.T, s System) {
+	g := s.Grant(1)
+	const callers = 6
+	receipts, errs := make([]runbooks.Receipt, callers), make([]error, callers)
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() { receipts[i], errs[i] = s.Connector.Grant(t.Context(), g) })
+	}
+	wg.Wait()
+	for i := range callers {
+		if errs[i] != nil && runbooks.ClassOf(errs[i]) != runbooks.Retry {
+			t.Errorf("caller %d: %v", i, errs[i])
+		}
+	}
+	r := s.mustGrant(t, g)
+	for i := range callers {
+		if errs[i] == nil && !cmp.Equal(r, receipts[i]) {
+			t.Errorf("caller %d has another receipt:\n%s", i, cmp.Diff(r, receipts[i]))
+		}
+	}
+	for i := range callers {
+		wg.Go(func() { _, errs[i] = s.Connector.Revoke(t.Context(), g) })
+	}
+	wg.Wait()
+	for i := range callers {
+		if errs[i] != nil && runbooks.ClassOf(errs[i]) != runbooks.Retry {
+			t.Errorf("caller %d: revoke: %v", i, errs[i])
+		}
+	}
+	s.mustRevoke(t, g)
+	s.settle(t)
+	s.wantWorks(t, g, r, false)
+}
+
+// exerciseExpiry: where the target ends access by itself, it does so without a call from us.
+func exerciseExpiry(t *testing.T, s System) {
+	if !s.Connector.Describe().NativeExpiry {
+		t.Skip("the target ends nothing by itself")
+	}
+	if s.Advance == nil {
+		t.Fatal("native expiry is declared but the system cannot move time")
+	}
+	g := s.Grant(1)
+	r := s.mustGrant(t, g)
+	s.wantWorks(t, g, r, true)
+	s.Advance(g.End.Sub(g.Start))
+	s.wantWorks(t, g, r, false)
+	s.wantPresence(t, g, runbooks.Absent)
+	s.mustRevoke(t, g)
+	s.wantPresence(t, g, runbooks.Absent)
+}
+
+// exerciseNasty puts each string into each place: the target has it byte for byte, or it was refused without an effect.
+func exerciseNasty(t *testing.T, s System) {
+	base := s.Grant(1)
+	nasty := Nasty()
+	if len(nasty) < 200 {
+		t.Fatalf("only %d strings", len(nasty))
+	}
+	accepted := 0
+	for _, place := range places(base) {
+		for i, text := range nasty {
+			g := put(base, place, text)
+			g.ID = base.ID + workflows.GrantID(fmt.Sprintf("-%s%s%d", place.Kind, safe(place.Name), i)) // a grant of its own
+			r, err := s.Connector.Grant(t.Context(), g)
+			if err != nil {
+				if runbooks.ClassOf(err) != runbooks.Refuse {
+					t.Errorf("%s %q, string %d %.60q: %v is of class %s, want a refusal", place.Kind, place.Name, i, text, err, runbooks.ClassOf(err))
+				}
+				if p, _ := s.Connector.Check(t.Context(), g); p == runbooks.Present {
+					t.Errorf("%s %q, string %d %.60q: refused, and there all the same", place.Kind, place.Name, i, text)
+				}
+				if !utf8.ValidString(err.Error()) || strings.ContainsAny(err.Error(), "\x00\x1b\n") {
+					t.Errorf("%s %q, string %d: the error %q cannot be shown", place.Kind, place.Name, i, err.Error())
+				}
+				continue
+			}
+			accepted++
+			if s.Arrived == nil {
+				t.Errorf("%s %q, string %d %.60q was accepted and cannot be read back", place.Kind, place.Name, i, text)
+			} else if got := s.Arrived(t, g, r, place); got != text {
+				t.Errorf("%s %q, string %d %.60q arrived as %.60q", place.Kind, place.Name, i, text, got)
+			}
+			s.mustRevoke(t, g)
+		}
+	}
+	t.Logf("%d strings in %d places, %d accepted", len(nasty), len(places(base)), accepted)
+}
+
+func places(g runbooks.Grant) []Place {
+	var out []Place
+	if g.Account != "" {
+		out = append(out, Place{Kind: "account"})
+	}
+	for name := range g.Params {
+		out = append(out, Place{"param", name})
+	}
+	for name := range g.Fields {
+		out = append(out, Place{"field", name})
+	}
+	slices.SortFunc(out, func(a, b Place) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
+	return out
+}
+
+func put(g runbooks.Grant, place Place, text string) runbooks.Grant {
+	g = g.Clone()
+	switch place.Kind {
+	case "account":
+		g.Account = text
+	case "param":
+		g.Params[place.Name] = []string{text}
+	case "field":
+		g.Fields[place.Name] = text
+	}
+	return g
+}
+
+func exerciseOptional(t *testing.T, s System) {
+	if p, ok := s.Connector.(runbooks.Prober); ok {
+		findings := p.Probe(t.Context())
+		if len(findings) == 0 {
+			t.Error("a probe that finds nothing to say")
+		}
+		for _, f := range findings {
+			if f.What == "" || !f.OK && f.Do == "" {
+				t.Errorf("a finding without words: %+v", f)
+			}
+			if !f.OK {
+				t.Errorf("the exercised system is not sound: %+v", f)
+			}
+		}
+	}
+	if l, ok := s.Connector.(runbooks.Sessions); ok {
+		g := s.Grant(1)
+		s.mustGrant(t, g)
+		if _, err := l.ListSessions(t.Context(), g); err != nil {
+			t.Errorf("listing sessions: %v", err)
+		}
+		s.mustRevoke(t, g)
+	}
+}
+
+// checkReceipt holds a receipt to what the ledger and the card take.
+func checkReceipt(t *testing.T, r runbooks.Receipt) {
+	t.Helper()
+	if r.Ref == "" {
+		t.Error("the receipt has no name for what was made")
+	}
+	if len(r.Facts) > 20 || len(r.Personal) > 20 {
+		t.Errorf("the receipt has %d facts and %d personal ones", len(r.Facts), len(r.Personal))
+	}
+	texts := append([]string{r.Ref, r.Use.Command, r.Use.Host}, r.Use.Steps...)
+	for _, facts := range []map[string]string{r.Facts, r.Personal} {
+		for k, v := range facts {
+			texts = append(texts, k, v)
+			if len(v) > 500 {
+				t.Errorf("the fact %q has %d bytes", k, len(v))
+			}
+		}
+	}
+	for _, text := range texts {
+		if runbooks.Redact(text, 1<<20) != text {
+			t.Errorf("%q looks like a secret", text)
+		}
+	}
+}
+
+func (s System) mustGrant(t *testing.T, g runbooks.Grant) runbooks.Receipt {
+	t.Helper()
+	r, err := s.Connector.Grant(t.Context(), g)
+	if err != nil {
+		t.Fatalf("granting %s: %v", g.ID, err)
+	}
+	return r
+}
+
+func (s System) mustRevoke(t *testing.T, g runbooks.Grant) {
+	t.Helper()
+	if _, err := s.Connector.Revoke(t.Context(), g); err != nil {
+		t.Fatalf("revoking %s: %v", g.ID, err)
+	}
+}
+
+func (s System) settle(t *testing.T) {
+	t.Helper()
+	if s.Settle != nil {
+		s.Settle(t)
+	}
+}
+
+func (s System) wantPresence(t *testing.T, g runbooks.Grant, want runbooks.Presence) {
+	t.Helper()
+	if got, err := s.Connector.Check(t.Context(), g); got != want {
+		t.Fatalf("reading %s back: %s (%v), want %s", g.ID, got, err, want)
+	}
+}
+
+func (s System) wantWorks(t *testing.T, g runbooks.Grant, r runbooks.Receipt, want bool) {
+	t.Helper()
+	if got := s.Works(t, g, r); got != want {
+		t.Fatalf("trying %s as its holder: works %v, want %v", g.ID, got, want)
+	}
+}
+
+// safe makes a place's name a part of an id.
+func safe(name string) string { return strings.ReplaceAll(name, " ", "_") }
