@@ -1,0 +1,77 @@
+package screens
+
+import (
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Access is what an approved request brought about.
+type Access struct {
+	Status   string // approved, active, ending, ended, failed: workflows/grants' words
+	Ends     workflows.Stamp
+	EndedAt  workflows.Stamp
+	How      string // expired, returned, revoked
+	By       Person // who ended it early
+	Presence string // absent or unconfirmed, after a revocation
+	Kept     bool   // the membership stays for another grant
+	Leaves   string // what a revocation does not end, one sentence
+	Failure  string
+	Overdue  bool
+}
+
+func (a Access) sentence() string {
+	switch a.Status {
+	case "approved":
+		return "*⏳ Access is being made.* It ends at " + When(a.Ends) + "."
+	case "active":
+		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + "."
+	case "ending":
+		s := "*⏳ Access is being taken back.*"
+		if a.Overdue {
+			s = "*⚠️ Access could not be taken back yet.* It is tried until it is gone, and its owners are told."
+		}
+		return s
+	case "failed":
+		return "*⚠️ The access could not be made.* " + Escape(a.Failure)
+	}
+	return "*" + a.ended() + "*" + a.verified()
+}
+
+// ended says how it ended, in words.
+func (a Access) ended() string {
+	at := When(a.EndedAt)
+	switch {
+	case a.How == "returned" && a.By.Name != "":
+		return "➖ Access given back by " + a.By.Mention() + ", " + at + "."
+	case a.How == "returned":
+		return "➖ Access given back, " + at + "."
+	case a.How == "revoked" && a.By.Name != "":
+		return "⛔ Access revoked by " + a.By.Mention() + ", " + at + "."
+	case a.How == "revoked":
+		return "⛔ Access revoked, " + at + "."
+	default:
+		return "➖ Access expired, " + at + "."
+	}
+}
+
+func (a Access) verified() string {
+	switch {
+	case a.Kept:
+		return " The membership stays, because another grant still needs it."
+	case a.Presence == "absent":
+		return " Verified: reading the target back found it gone."
+	case a.Presence == "unconfirmed":
+		return " Unconfirmed: the target could not tell yet whether it is gone. It is asked again until it can."
+	}
+	return ""
+}
+
+// leaves says what a revocation does not end; people must know before they rely on it.
+func (a Access) leaves() string {
+	if a.Leaves == "" || a.Status == "failed" {
+		return ""
+	}
+	s := strings.TrimSuffix(strings.TrimSpace(a.Leaves), ".")
+	return "What taking it back does not end: " + Escape(s) + "."
+}

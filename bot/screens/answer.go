@@ -1,0 +1,104 @@
+package screens
+
+import (
+	"strings"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Refusal says what was refused, why, and what to do.
+func Refusal(r *workflows.Refusal) string {
+	s := "⛔ *Not done.* " + commands(r.Sentence)
+	if r.Next != "" {
+		s += "\n" + commands(r.Next)
+	}
+	return s
+}
+
+// commands escapes a sentence of ours but keeps its backticks, which show commands to type.
+func commands(s string) string { return Escape(s) }
+
+// RefusalPlain is the same for places without markup: errors beside an input.
+func RefusalPlain(r *workflows.Refusal) string { return short(oneLine(r.Error()), maxLabel*2) }
+
+// Help says what can be typed.
+func Help() Message {
+	text := strings.Join([]string{
+		"*What you can type*",
+		"`/access` – ask for access with a form",
+		"`/access request CHAIN` – the form of one chain",
+		"`/access list` – what waits for you, what you asked for, what you have, what you can ask for",
+		"`/access status ID` – where a request stands and why",
+		"`/access withdraw ID` – end your own open request",
+		"`/access done ID` – give access back early",
+		"`/breakglass` – the pre-approved runbooks and whether they are ready",
+		"`/breakglass RUNBOOK INC-123 what is happening` – invoke one in an incident",
+		"`/breakglass review ID` – close a review",
+		"An ID may be cut to its last characters, four at least. Approve and deny with the buttons on a card, or on this app's Home page.",
+	}, "\n")
+	return Message{Text: "Help: " + strings.NewReplacer("*", "", "`", "").Replace(text), Blocks: []slackgo.Block{section(text)}}
+}
+
+// Item is a line of a list: a request, a grant, a review, a chain.
+type Item struct {
+	Title string // escaped here
+	Line  string // markup
+}
+
+// Part is a titled list with words for when it is empty.
+type Part struct {
+	Title string
+	Empty string
+	Items []Item
+}
+
+// List answers /access list and /breakglass.
+func List(parts ...Part) Message {
+	var blocks []slackgo.Block
+	var words []string
+	for _, p := range parts {
+		if len(p.Items) == 0 {
+			blocks = append(blocks, section("*"+label(p.Title)+"*\n"+p.Empty))
+			words = append(words, p.Title+": none")
+			continue
+		}
+		lines := make([]string, 0, len(p.Items))
+		for _, i := range p.Items {
+			lines = append(lines, "• *"+label(i.Title)+"* – "+i.Line)
+		}
+		blocks = append(blocks, section(listing("*"+label(p.Title)+"*", lines, listLines)))
+		words = append(words, p.Title+": "+plural(len(p.Items), "entry", "entries"))
+	}
+	return Message{Text: Escape(strings.Join(words, ". ") + "."), Blocks: blocks}
+}
+
+// Status answers /access status: the card without its buttons.
+func Status(c Card) Message {
+	c.Buttons = CardButtons{}
+	return c.Render()
+}
+
+// Line is one entry of a card's thread.
+type Line struct {
+	At     workflows.Stamp
+	By     Person // empty for the system
+	Did    string // "approved stage 1 (owner)", in our words
+	Reason string // typed; shown inert
+}
+
+// Render draws it.
+func (l Line) Render() Message {
+	who := l.By.Mention()
+	name := l.By.Name
+	if who == "" {
+		who, name = "Countersign", "Countersign"
+	}
+	blocks := []slackgo.Block{section(who + " " + Escape(l.Did) + ", " + When(l.At) + ".")}
+	if l.Reason != "" {
+		text, _ := Cut(l.Reason, shownRunes, shownLines)
+		blocks = append(blocks, typed(text))
+	}
+	return Message{Text: Escape(short(oneLine(name+" "+l.Did+" "+l.Reason), maxNotify)), Blocks: blocks}
+}

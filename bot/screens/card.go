@@ -1,0 +1,247 @@
+package screens
+
+import (
+	"fmt"
+	"strings"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Card is a request as everybody sees it: in the channel, and as a copy in the direct message of each approver.
+type Card struct {
+	ID        workflows.RequestID
+	What      string // "Bastion hosts – shell", "Runbook db-restart"
+	Requester Person
+	Holder    string // non-human holder; empty: the requester
+	Seconds   workflows.Span
+	Reason    string
+	Fields    []Pair // as filled in
+	Facts     []Pair // environment, data class, owner: from the policy
+	Workflow  string
+	Policy    workflows.DocHash
+	Document  workflows.DocHash // of the runbook text asked for
+	Status    workflows.Status
+	Why       workflows.Explanation // the whole tree; names and times are already markup
+	Deadline  workflows.Stamp
+	Escalates workflows.Stamp
+	Wider     bool // the escalation has happened
+	Access    *Access
+	YouAre    string // why this reader is asked; only on their own copy
+	Drill     bool
+	Buttons   CardButtons
+}
+
+// CardButtons are the values of the buttons; an empty value is no button.
+type CardButtons struct {
+	Approve, Deny, Read string
+	Withdraw, TakeBack  string // options of the overflow menu: at most 75 characters
+	Done, Revoke        string
+}
+
+// Long tells whether a part of what is asked does not fit on a card: then it must be opened before it can be approved (T48).
+func (c Card) Long() bool {
+	if _, cut := Cut(c.Reason, shownRunes, shownLines); cut {
+		return true
+	}
+	for _, f := range c.Fields {
+		if _, cut := Cut(f.Value, shownField, 1); cut {
+			return true
+		}
+	}
+	return c.Document != ""
+}
+
+// Ask is the notification of somebody who is to decide. verb is "Approve?", "Still waiting:", "Escalated to you:".
+func (c Card) Ask(verb string) string {
+	return headline(verb+" %s asks for %s for %s", c.Requester.Name, c.What, c.Seconds.String(), c.Reason)
+}
+
+// Render draws the card.
+func (c Card) Render() Message {
+	blocks := []slackgo.Block{header(c.What + " for " + c.Seconds.String())}
+	if c.Drill {
+		blocks = append(blocks, section("*This is a drill.*"))
+	}
+	blocks = append(blocks, section(c.sentence()))
+	if c.YouAre != "" {
+		blocks = append(blocks, note("You are asked: "+label(c.YouAre)+"."))
+	}
+	blocks = append(blocks, c.asked()...)
+	blocks = append(blocks, facts(c.facts())...)
+	blocks = append(blocks, section(c.state()))
+	for i, st := range c.Why.Children {
+		blocks = append(blocks, section(c.stage(i, st)))
+	}
+	if c.Access != nil {
+		blocks = append(blocks, section(c.Access.sentence()))
+		if left := c.Access.leaves(); left != "" {
+			blocks = append(blocks, note(left))
+		}
+	}
+	blocks = append(blocks, actions(c.buttons()...)...)
+	blocks = append(blocks, note("Request "+code(string(c.ID))+" · decisions are recorded in the ledger; typing “approved” here decides nothing."))
+	return Message{Text: c.text(), Blocks: blocks}
+}
+
+func (c Card) text() string {
+	if c.Status == workflows.StatusOpen {
+		return c.Ask("Approve?")
+	}
+	return headline(strings.ToUpper(c.Status.Words()[:1])+c.Status.Words()[1:]+": %s asked for %s for %s", c.Requester.Name, c.What, c.Seconds.String(), c.Reason)
+}
+
+func (c Card) sentence() string {
+	s := c.Requester.Mention() + " asks for *" + label(c.What) + "* for *" + c.Seconds.String() + "*"
+	if c.Holder != "" {
+		s += ", to be held by *" + label(c.Holder) + "*"
+	}
+	return s + "."
+}
+
+// asked is what the requester typed: inert, and cut visibly.
+func (c Card) asked() []slackgo.Block {
+	reason, _ := Cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
+	out := []slackgo.Block{section("*Why*"), typed(reason)}
+	for _, f := range c.Fields {
+		v, _ := Cut(f.Value, shownField, 1)
+		out = append(out, slackgo.NewSectionBlock(nil, []*slackgo.TextBlockObject{mrk("*" + label(f.Label) + "*"), plain(Inert(v))}, nil))
+	}
+	return out
+}
+
+func (c Card) facts() []Pair {
+	pairs := c.Facts
+	if c.Document != "" {
+		pairs = append(pairs, Pair{"Exact text", code(shortHash(c.Document, 12))})
+	}
+	return append(pairs, Pair{"Chain that binds", label(c.Workflow) + " " + code(shortHash(c.Policy, 8))})
+}
+
+// shortHash is the beginning of a hash, without its prefix.
+func shortHash(h workflows.DocHash, n int) string {
+	s := strings.TrimPrefix(string(h), "sha256:")
+	return s[:min(n, len(s))]
+}
+
+func (c Card) state() string {
+	s := "*" + sign(c.Why.Status) + " " + statusWord(c.Status) + ".* " + c.Why.Sentence
+	if c.Status != workflows.StatusOpen {
+		return s
+	}
+	s += "\nDecide by " + When(c.Deadline) + "."
+	switch {
+	case c.Wider:
+		s += " More people have been asked since."
+	case !c.Escalates.IsZero():
+		s += " More people are asked at " + When(c.Escalates) + "."
+	}
+	return s
+}
+
+func statusWord(s workflows.Status) string {
+	switch s {
+	case workflows.StatusOpen:
+		return "Waiting for approval"
+	case workflows.StatusTimedOut:
+		return "Timed out"
+	default:
+		w := s.Words()
+		return strings.ToUpper(w[:1]) + w[1:]
+	}
+}
+
+// sign repeats a status for the eye; the word always stands beside it.
+func sign(verdict string) string {
+	switch verdict {
+	case "approved":
+		return "✅"
+	case "denied":
+		return "⛔"
+	case "error":
+		return "⚠️"
+	case "skipped":
+		return "➖"
+	default:
+		return "⏳"
+	}
+}
+
+func (c Card) stage(i int, st workflows.Explanation) string {
+	head := fmt.Sprintf("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), label(st.Name), st.Sentence)
+	lines := make([]string, 0, len(st.Children))
+	for _, seat := range st.Children {
+		lines = append(lines, sign(seat.Status)+" "+seat.Name+" – "+seat.Sentence)
+	}
+	return listing(head, lines, maxSeats)
+}
+
+func (c Card) buttons() []slackgo.BlockElement {
+	var out []slackgo.BlockElement
+	b := c.Buttons
+	about := c.Requester.Name + ": " + c.What
+	if b.Approve != "" && !c.Long() {
+		e := button(ActApprove, b.Approve, "Approve", "Approve the request of "+about)
+		e.Style = slackgo.StylePrimary
+		e.Confirm = confirm("Approve this request?", fmt.Sprintf("%s gets %s for %s.", c.holder(), c.What, c.Seconds), "Approve")
+		out = append(out, e)
+	}
+	if b.Read != "" && c.Long() {
+		e := button(ActRead, b.Read, "Read all, then decide", "Read the whole request of "+about)
+		e.Style = slackgo.StylePrimary
+		out = append(out, e)
+	}
+	if b.Deny != "" {
+		e := button(ActDeny, b.Deny, "Deny…", "Deny the request of "+about)
+		e.Style = slackgo.StyleDanger
+		out = append(out, e)
+	}
+	if b.Done != "" {
+		out = append(out, doneButton(b.Done, c.What))
+	}
+	if b.Revoke != "" {
+		e := button(ActRevoke, b.Revoke, "Revoke…", "Revoke the access of "+about)
+		e.Style = slackgo.StyleDanger
+		out = append(out, e)
+	}
+	if o := c.overflow(); o != nil {
+		out = append(out, o)
+	}
+	return out
+}
+
+func (c Card) holder() string {
+	if c.Holder != "" {
+		return c.Holder
+	}
+	return c.Requester.Name
+}
+
+func (c Card) overflow() *slackgo.OverflowBlockElement {
+	var opts []*slackgo.OptionBlockObject
+	if c.Buttons.Withdraw != "" {
+		opts = append(opts, option(c.Buttons.Withdraw, "Withdraw (requester only)", ""))
+	}
+	if c.Buttons.TakeBack != "" {
+		opts = append(opts, option(c.Buttons.TakeBack, "Take my approval back", ""))
+	}
+	if len(opts) == 0 {
+		return nil
+	}
+	return slackgo.NewOverflowBlockElement(ActMore, opts...)
+}
+
+func doneButton(value, what string) *slackgo.ButtonBlockElement {
+	e := button(ActDone, value, "I'm done", "Give the access to "+what+" back now")
+	e.Confirm = confirm("Give the access back?", "The access to "+what+" ends now.", "I'm done")
+	return e
+}
+
+// DeniedBecause is the reason of a denial, as the requester reads it.
+func DeniedBecause(reason string) []slackgo.Block {
+	if reason == "" {
+		return nil
+	}
+	return []slackgo.Block{section("*Reason given*"), typed(reason)}
+}

@@ -1,0 +1,312 @@
+package screens
+
+import (
+	"fmt"
+	"strconv"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Choice is an entry of a menu.
+type Choice struct {
+	Value string // at most 75 characters, ours
+	Text  string
+	More  string
+	Group string // menus with more than 100 entries, or with more than one group, show groups
+}
+
+// Menu is a static select; its groups appear in the order of first mention. Slack takes 100 groups of 100: what is beyond is left out, and
+// the hint of the input says how to ask for it by name.
+func menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
+	e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeStatic, plain("Choose…"), action)
+	names, groups := grouped(choices)
+	if len(names) == 1 && len(choices) <= maxOptions {
+		e.Options = groups[names[0]]
+	} else {
+		e.OptionGroups = split(names, groups)
+	}
+	for _, c := range choices {
+		if c.Value == initial && initial != "" {
+			e.InitialOption = option(c.Value, c.Text, c.More)
+		}
+	}
+	return e
+}
+
+func grouped(choices []Choice) ([]string, map[string][]*slackgo.OptionBlockObject) {
+	var names []string
+	groups := map[string][]*slackgo.OptionBlockObject{}
+	for _, c := range choices {
+		if _, ok := groups[c.Group]; !ok {
+			names = append(names, c.Group)
+		}
+		groups[c.Group] = append(groups[c.Group], option(c.Value, c.Text, c.More))
+	}
+	return names, groups
+}
+
+// split cuts groups into such of at most 100 entries.
+func split(names []string, groups map[string][]*slackgo.OptionBlockObject) []*slackgo.OptionGroupBlockObject {
+	var out []*slackgo.OptionGroupBlockObject
+	for _, n := range names {
+		list := groups[n]
+		for part := 1; len(list) > 0 && len(out) < maxGroups; part++ {
+			k := min(maxOptions, len(list))
+			title := n
+			if title == "" {
+				title = "Entries"
+			}
+			if part > 1 || len(list) > maxOptions {
+				title = short(title, maxOption-6) + " (" + strconv.Itoa(part) + ")"
+			}
+			out = append(out, slackgo.NewOptionGroupBlockElement(plain(short(title, maxOption)), list[:k]...))
+			list = list[k:]
+		}
+	}
+	return out
+}
+
+// Pick is the first step of the request form: which chain.
+func Pick(chains []Choice) slackgo.ModalViewRequest {
+	if len(chains) == 0 {
+		return modal(CallResult, "Ask for access", "", section("There is nothing that you may ask for.\nWho may ask for what stands in the workflow files; ask their owner."))
+	}
+	e := menu(ActPick, chains, "")
+	return modal(CallResult, "Ask for access", "",
+		section("What do you need? The next step shows what can be granted, for how long, and who decides."),
+		slackgo.NewActionBlock("pick", e))
+}
+
+// Form is the second step: one chain, filled in.
+type Form struct {
+	Title        string
+	Purpose      string
+	Approvers    []string // one sentence per stage
+	Entitlements []Choice // empty for the approval of a runbook
+	Runbooks     []Choice // only for that
+	Subjects     []Choice // shown when there is more than one
+	Longest      workflows.Span
+	Usual        workflows.Span
+	ReasonMin    int
+	Fields       []workflows.Field
+	Meta         string
+}
+
+// Ids of the input blocks that every form has; a workflow's own field is FieldBlock + its name.
+const (
+	BlockEntitlement = "entitlement"
+	BlockRunbook     = "runbook"
+	BlockSubject     = "subject"
+	BlockDuration    = "duration"
+	BlockReason      = "reason"
+	FieldBlock       = "field:"
+)
+
+// Render draws the form.
+func (f Form) Render() slackgo.ModalViewRequest {
+	intro := "*" + label(f.Title) + "*"
+	if f.Purpose != "" {
+		intro += "\n" + Escape(short(f.Purpose, 500))
+	}
+	blocks := []slackgo.Block{section(intro)}
+	if len(f.Entitlements) > 0 {
+		blocks = append(blocks, inputBlock(BlockEntitlement, "What", "", menu(InputValue, f.Entitlements, only(f.Entitlements)), false))
+	}
+	if len(f.Runbooks) > 0 {
+		blocks = append(blocks, inputBlock(BlockRunbook, "Runbook", "Its exact text as it stands now is what is approved.", menu(InputValue, f.Runbooks, only(f.Runbooks)), false))
+	}
+	if len(f.Subjects) > 1 {
+		blocks = append(blocks, inputBlock(BlockSubject, "For whom", "", menu(InputValue, f.Subjects, f.Subjects[0].Value), false))
+	}
+	blocks = append(blocks, f.duration())
+	for _, x := range f.Fields[:min(len(f.Fields), maxFields)] {
+		blocks = append(blocks, fieldInput(x))
+	}
+	blocks = append(blocks, area(BlockReason, "Why", fmt.Sprintf("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false))
+	if len(f.Approvers) > 0 {
+		blocks = append(blocks, note(listing("*Who decides*", escapeAll(f.Approvers), 20)))
+	}
+	v := modal(CallForm, "Ask for access", "Send request", blocks...)
+	v.PrivateMetadata = f.Meta
+	return v
+}
+
+func only(c []Choice) string {
+	if len(c) == 1 {
+		return c[0].Value
+	}
+	return ""
+}
+
+func escapeAll(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = label(l)
+	}
+	return out
+}
+
+func (f Form) duration() slackgo.Block {
+	e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
+	e.InitialValue, e.MaxLength = f.Usual.String(), 8
+	return inputBlock(BlockDuration, "For how long", "30m, 2h or 1d; at most "+f.Longest.String()+". It ends by itself.", e, false)
+}
+
+func fieldInput(x workflows.Field) slackgo.Block {
+	id, help := FieldBlock+x.Name, x.Help
+	switch x.Type {
+	case workflows.FieldChoice:
+		var list []Choice
+		for i, c := range x.Choices {
+			list = append(list, Choice{Value: strconv.Itoa(i), Text: c})
+		}
+		return inputBlock(id, x.Label, help, menu(InputValue, list, ""), x.Optional)
+	case workflows.FieldSSHKey:
+		if help == "" {
+			help = "The one line of your .pub file. Never paste a private key."
+		}
+		return area(id, x.Label, help, 0, 3000, x.Optional)
+	case workflows.FieldTicket:
+		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
+		e.MaxLength = fieldMax(x)
+		return inputBlock(id, x.Label, help, e, x.Optional)
+	}
+	return area(id, x.Label, help, 0, fieldMax(x), x.Optional)
+}
+
+func fieldMax(x workflows.Field) int {
+	if x.MaxLen > 0 {
+		return min(x.MaxLen, 3000)
+	}
+	return workflows.MaxFieldText
+}
+
+// Sent says that a request is on its way.
+type Sent struct {
+	ID    workflows.RequestID
+	What  string
+	Long  workflows.Span
+	Where string // channel, may be empty
+	Asked []Person
+	By    workflows.Stamp // deadline of the first stage
+}
+
+// Modal replaces the form.
+func (s Sent) Modal() slackgo.ModalViewRequest {
+	return modal(CallResult, "Request sent", "", section(s.sentence()), note("Request "+code(string(s.ID))+" · `/access status "+Escape(string(s.ID))+"`"))
+}
+
+// Text is the same in one paragraph.
+func (s Sent) Text() string { return s.sentence() }
+
+func (s Sent) sentence() string {
+	names := make([]string, 0, len(s.Asked))
+	for _, p := range s.Asked {
+		names = append(names, "• "+p.Mention())
+	}
+	t := "✅ *Sent.* You asked for *" + label(s.What) + "* for *" + s.Long.String() + "*. Decide by: " + When(s.By) + "."
+	if s.Where != "" {
+		t += " The card stands in " + Escape(s.Where) + "."
+	}
+	t += " You are told in a direct message what becomes of it."
+	if len(names) == 0 {
+		return t
+	}
+	return listing(t+"\n*Asked now*", names, maxSeats)
+}
+
+// DenyForm asks for the reason of a denial.
+func DenyForm(c Card, meta string) slackgo.ModalViewRequest {
+	v := modal(CallDeny, "Deny request", "Deny",
+		section(c.sentence()),
+		area(BlockReason, "Reason", "The requester reads it.", 1, workflows.MaxDenyReason, false))
+	v.PrivateMetadata = meta
+	return v
+}
+
+// RevokeForm asks why access is taken away before its time.
+func RevokeForm(what string, holder Person, a Access, meta string) slackgo.ModalViewRequest {
+	blocks := []slackgo.Block{section(holder.Mention() + " has *" + label(what) + "* until " + When(a.Ends) + ". Revoking ends it now.")}
+	if left := a.leaves(); left != "" {
+		blocks = append(blocks, note(left))
+	}
+	blocks = append(blocks, area(BlockReason, "Reason", "The holder reads it.", 1, workflows.MaxDenyReason, false))
+	v := modal(CallRevoke, "Revoke access", "Revoke", blocks...)
+	v.PrivateMetadata = meta
+	return v
+}
+
+// InvokeForm asks for what a runbook needs besides the incident's number.
+func InvokeForm(title string, incident string, useWhen, not string, fields []workflows.Field, long workflows.Span, meta string) slackgo.ModalViewRequest {
+	blocks := []slackgo.Block{section("*" + label(title) + "*\nIncident *" + label(incident) + "*. Access starts at once, lasts *" + long.String() + "*, and everybody whose approval is skipped is told.")}
+	if useWhen != "" {
+		blocks = append(blocks, section("*Use when* "+Escape(short(useWhen, 600))))
+	}
+	if not != "" {
+		blocks = append(blocks, section("*Do not use when* "+Escape(short(not, 600))))
+	}
+	for _, x := range fields[:min(len(fields), maxFields)] {
+		blocks = append(blocks, fieldInput(x))
+	}
+	blocks = append(blocks, area(BlockReason, "What is happening", "", 0, workflows.MaxReason, true))
+	v := modal(CallInvoke, "Break glass", "Break glass", blocks...)
+	v.PrivateMetadata = meta
+	return v
+}
+
+// Decide shows a whole request, nothing cut, with the decision at its end. A document that does not fit cannot be approved here: then
+// there is no submit button.
+func (c Card) Decide(document, meta string) slackgo.ModalViewRequest {
+	blocks := []slackgo.Block{section(c.sentence()), section("*Why*"), typed(c.Reason)}
+	for _, f := range c.Fields {
+		blocks = append(blocks, section("*"+label(f.Label)+"*"))
+		blocks = append(blocks, chunks(f.Value, 4)...)
+	}
+	submit := "Approve"
+	if c.Document != "" {
+		blocks = append(blocks, divider(), section("*The exact text to approve* "+code(string(c.Document))))
+		parts := chunks(document, maxDocument+1)
+		if document == "" || len(parts) > maxDocument {
+			submit = ""
+			parts = []slackgo.Block{section("⚠️ The text cannot be shown here in full, so it cannot be approved here. Read and approve it on the command line.")}
+		}
+		blocks = append(blocks, parts...)
+	}
+	blocks = append(blocks, divider())
+	blocks = append(blocks, facts(c.facts())...)
+	if submit != "" {
+		blocks = append(blocks, note("To deny, close this and use *Deny…* on the card."))
+	}
+	v := modal(CallDecide, "Read, then decide", submit, blocks...)
+	v.PrivateMetadata = meta
+	return v
+}
+
+// chunks shows a text as it is, in as many sections as it needs, up to most.
+func chunks(s string, most int) []slackgo.Block {
+	var out []slackgo.Block
+	rest := Inert(s)
+	for rest != "" && len(out) < most {
+		i := byteOf(rest, maxSection)
+		out = append(out, typedPart(rest[:i]))
+		rest = rest[i:]
+	}
+	if len(out) == 0 {
+		out = append(out, typed(""))
+	}
+	return out
+}
+
+func typedPart(s string) slackgo.Block {
+	if s == "" {
+		s = " "
+	}
+	return slackgo.NewSectionBlock(plain(s), nil, nil)
+}
+
+// Result is a modal with one sentence: what became of a submission.
+func Result(title, text string) slackgo.ModalViewRequest {
+	return modal(CallResult, title, "", section(text))
+}

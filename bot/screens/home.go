@@ -1,0 +1,155 @@
+package screens
+
+import (
+	"fmt"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// Home is a person's page: what waits for them, what they asked for, what they have.
+type Home struct {
+	Name      string
+	Waiting   []HomeRequest
+	Mine      []HomeRequest
+	Grants    []HomeGrant
+	Reviews   []HomeReview
+	Offers    []Item
+	Runbooks  []Item
+	More      map[string]int // list -> entries that are not shown
+	DrawnAt   workflows.Stamp
+	MayDecide bool // false: not in the people file
+}
+
+// HomeRequest is a request on a Home page.
+type HomeRequest struct {
+	Card Card
+}
+
+// HomeGrant is access that somebody has.
+type HomeGrant struct {
+	What   string
+	For    string
+	Access Access
+	Done   string
+}
+
+// HomeReview is a review that waits.
+type HomeReview struct{ Review Review }
+
+// Names of the lists in Home.More.
+const (
+	HomeWaiting = "waiting"
+	HomeMine    = "mine"
+	HomeGrants  = "grants"
+	HomeReviews = "reviews"
+)
+
+// HomeLines is how many entries of each list a Home page shows: four lists of eight entries stay below Slack's 100 blocks.
+const HomeLines = homeLines
+
+// Render draws the page.
+func (h Home) Render() slackgo.HomeTabViewRequest {
+	ask := button(ActForm, "form", "Ask for access", "Open the form to ask for access")
+	ask.Style = slackgo.StylePrimary
+	blocks := []slackgo.Block{header("Access, approvals and what you hold"), slackgo.NewActionBlock("ask", ask)}
+	if !h.MayDecide {
+		blocks = append(blocks, note("Your account is not in the people file, so you cannot decide. Ask the operator to add you."))
+	}
+	blocks = append(blocks, h.waiting()...)
+	blocks = append(blocks, h.grants()...)
+	blocks = append(blocks, h.mine()...)
+	blocks = append(blocks, h.reviews()...)
+	blocks = append(blocks, h.catalogue()...)
+	blocks = append(blocks, note("Drawn "+When(h.DrawnAt)+" · `/access help` says what you can type."))
+	return slackgo.HomeTabViewRequest{Type: slackgo.VTHomeTab, Blocks: slackgo.Blocks{BlockSet: blocks}}
+}
+
+func (h Home) part(title, list string, n int, empty string) []slackgo.Block {
+	out := []slackgo.Block{divider(), section("*" + title + "*")}
+	if n == 0 {
+		out = append(out, note(empty))
+	}
+	if more := h.More[list]; more > 0 {
+		out = append(out, note(fmt.Sprintf("%s more not shown here: type `/access list`.", plural(more, "entry", "entries"))))
+	}
+	return out
+}
+
+func (h Home) waiting() []slackgo.Block {
+	out := h.part("Waiting for you", HomeWaiting, len(h.Waiting), "Nothing waits for your decision.")
+	for i, r := range h.Waiting {
+		c := r.Card
+		c.Buttons.Done, c.Buttons.Revoke, c.Buttons.TakeBack, c.Buttons.Withdraw = "", "", "", ""
+		reason, _ := Cut(c.Reason, 150, 2)
+		out = append(out, section(c.sentence()+"\nDecide by "+When(c.Deadline)+" · "+code(string(c.ID))), typed(reason))
+		if b := c.buttons(); len(b) > 0 {
+			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("waiting-%d", i), b...))
+		}
+	}
+	return out
+}
+
+func (h Home) grants() []slackgo.Block {
+	out := h.part("Access you have", HomeGrants, len(h.Grants), "You have no access through Countersign right now.")
+	for i, g := range h.Grants {
+		text := "*" + label(g.What) + "*"
+		if g.For != "" {
+			text += ", held by *" + label(g.For) + "*"
+		}
+		out = append(out, section(text+"\n"+g.Access.sentence()))
+		if g.Done != "" {
+			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("grant-%d", i), doneButton(g.Done, g.What)))
+		}
+	}
+	return out
+}
+
+func (h Home) mine() []slackgo.Block {
+	out := h.part("Your requests", HomeMine, len(h.Mine), "You have no open requests.")
+	for i, r := range h.Mine {
+		c := r.Card
+		out = append(out, section("*"+label(c.What)+"* for *"+c.Seconds.String()+"* · "+code(string(c.ID))+"\n"+c.state()))
+		if c.Buttons.Withdraw != "" {
+			e := button(ActWithdraw, c.Buttons.Withdraw, "Withdraw", "Withdraw your request for "+c.What)
+			e.Confirm = confirm("Withdraw this request?", "Nobody has to decide it any more.", "Withdraw")
+			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("mine-%d", i), e))
+		}
+	}
+	return out
+}
+
+func (h Home) reviews() []slackgo.Block {
+	if len(h.Reviews) == 0 {
+		return nil
+	}
+	out := h.part("Reviews to close", HomeReviews, len(h.Reviews), "")
+	for i, r := range h.Reviews {
+		out = append(out, section(r.Review.sentence()))
+		if r.Review.Close != "" {
+			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("review-%d", i), button(ActReview, r.Review.Close, "Close review…", "Close the review of "+r.Review.Incident)))
+		}
+	}
+	return out
+}
+
+func (h Home) catalogue() []slackgo.Block {
+	lines := make([]string, 0, len(h.Offers))
+	for _, o := range h.Offers {
+		lines = append(lines, "• *"+label(o.Title)+"* – "+o.Line)
+	}
+	out := []slackgo.Block{divider()}
+	if len(lines) == 0 {
+		return append(out, section("*What you can ask for*"), note("Nothing. Who may ask for what stands in the workflow files."))
+	}
+	out = append(out, section(listing("*What you can ask for*", lines, listLines)))
+	if len(h.Runbooks) == 0 {
+		return out
+	}
+	lines = lines[:0]
+	for _, o := range h.Runbooks {
+		lines = append(lines, "• *"+label(o.Title)+"* – "+o.Line)
+	}
+	return append(out, section(listing("*Break glass*", lines, listLines)))
+}

@@ -1,0 +1,172 @@
+package screens
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	slackgo "github.com/slack-go/slack"
+)
+
+// Message is what is posted. Text is the notification and what screen readers read, so it says everything.
+type Message struct {
+	Text   string
+	Blocks []slackgo.Block
+}
+
+// Action ids and callback ids. They are routes of package bot: changing one makes the buttons of older messages dead.
+const (
+	ActApprove   = "request.approve"
+	ActDeny      = "request.deny"
+	ActRead      = "request.read"
+	ActMore      = "request.more"
+	ActWithdraw  = "request.withdraw"
+	ActTakeBack  = "request.take_back"
+	ActDone      = "grant.done"
+	ActRevoke    = "grant.revoke"
+	ActReview    = "review.close"
+	ActForm      = "form.open"
+	ActPick      = "form.pick"
+	CallForm     = "form.fill"
+	CallDeny     = "request.deny"
+	CallDecide   = "request.decide"
+	CallRevoke   = "grant.revoke"
+	CallReview   = "review.close"
+	CallInvoke   = "breakglass.fill"
+	CallResult   = "result"
+	blockButtons = "buttons"
+)
+
+// mrk is our own markup. verbatim: Slack turns no plain text in it into links or mentions.
+func mrk(s string) *slackgo.TextBlockObject {
+	return slackgo.NewTextBlockObject(slackgo.MarkdownType, s, false, true)
+}
+
+// plain is text that is nothing but text.
+func plain(s string) *slackgo.TextBlockObject {
+	return slackgo.NewTextBlockObject(slackgo.PlainTextType, s, false, false)
+}
+
+func header(s string) slackgo.Block {
+	return slackgo.NewHeaderBlock(plain(short(oneLine(s), maxHeader)))
+}
+
+func section(s string) slackgo.Block { return slackgo.NewSectionBlock(mrk(s), nil, nil) }
+
+// typed shows what somebody typed. An empty text is not a valid block, and says so.
+func typed(s string) slackgo.Block {
+	if s = strings.TrimSpace(Inert(s)); s == "" {
+		s = "(nothing)"
+	}
+	return slackgo.NewSectionBlock(plain(short(s, maxSection)), nil, nil)
+}
+
+// facts are labelled values in two columns.
+func facts(pairs []Pair) []slackgo.Block {
+	var out []slackgo.Block
+	var row []*slackgo.TextBlockObject
+	for _, p := range pairs {
+		if p.Value == "" {
+			continue
+		}
+		row = append(row, mrk("*"+label(p.Label)+"*\n"+p.Value))
+		if len(row) == 10 {
+			out, row = append(out, slackgo.NewSectionBlock(nil, row, nil)), nil
+		}
+	}
+	if len(row) > 0 {
+		out = append(out, slackgo.NewSectionBlock(nil, row, nil))
+	}
+	return out
+}
+
+func note(s string) slackgo.Block { return slackgo.NewContextBlock("", mrk(s)) }
+
+func divider() slackgo.Block { return slackgo.NewDividerBlock() }
+
+// pre is text to copy, letter by letter. It is mrkdwn and not rich_text, because Slack does not let an update replace rich_text by other
+// blocks, and what can be copied goes away when the access ends.
+func pre(s string) slackgo.Block {
+	s = strings.ReplaceAll(Inert(s), "```", "'''")
+	return section("```\n" + strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s) + "\n```")
+}
+
+// listing joins lines into one text object and counts what does not fit.
+func listing(head string, lines []string, most int) string {
+	var b strings.Builder
+	b.WriteString(head)
+	size := utf8.RuneCountInString(head)
+	for i, l := range lines {
+		n := utf8.RuneCountInString(l) + 1
+		if i >= most || size+n > maxSection-40 {
+			fmt.Fprintf(&b, "\n… and %d more", len(lines)-i)
+			break
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(l)
+		size += n
+	}
+	return b.String()
+}
+
+func button(action, value, text, says string) *slackgo.ButtonBlockElement {
+	b := slackgo.NewButtonBlockElement(action, value, plain(short(text, maxOption)))
+	b.AccessibilityLabel = short(oneLine(says), maxOption)
+	return b
+}
+
+func confirm(title, text, yes string) *slackgo.ConfirmationBlockObject {
+	return slackgo.NewConfirmationBlockObject(plain(short(title, 100)), plain(short(Inert(text), 300)), plain(short(yes, 30)), plain("Cancel"))
+}
+
+func actions(elements ...slackgo.BlockElement) []slackgo.Block {
+	if len(elements) == 0 {
+		return nil
+	}
+	return []slackgo.Block{slackgo.NewActionBlock(blockButtons, elements...)}
+}
+
+// option is one choice; Slack takes 75 characters and no empty text.
+func option(value, text, more string) *slackgo.OptionBlockObject {
+	if text = short(oneLine(text), maxOption); text == "" {
+		text = short(value, maxOption)
+	}
+	var desc *slackgo.TextBlockObject
+	if more = short(oneLine(more), maxOption); more != "" {
+		desc = plain(more)
+	}
+	return slackgo.NewOptionBlockObject(value, plain(text), desc)
+}
+
+func modal(callback, title, submit string, blocks ...slackgo.Block) slackgo.ModalViewRequest {
+	v := slackgo.ModalViewRequest{
+		Type: slackgo.VTModal, CallbackID: callback, Title: plain(short(title, maxTitle)), Close: plain("Close"),
+		Blocks: slackgo.Blocks{BlockSet: blocks},
+	}
+	if submit != "" {
+		v.Submit, v.Close = plain(short(submit, maxTitle)), plain("Cancel")
+	}
+	return v
+}
+
+// area is a text input over several lines.
+func area(block, title, hint string, least, most int, optional bool) *slackgo.InputBlock {
+	e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
+	e.Multiline, e.MinLength, e.MaxLength = true, least, min(most, 3000)
+	return inputBlock(block, title, hint, e, optional)
+}
+
+func inputBlock(block, title, hint string, e slackgo.BlockElement, optional bool) *slackgo.InputBlock {
+	var h *slackgo.TextBlockObject
+	if hint = short(oneLine(hint), maxLabel); hint != "" {
+		h = plain(hint)
+	}
+	b := slackgo.NewInputBlock(block, plain(short(oneLine(title), maxLabel)), h, e)
+	b.Optional = optional
+	return b
+}
+
+// InputValue is the action id of the one element of every input block; the block's id says which input it is.
+const InputValue = "value"
