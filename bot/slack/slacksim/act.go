@@ -398,30 +398,11 @@ func (w *Workspace) Post(_ context.Context, user, where, text, thread string) De
 	m := &Message{
 		Channel: ch.ID, TS: w.stamp(), ThreadTS: thread, User: u.ID, Text: w.typed(text), clientID: w.freshUUID(),
 	}
-	m.Blocks = w.normalise([]any{richText(text)})
+	m.Blocks = w.normalise([]any{w.richTyped(text)})
 	ch.add(m)
 	w.touch()
 	w.emitMessage(ch, m)
 	return Delivery{Local: true, TS: m.TS}
-}
-
-// typed is what Slack makes of typed text: the three characters with a meaning are escaped, @name and #name become mentions.
-func (w *Workspace) typed(text string) string {
-	text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-	words := strings.Split(text, " ")
-	for i, word := range words {
-		switch {
-		case strings.HasPrefix(word, "@"):
-			if u := w.findUser(strings.TrimRight(word, ".,:;!?")); u != nil {
-				words[i] = "<@" + u.ID + ">"
-			}
-		case strings.HasPrefix(word, "#"):
-			if c := w.findChannel(strings.TrimRight(word, ".,:;!?")); c != nil {
-				words[i] = "<#" + c.ID + "|" + c.Name + ">"
-			}
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 // React puts an emoji on a message.

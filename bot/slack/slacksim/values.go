@@ -200,7 +200,7 @@ func (w *Workspace) chooseOne(e element, s slot, p string, offered suggestions) 
 		n, err := strconv.ParseInt(p, 10, 64)
 		return float64(n), err
 	case e.kind == "rich_text_input":
-		return richText(p), nil
+		return w.richTyped(p), nil
 	}
 	return p, nil
 }
@@ -214,13 +214,6 @@ func optionsOf(o Object) []Object {
 		out = append(out, objects(inner)...)
 	}
 	return out
-}
-
-// richText is what Slack makes of text a person types.
-func richText(s string) Object {
-	return Object{"type": "rich_text", "elements": []any{
-		Object{"type": "rich_text_section", "elements": []any{Object{"type": "text", "text": s}}},
-	}}
 }
 
 // complaints are the messages Slack's client shows under fields before it sends a submission, by block id.

@@ -1,6 +1,6 @@
 import { h, fill, icon } from "./dom.js";
 import { blocks } from "./blocks.js";
-import { mrkdwn, clock, zoneName, timeIn, emojiChar, withEmoji } from "./text.js";
+import { mrkdwn, clock, zoneName, timeIn, emojiNode, withEmoji } from "./text.js";
 
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
@@ -81,8 +81,8 @@ function paint() {
   part("top", [state.team, state.banner, state.panel, ui.panel, state.connections, document.documentElement.dataset.theme], top);
   part("rail", [state.me, ui.at, state.users, state.channels.map((c) => [c.id, c.unread, c.member, c.archived, c.name]), minute, state.app.name], rail);
   part("head", [ui.at, state.channel, ui.tab, state.me], head);
-  part("list", [state.me, ui.at, state.messages, state.home, minute, state.users.map((u) => u.real_name)], list);
   part("composer", [state.me, ui.at, state.channel?.member, state.channel?.archived], () => fill($("composer"), ui.at === "home" ? null : composer("")));
+  part("list", [state.me, ui.at, state.messages, state.home, minute, state.users.map((u) => u.real_name)], list);
   part("thread", [state.me, ui.thread, state.thread, minute], thread);
   part("drawer", [ui.panel, state.panel], drawer);
   modal();
@@ -128,13 +128,13 @@ function rail() {
     h("details", { class: "who", "data-testid": "who" },
       h("summary", { "data-testid": "user-switcher", "aria-label": `You are ${u.real_name}. Switch user` }, avatar(u), h("span", { class: "who-text" }, h("small", {}, "You are"), h("strong", {}, u.real_name), h("span", { class: "when" }, icon("clock"), times(u))), icon("down")),
       h("div", { class: "menu people", role: "listbox", "aria-label": "Be somebody else" }, people.map((x) => h("button", { type: "button", role: "option", "aria-selected": String(x.id === u.id), "data-testid": "user-" + x.name, onclick: () => become(x.name) }, avatar(x, "small"), h("span", { class: "who-text" }, h("strong", {}, x.real_name), h("small", {}, tag(x) || x.title || "@" + x.name)), h("span", { class: "when" }, times(x)))))),
-    h("div", { class: "group", role: "group", "aria-label": "Apps" }, h("h2", {}, "App"),
+    h("div", { class: "rail-scroll" }, h("div", { class: "group", role: "group", "aria-label": "Apps" }, h("h2", {}, "App"),
       item("home", icon("home"), "Home", null, "nav-home"),
       item(state.dm, icon("chat"), "Messages", dm, "nav-dm")),
     h("div", { class: "group", role: "group", "aria-label": "Channels" }, h("h2", {}, "Channels"),
       state.channels.filter((c) => c.kind === "channel" || c.kind === "group").map((c) => item(c.id, icon(c.ext_shared ? "globe" : c.kind === "group" ? "lock" : "hash"), c.name, c, "channel-" + c.name))),
     h("div", { class: "group", role: "group", "aria-label": "People" }, h("h2", {}, "People"),
-      people.map((x) => h("button", { type: "button", class: "item person", title: "Be " + x.real_name, onclick: () => become(x.name) }, avatar(x, "tiny"), h("span", { class: "name" }, x.real_name, x.id === u.id && h("span", { class: "muted" }, " (you)")), h("span", { class: "when" }, clock(x.tz, now()))))));
+      people.map((x) => h("button", { type: "button", class: "item person", title: "Be " + x.real_name, onclick: () => become(x.name) }, avatar(x, "tiny"), h("span", { class: "name" }, x.real_name, x.id === u.id && h("span", { class: "muted" }, " (you)")), h("span", { class: "when" }, clock(x.tz, now())))))));
 }
 
 const tag = (u) => (u.is_stranger ? "From another organisation" : u.is_restricted || u.is_ultra_restricted ? "Guest" : "");
@@ -201,7 +201,7 @@ function message(m, o) {
   const u = userOf(m.user), at = new Date(m.ts * 1000), where = { channel: ui.at, ts: m.ts };
   const time = h("time", { datetime: at.toISOString(), title: timeIn(me().tz, { dateStyle: "full", timeStyle: "long" }, at) }, clock(me().tz, at));
   const ctx = context({ press: presser(where), suggest: suggester(where) });
-  const body = m.blocks?.length ? blocks(m.blocks, ctx) : h("div", { class: "block section" }, mrkdwn(m.text, ctx));
+  const body = m.blocks?.length ? blocks(m.blocks, ctx) : h("div", { class: "block" }, mrkdwn(m.text, ctx));
   return h("article", { class: "msg" + (o.grouped ? " grouped" : "") + (m.ephemeral ? " ephemeral" : "") + (m.bot ? " bot" : ""), "data-testid": m.ephemeral ? "ephemeral" : "message", "data-ts": m.ts, "aria-label": `${u?.real_name || "Somebody"} at ${clock(me().tz, at)}` },
     h("div", { class: "gutter" }, o.grouped ? time : avatar(u)),
     h("div", { class: "body" },
@@ -209,10 +209,10 @@ function message(m, o) {
       !o.grouped && h("div", { class: "by" }, h("strong", {}, u?.real_name || m.user), m.bot && h("span", { class: "chip" }, "App"), tag(u || {}) && h("span", { class: "chip warn" }, tag(u)), time),
       body,
       m.edited && !m.bot && h("span", { class: "muted edited" }, "(edited)"),
-      Object.keys(m.reactions || {}).length > 0 && h("div", { class: "reactions" }, Object.entries(m.reactions).map(([n, who]) => h("span", { class: "reaction", title: who.map((w) => userOf(w)?.real_name).join(", ") }, emojiChar(n), " ", who.length))),
+      Object.keys(m.reactions || {}).length > 0 && h("div", { class: "reactions" }, Object.entries(m.reactions).map(([n, who]) => h("span", { class: "reaction", title: who.map((w) => userOf(w)?.real_name).join(", ") }, emojiNode(n), " ", who.length))),
       !o.inThread && m.replies > 0 && h("button", { type: "button", class: "replies", "data-testid": "thread-open", onclick: () => openThread(m.ts) }, m.reply_users.slice(0, 4).map((w) => avatar(userOf(w), "tiny")), h("strong", {}, m.replies === 1 ? "1 reply" : `${m.replies} replies`), h("span", { class: "muted" }, "Last at ", clock(me().tz, new Date(m.last_reply * 1000))))),
     !m.ephemeral && h("div", { class: "hover", role: "group", "aria-label": "Message actions" },
-      h("button", { type: "button", title: "React with 👀", "aria-label": "React with eyes", onclick: () => act({ do: "react", channel: ui.at, ts: m.ts, text: "eyes" }) }, icon("smile")),
+      h("button", { type: "button", title: "React with eyes", "aria-label": "React with eyes", onclick: () => act({ do: "react", channel: ui.at, ts: m.ts, text: "eyes" }) }, icon("smile")),
       !o.inThread && h("button", { type: "button", title: "Reply in thread", "aria-label": "Reply in thread", "data-testid": "thread-reply", onclick: () => openThread(m.ts) }, icon("reply")),
       (state.app.message_shortcuts || []).map((s) => h("button", { type: "button", class: "text", onclick: () => act({ do: "message_shortcut", channel: ui.at, ts: m.ts, callback_id: s.callback_id }).then(report) }, s.name))));
 }
@@ -296,7 +296,7 @@ function composer(threadTS) {
     s.scrollTop = s.scrollHeight;
   };
   const grow = () => { box.style.height = "auto"; box.style.height = Math.min(box.scrollHeight, 160) + "px"; };
-  box.addEventListener("input", () => { drafts.set(key, box.value); suggest(); grow(); });
+  box.addEventListener("input", () => { if (box.value === "\n") box.value = ""; drafts.set(key, box.value); suggest(); grow(); });
   box.addEventListener("keydown", (ev) => {
     if (ev.key === "Tab" && matching().length && box.value !== matching()[0].name) { ev.preventDefault(); box.value = matching()[0].name + " "; hints.hidden = true; }
     if (ev.key === "Escape") hints.hidden = true;

@@ -12,6 +12,56 @@ const emoji = {
   small_blue_diamond: "🔹", small_orange_diamond: "🔸", heavy_minus_sign: "➖", heavy_plus_sign: "➕", airplane: "✈️", smile: "😄",
 };
 
+// drawn are the signs a work flow uses most, drawn here so that they look alike on every machine, fonts or not: a colour for the disc or the
+// outline, and a path in a 20 by 20 box.
+const ok = "#2e9e6b", bad = "#d1453b", mild = "#d99a1c", cool = "#4a7fc1", dim = "#8a8f98";
+const tick = "M6 10.5l2.800 2.800L14.200 7.500", cross = "M7 7l6 6M13 7l-6 6", bang = "M10 6v5M10 13.800v.1", bar = "M6 10h8";
+const drawn = {
+  white_check_mark: ["disc", ok, tick], heavy_check_mark: ["line", ok, tick], ballot_box_with_check: ["disc", cool, tick], x: ["disc", bad, cross],
+  no_entry: ["disc", bad, bar], no_entry_sign: ["disc", bad, bar], exclamation: ["disc", bad, bang], warning: ["tri", mild, "M10 8v4M10 14.300v.1"],
+  information_source: ["disc", cool, "M10 9.500v4.500M10 6.300v.1"], question: ["disc", cool, "M8 8a2 2 0 1 1 2.700 1.900c-.5.2-.7.5-.7 1.300M10 13.800v.1"],
+  hourglass: ["line", mild, "M6 3.500h8M6 16.500h8M7 3.500c0 4 6 5 6 6.500s-6 2.500-6 6.500M13 3.500c0 4-6 5-6 6.500s6 2.500 6 6.500"],
+  rotating_light: ["line", bad, "M5 16h10M6.500 16v-4.500a3.500 3.500 0 0 1 7 0V16M10 3v2M4 6l1.300 1.300M16 6l-1.300 1.300"],
+  lock: ["line", mild, "M5 9h10v8H5zM7 9V6.500a3 3 0 0 1 6 0V9"], unlock: ["line", ok, "M5 9h10v8H5zM7 9V6.500a3 3 0 0 1 5.800-1"],
+  key: ["line", mild, "M7 9.500a3.500 3.500 0 1 0 0 .1M10.500 9.500H17M14.500 9.500v3"], eyes: ["line", cool, "M2 10s3-5 8-5 8 5 8 5-3 5-8 5-8-5-8-5M10 8a2 2 0 1 0 0 4 2 2 0 0 0 0-4"],
+  bell: ["line", mild, "M5 14h10c-1.200-1.200-1.500-2.500-1.500-5a3.500 3.500 0 0 0-7 0c0 2.500-.3 3.800-1.500 5M9 16.500h2"], memo: ["line", dim, "M5 3.500h10v13H5zM7.500 7h5M7.500 10h5M7.500 13h3"],
+  page_facing_up: ["line", dim, "M5 3h7l3 3v11H5zM7.500 9h5M7.500 12h5"], link: ["line", cool, "M8.500 11.500l3-3M9 6.500l1.500-1.500a3 3 0 0 1 4.300 4.300L13.300 11M11 13.500 9.500 15a3 3 0 0 1-4.300-4.300L6.700 9"],
+  shield: ["line", ok, "M10 2.500 16 5v5c0 4-3 6.500-6 7.500-3-1-6-3.500-6-7.500V5z"], repeat: ["line", cool, "M4 8V7a2 2 0 0 1 2-2h9M13 3l2 2-2 2M16 12v1a2 2 0 0 1-2 2H5M7 17l-2-2 2-2"],
+  alarm_clock: ["line", mild, "M10 5a6 6 0 1 0 0 12 6 6 0 0 0 0-12M10 8v3l2 2M4 4.500 5.500 3M16 4.500 14.500 3"], red_circle: ["disc", bad, ""], large_green_circle: ["disc", ok, ""],
+  large_yellow_circle: ["disc", mild, ""], large_blue_circle: ["disc", cool, ""], white_circle: ["disc", dim, ""],
+};
+const alias = { hourglass_flowing_sand: "hourglass", stopwatch: "alarm_clock", clock1: "alarm_clock", closed_lock_with_key: "lock" };
+for (const [from, to] of Object.entries(alias)) drawn[from] = drawn[to];
+const byChar = new Map(Object.entries(emoji).filter(([n]) => drawn[n]).map(([n, c]) => [c, n]));
+
+export function emojiNode(name) {
+  const d = drawn[name];
+  if (!d) return emojiChar(name);
+  const ns = "http://www.w3.org/2000/svg", el = (tag, attrs) => { const n = document.createElementNS(ns, tag); for (const [k, v] of Object.entries(attrs)) n.setAttribute(k, v); return n; };
+  const svg = el("svg", { viewBox: "0 0 20 20", class: "emoji", role: "img", "aria-label": name.replace(/_/g, " ") });
+  const [shape, color, path] = d;
+  if (shape === "disc") svg.append(el("circle", { cx: 10, cy: 10, r: 8, fill: color }));
+  if (shape === "tri") svg.append(el("path", { d: "M10 2.500 18.500 17.500h-17z", fill: color, stroke: color, "stroke-linejoin": "round", "stroke-width": 1.5 }));
+  svg.append(el("path", { d: path, fill: "none", stroke: shape === "line" ? color : "#fff", "stroke-width": 1.9, "stroke-linecap": "round", "stroke-linejoin": "round" }));
+  return svg;
+}
+
+const signs = new RegExp(":([a-z0-9_+-]+):|(" + [...byChar.keys()].sort((a, b) => b.length - a.length).join("|") + ")", "g");
+
+// signed splits text at emoji and draws them.
+function signed(s) {
+  const out = [];
+  let from = 0;
+  for (const m of s.matchAll(signs)) {
+    const name = m[1] || byChar.get(m[2]);
+    if (m[1] && !emoji[name] && !drawn[name]) continue;
+    out.push(s.slice(from, m.index), emojiNode(name));
+    from = m.index + m[0].length;
+  }
+  out.push(s.slice(from));
+  return out.filter((x) => x !== "");
+}
+
 export const emojiChar = (name) => emoji[name] || `:${name}:`;
 export const withEmoji = (s) => s.replace(/:([a-z0-9_+-]+):/g, (all, n) => emoji[n] || all);
 
@@ -23,7 +73,9 @@ export function timeIn(zone, options, at) {
 }
 
 export const clock = (zone, at) => timeIn(zone, { hour: "2-digit", minute: "2-digit" }, at);
-export const zoneName = (zone, at) => timeIn(zone, { timeZoneName: "short", hour: "2-digit" }, at).replace(/^\d+,?\s*/, "");
+const zoneIn = (locale, zone, at) => new Intl.DateTimeFormat(locale, { timeZone: zone, timeZoneName: "short" }).formatToParts(at).find((p) => p.type === "timeZoneName").value;
+// zoneName prefers a zone's letters (CET, EST) to an offset; which language knows them differs by continent.
+export const zoneName = (zone, at) => [zoneIn("en-GB", zone, at), zoneIn("en-US", zone, at)].find((n) => !n.startsWith("GMT")) || zoneIn("en-GB", zone, at);
 const day = (zone, at) => timeIn(zone, { year: "numeric", month: "2-digit", day: "2-digit" }, at);
 
 function pretty(zone, at, now, otherwise) {
@@ -96,7 +148,7 @@ function spans(s, ctx) {
   for (;;) {
     const m = inline.exec(s);
     if (!m) break;
-    if (m.index) out.push(withEmoji(plainEntities(s.slice(0, m.index))));
+    if (m.index) out.push(...signed(plainEntities(s.slice(0, m.index))));
     if (m[1] !== undefined) out.push(special(m[1], ctx));
     else if (m[2] !== undefined) out.push(h("code", {}, plainEntities(m[2])));
     else if (m[3] !== undefined) out.push(h("strong", {}, spans(m[3], ctx)));
@@ -104,7 +156,7 @@ function spans(s, ctx) {
     else out.push(h("s", {}, spans(m[5], ctx)));
     s = s.slice(m.index + m[0].length);
   }
-  if (s) out.push(withEmoji(plainEntities(s)));
+  if (s) out.push(...signed(plainEntities(s)));
   return out;
 }
 
@@ -134,7 +186,7 @@ export function mrkdwn(text, ctx) {
 export function textObject(t, ctx) {
   if (!t) return [];
   if (t.type === "mrkdwn") return mrkdwn(t.text, ctx);
-  return withEmoji(t.text).split("\n").flatMap((l, i) => (i ? [h("br"), l] : [l]));
+  return t.text.split("\n").flatMap((l, i) => [i ? h("br") : null, ...signed(l)]);
 }
 
 function styled(node, style) {
@@ -152,7 +204,7 @@ function richLeaf(e, ctx) {
     case "channel": return h("span", { class: "mention" }, "#" + (ctx.channels.get(e.channel_id)?.name || e.channel_id));
     case "usergroup": return h("span", { class: "mention" }, "@" + (ctx.groups.get(e.usergroup_id)?.handle || e.usergroup_id));
     case "broadcast": return h("span", { class: "mention loud" }, "@" + e.range);
-    case "emoji": return emojiChar(e.name);
+    case "emoji": return emojiNode(e.name);
     case "date": return dateEl(e.timestamp, e.format, e.fallback, ctx);
     case "color": return h("span", { class: "swatch" }, e.value);
     default: return h("span", {}, e.text || "");
