@@ -34,7 +34,7 @@ func (c *checker) checkParams(e *value) {
 			c.at(x.value, "leave the key out, or name something", "%s is an empty list", x.value.path)
 		}
 		c.unique(values)
-		if secretName(x.key) {
+		if secretParam(x.key) {
 			c.at(x.value, "parameters stand in the ledger", "%s: a secret does not stand in this folder", x.value.path)
 		}
 	}

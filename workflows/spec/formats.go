@@ -109,10 +109,6 @@ func account() shape {
 	return matching("an account name", `[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,62}`, "")
 }
 
-func word() shape {
-	return matching("a word", `[A-Za-z0-9_][A-Za-z0-9_.:/@=*-]{0,127}`, "")
-}
-
 func settingName() shape {
 	return matching("a name of a-z, 0-9 and _", `[a-z][a-z0-9_]{0,39}`, "")
 }

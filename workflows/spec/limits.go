@@ -30,6 +30,7 @@ const (
 	maxID       = 40   // characters of an id: three of them and a request id still fit one stream name
 	maxLine     = 150  // characters of a title: Slack's limit for a header block
 	maxProse    = 1500 // characters of a description: two of them fit one Slack section
+	maxParam    = 1000 // a forced command is the longest
 	maxChoice   = 75   // Slack's limit for the text of one option
 	maxPattern  = 200  // characters of a regular expression (T41)
 	maxTextLen  = 3000 // Slack's limit for a text input

@@ -91,8 +91,8 @@ func targetShape() shape {
 			key{"shared", false, flag(), "true for a role or membership that overlapping grants share; false for an artefact each, such as a certificate."},
 			key{"account", false, flag(), "true when the holder needs an account on the target."},
 			key{"params", false, tableOf(maxParams, settingName(), shape{
-				kind: kindList, of: ref(word()), max: maxParamValues, one: true, want: "a list of words",
-			}), "The connector's own words: principals, extensions, role …"},
+				kind: kindList, of: ref(line(maxParam)), max: maxParamValues, one: true, want: "text or a list of texts",
+			}), "The connector's own words: principals, extensions, role … One text, or a list."},
 		)), "What can be granted on the target; at least one."},
 	)
 }

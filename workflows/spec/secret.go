@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -10,32 +9,65 @@ import (
 // looksSecret names the kind of secret that a text gives away by its form, or is empty. The prefixes are those that
 // secret scanners go by (R74).
 func looksSecret(s string) string {
-	for prefix, what := range map[string]string{
-		"-----BEGIN": "a private key or certificate", "AGE-SECRET-KEY-": "an age key", "xoxb-": "a Slack token",
-		"xoxp-": "a Slack token", "xapp-": "a Slack token", "xoxe": "a Slack token", "ghp_": "a GitHub token",
-		"gho_": "a GitHub token", "ghs_": "a GitHub token", "github_pat_": "a GitHub token", "glpat-": "a GitLab token",
-		"hvs.": "a Vault token", "sk_live_": "a Stripe key", "AIza": "a Google API key", "eyJhbGciOi": "a signed token (JWT)",
+	for _, known := range [...][2]string{
+		{"-----BEGIN", "a private key or certificate"},
+		{"AGE-SECRET-KEY-", "an age key"},
+		{"xoxb-", "a Slack token"},
+		{"xoxp-", "a Slack token"},
+		{"xapp-", "a Slack token"},
+		{"xoxe", "a Slack token"},
+		{"ghp_", "a GitHub token"},
+		{"gho_", "a GitHub token"},
+		{"ghs_", "a GitHub token"},
+		{"github_pat_", "a GitHub token"},
+		{"glpat-", "a GitLab token"},
+		{"hvs.", "a Vault token"},
+		{"sk_live_", "a Stripe key"},
+		{"AIza", "a Google API key"},
+		{"eyJhbGciOi", "a signed token (JWT)"},
+		{"AKIA", "an AWS access key"},
+		{"ASIA", "an AWS access key"},
 	} {
-		if i := strings.Index(s, prefix); i >= 0 && len(s)-i >= len(prefix)+10 && (i == 0 || !isWordByte(s[i-1])) {
-			return what
+		i := strings.Index(s, known[0])
+		if i >= 0 && (i == 0 || !isWordByte(s[i-1])) && tokenLen(s[i+len(known[0]):]) >= 10 {
+			return known[1]
 		}
 	}
-	if awsKey().MatchString(s) {
-		return "an AWS access key"
-	}
-	if urlPassword().MatchString(s) || dsnPassword().MatchString(s) {
+	if hasPassword(s) {
 		return "a password inside an address"
 	}
 	return ""
+}
+
+// tokenLen is how many characters of a token s begins with.
+func tokenLen(s string) int {
+	n := strings.IndexFunc(s, func(r rune) bool { return r > 0x7e || !isWordByte(byte(r)) && !strings.ContainsRune("-. /+=", r) })
+	if n < 0 {
+		return len(s)
+	}
+	return n
 }
 
 func isWordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-func awsKey() *regexp.Regexp      { return regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`) }
-func urlPassword() *regexp.Regexp { return regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@`) }
-func dsnPassword() *regexp.Regexp { return regexp.MustCompile(`(?i)\b(password|passwd|pwd)\s*=\s*\S`) }
+// hasPassword finds scheme://user:password@host and password=….
+func hasPassword(s string) bool {
+	low := strings.ToLower(s)
+	for _, k := range []string{"password", "passwd", "pwd"} {
+		if _, after, ok := strings.Cut(low, k); ok {
+			v, isSet := strings.CutPrefix(strings.TrimLeft(after, " "), "=")
+			if isSet && strings.TrimSpace(v) != "" {
+				return true
+			}
+		}
+	}
+	_, after, ok := strings.Cut(s, "://")
+	user, _, at := strings.Cut(after, "@")
+	name, pw, colon := strings.Cut(user, ":")
+	return ok && at && colon && pw != "" && !strings.ContainsAny(name+pw, "/ \n")
+}
 
 // setting refuses settings of a target that hold, or are meant to hold, a secret itself instead of where it lies.
 func (r *report) setting(k string, v *value) {
@@ -82,6 +114,11 @@ func secretName(k string) bool {
 		}
 	}
 	return false
+}
+
+// secretParam is secretName for parameters of entitlements, where a key is what a certificate is made for.
+func secretParam(k string) bool {
+	return !strings.HasPrefix(k, "key_") && !strings.HasSuffix(k, "_field") && secretName(k)
 }
 
 // looksRandom finds what a human would not type: 32 or more characters of letters of both cases and digits.
