@@ -88,6 +88,7 @@ type hasher struct {
 }
 
 func (h *hasher) work(c *chunk) {
+	var s scanner
 	for i := range c.spans {
 		leaf := c.leaf(i)
 		if leaf == nil {
@@ -98,7 +99,8 @@ func (h *hasher) work(c *chunk) {
 		sum := LeafHash(leaf)
 		c.hashes = append(c.hashes, sum[:]...)
 		c.facts = append(c.facts, fact{})
-		h.learn(&c.facts[i], leaf)
+		s = scanner{b: leaf}
+		h.learn(&c.facts[i], &s)
 	}
 	for b := c.hashes; len(b) >= TileBytes; b = b[TileBytes:] {
 		c.tiles = append(c.tiles, tileSum{root: subtreeRoot(b[:TileBytes]), digest: sha256.Sum256(b[:TileBytes])})
@@ -108,15 +110,15 @@ func (h *hasher) work(c *chunk) {
 	}
 }
 
-func (h *hasher) learn(f *fact, leaf []byte) {
-	if f.err = f.read(leaf); f.err != nil {
+func (h *hasher) learn(f *fact, s *scanner) {
+	if f.err = f.scan(s); f.err != nil {
 		return
 	}
 	f.id = maphash.Bytes(h.ids, f.glimpse.id)
 	f.key = streamKey{maphash.Bytes(h.streamA, f.stream), maphash.Bytes(h.streamB, f.stream)}
 	if h.decode || string(f.typ) == TypeGenesis || string(f.typ) == TypeKeyRotated {
 		var l Leaf
-		l, f.err = Decode(leaf)
+		l, f.err = Decode(s.b)
 		f.leaf = &l
 	}
 }

@@ -196,7 +196,7 @@ func isHash[S string | []byte](s S) bool {
 // encoding and one hash.
 func Decode(b []byte) (Leaf, error) {
 	var l Leaf
-	err := walkLeaf(b, l.member)
+	err := walkLeaf(&scanner{b: b}, l.member)
 	if err == nil {
 		err = l.check()
 	}
@@ -210,14 +210,14 @@ func Decode(b []byte) (Leaf, error) {
 const required = 1<<2 | 1<<3 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11
 
 // walkLeaf reads the members of a leaf in order and makes sure that the required ones are there; member must read each value.
-func walkLeaf(b []byte, member func(s *scanner, name []byte) error) error {
+func walkLeaf(s *scanner, member func(s *scanner, name []byte) error) error {
+	b, seen, next := s.b, 0, 0
 	if len(b) < MinLeafBytes || len(b) > MaxLeafBytes {
 		return fmt.Errorf("%d bytes are outside %d to %d", len(b), MinLeafBytes, MaxLeafBytes)
 	}
 	if !utf8.Valid(b) {
 		return errNotUTF8
 	}
-	s, seen, next := scanner{b: b}, 0, 0
 	err := s.members(1, func(key []byte) error {
 		for next < len(envelope) && compareUTF16(envelope[next], key) < 0 {
 			next++
@@ -225,7 +225,7 @@ func walkLeaf(b []byte, member func(s *scanner, name []byte) error) error {
 		if next < len(envelope) && envelope[next] == string(key) {
 			seen |= 1 << next
 		}
-		return member(&s, key)
+		return member(s, key)
 	})
 	switch {
 	case err != nil:

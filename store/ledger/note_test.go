@@ -262,6 +262,11 @@ func TestAnchorRefuses(t *testing.T) {
 	if _, err := wrong.Line(); err == nil {
 		t.Error("a line whose note says something else is written")
 	}
+	wrong = m.head.Anchor("x", 0)
+	wrong.Root[0] ^= 1
+	if _, err := wrong.Line(); err == nil {
+		t.Error("a line whose note has another root is written")
+	}
 	if _, err := (ledger.Anchor{Size: 1}).Line(); err == nil {
 		t.Error("a line from nobody is written")
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/countersign-bot/countersign/store/ledger"
 )
 
@@ -428,21 +430,44 @@ func TestVerifyChangesOfKeys(t *testing.T) {
 	}
 }
 
-// Somebody who holds only the old key, or only a key of his own, cannot bring a new one in.
+// Somebody who holds only the old key, only the new one, or keys of another ledger cannot bring a new key in.
 func TestVerifyRefusesAKeyWithoutBothSignatures(t *testing.T) {
-	m := newMemory(t)
-	other, next := testKey(t, "other"), testKey(t, "next")
-	fields, err := ledger.RotationFields(other, next)
-	if err != nil {
-		t.Fatal(err)
+	old, next, other := testKey(t, "first key"), testKey(t, "next"), testKey(t, "other")
+	text := func(a, b ledger.Key) string {
+		return "countersign key rotation v1\n" + a.VKey() + "\n" + b.VKey() + "\n"
 	}
-	fields["previous"] = m.key.VKey()
-	m.append(ledger.Leaf{Type: ledger.TypeKeyRotated, Stream: "system", Fields: fields})
-	m.key = next
-	m.grow(10)
-	r := verify(t, m, ledger.Options{})
-	if r.Counts[ledger.CodeKey] != 1 || r.Counts[ledger.CodeSignature] != 1 || r.First.Index != 1 {
-		t.Error(report(r))
+	for name, c := range map[string]struct {
+		text    string
+		signers []ledger.Key
+	}{
+		"old and new":   {text(old, next), []ledger.Key{old, next}},
+		"only old":      {text(old, next), []ledger.Key{old}},
+		"only new":      {text(old, next), []ledger.Key{next}},
+		"another's old": {text(old, next), []ledger.Key{other, next}},
+		"another text":  {text(next, old), []ledger.Key{old, next}},
+	} {
+		m := newMemory(t)
+		var signers []note.Signer
+		for _, k := range c.signers {
+			signers = append(signers, signer(t, k))
+		}
+		cross, err := note.Sign(&note.Note{Text: c.text}, signers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.append(ledger.Leaf{
+			Type: ledger.TypeKeyRotated, Stream: "system",
+			Fields: map[string]any{"cross": string(cross), "previous": old.VKey(), "vkey": next.VKey()},
+		})
+		m.key = next
+		m.grow(10)
+		r := verify(t, m, ledger.Options{})
+		switch good := name == "old and new"; {
+		case good && !r.OK:
+			t.Errorf("%s: %s", name, report(r))
+		case !good && (r.Counts[ledger.CodeKey] != 1 || r.Counts[ledger.CodeSignature] != 1 || r.First.Index != 1):
+			t.Errorf("%s: %s", name, report(r))
+		}
 	}
 	if _, err := ledger.RotationFields(next, next); err == nil {
 		t.Error("a key may follow itself")
