@@ -219,7 +219,7 @@ func walkLeaf(s *scanner, member func(s *scanner, name []byte) error) error {
 		return errNotUTF8
 	}
 	err := s.members(1, func(key []byte) error {
-		for next < len(envelope) && compareUTF16(envelope[next], key) < 0 {
+		for next < len(envelope) && envelope[next] < string(key) { // as in UTF-16: the names are ASCII
 			next++
 		}
 		if next < len(envelope) && envelope[next] == string(key) {

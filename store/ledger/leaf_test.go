@@ -282,6 +282,36 @@ func TestFormatTimeIsRFC3339(t *testing.T) {
 	})
 }
 
+// A time that is read is written as it was, whatever digits and signs it is made of.
+func TestParseTimeHasOneSpelling(t *testing.T) {
+	accepted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := []byte(ledger.FormatTime(rapid.Int64Range(1, 253402300799999999).Draw(t, "us")))
+		for range rapid.IntRange(0, 2).Draw(t, "changes") {
+			s[rapid.IntRange(0, len(s)-1).Draw(t, "at")] = rapid.SampledFrom([]byte("0123456789-:.TZ /\xb0")).Draw(t, "to")
+		}
+		us, err := ledger.ParseTime(string(s))
+		want, errWant := time.Parse("2006-01-02T15:04:05.000000Z", string(s))
+		if errWant == nil && want.UnixMicro() < 1 {
+			errWant = err
+		}
+		if (err == nil) != (errWant == nil) || err == nil && (us != want.UnixMicro() || ledger.FormatTime(us) != string(s)) {
+			t.Fatalf("%s: %d, %v; the standard library: %v, %v", s, us, err, want, errWant)
+		}
+		if err == nil {
+			accepted++
+		}
+	})
+	if accepted == 0 {
+		t.Error("nothing was accepted")
+	}
+	for day, good := range map[string]bool{"2024-02-29": true, "2023-02-29": false, "2100-02-29": false, "2000-02-29": true, "2026-04-31": false, "2026-12-31": true} {
+		if _, err := ledger.ParseTime(day + "T00:00:00.000000Z"); (err == nil) != good {
+			t.Errorf("%s: %v", day, err)
+		}
+	}
+}
+
 func TestCanonicalDocuments(t *testing.T) {
 	type stage struct {
 		Name   string   `json:"name"`

@@ -88,10 +88,17 @@ func daysSince1970(y, m, d int64) int64 {
 	return era*146097 + doe - 719468
 }
 
-// parseTime accepts what appendTime writes, found by writing it again: 30 February and second 60 have no such form.
+const timeShape = "0000-00-00T00:00:00.000000Z" // a zero for each digit
+
+// parseTime accepts what appendTime writes and nothing else.
 func parseTime(b []byte) (int64, bool) {
 	if len(b) != timeBytes {
 		return 0, false
+	}
+	for i := range timeBytes {
+		if digit := b[i] >= '0' && b[i] <= '9'; digit != (timeShape[i] == '0') || !digit && b[i] != timeShape[i] {
+			return 0, false
+		}
 	}
 	num := func(from, to int) (n int64) {
 		for _, c := range b[from:to] {
@@ -99,11 +106,24 @@ func parseTime(b []byte) (int64, bool) {
 		}
 		return n
 	}
-	us := daysSince1970(num(0, 4), num(5, 7), num(8, 10))*microsPerDay +
-		num(11, 13)*3_600_000_000 + num(14, 16)*60_000_000 + num(17, 19)*1_000_000 + num(20, 26)
-	if us < 1 || us > maxTime {
+	year, month, day := num(0, 4), num(5, 7), num(8, 10)
+	hour, minute, second := num(11, 13), num(14, 16), num(17, 19)
+	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
-	var again [timeBytes]byte
-	return us, string(appendTime(again[:0], us)) == string(b)
+	us := daysSince1970(year, month, day)*microsPerDay + (hour*3600+minute*60+second)*1_000_000 + num(20, 26)
+	return us, us >= 1 && us <= maxTime
+}
+
+func daysIn(year, month int64) int64 {
+	switch {
+	case month == 4 || month == 6 || month == 9 || month == 11:
+		return 30
+	case month != 2:
+		return 31
+	case year%4 == 0 && (year%100 != 0 || year%400 == 0):
+		return 29
+	default:
+		return 28
+	}
 }

@@ -474,6 +474,20 @@ func TestVerifyRefusesAKeyWithoutBothSignatures(t *testing.T) {
 	}
 }
 
+// A second genesis, complete with a key of somebody else, does not put that key in force.
+func TestVerifySecondGenesisChangesNothing(t *testing.T) {
+	m := newMemory(t)
+	forged := testKey(t, "forged key")
+	m.append(ledger.Leaf{Type: ledger.TypeGenesis, Stream: "system", Fields: ledger.GenesisFields(forged)})
+	if r := verify(t, m, ledger.Options{}); r.Total() != 1 || r.Counts[ledger.CodeGenesis] != 1 || r.Key != m.key.VKey() {
+		t.Error(report(r))
+	}
+	m.sign(forged)
+	if r := verify(t, m, ledger.Options{}); r.Counts[ledger.CodeSignature] != 1 {
+		t.Error(report(r))
+	}
+}
+
 func TestVerifyOrder(t *testing.T) {
 	type row struct {
 		stream string
