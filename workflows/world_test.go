@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -249,7 +248,7 @@ func (x *world) pass(d time.Duration) error {
 
 // check holds after every step of every story: what is recorded folds, folds the same from its bytes and with every opening
 // erased, and what the state owes makes sense.
-func (x *world) check(t testing.TB) {
+func (x *world) check(t storytest.T) {
 	t.Helper()
 	h := x.l.Histories[x.stream()]
 	if len(h) == 0 {
@@ -313,7 +312,7 @@ func decisive(s workflows.State) decided {
 }
 
 // checkOwed holds between a state and what it owes.
-func checkOwed(t testing.TB, s workflows.State) {
+func checkOwed(t storytest.T, s workflows.State) {
 	t.Helper()
 	jobs := workflows.Pending(s)
 	if err := storytest.CheckJobs(jobs); err != nil {
@@ -352,7 +351,7 @@ func checkOwed(t testing.TB, s workflows.State) {
 }
 
 // checkMonotone holds between a state and the one before it: what is closed stays closed, what is final stays final.
-func checkMonotone(t testing.TB, old, now workflows.State) {
+func checkMonotone(t storytest.T, old, now workflows.State) {
 	t.Helper()
 	if old.ID == "" {
 		return

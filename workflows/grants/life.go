@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"slices"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -14,7 +15,7 @@ const (
 )
 
 // Start records what the target answered to a grant. Access that was given back while it was being made is to be taken
-// back again: the call may have taken effect after the revocation.
+// back again: the call may have taken effect after the revocation, or after whatever kept the membership has ended.
 func Start(f workflows.Facts, stream workflows.StreamID, e Started) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := Fold(f.Histories[stream])
@@ -22,31 +23,40 @@ func Start(f workflows.Facts, stream workflows.StreamID, e Started) (workflows.O
 		return out, err
 	}
 	h, ok := s.Find(e.Grant)
-	if !ok || h.StartedAt.UTC != 0 || h.Status == StatusFailed {
+	if !ok || !h.may(e) {
 		return out, nil
 	}
 	out.Add(stream, workflows.System, "", e)
-	if h.Status == StatusEnded && h.KeptBy == "" {
-		out.Add(stream, workflows.System, "", Ending{Grant: e.Grant, How: h.How, Why: "made after it was taken back"})
+	if h.Status == StatusEnded {
+		out.Add(stream, workflows.System, "", s.ending(h, h.How, "made after it was taken back"))
 	}
 	return out, nil
 }
 
-// Fail records that the access will never be made.
+// Fail records that the access will never be made. A shared membership that had been kept for it has nobody to keep it any
+// more, unless another hold does.
 func Fail(f workflows.Facts, stream workflows.StreamID, e Failed) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := Fold(f.Histories[stream])
 	if err != nil {
 		return out, err
 	}
-	if h, ok := s.Find(e.Grant); ok && h.Status == StatusApproved {
-		out.Add(stream, workflows.System, "", e)
+	i := s.index(e.Grant)
+	if i < 0 || !s.Holds[i].may(e) {
+		return out, nil
+	}
+	out.Add(stream, workflows.System, "", e)
+	s.Holds[i].Status = StatusFailed
+	for _, h := range s.Holds {
+		if h.Status == StatusEnded && h.KeptBy == e.Grant {
+			out.Add(stream, workflows.System, "", s.ending(h, h.How, "what kept it was never made"))
+		}
 	}
 	return out, nil
 }
 
-// Attempt records a failed call: the first of its kind, so that the ledger says when the trouble began without growing for
-// as long as it lasts.
+// Attempt records a failed call: the first of each operation, so that the ledger says when the trouble began without growing
+// for as long as it lasts.
 func Attempt(f workflows.Facts, stream workflows.StreamID, e AttemptFailed) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := Fold(f.Histories[stream])
@@ -54,7 +64,7 @@ func Attempt(f workflows.Facts, stream workflows.StreamID, e AttemptFailed) (wor
 		return out, err
 	}
 	h, ok := s.Find(e.Grant)
-	if ok && h.Live() && h.Attempts == 0 {
+	if ok && h.may(e) && !slices.Contains(h.FailedOps, e.Op) {
 		out.Add(stream, workflows.System, "", e)
 	}
 	return out, nil
@@ -164,21 +174,27 @@ func Recheck(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID)
 	if err != nil {
 		return out, err
 	}
-	if h, ok := s.Find(id); ok && h.Status == StatusEnded && h.Presence == "unconfirmed" {
+	if h, ok := s.Find(id); ok && h.may(Verified{}) {
 		out.Add(stream, workflows.System, "", Verified{Grant: id})
 	}
 	return out, nil
 }
 
-// Revoke records that the target took the access back.
+// Revoke records that the target took the access back. If the target's answer to the grant came in while this call was under
+// way, nobody knows which of the two took effect last: it is taken back once more.
 func Revoke(f workflows.Facts, stream workflows.StreamID, e Revoked) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := Fold(f.Histories[stream])
 	if err != nil {
 		return out, err
 	}
-	if h, ok := s.Find(e.Grant); ok && h.Status == StatusEnding {
-		out.Add(stream, workflows.System, "", e)
+	h, ok := s.Find(e.Grant)
+	if !ok || !h.may(e) {
+		return out, nil
+	}
+	out.Add(stream, workflows.System, "", e)
+	if h.StartedSeq > h.EndingSeq {
+		out.Add(stream, workflows.System, "", s.ending(h, h.How, "made while it was being taken back"))
 	}
 	return out, nil
 }

@@ -37,7 +37,7 @@ func Pending(s State) []workflows.Job {
 			out = append(out, workflows.Job{Kind: workflows.JobStart, Key: id})
 		case h.Status == StatusEnding:
 			out = append(out, workflows.Job{Kind: workflows.JobRevoke, Key: id, Lane: workflows.LaneUrgent})
-		case h.Status == StatusEnded && h.Presence == "unconfirmed":
+		case h.Status == StatusEnded && h.Presence == presenceUnconfirmed:
 			out = append(out, workflows.Job{Kind: JobVerify, Key: id})
 		}
 	}
@@ -92,9 +92,14 @@ func (h Hold) notices() []workflows.Notice {
 	case h.Status == StatusEnded && h.StartedAt.UTC != 0:
 		out = append(out, note(workflows.NoticeEnded, holder, false))
 	case h.Status == StatusEnding && h.Level > 0:
-		out = append(out, note(workflows.NoticeOverdue, a.Owner, true))
+		seen := map[workflows.PersonID]bool{"": true}
+		to := []workflows.PersonID{a.Owner}
 		if h.Level > 1 {
-			for _, p := range a.Approvers {
+			to = append(to, a.Approvers...)
+		}
+		for _, p := range to {
+			if !seen[p] {
+				seen[p] = true
 				out = append(out, note(workflows.NoticeOverdue, p, true))
 			}
 		}

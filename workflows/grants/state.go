@@ -37,6 +37,10 @@ type Hold struct {
 	Level     int // of the alarm: 0, 1, 2
 	Failure   string
 	Attempts  int // failed ones on record
+
+	FailedOps  []string // the operations whose trouble is on record
+	StartedSeq int64    // of the event that says so; 0: not started
+	EndingSeq  int64    // of the last one that said so
 }
 
 // State is a grant stream as its recorded events say.
@@ -102,15 +106,21 @@ func (s *State) apply(r workflows.Record) error {
 	case workflows.Refused:
 		return nil
 	case workflows.NoticeDelivered:
-		s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At}
+		s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At, Seq: r.Seq}
 		return nil
 	case workflows.NoticeUndelivered:
-		s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At}
+		s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At, Seq: r.Seq}
 		return nil
 	}
 	i := s.index(grantOf(r.Event))
 	if i < 0 {
 		return fmt.Errorf("%s for a grant that was never approved", r.Event.Kind())
+	}
+	if e, ok := r.Event.(Ending); ok && e.KeptBy != "" {
+		k, found := s.Find(e.KeptBy)
+		if !found || !s.Holds[i].Approved.Shared || e.KeptBy == e.Grant || (k.Status != StatusApproved && k.Status != StatusActive) {
+			return fmt.Errorf("grant %q is kept by %q, which cannot keep it", e.Grant, e.KeptBy)
+		}
 	}
 	return s.Holds[i].apply(r)
 }
@@ -135,35 +145,58 @@ func grantOf(e workflows.Event) workflows.GrantID {
 	return ""
 }
 
+// may holds every event of a hold against where the hold is. A failed hold is final; an ended one may only be taken back again.
+func (h *Hold) may(e workflows.Event) bool {
+	switch e.(type) {
+	case Started:
+		return h.StartedSeq == 0 && h.Status != StatusFailed
+	case AttemptFailed:
+		return h.Live()
+	case Failed:
+		return h.Status == StatusApproved
+	case Ending:
+		return h.Status != StatusFailed && h.Status != StatusEnding
+	case Overdue, Revoked:
+		return h.Status == StatusEnding
+	case Verified:
+		return h.Status == StatusEnded && h.Presence == presenceUnconfirmed
+	}
+	return false
+}
+
 func (h *Hold) apply(r workflows.Record) error {
+	if !h.may(r.Event) {
+		return fmt.Errorf("%s while %s", r.Event.Kind(), h.Status)
+	}
 	switch e := r.Event.(type) {
 	case Started:
-		h.Started, h.StartedAt = e, r.At
+		h.Started, h.StartedAt, h.StartedSeq = e, r.At, r.Seq
 		if h.Status == StatusApproved {
 			h.Status = StatusActive
 		}
 	case AttemptFailed:
 		h.Attempts++
+		h.FailedOps = append(h.FailedOps, e.Op)
 	case Failed:
-		if h.Status != StatusApproved {
-			return fmt.Errorf("grant.failed while %s", h.Status)
-		}
 		h.Status, h.Failure, h.EndedAt = StatusFailed, e.Why, r.At
 	case Ending:
-		h.How, h.Why, h.KeptBy, h.EndingAt, h.EndedBy = e.How, e.Why, e.KeptBy, r.At, r.Person
-		h.Status, h.Presence = StatusEnding, ""
+		h.How, h.Why, h.KeptBy, h.EndingAt, h.EndedBy, h.EndingSeq = e.How, e.Why, e.KeptBy, r.At, r.Person, r.Seq
+		h.Status, h.Presence, h.Level = StatusEnding, "", 0
 		if e.KeptBy != "" {
 			h.Status, h.EndedAt = StatusEnded, r.At
 		}
 	case Overdue:
 		h.Level = e.Level
 	case Revoked:
-		if h.Status != StatusEnding {
-			return fmt.Errorf("grant.revoked while %s", h.Status)
-		}
 		h.Status, h.EndedAt, h.Presence, h.Leaves = StatusEnded, r.At, e.Presence, e.Leaves
 	case Verified:
-		h.Presence = "absent"
+		h.Presence = presenceAbsent
 	}
 	return nil
 }
+
+// What reading a revocation back showed.
+const (
+	presenceAbsent      = "absent"
+	presenceUnconfirmed = "unconfirmed"
+)

@@ -77,3 +77,10 @@ func Duration(word string) (time.Duration, bool) {
 	d, err := time.ParseDuration(word)
 	return d, err == nil
 }
+
+// T is what a check needs of a test; both *testing.T and *rapid.T have it.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
