@@ -34,7 +34,7 @@ func vote(b testing.TB, up func(context.Context, workflows.StreamID) error, call
 func BenchmarkUpdate(b *testing.B) {
 	for _, callers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			s := open(b, config(b))
+			s := storetest.Open(b, storetest.Config(b))
 			up := func(ctx context.Context, stream workflows.StreamID) error {
 				_, err := s.Update(ctx, "", []workflows.StreamID{stream}, func(workflows.Facts) (workflows.Outcome, error) {
 					var out workflows.Outcome

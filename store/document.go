@@ -49,3 +49,19 @@ func (b *batch) putDocument(d workflows.Document) error {
 	_, err = b.write(`INSERT INTO document (hash, kind, bytes) VALUES ($1, $2, $3)`, string(d.Hash), d.Kind, d.Bytes)
 	return err
 }
+
+// knowPolicy refuses an entry that would name a document the ledger does not hold: no verifier could judge by it.
+func (b *batch) knowPolicy(h workflows.DocHash) error {
+	if h == "" {
+		return nil
+	}
+	var n int64
+	found, err := b.one(`SELECT 1 FROM document WHERE hash = $1`, []any{&n}, string(h))
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("policy %q is not recorded: it belongs into the Documents of the outcome that first names it", h)
+	}
+	return nil
+}

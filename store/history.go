@@ -61,10 +61,12 @@ func (h *histories) put(s workflows.StreamID, records []workflows.Record) {
 	}
 }
 
-func (h *histories) drop(s workflows.StreamID) {
+// clear forgets everything.
+func (h *histories) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.dropLocked(s)
+	h.byName, h.records = make(map[workflows.StreamID]*list.Element), 0
+	h.recent.Init()
 }
 
 func (h *histories) dropLocked(s workflows.StreamID) {

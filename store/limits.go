@@ -19,6 +19,7 @@ const (
 	maxUndone     = 1000     // inbox rows one Undone returns; the caller asks again
 	maxPersonData = 16 << 10 // bytes of erasable JSON about a person
 	maxSurfaces   = 1000     // surfaces of one stream: a card, and a direct message for each approver
+	maxDebts      = 65536    // lines of debts.jsonl: every grant of a large company revoked while the ledger was broken
 
 	cacheStreams = 2048  // histories kept decoded: the open requests of a large company
 	cacheRecords = 65536 // records in them all together: some 60 MB at worst

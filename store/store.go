@@ -142,7 +142,9 @@ func (s *Store) close() (err error) {
 				s.log.Warn("recording the stop", "err", e)
 			}
 		}
-		close(s.closing)
+	}
+	close(s.closing)
+	if s.writer != nil {
 		select {
 		case <-s.writer.done:
 		case <-time.After(closeTimeout):

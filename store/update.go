@@ -152,6 +152,9 @@ func (b *batch) appendEvents(cause string, now workflows.Instant, events []workf
 			}
 		}
 		seqs[e.Stream] = last + 1
+		if err := b.knowPolicy(e.Policy); err != nil {
+			return nil, err
+		}
 		enc, err := b.s.encode(stampedEvent{StreamEvent: e, seq: last + 1, at: now, cause: cause}, b.size)
 		if err != nil {
 			return nil, err

@@ -48,6 +48,7 @@ type batch struct {
 	histories  map[workflows.StreamID][]workflows.Record
 	handed     []jobs.Job
 	room       int
+	erased     bool            // histories kept in memory hold texts that are gone
 	wake       workflows.Stamp // the earliest due time inserted; zero: none
 }
 
@@ -183,6 +184,9 @@ func (w *writer) finish(b *batch, ops []*op) {
 		w.tree = b.tree
 	}
 	w.clock = b.clock
+	if b.erased {
+		w.s.histories.clear()
+	}
 	for stream, h := range b.histories {
 		w.s.histories.put(stream, h)
 	}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+
+	"github.com/countersign-bot/countersign/store/ledger"
+)
+
+// Source is a snapshot of the ledger for ledger.Verify: one read transaction, so that a writer going on does not disturb it. Close
+// it soon: while it is open the write-ahead log cannot shrink.
+type Source struct {
+	conn *sql.Conn
+	pg   bool
+}
+
+var _ ledger.Source = (*Source)(nil)
+
+// Source opens a snapshot.
+func (s *Store) Source(ctx context.Context) (src *Source, err error) {
+	defer wrap(&err, "opening a snapshot of the ledger")
+	select {
+	case <-s.closing:
+		return nil, ErrClosed
+	default:
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begin := "BEGIN DEFERRED"
+	if s.pg {
+		begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	}
+	if _, err := conn.ExecContext(ctx, begin); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &Source{conn: conn, pg: s.pg}, nil
+}
+
+// Close ends the snapshot.
+func (s *Source) Close() error {
+	_, err := s.conn.ExecContext(context.Background(), "ROLLBACK")
+	return errors.Join(err, s.conn.Close())
+}
+
+func (s *Source) with(ctx context.Context) *query { return &query{ctx: ctx, run: s.conn, pg: s.pg} }
+
+// Head implements ledger.Source.
+func (s *Source) Head(ctx context.Context) (ledger.Head, error) {
+	h, _, err := readHead(s.with(ctx))
+	return h, err
+}
+
+// errStop ends a query whose caller left the loop.
+var errStop = errors.New("stop")
+
+// rowsOf turns a query into a sequence.
+func rowsOf[T any](q *query, text string, read func(scan func(...any) error) (T, error), args ...any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		err := q.each(text, func(scan func(...any) error) error {
+			v, err := read(scan)
+			if err != nil {
+				return err
+			}
+			if !yield(v, nil) {
+				return errStop
+			}
+			return nil
+		}, args...)
+		if err != nil && !errors.Is(err, errStop) {
+			var zero T
+			yield(zero, err)
+		}
+	}
+}
+
+// Entries implements ledger.Source.
+func (s *Source) Entries(ctx context.Context, from, to int64) iter.Seq2[ledger.Entry, error] {
+	return rowsOf(s.with(ctx), `SELECT idx, leaf FROM log_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx`,
+		func(scan func(...any) error) (e ledger.Entry, err error) {
+			err = scan(&e.Index, &e.Leaf)
+			return e, err
+		}, from, to)
+}
+
+// Tiles implements ledger.Source.
+func (s *Source) Tiles(ctx context.Context) iter.Seq2[ledger.Tile, error] {
+	return rowsOf(s.with(ctx), `SELECT level, n, hashes FROM log_tile ORDER BY level, n`,
+		func(scan func(...any) error) (t ledger.Tile, err error) {
+			err = scan(&t.Level, &t.N, &t.Hashes)
+			return t, err
+		})
+}
+
+// Checkpoints implements ledger.Source.
+func (s *Source) Checkpoints(ctx context.Context) iter.Seq2[ledger.Published, error] {
+	return rowsOf(s.with(ctx), `SELECT size, note FROM log_checkpoint ORDER BY size`,
+		func(scan func(...any) error) (p ledger.Published, err error) {
+			err = scan(&p.Size, &p.Note)
+			return p, err
+		})
+}
+
+// Openings implements ledger.Source. A salt of the wrong length is given as zeros, which opens nothing.
+func (s *Source) Openings(ctx context.Context, from, to int64) iter.Seq2[ledger.EntryOpening, error] {
+	return rowsOf(s.with(ctx), `SELECT idx, field, salt, value FROM opening WHERE idx >= $1 AND idx < $2 ORDER BY idx, field`,
+		func(scan func(...any) error) (o ledger.EntryOpening, err error) {
+			var salt, value []byte
+			err = scan(&o.Index, &o.Field, &salt, &value)
+			copy(o.Salt[:], salt)
+			o.Value = string(value)
+			return o, err
+		}, from, to)
+}
+
+// Document implements ledger.Source.
+func (s *Source) Document(ctx context.Context, hash string) (b []byte, err error) {
+	found, err := s.with(ctx).one(`SELECT bytes FROM document WHERE hash = $1`, []any{&b}, hash)
+	if err == nil && !found {
+		err = ledger.ErrNoDocument
+	}
+	return b, err
+}
+
+// Verify checks the whole ledger against its own signatures, the witness file, and further memories from outside.
+func (s *Store) Verify(ctx context.Context, anchors ...ledger.Anchor) (r ledger.Report, err error) {
+	defer wrap(&err, "verifying the ledger")
+	seen, err := readWitness(s.cfg.WitnessPath)
+	if err != nil {
+		return r, err
+	}
+	src, err := s.Source(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer src.Close()
+	opt := ledger.Options{Origin: s.Origin(), Anchors: append(seen.Anchors, anchors...)}
+	if opt.Origin != "" {
+		opt.Keys = append([]string{s.VKey()}, s.cfg.VKeys...)
+	}
+	return ledger.Verify(ctx, src, opt)
+}
