@@ -11,6 +11,7 @@ type checker struct {
 	f          *Folder
 	ix         *index
 	connectors []string
+	refused    map[string]bool // ids that were refused by their shape, folded
 }
 
 func (c *checker) check() {
@@ -19,6 +20,7 @@ func (c *checker) check() {
 		entitlements: map[string]grantable{}, workflows: map[string]*workflow{}, identities: map[string]*value{},
 	}
 	c.f.index = c.ix
+	c.refused = map[string]bool{}
 	c.enterPeople()
 	c.enterTargets()
 	c.enterRest()
@@ -54,6 +56,7 @@ func (c *checker) enterPeople() {
 	mail, slack, unix := map[string]*value{}, map[string]*value{}, map[string]*value{}
 	self := func(v *value) *value { return v }
 	for _, p := range c.f.people {
+		c.refuse(p.value, "key")
 		claim(c, c.ix.people, "person", p.key, p.or("key"), p, func(x *person) *value { return x.or("key") })
 		low := strings.ToLower(p.str("email"))
 		claim(c, mail, "e-mail address", low, p.or("email"), p.or("email"), self)
@@ -64,12 +67,14 @@ func (c *checker) enterPeople() {
 		}
 	}
 	for _, g := range c.f.groups {
+		c.refuse(g.value, "name")
 		claim(c, c.ix.groups, "group", g.name, g.or("name"), g, func(x *group) *value { return x.or("name") })
 	}
 }
 
 func (c *checker) enterTargets() {
 	for _, t := range c.f.targets {
+		c.refuse(t.value, "id")
 		claim(c, c.ix.targets, "target", t.id, t.or("id"), t, func(x *target) *value { return x.or("id") })
 		for _, e := range t.entitlements {
 			full := t.id + "/" + e.str("id")
@@ -83,6 +88,7 @@ func (c *checker) enterTargets() {
 
 func (c *checker) enterRest() {
 	for _, w := range c.f.workflows {
+		c.refuse(w.value, "id")
 		claim(c, c.ix.workflows, "workflow", w.id, w.or("id"), w, func(x *workflow) *value { return x.or("id") })
 	}
 	books := map[string]*runbook{}
@@ -94,7 +100,16 @@ func (c *checker) enterRest() {
 	}
 }
 
-// person resolves a key or an e-mail address; an empty answer was reported.
+// who resolves somebody in a list, by key or e-mail address; an empty answer was reported.
+func (c *checker) who(v *value) string {
+	if k := c.ix.mail[strings.ToLower(v.scalar())]; k != "" {
+		return k
+	}
+	return c.person(v, "person")
+}
+
+// person resolves a key; an empty answer was reported. Display names are refused: anybody can change theirs to that of
+// somebody else (T06).
 func (c *checker) person(v *value, what string) string {
 	s := v.scalar()
 	if s == "" {
@@ -103,21 +118,40 @@ func (c *checker) person(v *value, what string) string {
 	if _, ok := c.ix.people[s]; ok {
 		return s
 	}
-	if k := c.ix.mail[strings.ToLower(s)]; k != "" {
-		return k
-	}
 	for _, p := range c.f.people {
-		if strings.EqualFold(p.str("name"), s) || "@"+p.key == s || strings.EqualFold(p.str("slack"), s) {
-			c.at(v, fmt.Sprintf("write %q", p.key), "%s %q is not a key: people are named by the key in %s", what, s, peopleFile)
-			return p.key
+		for _, other := range []string{p.str("name"), "@" + p.key, p.str("slack"), p.str("email"), p.str("unix")} {
+			if other != "" && strings.EqualFold(other, s) {
+				c.at(v, fmt.Sprintf("write %q", p.key), "%s %q is not a key: people are named by the key in %s", what, s, peopleFile)
+				return p.key
+			}
 		}
 	}
 	known := keys(c.ix.people)
-	if strings.Contains(s, "@") {
+	if strings.Contains(s, "@") && didYouMean(s, keys(c.ix.mail)) != "" {
 		known = keys(c.ix.mail)
 	}
-	c.at(v, meantOr(s, known), "unknown %s %q", what, s)
+	c.unknown(v, s, what, known)
 	return ""
+}
+
+// unknown reports a name that nothing has, unless the thing that has it was refused for its id already.
+func (c *checker) unknown(v *value, s, what string, known []string) {
+	if c.refused[fold(s)] {
+		return
+	}
+	c.at(v, meantOr(s, known), "unknown %s %q", what, s)
+}
+
+// fold is an id as somebody would have meant it.
+func fold(s string) string { return lookalike(strings.TrimSpace(s)) }
+
+// refuse remembers an id that its shape refused, so that what names it is not told to be unknown.
+func (c *checker) refuse(v *value, key string) {
+	for _, e := range v.entries {
+		if e.key == key && e.value.bad {
+			c.refused[fold(e.value.text)] = true
+		}
+	}
 }
 
 // owner checks the keys owner and backup of a thing.
@@ -139,7 +173,7 @@ func (c *checker) owner(v *value, backup bool) {
 func (c *checker) group(v *value) *group {
 	g := c.ix.groups[v.scalar()]
 	if g == nil {
-		c.at(v, meantOr(v.scalar(), keys(c.ix.groups)), "unknown group %q", v.scalar())
+		c.unknown(v, v.scalar(), "group", keys(c.ix.groups))
 	}
 	return g
 }

@@ -74,7 +74,7 @@ func (c *checker) checkRoles() {
 			c.at(v, "an empty list is nobody, never everybody", "role %q has nobody", e.key)
 		}
 		for _, p := range people {
-			c.person(p, "person")
+			c.who(p)
 		}
 		c.unique(people)
 		for _, g := range groups {

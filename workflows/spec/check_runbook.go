@@ -18,7 +18,7 @@ func (c *checker) checkRunbook(b *runbook) {
 			if own := e.span("longest", 0); own > 0 && b.span("longest", 0) > own {
 				c.at(b.get("longest"), "", "longest: %s is longer than %q may be held, %s", b.span("longest", 0), g.scalar(), own)
 			}
-			if e.flag("account") && invokers != nil && !c.invokerAccount(e.on.id, invokers) {
+			if e.flag("account") && invokers != nil && invokers.fixed() && !c.invokerAccount(e.on.id, invokers) {
 				c.at(g, "people.yaml, accounts: {"+e.on.id+": name}", "%q needs an account on %q, and no invoker has one", g.scalar(), e.on.id)
 			}
 		}
@@ -53,10 +53,16 @@ func (c *checker) skips(b *runbook) {
 	}
 	w := c.ix.workflows[s.scalar()]
 	if w == nil {
-		c.at(s, meantOr(s.scalar(), keys(c.ix.workflows)), "unknown workflow %q", s.scalar())
+		c.unknown(s, s.scalar(), "workflow", keys(c.ix.workflows))
 		return
 	}
-	if g := b.str("grant"); g != "" && !hasBad(w.value) && !slices.Contains(w.strs("grants"), g) {
+	grants, g := w.strs("grants"), b.str("grant")
+	for _, x := range append(slices.Clone(grants), g) {
+		if _, ok := c.ix.entitlements[x]; !ok {
+			return // told where it is named
+		}
+	}
+	if len(grants) > 0 && !hasBad(w.value) && !slices.Contains(grants, g) {
 		c.at(s, "name the workflow that grants it in normal times", "workflow %q does not grant %q, so nobody's approval of it is skipped", w.id, g)
 	}
 }

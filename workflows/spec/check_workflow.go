@@ -123,13 +123,13 @@ func (c *checker) entitlement(v *value) (grantable, bool) {
 	}
 	t, _, _ := strings.Cut(s, "/")
 	if on, known := c.ix.targets[t]; known {
-		if hasBad(on.value) {
-			return e, false
+		if hasBad(on.value) || len(on.entitlements) == 0 {
+			return e, false // told at the target
 		}
-		c.at(v, meantOr(s, keys(c.ix.entitlements)), "unknown entitlement %q", s)
+		c.unknown(v, s, "entitlement", keys(c.ix.entitlements))
 		return e, false
 	}
-	c.at(v, meantOr(t, keys(c.ix.targets)), "unknown target %q", t)
+	c.unknown(v, t, "target", keys(c.ix.targets))
 	return e, false
 }
 

@@ -197,8 +197,11 @@ func pattern() shape {
 		}
 		re, err := regexp.Compile(`^(?:` + s + `)$`)
 		if err != nil {
-			return fmt.Sprintf("not a regular expression (RE2): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
-				"back references and look-around are not part of RE2"
+			why, hint := strings.TrimPrefix(err.Error(), "error parsing regexp: "), ""
+			if strings.Contains(why, "Perl") || strings.Contains(why, "escape") {
+				hint = "back references and look-around are not part of RE2"
+			}
+			return "not a regular expression (RE2): " + why, hint
 		}
 		if re.MatchString("") {
 			return fmt.Sprintf("pattern %q matches the empty text", s), ""

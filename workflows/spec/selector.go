@@ -72,7 +72,7 @@ func (c *checker) namedPeople(v *value, y *yield) bool {
 	people, groups := v.list("people"), v.list("groups")
 	seen := map[string]bool{}
 	for _, x := range people {
-		k := c.person(x, "person")
+		k := c.who(x)
 		if k != "" && seen[k] {
 			c.at(x, "", "%q is in this list already", k)
 		}
@@ -99,8 +99,8 @@ func (c *checker) namedPeople(v *value, y *yield) bool {
 func (c *checker) exclude(v *value, y *yield) {
 	list := v.list("exclude")
 	for _, x := range list {
-		k := c.person(x, "person")
-		if k != "" && y.fixed() && !y.people[k] {
+		k := c.who(x)
+		if k != "" && y.fixed() && len(y.people) > 0 && !y.people[k] {
 			c.at(x, "", "exclude: %q is not among them anyway", k)
 		}
 		delete(y.people, k)

@@ -12,6 +12,7 @@ import (
 // they check files, feed "did you mean" and print the reference.
 type shape struct {
 	want  string // in words, after "want"
+	hint  string // when something of another kind stands there
 	kind  kind
 	check func(v *value) (text, hint string) // of a scalar of the right kind; empty text: fine
 	of    *shape                             // of the items of a list, or of the values of a table
@@ -76,10 +77,10 @@ func wrongKind(v *value, s shape) (text, hint string) {
 		}
 		if s.kind == kindText {
 			got = v.kind.say() + " " + v.text
-			hint = fmt.Sprintf("write it in quotes: %q", v.text)
+			hint = orElse(s.hint, fmt.Sprintf("write it in quotes: %q", v.text))
 		}
 	}
-	if s.kind == kindList && v.kind != kindMap {
+	if s.kind == kindList && v.kind != kindMap && !strings.Contains(v.text, "\n") {
 		hint = "write it in brackets: [" + v.text + "]"
 	}
 	return fmt.Sprintf("%s: want %s, got %s", name(v), s.want, got), hint
@@ -120,6 +121,7 @@ func (r *report) object(v *value, s shape) {
 			p := v.problem(e.line, e.col, meantOr(e.key, known), fmt.Sprintf("unknown key %q", e.key))
 			p.Path = join(v.path, e.key)
 			r.add(p)
+			e.value.bad = true
 			continue
 		}
 		if e.value.kind == kindNull {
@@ -199,11 +201,12 @@ func number(lo, hi int) shape {
 
 // span is a duration; hi is the longest that makes sense at this place.
 func span(hi workflows.Span) shape {
-	return text("a duration such as 30m, 4h or 2d", func(s string) (string, string) {
+	const grammar = "one whole number and one unit: 30m, 4h or 2d"
+	out := text("a duration such as 30m, 4h or 2d", func(s string) (string, string) {
 		got, err := ParseSpan(s)
 		switch {
 		case err != nil && strings.HasPrefix(err.Error(), "bad"):
-			return err.Error(), "one whole number and one unit: 30m, 4h or 2d"
+			return err.Error(), grammar
 		case err != nil:
 			return err.Error(), ""
 		case got > hi:
@@ -211,6 +214,8 @@ func span(hi workflows.Span) shape {
 		}
 		return "", ""
 	})
+	out.hint = grammar
+	return out
 }
 
 // num is the number under a key, or def.

@@ -124,11 +124,9 @@ func (v *value) list(key string) []*value {
 	return good
 }
 
-// strs is the texts of a list.
-func (v *value) strs(key string) []string {
-	items := v.list(key)
-	out := make([]string, 0, len(items))
-	for _, i := range items {
+// strs is the texts of a list, nil when there are none.
+func (v *value) strs(key string) (out []string) {
+	for _, i := range v.list(key) {
 		out = append(out, i.scalar())
 	}
 	return out

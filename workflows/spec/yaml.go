@@ -66,7 +66,7 @@ func (r *report) readable(src *source, yaml []byte) bool {
 func charHint(c rune) string {
 	switch c {
 	case '\t':
-		return "indent with spaces"
+		return "use spaces"
 	case '\r':
 		return "save the file with Unix line ends"
 	}
