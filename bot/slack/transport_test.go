@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/countersign-bot/countersign/bot/slack"
 )
 
@@ -449,5 +451,82 @@ func TestFault_F35_StoppingAcknowledgesWhatWasReceived(t *testing.T) {
 			t.Fatalf("%d of 20 answers came with their acknowledgement", answered)
 		}
 		stop()
+	})
+}
+
+func TestFault_F23_EndlessRefreshesAreFollowedAtAPace(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, func(w *world, o *slack.TransportOptions) {
+			o.Connections = 2
+			w.slack.connect = func(s *fakeSocket) { s.hello(1, "A111"); s.disconnect("refresh_requested") }
+		})
+		defer w.start()()
+		time.Sleep(2 * time.Second)
+		if n := len(w.slack.opened()); n > 5 {
+			t.Fatalf("%d connections in two seconds of refreshes", n)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := len(w.slack.opened()); n > 310 || n < 100 {
+			t.Fatalf("%d connections in ten minutes", n)
+		}
+		if st := w.tr.Stats(); st.Lingering > 130 {
+			t.Fatalf("%d old connections are kept", st.Lingering)
+		}
+	})
+}
+
+func TestTransport_SlacksPingsAreAnswered(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		pongs := make(chan string, 1)
+		w := newWorld(t, func(w *world, _ *slack.TransportOptions) {
+			w.slack.connect = func(s *fakeSocket) {
+				s.ws.SetPongHandler(func(data string) error { pongs <- data; return nil })
+				s.hello(1, "A111")
+			}
+		})
+		defer w.start()()
+		s := w.slack.socket()
+		if err := s.ws.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-pongs:
+			if got != "are you there" {
+				t.Fatalf("pong %q", got)
+			}
+		case <-time.After(3 * time.Second):
+			t.Fatal("Slack's ping was not answered; it would end the connection")
+		}
+		time.Sleep(10 * time.Second)
+		if st := w.tr.Stats(); st.Silence > 6*time.Second || st.Live != 1 {
+			t.Fatalf("stats %+v", st)
+		}
+	})
+}
+
+func TestFault_F35_WhatCrossesTheGoodbyeIsKept(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, func(w *world, _ *slack.TransportOptions) {
+			w.slack.connect = func(s *fakeSocket) {
+				s.ws.SetCloseHandler(func(int, string) error {
+					s.send(command("crossing", "t1"))
+					return s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(time.Second))
+				})
+				s.hello(1, "A111")
+			}
+		})
+		w.handle = func(context.Context, slack.Interaction) (slack.Reply, error) {
+			return slack.Reply{Payload: slack.Notice{Text: "done"}}, nil
+		}
+		stop := w.start()
+		w.slack.socket()
+		synctest.Wait()
+		stop()
+		if len(w.inbox.stored()) != 1 || len(w.lateReplies()) != 1 || w.intake.Stats().AckFails != 1 {
+			t.Fatalf("kept %d, late %d, stats %+v", len(w.inbox.stored()), len(w.lateReplies()), w.intake.Stats())
+		}
 	})
 }
