@@ -133,12 +133,21 @@ func (f Field) clean(v string) (value, problem string) {
 		return cleanSSHKey(v)
 	}
 	if f.Pattern != "" {
-		re, err := regexp.Compile(`^(?:` + f.Pattern + `)$`)
-		if err != nil || !re.MatchString(v) {
+		if !MatchesWhole(f.Pattern, v) {
 			return "", "This must look like " + f.Pattern + "."
 		}
 	}
 	return v, ""
+}
+
+// MatchesWhole tells whether all of s, from its first byte to its last, has the form of the RE2 pattern. A pattern that does not
+// stand alone ("a)|(b") matches nothing: wrapped in our anchors it would loosen them.
+func MatchesWhole(pattern, s string) bool {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return false
+	}
+	re, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
+	return err == nil && re.MatchString(s)
 }
 
 // cleanSSHKey keeps the type and the key of one OpenSSH public key line and drops its comment, which is often a name.

@@ -2,8 +2,9 @@ package incidents
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -20,14 +21,16 @@ type State struct {
 // Approval is one pre-approval of an exact text.
 type Approval struct {
 	Preapproved
-	At workflows.Instant
+	At  workflows.Instant
+	Seq int64
 }
 
 // Use is one invocation.
 type Use struct {
 	Invoked
-	At workflows.Instant
-	By workflows.PersonID
+	At  workflows.Instant
+	By  workflows.PersonID
+	Seq int64
 }
 
 // Fold turns a runbook's history into its state; it refuses gaps and foreign events. No history is a runbook that nobody
@@ -44,14 +47,14 @@ func Fold(h []workflows.Record) (State, error) {
 	for _, r := range h {
 		switch e := r.Event.(type) {
 		case Preapproved:
-			s.Approvals = append(s.Approvals, Approval{e, r.At})
+			s.Approvals = append(s.Approvals, Approval{e, r.At, r.Seq})
 		case Invoked:
-			s.Uses = append(s.Uses, Use{e, r.At, r.Person})
+			s.Uses = append(s.Uses, Use{e, r.At, r.Person, r.Seq})
 		case workflows.Refused:
 		case workflows.NoticeDelivered:
-			s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At}
+			s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At, Seq: r.Seq}
 		case workflows.NoticeUndelivered:
-			s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At}
+			s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At, Seq: r.Seq}
 		default:
 			return State{}, fmt.Errorf("folding %q at seq %d: %s does not belong to a runbook", r.Stream, r.Seq, r.Event.Kind())
 		}
@@ -89,7 +92,7 @@ const askApproval = "Ask for its approval with `/access request`, or ask for the
 func (s State) usesSince(a Approval) int {
 	n := 0
 	for _, u := range s.Uses {
-		if u.Document == a.Document && u.At.UTC >= a.At.UTC && !u.Drill {
+		if u.Document == a.Document && u.Seq > a.Seq && !u.Drill { // by order, not by time: clocks step back
 			n++
 		}
 	}
@@ -158,8 +161,10 @@ func (s State) refuse(in Invocation, now workflows.Stamp) *workflows.Refusal {
 		return no
 	}
 	switch {
-	case in.Owner == "":
+	case in.Owner == "" || in.Owner == in.By.Person:
 		return workflows.Refuse(workflows.CodeNobody, "Nobody but you could review this afterwards, so it cannot be invoked.", "Ask the runbook's owner to add a reviewer.")
+	case utf8.RuneCountInString(in.Reason) > workflows.MaxReason:
+		return workflows.Refusef(workflows.CodeTooLong, "", "A reason has at most %d characters.", workflows.MaxReason)
 	case len(in.Fields) > 0:
 		return workflows.Refuse(workflows.CodeBadField, in.Fields[0].Field+": "+in.Fields[0].Text, "")
 	case in.Book.Grant.Account && in.Account == "":
@@ -173,8 +178,7 @@ func MatchesIncident(pattern, incident string) bool {
 	if pattern == "" || incident == "" || len(incident) > maxIncident || strings.ContainsAny(incident, " \t\r\n") {
 		return false
 	}
-	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
-	return err == nil && re.MatchString(incident)
+	return workflows.MatchesWhole(pattern, incident)
 }
 
 // Pending is everything the stream still owes to the world: the loud part.
@@ -199,7 +203,10 @@ func (s State) Notices() []workflows.Notice {
 		if u.Notify != "" {
 			owe(workflows.Notice{ID: workflows.NoticeInvoked + "/" + string(u.Grant), What: workflows.NoticeInvoked, Channel: u.Notify})
 		}
-		for _, p := range u.Skipped {
+		for i, p := range u.Skipped {
+			if p == "" || slices.Contains(u.Skipped[:i], p) {
+				continue
+			}
 			owe(workflows.Notice{ID: workflows.NoticeSkipped + "/" + string(u.Grant) + "/" + string(p), What: workflows.NoticeSkipped, To: p})
 		}
 	}

@@ -2,6 +2,7 @@ package reviews
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -39,6 +40,9 @@ func Fold(h []workflows.Record) (State, error) {
 }
 
 func (s *State) apply(r workflows.Record) error {
+	if _, opens := r.Event.(Opened); s.ID == "" && !opens {
+		return fmt.Errorf("%s before review.opened", r.Event.Kind())
+	}
 	switch e := r.Event.(type) {
 	case Opened:
 		if s.ID != "" {
@@ -46,6 +50,9 @@ func (s *State) apply(r workflows.Record) error {
 		}
 		s.ID, s.Opened, s.At = workflows.ReviewID(r.Stream.Rest()), e, r.At
 	case Overdue:
+		if s.Closed != nil || s.Late {
+			return fmt.Errorf("review.overdue although it was closed or overdue already")
+		}
 		s.Late = true
 	case Closed:
 		if s.Closed != nil {
@@ -54,9 +61,9 @@ func (s *State) apply(r workflows.Record) error {
 		s.Closed, s.ClosedAt, s.ClosedBy = &e, r.At, r.Person
 	case workflows.Refused:
 	case workflows.NoticeDelivered:
-		s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At}
+		s.Delivered[e.Notice] = workflows.Delivery{OK: true, Via: e.Via, Place: e.Place, At: r.At, Seq: r.Seq}
 	case workflows.NoticeUndelivered:
-		s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At}
+		s.Delivered[e.Notice] = workflows.Delivery{Why: e.Why, At: r.At, Seq: r.Seq}
 	default:
 		return fmt.Errorf("%s does not belong to a review", r.Event.Kind())
 	}
@@ -80,7 +87,12 @@ func Close(f workflows.Facts, id workflows.ReviewID, c Closing) (workflows.Outco
 	stream := workflows.ReviewStream(id)
 	s, err := Fold(f.Histories[stream])
 	if err == workflows.ErrNoStream {
-		return workflows.RefuseOn(workflows.SystemStream, c.By, "review", c.Channel, string(id), workflows.Unknown()), nil
+		// Who cannot decide anything gets the same answer whether or not there is such a review.
+		r := c.Standing.Refusal()
+		if r == nil {
+			r = workflows.Unknown()
+		}
+		return workflows.RefuseOn(workflows.SystemStream, c.By, "review", c.Channel, string(id), r), nil
 	}
 	if err != nil {
 		return workflows.Outcome{}, err
@@ -164,7 +176,8 @@ func (s State) Notices() []workflows.Notice {
 	var out []workflows.Notice
 	owe := func(what string, to workflows.PersonID) {
 		n := workflows.Notice{ID: what + "/" + string(to), What: what, To: to, Urgent: true}
-		if _, done := s.Delivered[n.ID]; !done {
+		twice := slices.ContainsFunc(out, func(o workflows.Notice) bool { return o.ID == n.ID })
+		if _, done := s.Delivered[n.ID]; !done && !twice && to != "" {
 			out = append(out, n)
 		}
 	}
@@ -205,9 +218,11 @@ func Listings(s State) []workflows.Listing {
 	if s.Closed != nil {
 		return out
 	}
-	out = append(out, workflows.Listing{List: ListOpen, Sort: at}, workflows.Listing{List: ListOpen, Member: string(s.Opened.Owner), Sort: at})
-	for _, p := range s.Opened.Others {
-		if p != s.Opened.Owner {
+	out = append(out, workflows.Listing{List: ListOpen, Sort: at})
+	seen := map[workflows.PersonID]bool{}
+	for _, p := range append([]workflows.PersonID{s.Opened.Owner}, s.Opened.Others...) {
+		if s.MayReview(p) && !seen[p] {
+			seen[p] = true
 			out = append(out, workflows.Listing{List: ListOpen, Member: string(p), Sort: at})
 		}
 	}

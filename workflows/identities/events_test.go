@@ -1,0 +1,42 @@
+package identities_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
+	"github.com/countersign-bot/countersign/workflows/storytest"
+)
+
+// Every kind of identities comes back from its bytes as it went in; erasing the openings leaves no name and no address.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	l := storytest.New(identities.EventKinds())
+	var out workflows.Outcome
+	stream := workflows.PersonStream("p_ann")
+	for _, e := range []workflows.Event{
+		identities.Linked{Account: "a_ann", Medium: "slack", How: "people file", Name: "Ann", Email: "ann@example.com"},
+		identities.Registered{Class: "service_account", Name: "Robot", Owner: "p_ann", Backup: "p_bob", Purpose: "deploys", Environment: "production", Expires: "2027-06-30"},
+		identities.Removed{Why: "not in the file any more"},
+	} {
+		out.Add(stream, workflows.System, "", e)
+	}
+	l.Append(out)
+	h := l.Histories[stream]
+	if len(h) != len(identities.EventKinds()) {
+		t.Fatalf("%d events, %d kinds", len(h), len(identities.EventKinds()))
+	}
+	again, err := l.RoundTrip(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(h, again); d != "" {
+		t.Errorf("from its bytes (-memory +bytes):\n%s", d)
+	}
+	want := identities.Linked{Account: "a_ann", Medium: "slack", How: "people file"}
+	if d := cmp.Diff(workflows.Event(want), storytest.Erase(h)[0].Event); d != "" {
+		t.Errorf("erased:\n%s", d)
+	}
+}
