@@ -226,6 +226,9 @@ func TreeFromFrontier(ctx context.Context, size int64, frontier []byte, tail []H
 	if at, ok := t.edgeMatches(); !ok {
 		return nil, fmt.Errorf("opening tree of %d entries: level %d: %w", size, at, ErrEdge)
 	}
+	if !bytes.Equal(t.Frontier(), frontier) {
+		return nil, fmt.Errorf("opening tree of %d entries: the marks of the newest: %w", size, ErrEdge)
+	}
 	return t, nil
 }
 

@@ -259,6 +259,11 @@ func reopen(ctx context.Context, t *testing.T, tree *ledger.Tree, full tiles, le
 		t.Fatalf("root of the frontier of %d: %v, %v", size, root, err)
 	}
 	if len(tail) > 0 {
+		marked := tree.Frontier()
+		marked[len(marked)-1] ^= 1
+		if _, err := ledger.TreeFromFrontier(ctx, size, marked, tail, full); !errors.Is(err, ledger.ErrEdge) {
+			t.Errorf("a changed mark in the frontier of %d: %v", size, err)
+		}
 		tail[len(tail)/2][5] ^= 1
 		if _, err := ledger.TreeFromFrontier(ctx, size, tree.Frontier(), tail, full); !errors.Is(err, ledger.ErrEdge) {
 			t.Errorf("a changed entry at the edge of %d: %v", size, err)
