@@ -11,7 +11,8 @@ type checker struct {
 	f          *Folder
 	ix         *index
 	connectors []string
-	refused    map[string]bool // ids that were refused by their shape, folded
+	refused    map[string]bool   // ids that were refused by their shape, folded
+	looks      map[string]*value // what ids look like: 0 as o, 1 as l
 }
 
 func (c *checker) check() {
@@ -20,7 +21,7 @@ func (c *checker) check() {
 		entitlements: map[string]grantable{}, workflows: map[string]*workflow{}, identities: map[string]*value{},
 	}
 	c.f.index = c.ix
-	c.refused = map[string]bool{}
+	c.refused, c.looks = map[string]bool{}, map[string]*value{}
 	c.enterPeople()
 	c.enterTargets()
 	c.enterRest()
@@ -50,6 +51,15 @@ func claim[V any](c *checker, m map[string]V, what, name string, at *value, x V,
 		return
 	}
 	m[name] = x
+	if !isIdent(name) {
+		return
+	}
+	look := what + " " + strings.NewReplacer("0", "o", "1", "l").Replace(name)
+	if other, ok := c.looks[look]; ok {
+		c.at(at, "choose names that cannot be taken for each other", "%s %q looks like %q in %s:%d", what, name, other.scalar(), other.src.name, other.line)
+		return
+	}
+	c.looks[look] = at
 }
 
 func (c *checker) enterPeople() {
@@ -218,11 +228,31 @@ func (c *checker) checkNamesInPolicy() {
 	for _, b := range c.f.runbooks {
 		texts = append(texts, sentences(b.value)...)
 	}
+	who := c.namesOfPeople()
 	for _, v := range texts {
-		if who := c.named(v.text); who != "" {
-			c.at(v, "name a role, a group or a channel: policies are kept for ever, people can leave", "%s names the person %q", v.path, who)
+		low := strings.ToLower(v.text)
+		for _, n := range who {
+			if strings.Contains(low, n.text) {
+				c.at(v, "name a role, a group or a channel: policies are kept for ever, people can leave", "%s names the person %q", v.path, n.key)
+				break
+			}
 		}
 	}
+}
+
+type nameOf struct{ text, key string }
+
+// namesOfPeople is full names and addresses in small letters. A name of one word is left out: it may be a word.
+func (c *checker) namesOfPeople() (out []nameOf) {
+	for _, p := range c.f.people {
+		if full := p.str("name"); strings.Contains(full, " ") {
+			out = append(out, nameOf{strings.ToLower(full), p.key})
+		}
+		if mail := p.str("email"); mail != "" {
+			out = append(out, nameOf{strings.ToLower(mail), p.key})
+		}
+	}
+	return out
 }
 
 // sentences is every sentence of a document that becomes part of a policy.
@@ -241,16 +271,4 @@ func sentences(v *value) (out []*value) {
 		}
 	}
 	return out
-}
-
-// named is the person whose full name or address stands in a text.
-func (c *checker) named(s string) string {
-	low := strings.ToLower(s)
-	for _, p := range c.f.people {
-		full, mail := p.str("name"), p.str("email")
-		if strings.Contains(full, " ") && strings.Contains(low, strings.ToLower(full)) || mail != "" && strings.Contains(low, strings.ToLower(mail)) {
-			return p.key
-		}
-	}
-	return ""
 }

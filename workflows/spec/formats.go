@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -75,9 +76,9 @@ func readable(s string, limit int) (string, string) {
 
 // matching is text of a fixed form.
 func matching(want, pattern, hint string) shape {
-	re := regexp.MustCompile(`^(?:` + pattern + `)$`)
+	re := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) })
 	return text(want, func(s string) (string, string) {
-		if !re.MatchString(s) {
+		if !re().MatchString(s) {
 			return fmt.Sprintf("want %s, got %q", want, s), hint
 		}
 		return "", ""

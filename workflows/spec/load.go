@@ -97,9 +97,10 @@ func (l *loader) readAll() documents {
 		}
 		return out
 	}
-	d.targets = many(targetsDir, ".yaml", func(n string) *value { return l.yaml(n, targetShape()) })
-	d.workflows = many(workflowsDir, ".yaml", func(n string) *value { return l.yaml(n, workflowShape()) })
-	d.runbooks = many(runbooksDir, ".md", l.runbook)
+	ts, ws, rs := targetShape(), workflowShape(), runbookShape()
+	d.targets = many(targetsDir, ".yaml", func(n string) *value { return l.yaml(n, ts) })
+	d.workflows = many(workflowsDir, ".yaml", func(n string) *value { return l.yaml(n, ws) })
+	d.runbooks = many(runbooksDir, ".md", func(n string) *value { return l.runbook(n, rs) })
 	return d
 }
 
@@ -243,7 +244,7 @@ func (l *loader) shaped(src *source, yaml []byte, s shape) *value {
 }
 
 // runbook reads the front matter of a document. Lines are counted from the start of the file.
-func (l *loader) runbook(name string) *value {
+func (l *loader) runbook(name string, s shape) *value {
 	src := l.read(name)
 	if src == nil {
 		return nil
@@ -257,7 +258,7 @@ func (l *loader) runbook(name string) *value {
 	if rest := src.raw[len(yaml):]; len(bytes.TrimSpace(rest[bytes.IndexByte(append(rest, '\n'), '\n'):])) == 0 {
 		l.r.file(name, "write down what to do", "has no text after the front matter")
 	}
-	return l.shaped(src, yaml, runbookShape())
+	return l.shaped(src, yaml, s)
 }
 
 // frontMatter is the bytes before the closing mark, the opening mark turned into blank so that lines stay the same.
