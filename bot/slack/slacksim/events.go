@@ -21,8 +21,17 @@ func (w *Workspace) SetUser(ref string, change func(*User)) error {
 		delete(w.stacks, id) // signed out: no modal stays open
 	}
 	w.touch()
-	w.emit("user_change", Object{"type": "user_change", "user": w.userObject(u, true), "cache_ts": w.now().Unix(), "event_ts": w.stamp()})
+	w.emit("user_change", Object{"type": "user_change", "user": w.userEvent(u), "cache_ts": w.now().Unix(), "event_ts": w.stamp()})
 	return nil
+}
+
+// userEvent is the longer form of a user in events.
+func (w *Workspace) userEvent(u *User) Object {
+	o := w.userObject(u, true)
+	if p, ok := o["profile"].(Object); ok {
+		p["fields"] = Object{}
+	}
+	return o
 }
 
 // AddUser lets somebody join and tells the app with team_join.
@@ -34,7 +43,7 @@ func (w *Workspace) AddUser(u User) (User, error) {
 		return User{}, fmt.Errorf("adding a user: %w", err)
 	}
 	w.touch()
-	w.emit("team_join", Object{"type": "team_join", "user": w.userObject(added, true), "cache_ts": w.now().Unix(), "event_ts": w.stamp()})
+	w.emit("team_join", Object{"type": "team_join", "user": w.userEvent(added), "cache_ts": w.now().Unix(), "event_ts": w.stamp()})
 	return *added, nil
 }
 
@@ -136,7 +145,7 @@ func (w *Workspace) changeChannel(ref string, change func(*channel)) error {
 func (w *Workspace) RevokeTokens() {
 	w.mu.Lock()
 	w.emit("tokens_revoked", Object{
-		"type": "tokens_revoked", "tokens": Object{"oauth": []any{}, "bot": []any{w.cfg.App.BotUserID}}, "event_ts": w.stamp(),
+		"type": "tokens_revoked", "tokens": Object{"oauth": []any{}, "bot": []any{w.cfg.App.BotUserID}},
 	})
 	w.revoked = true
 	w.mu.Unlock()
@@ -145,7 +154,7 @@ func (w *Workspace) RevokeTokens() {
 // Uninstall removes the app: app_uninstalled, revoked tokens, closed connections.
 func (w *Workspace) Uninstall() {
 	w.mu.Lock()
-	w.emit("app_uninstalled", Object{"type": "app_uninstalled", "event_ts": w.stamp()})
+	w.emit("app_uninstalled", Object{"type": "app_uninstalled"})
 	w.mu.Unlock()
 	w.RevokeTokens()
 	w.sayGoodbye(string(FaultLinkDisabled), 0)
