@@ -37,6 +37,8 @@ type Intake struct {
 	handlers chan struct{}
 
 	mu     sync.Mutex
+	open   map[string]*exchange // being handled or just ended, by key
+	recent []*exchange          // just ended, oldest first
 	flying int
 	bytes  int
 	idle   chan struct{} // closed while nothing is in flight
@@ -54,7 +56,7 @@ func NewIntake(opt IntakeOptions) (*Intake, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	in := &Intake{opt: opt, handlers: make(chan struct{}, maxHandlers), idle: make(chan struct{})}
+	in := &Intake{opt: opt, handlers: make(chan struct{}, maxHandlers), idle: make(chan struct{}), open: map[string]*exchange{}}
 	close(in.idle)
 	return in, nil
 }
@@ -123,17 +125,23 @@ type delivery struct {
 	answer func(answer) error
 }
 
-// exchange is a delivery that has not been answered yet.
+// exchange is a delivery and what was answered to it.
 type exchange struct {
 	delivery
-	count *counters
-	once  sync.Once
+	count    *counters
+	once     sync.Once
+	keys     []string // under which a duplicate finds it
+	ended    time.Time
+	said     answer
+	answered chan struct{} // closed once said is set
 }
 
 // say answers if nothing was said before, and tells whether this answer went out.
 func (x *exchange) say(a answer) bool {
 	sent := false
 	x.once.Do(func() {
+		x.said = a
+		close(x.answered)
 		err := x.answer(a)
 		sent = err == nil
 		x.count.answered(a, err, time.Since(x.received))
@@ -157,7 +165,7 @@ const (
 // offer takes a delivery in and returns at once. ctx is for the handler, not for the delivery: it outlives the connection.
 func (i *Intake) offer(ctx context.Context, d delivery) {
 	i.count.received.Add(1)
-	x := &exchange{delivery: d, count: &i.count}
+	x := &exchange{delivery: d, count: &i.count, answered: make(chan struct{})}
 	size := len(d.payload.raw)
 	if !i.admit(size) {
 		i.count.busy.Add(1)
@@ -198,9 +206,11 @@ func (i *Intake) take(ctx context.Context, x *exchange) {
 	if in.Kind == KindViewSubmission {
 		attempt = i.attempts.of(in.View.ID)
 	}
-	keys := append([]string{x.key}, meaning(in, attempt)...)
+	x.keys = append([]string{x.key}, meaning(in, attempt)...)
+	first := i.claim(x)
+	defer i.finished(x)
 	put, cancel := context.WithTimeout(ctx, putWait)
-	id, dup, err := i.opt.Inbox.Put(put, Received{Transport: x.transport, Kind: in.Kind, Keys: keys, Body: in.Raw})
+	id, dup, err := i.opt.Inbox.Put(put, Received{Transport: x.transport, Kind: in.Kind, Keys: x.keys, Body: in.Raw})
 	cancel()
 	switch {
 	case err != nil:
@@ -209,12 +219,67 @@ func (i *Intake) take(ctx context.Context, x *exchange) {
 		i.refuse(x, in, inboxSentence)
 	case dup:
 		i.count.duplicates.Add(1)
-		x.say(answer{ack: true})
+		x.follow(first)
 	default:
 		i.count.recorded.Add(1)
 		in.InboxID = id
 		i.handle(ctx, x, in)
 	}
+}
+
+// claim enters an exchange under its keys and returns the one that was entered under any of them before, or nil.
+func (i *Intake) claim(x *exchange) *exchange {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.forget(x.received.Add(-ackWindow))
+	var first *exchange
+	for _, k := range x.keys {
+		if other, taken := i.open[k]; taken && other != x {
+			first = other
+		} else {
+			i.open[k] = x
+		}
+	}
+	return first
+}
+
+// finished keeps a handled exchange for as long as Slack may still take the acknowledgement of a duplicate for the answer.
+func (i *Intake) finished(x *exchange) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	x.payload, x.ended = nil, time.Now()
+	i.recent = append(i.recent, x)
+}
+
+// forget drops exchanges that ended before a time; the caller holds the lock.
+func (i *Intake) forget(before time.Time) {
+	n := 0
+	for ; n < len(i.recent) && i.recent[n].ended.Before(before); n++ {
+		x := i.recent[n]
+		for _, k := range x.keys {
+			if i.open[k] == x {
+				delete(i.open, k)
+			}
+		}
+		i.recent[n] = nil
+	}
+	i.recent = i.recent[n:]
+}
+
+// follow answers a duplicate. Within Slack's three seconds the duplicate waits for the first one's answer and repeats it: Slack takes the
+// acknowledgement that arrives first, and an empty one would close a form that is about to come back with errors.
+func (x *exchange) follow(first *exchange) {
+	a := answer{ack: true}
+	if first != nil {
+		timer := time.NewTimer(putWait + replyWait - time.Since(x.received))
+		defer timer.Stop()
+		select {
+		case <-first.answered:
+			a = first.said
+		case <-timer.C:
+		}
+	}
+	x.say(a)
 }
 
 // admitted decodes and checks. What it turns away is acknowledged and counted, never recorded.

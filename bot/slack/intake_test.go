@@ -354,3 +354,31 @@ func TestIntake_SuggestionsAreNotKept(t *testing.T) {
 		}
 	})
 }
+
+func TestFault_F22_ADuplicateInFlightGetsTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *world, o *slack.TransportOptions) { o.Connections = 2 })
+		w.handle = func(context.Context, slack.Interaction) (slack.Reply, error) {
+			time.Sleep(time.Second)
+			return slack.Reply{Payload: map[string]any{"response_action": "errors", "errors": map[string]string{"why": "too short"}}}, nil
+		}
+		defer w.start()()
+		a, b := w.slack.socket(), w.slack.socket()
+		a.send(submission("e1", "V1", "x"))
+		b.send(submission("e1", "V1", "x"))
+		first, second := a.next(t), b.next(t)
+		if !strings.Contains(string(first.Payload), "too short") || string(first.Payload) != string(second.Payload) {
+			t.Fatalf("answers %s and %s; an empty one would close the form", first.Payload, second.Payload)
+		}
+		synctest.Wait()
+		if len(w.seen()) != 1 {
+			t.Fatalf("handled %d", len(w.seen()))
+		}
+		time.Sleep(10 * time.Second)
+		b.send(submission("e1", "V1", "x")) // long after: the envelope is known, the form has moved on
+		if late := b.next(t); late.Payload != nil {
+			t.Fatalf("answer %s", late.Payload)
+		}
+	})
+}

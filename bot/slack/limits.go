@@ -51,6 +51,9 @@ const (
 	putWait   = 1200 * time.Millisecond
 	replyWait = 1500 * time.Millisecond
 
+	// ackWindow is how long Slack takes an acknowledgement; as long an answer is kept for duplicates on another socket.
+	ackWindow = 3 * time.Second
+
 	// pingEvery and readWait find a half-open connection in 20 s at most (Teleport's figures).
 	pingEvery = 5 * time.Second
 	readWait  = 20 * time.Second

@@ -37,8 +37,11 @@ type ReceiverStats struct {
 
 type receiverCounters struct{ requests, unverified, tooLarge, bad, probes atomic.Uint64 }
 
-// Routes are the paths of HTTP mode, in the order of the app's manifest: commands, interactivity, events.
-func Routes() []string { return []string{"/slack/commands", "/slack/interactions", "/slack/events"} }
+// Routes are the paths of HTTP mode, in the order of the app's manifest: commands, interactivity, events; the last takes all three, for
+// apps that are set up with one address.
+func Routes() []string {
+	return []string{"/slack/commands", "/slack/interactions", "/slack/events", "/slack"}
+}
 
 // NewReceiver checks the options.
 func NewReceiver(opt ReceiverOptions) (*Receiver, error) {
@@ -49,8 +52,8 @@ func NewReceiver(opt ReceiverOptions) (*Receiver, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Receiver{opt: opt, mux: http.NewServeMux()}
-	readers := []func(http.Header, []byte) (request, error){readForm, readForm, readEvents}
-	classes := []string{classCommand, classInteractive, classEvent}
+	readers := []func(http.Header, []byte) (request, error){readForm, readForm, readEvents, readAny}
+	classes := []string{classCommand, classInteractive, classEvent, classAny}
 	for i, path := range Routes() {
 		r.mux.Handle(path, r.route(classes[i], readers[i]))
 	}
@@ -75,6 +78,8 @@ type request struct {
 	probe   bool   // ssl_check: Slack looks whether we are there
 	reply   []byte // url_verification: answered at once
 }
+
+const classAny = "any"
 
 var errBadRequest = errors.New("reading a Slack request: its body has another shape than the path needs")
 
@@ -101,7 +106,7 @@ func (r *Receiver) route(class string, read func(http.Header, []byte) (request, 
 			return
 		}
 		parsed, err := read(req.Header, body)
-		if err != nil || parsed.class != class && !parsed.probe {
+		if err != nil || class != classAny && parsed.class != class && !parsed.probe {
 			r.bad(w)
 			return
 		}
@@ -219,6 +224,13 @@ func readEvents(h http.Header, body []byte) (request, error) {
 		return request{class: classEvent, reply: reply}, nil
 	}
 	return request{class: classEvent, payload: body}, nil
+}
+
+func readAny(h http.Header, body []byte) (request, error) {
+	if is(h, "application/json") {
+		return readEvents(h, body)
+	}
+	return readForm(h, body)
 }
 
 func is(h http.Header, want string) bool {

@@ -109,7 +109,7 @@ func good(t testing.TB) map[string][2]string {
 	}
 	out := map[string][2]string{}
 	for i, path := range slack.Routes() {
-		out[path] = bodies[i]
+		out[path] = bodies[i%len(bodies)]
 	}
 	return out
 }
@@ -131,7 +131,11 @@ func TestReceiver_EveryRouteTakesItsKind(t *testing.T) {
 			t.Fatalf("%s: the stored row reads as %+v, %v", path, again, err)
 		}
 		for other, o := range good(t) {
-			if other != path && w.do(w.request(path, o[0], o[1])).Code != http.StatusBadRequest {
+			if path == "/slack" {
+				if rec := w.do(w.request(path, o[0], o[1])); rec.Code != 200 {
+					t.Errorf("%s did not take the body of %s", path, other)
+				}
+			} else if o != b && w.do(w.request(path, o[0], o[1])).Code != http.StatusBadRequest {
 				t.Errorf("%s took the body of %s", path, other)
 			}
 		}
