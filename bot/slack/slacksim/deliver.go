@@ -127,8 +127,9 @@ func (w *Workspace) dispatch(e envelope) *pending {
 	case FaultCutBefore:
 		c.cut()
 	case FaultCutAfter:
+		p.lost = true // whether the answer was still under way is a matter of microseconds: decide it
 		w.write(p, c, e)
-		w.endAfter(c, 0)
+		c.hangUp()
 	case FaultWarn:
 		c.send(goodbye("warning"))
 		w.write(p, c, e)

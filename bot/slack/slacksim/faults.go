@@ -20,7 +20,7 @@ const (
 	FaultDelay     FaultKind = "delay"      // delivered after Delay
 	FaultLoseAck   FaultKind = "lose_ack"   // delivered, the acknowledgement is lost
 	FaultCutBefore FaultKind = "cut_before" // the connection dies without warning, the envelope with it
-	FaultCutAfter  FaultKind = "cut_after"  // delivered, then the connection dies without warning
+	FaultCutAfter  FaultKind = "cut_after"  // delivered, then the connection dies without warning, the acknowledgement with it
 	FaultWarn      FaultKind = "warn"       // a disconnect warning first, then the envelope on the same connection
 )
 

@@ -74,6 +74,9 @@ func (c *conn) send(data []byte) {
 	}
 }
 
+// hangUp ends the connection without a word once everything queued before is out.
+func (c *conn) hangUp() { c.send([]byte{}) }
+
 func connectionsOpen(c *call) Object {
 	w := c.w
 	ticket := w.freshUUID()
@@ -172,6 +175,9 @@ func (w *Workspace) writeLoop(c *conn) {
 		case data = <-c.out:
 		case <-ping.C:
 			kind, data = websocket.PingMessage, []byte("Ping from applink-sim-1")
+		}
+		if data != nil && len(data) == 0 {
+			return // hang up: what was queued before is out, and nothing more is said
 		}
 		last := data == nil // the end of the queue: say goodbye in WebSocket's own way
 		if last {
