@@ -3,7 +3,9 @@ package workflows
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -83,7 +85,7 @@ func (w *Workflow) checkFields(values map[string]string, c *Cleaned) []FieldProb
 			c.Fields = put(c.Fields, field.Name, v)
 		}
 	}
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) { // in order: the first problem is recorded
 		if !known[name] {
 			bad = append(bad, FieldProblem{name, "This form has no such field."})
 		}
@@ -108,6 +110,9 @@ func (f Field) clean(v string) (value, problem string) {
 		}
 		return "", "This is needed."
 	}
+	if f.Type == FieldSSHKey && strings.Contains(v, "PRIVATE KEY") {
+		return "", "This is a private key. Never paste it anywhere; paste the line of the .pub file, and make a new key."
+	}
 	longest := f.MaxLen
 	if longest == 0 {
 		longest = MaxFieldText
@@ -131,6 +136,10 @@ func (f Field) clean(v string) (value, problem string) {
 		return "", "Pick one of: " + strings.Join(f.Choices, ", ") + "."
 	case FieldSSHKey:
 		return cleanSSHKey(v)
+	case FieldTicket:
+		if strings.ContainsAny(v, "\r\n") {
+			return "", "One line only."
+		}
 	}
 	if f.Pattern != "" {
 		if !MatchesWhole(f.Pattern, v) {
@@ -153,22 +162,49 @@ func MatchesWhole(pattern, s string) bool {
 // cleanSSHKey keeps the type and the key of one OpenSSH public key line and drops its comment, which is often a name.
 // Whether the key is strong enough is the connector's question.
 func cleanSSHKey(v string) (value, problem string) {
-	if strings.Contains(v, "PRIVATE KEY") {
-		return "", "This is a private key. Never paste it anywhere; paste the line of the .pub file, and make a new key."
-	}
 	parts := strings.Fields(v)
-	if len(parts) < 2 {
-		return "", "Paste the whole line of your public key file, such as ~/.ssh/id_ed25519.pub."
+	if len(parts) < 2 || strings.ContainsAny(v, "\r\n") {
+		return "", "Paste the one whole line of your public key file, such as ~/.ssh/id_ed25519.pub."
 	}
-	blob, err := base64.StdEncoding.DecodeString(parts[1])
-	if err != nil || len(blob) < 4 {
+	blob, err := base64.StdEncoding.Strict().DecodeString(parts[1])
+	if err != nil {
 		return "", "This is not an OpenSSH public key: its middle part does not decode."
 	}
-	n := binary.BigEndian.Uint32(blob)
-	if uint64(n)+4 > uint64(len(blob)) || string(blob[4:4+n]) != parts[0] {
+	words, whole := sshStrings(blob)
+	if len(words) > 0 && string(words[0]) != parts[0] {
 		return "", "This is not an OpenSSH public key: its first word and its content differ."
 	}
+	if want := sshKeyWords(parts[0]); !whole || len(words) < 2 || (want != 0 && len(words) != want) {
+		return "", "This is not a whole OpenSSH public key: a part is missing or added."
+	}
 	return parts[0] + " " + parts[1], ""
+}
+
+// sshKeyWords is of how many strings the usual keys consist (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4, PROTOCOL.u2f of
+// OpenSSH), and 0 for other types, which only have to hold together.
+func sshKeyWords(kind string) int {
+	switch kind {
+	case "ssh-ed25519":
+		return 2
+	case "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "sk-ssh-ed25519@openssh.com":
+		return 3
+	case "sk-ecdsa-sha2-nistp256@openssh.com":
+		return 4
+	}
+	return 0
+}
+
+// sshStrings cuts a key into its length-prefixed strings (RFC 4251 §5); whole tells whether nothing was left over or empty.
+func sshStrings(b []byte) (words [][]byte, whole bool) {
+	for len(b) >= 4 {
+		n := uint64(binary.BigEndian.Uint32(b))
+		if n == 0 || n > uint64(len(b)-4) {
+			return words, false
+		}
+		words = append(words, b[4:4+n])
+		b = b[4+n:]
+	}
+	return words, len(b) == 0
 }
 
 // hasControl finds characters that could make a text read differently from what it is: controls, bidirectional marks,
@@ -178,7 +214,7 @@ func hasControl(s string) bool {
 		if r == '\n' || r == '\t' || r == '\r' {
 			continue
 		}
-		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
 			return true
 		}
 	}
