@@ -17,10 +17,8 @@ func Nasty() []string {
 		add(s)
 	}
 	for _, s := range nastyParts {
-		add(s)
-		add("a" + s)
 		add(s + "a")
-		add("a" + s + "b")
+		add("a" + s)
 	}
 	for _, n := range []int{63, 64, 65, 255, 256, 1000, 5000, 70_000} {
 		add(strings.Repeat("a", n))
@@ -30,7 +28,7 @@ func Nasty() []string {
 	return out
 }
 
-// nastyParts break things by standing at the start, at the end or in the middle.
+// nastyParts break things by standing at the start or at the end.
 var nastyParts = []string{
 	"", " ", "\t", "\n", "\r\n", "\x00", "\x01", "\x07", "\x1b[2J", "\x7f", "\u0085", "\u00a0", "\u2028", "\ufeff", "\u200b", "\u202e",
 	"'", "''", "\"", "\"\"", "`", "\\", "\\'", "\\\"", "\\\\", "\\n", "\\0", "$", "$$", "%", "%s", "%n", "%00", "&", "&&", "|", "||", ";", "#", "--", "-",
