@@ -25,6 +25,7 @@ func sqliteDSN(path string, readOnly bool) string {
 	q.Add("_pragma", "foreign_keys(1)")
 	q.Add("_pragma", "recursive_triggers(1)")
 	q.Add("_pragma", "trusted_schema(0)")
+	q.Add("_pragma", "temp_store(MEMORY)") // no file is opened after the start, see TestFault_F34
 	if readOnly {
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
@@ -56,7 +57,38 @@ func openSQLite(ctx context.Context, path string, readOnly bool) (write, read *s
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
+	if err := warm(ctx, read); err != nil {
+		read.Close()
+		if write != nil {
+			write.Close()
+		}
+		return nil, nil, err
+	}
 	return write, read, nil
+}
+
+// warm opens all read connections now: when the process runs out of file descriptors, the ledger has its own.
+func warm(ctx context.Context, db *sql.DB) (err error) {
+	conns := make([]*sql.Conn, 0, readers)
+	for range readers {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return errors.Join(append(closeAll(conns), err)...)
+		}
+		conns = append(conns, conn)
+		// A connection has its files only once it has read.
+		if err := conn.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema`).Scan(new(int64)); err != nil {
+			return errors.Join(append(closeAll(conns), err)...)
+		}
+	}
+	return errors.Join(closeAll(conns)...)
+}
+
+func closeAll(conns []*sql.Conn) (errs []error) {
+	for _, c := range conns {
+		errs = append(errs, c.Close())
+	}
+	return errs
 }
 
 // assertPragmas makes sure that the settings durability rests on are in force: the driver ignores what it does not know.

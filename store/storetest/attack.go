@@ -77,8 +77,11 @@ var postgresAttacks = map[string]string{
 	"truncate documents": `TRUNCATE document`,
 }
 
-// testAppendOnly runs every attack on a ledger that has something in each table.
-func testAppendOnly(t *testing.T, cfg store.Config) {
+func testAppendOnly(t *testing.T, cfg store.Config) { AppendOnly(t, cfg) }
+
+// AppendOnly runs every attack on a ledger that has something in each table.
+func AppendOnly(t *testing.T, cfg store.Config) {
+	t.Helper()
 	s := Open(t, cfg)
 	fill(t, s)
 	db := Raw(t, cfg)

@@ -1,0 +1,260 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/store/ledger"
+	"github.com/countersign-bot/countersign/store/storetest"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// A test that needs a real process starts its own binary again with these variables; TestMain then plays the child.
+const (
+	childRole = "STORE_TEST_CHILD"
+	childDir  = "STORE_TEST_DIR"
+	childKey  = "STORE_TEST_KEY"
+	childFrom = "STORE_TEST_FROM"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(childRole); role != "" {
+		if err := runChild(role); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// child starts this binary in a role and gives what it prints, line by line.
+type child struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+func startChild(t *testing.T, role string, cfg store.Config, env ...string) *child {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+cfg.Dir, childKey+"="+cfg.Key.SeedText())
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return &child{cmd: cmd, lines: bufio.NewScanner(out)}
+}
+
+// line waits for the next line of the child.
+func (c *child) line(t *testing.T) string {
+	t.Helper()
+	if !c.lines.Scan() {
+		t.Fatalf("the child ended: %v", c.cmd.Wait())
+	}
+	return c.lines.Text()
+}
+
+// rest reads what the child still said before it ended.
+func (c *child) rest() (out []string) {
+	for c.lines.Scan() {
+		out = append(out, c.lines.Text())
+	}
+	_ = c.cmd.Wait()
+	return out
+}
+
+func childConfig() (store.Config, error) {
+	key, err := ledger.ParseKey(os.Getenv(childKey))
+	return store.Config{
+		Dir: os.Getenv(childDir), Kinds: storetest.EventKinds(), Clock: jobs.NewSystem(), Key: key, Instance: "child",
+	}, err
+}
+
+func runChild(role string) error {
+	cfg, err := childConfig()
+	if err != nil {
+		return err
+	}
+	switch role {
+	case "append":
+		return childAppends(cfg)
+	case "hold":
+		return childHolds(cfg)
+	case "begin":
+		return childBegins(cfg)
+	case "umask":
+		return childUmask(cfg)
+	case "descriptors":
+		return childDescriptors(cfg)
+	}
+	return fmt.Errorf("unknown role %q", role)
+}
+
+// childAppends lets eight callers append, each event with a job, and prints the number of each one that was acknowledged. On
+// SIGTERM it closes the store and ends.
+func childAppends(cfg store.Config) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	s, err := store.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	from, err := strconv.Atoi(os.Getenv(childFrom))
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next := from
+	take := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next
+	}
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				n := take()
+				if _, err := s.Update(ctx, store.Cause(fmt.Sprintf("cli/%d", n)), nil, numbered(n)); err != nil {
+					if ctx.Err() == nil {
+						fmt.Println("error", err)
+					}
+					return
+				}
+				mu.Lock()
+				fmt.Println("ack", n)
+				mu.Unlock()
+			}
+		})
+	}
+	<-ctx.Done()
+	err = s.Close()
+	wg.Wait()
+	fmt.Println("closed", err)
+	return err
+}
+
+// numbered records a number, and owes a job for it.
+func numbered(n int) func(workflows.Facts) (workflows.Outcome, error) {
+	return func(workflows.Facts) (workflows.Outcome, error) {
+		stream := workflows.StreamID(fmt.Sprintf("request/%d", n))
+		out := workflows.Outcome{Pending: map[workflows.StreamID][]workflows.Job{stream: {{Kind: "n", Key: fmt.Sprint(n)}}}}
+		out.Add(stream, workflows.System, "", storetest.Opened{Title: fmt.Sprint(n), Reason: "sealed"})
+		return out, nil
+	}
+}
+
+func childHolds(cfg store.Config) error {
+	s, err := store.Open(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Println("open", os.Getpid())
+	_, _ = io.ReadAll(os.Stdin) // until the parent kills it
+	return s.Close()
+}
+
+// childBegins tries to write beside the process that owns the file, as a second instance without our lock would.
+func childBegins(cfg store.Config) error {
+	db, err := openRaw(cfg, 0)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err = db.Exec("BEGIN IMMEDIATE"); err != nil {
+		fmt.Println("refused", strings.ReplaceAll(err.Error(), "\n", " "))
+		return nil
+	}
+	fmt.Println("wrote")
+	return nil
+}
+
+func childUmask(cfg store.Config) error {
+	syscall.Umask(0)
+	s, err := store.Open(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Update(context.Background(), "", nil, numbered(1)); err != nil {
+		return err
+	}
+	fmt.Println("open")
+	_, _ = io.ReadAll(os.Stdin)
+	return s.Close()
+}
+
+// childDescriptors uses up every file descriptor and goes on working.
+func childDescriptors(cfg store.Config) error {
+	ctx := context.Background()
+	s, err := store.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Update(ctx, "", nil, numbered(1)); err != nil {
+		return err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
+		return err
+	}
+	for {
+		if _, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0); err != nil {
+			fmt.Println("full", err)
+			break
+		}
+	}
+	for n := 2; n < 400; n++ {
+		if _, err := s.Update(ctx, "", nil, numbered(n)); err != nil {
+			return fmt.Errorf("update %d: %w", n, err)
+		}
+	}
+	var wg sync.WaitGroup
+	errs := make(chan error, 16)
+	for range 16 {
+		wg.Go(func() {
+			_, err := s.History(ctx, "request/17")
+			errs <- err
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+	}
+	if r, err := s.Verify(ctx); err == nil && !r.OK {
+		return fmt.Errorf("verifying: %+v", r.First)
+	}
+	fmt.Println("fine")
+	return s.Close()
+}
+
+// deadline is how long a child may take for one thing on a slow machine.
+const deadline = 60 * time.Second

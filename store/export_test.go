@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// BreakWitness closes the witness file under the store, as a disk that goes away does.
+func (s *Store) BreakWitness() error { return s.witness.f.Close() }
+
+// SQLiteDSN is what the store itself opens.
+func SQLiteDSN(path string, readOnly bool) string { return sqliteDSN(path, readOnly) }
+
+// SchemaVersions gives the migrations of one database.
+func SchemaVersions(pg bool) (out []int64, err error) {
+	p, err := newProvider(nilDB(pg), pg)
+	if err != nil {
+		return nil, err
+	}
+	for _, src := range p.ListSources() {
+		out = append(out, src.Version)
+	}
+	return out, nil
+}
+
+// nilDB is a pool that is never used: goose wants one to list files.
+func nilDB(bool) *sql.DB {
+	db, err := sql.Open("sqlite", "file::memory:")
+	if err != nil {
+		panic(err)
+	}
+	return db
+}
+
+// QueryPlan says how the writer would find the next due time and the due jobs.
+func (s *Store) QueryPlan(ctx context.Context, text string, args ...any) (out []string, err error) {
+	err = s.reader(ctx).each("EXPLAIN QUERY PLAN "+text, func(scan func(...any) error) error {
+		var id, parent, unused int64
+		var detail string
+		err := scan(&id, &parent, &unused, &detail)
+		out = append(out, detail)
+		return err
+	}, args...)
+	return out, err
+}
