@@ -1,0 +1,70 @@
+package library_test
+
+import (
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/library"
+)
+
+// Every document can be read, says all that the guidance on break glass demands, and fits a chat.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(library.Files, "*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(names, []string{"bot-down.md", "db-failover.md"}) {
+		t.Fatalf("documents: %v", names)
+	}
+	for _, name := range names {
+		raw, err := fs.ReadFile(library.Files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := runbooks.ParseDocument(name, raw)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		front := string(d.FrontMatter)
+		for _, key := range []string{
+			"id", "title", "purpose", "use_when", "do_not_use_when", "owner", "invokers", "grant", "longest", "incident_pattern",
+			"skips", "notify", "reviewers", "review_due",
+		} {
+			if !strings.Contains("\n"+front, "\n"+key+": ") {
+				t.Errorf("%s: no %s", name, key)
+			}
+		}
+		if want := "id: " + strings.TrimSuffix(name, ".md") + "\n"; !strings.HasPrefix(front, want) {
+			t.Errorf("%s does not begin with %q", name, want)
+		}
+		if !strings.Contains(front, "title: "+d.Title+"\n") {
+			t.Errorf("%s: the heading %q is not the title", name, d.Title)
+		}
+	}
+}
+
+func TestFailoverHasSteps(t *testing.T) {
+	t.Parallel()
+	raw, err := fs.ReadFile(library.Files, "db-failover.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := runbooks.ParseDocument("db-failover.md", raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Steps) != 7 || !strings.HasPrefix(d.Steps[3].Title, "Promote the standby") || !strings.Contains(d.Steps[3].Text, "\n    sudo -u postgres psql -c 'SELECT pg_promote(true, 60)'\n") {
+		t.Errorf("steps: %+v", d.Steps)
+	}
+	lines := strings.Split(string(raw), "\n")
+	for _, s := range d.Steps {
+		if line := lines[s.Line-1]; !strings.Contains(line, s.Title[:20]) {
+			t.Errorf("step %d is said to be on line %d: %q", s.Number, s.Line, line)
+		}
+	}
+}
