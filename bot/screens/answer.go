@@ -8,6 +8,11 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 )
 
+// Say is a sentence of ours, in markup, as a message.
+func Say(text string) Message {
+	return Message{Text: short(text, maxNotify), Blocks: []slackgo.Block{section(text)}}
+}
+
 // Refusal says what was refused, why, and what to do.
 func Refusal(r *workflows.Refusal) string {
 	s := "⛔ *Not done.* " + commands(r.Sentence)

@@ -198,8 +198,13 @@ func (s Sent) Modal() slackgo.ModalViewRequest {
 	return modal(CallResult, "Request sent", "", section(s.sentence()), note("Request "+code(string(s.ID))+" · `/access status "+Escape(string(s.ID))+"`"))
 }
 
-// Text is the same in one paragraph.
-func (s Sent) Text() string { return s.sentence() }
+// Message is the same for a direct message, when the form is closed already.
+func (s Sent) Message() Message {
+	return Message{
+		Text:   headline("Sent: %s asked for %s for %s", "you", s.What, s.Long.String(), ""),
+		Blocks: []slackgo.Block{section(s.sentence()), note("Request " + code(string(s.ID)))},
+	}
+}
 
 func (s Sent) sentence() string {
 	names := make([]string, 0, len(s.Asked))
@@ -306,7 +311,7 @@ func typedPart(s string) slackgo.Block {
 	return slackgo.NewSectionBlock(plain(s), nil, nil)
 }
 
-// Result is a modal with one sentence: what became of a submission.
-func Result(title, text string) slackgo.ModalViewRequest {
-	return modal(CallResult, title, "", section(text))
+// Result shows in a modal what became of a submission.
+func Result(title string, m Message) slackgo.ModalViewRequest {
+	return modal(CallResult, title, "", m.Blocks...)
 }

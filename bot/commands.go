@@ -1,0 +1,140 @@
+package bot
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// words is the whole grammar of what follows a command: words between spaces. No quotes, no flags, no files, no environment (T59).
+func words(text string) []string {
+	if len(text) > maxLine {
+		text = text[:maxLine]
+	}
+	return strings.Fields(strings.ToValidUTF8(text, ""))
+}
+
+// access is /access. What it does not know is answered with help.
+func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
+	w := words(c.Text)
+	if len(w) == 0 {
+		return b.openForm(ctx, c)
+	}
+	verb, rest := strings.ToLower(w[0]), w[1:]
+	switch {
+	case verb == "request" && len(rest) == 0:
+		return b.openForm(ctx, c)
+	case verb == "request" && len(rest) == 1:
+		return b.openChain(ctx, c, workflows.WorkflowID(strings.ToLower(rest[0])))
+	case verb == "list" && len(rest) == 0:
+		return b.list(ctx, c)
+	case verb == "status" && len(rest) == 1:
+		return b.status(ctx, c, rest[0])
+	case verb == "withdraw" && len(rest) == 1:
+		return b.withdrawWord(ctx, c, rest[0])
+	case verb == "done" && len(rest) <= 1:
+		return b.doneWord(ctx, c, strings.Join(rest, ""))
+	}
+	return answer{message: screens.Help()}, nil
+}
+
+func (b *Bot) status(ctx context.Context, c *call, word string) (answer, error) {
+	v, no, err := b.byWord(ctx, c.by.Person, word)
+	if no != nil || err != nil {
+		return refusal(no), err
+	}
+	return answer{message: screens.Status(b.card(ctx, v, c.by.Person))}, nil
+}
+
+func (b *Bot) withdrawWord(ctx context.Context, c *call, word string) (answer, error) {
+	v, no, err := b.byWord(ctx, c.by.Person, word)
+	if err != nil {
+		return answer{}, err
+	}
+	if no != nil {
+		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, "withdraw", viaSlack, word, no)
+		return refusal(no), err
+	}
+	return b.withdrawID(ctx, c, v.State.ID)
+}
+
+func (b *Bot) doneWord(ctx context.Context, c *call, word string) (answer, error) {
+	h, no, err := b.grantByWord(ctx, c.by.Person, word)
+	if err != nil {
+		return answer{}, err
+	}
+	if no != nil {
+		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, grants.HowReturned, viaSlack, word, no)
+		return refusal(no), err
+	}
+	return b.end(ctx, c, h.Hold.Approved.Grant, grants.HowReturned, "")
+}
+
+// list is what waits, what was asked for, what is held and what can be asked for.
+func (b *Bot) list(ctx context.Context, c *call) (answer, error) {
+	p := c.by.Person
+	waiting, err := b.c.Desk.Requests(ctx, workflows.ListWaiting, p, maxListed)
+	if err != nil {
+		return answer{}, err
+	}
+	mine, err := b.c.Desk.Requests(ctx, workflows.ListMine, p, maxListed)
+	if err != nil {
+		return answer{}, err
+	}
+	held, err := b.c.Desk.Grants(ctx, p, 0)
+	if err != nil {
+		return answer{}, err
+	}
+	offers, err := b.c.Desk.Catalogue(ctx, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{message: screens.List(
+		screens.Part{Title: "Waiting for you", Empty: "Nothing waits for your decision.", Items: b.requestItems(ctx, waiting)},
+		screens.Part{Title: "Access you have", Empty: "None. Ask with `/access`.", Items: b.grantItems(held)},
+		screens.Part{Title: "Your requests", Empty: "You have not asked for anything yet.", Items: b.requestItems(ctx, mine)},
+		screens.Part{Title: "What you can ask for", Empty: "Nothing. Who may ask for what stands in the workflow files.", Items: offerItems(offers)},
+	)}, nil
+}
+
+func (b *Bot) requestItems(ctx context.Context, list []desk.View) []screens.Item {
+	out := make([]screens.Item, 0, len(list))
+	for _, v := range list {
+		e := workflows.Explain(v.State, b.outlook(ctx))
+		out = append(out, screens.Item{
+			Title: what(v) + " for " + v.State.Asked.Seconds.String(),
+			Line:  b.person(ctx, v.State.Requester.Person).Mention() + ", `" + string(v.State.ID) + "`: " + e.Sentence,
+		})
+	}
+	return out
+}
+
+func (b *Bot) grantItems(list []desk.Holding) []screens.Item {
+	out := make([]screens.Item, 0, len(list))
+	for _, h := range list {
+		a := h.Hold.Approved
+		out = append(out, screens.Item{
+			Title: title(a.TargetTitle, a.Title),
+			Line:  "until " + screens.When(h.Hold.Ends.UTC) + ", `" + string(a.Grant) + "`, " + string(h.Hold.Status),
+		})
+	}
+	return out
+}
+
+func offerItems(offers []desk.Offer) []screens.Item {
+	out := make([]screens.Item, 0, len(offers))
+	for _, o := range offers {
+		w := o.Version.Workflow
+		out = append(out, screens.Item{Title: w.Title, Line: "`/access request " + string(w.ID) + "`, up to " + w.Longest.String()})
+	}
+	return out
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

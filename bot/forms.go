@@ -1,0 +1,288 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+)
+
+// formMeta travels through the client in a form's private metadata. It is a claim: the desk refuses a version that is not the current one,
+// and everything else is checked as if it had been typed.
+type formMeta struct {
+	Workflow workflows.WorkflowID `json:"w"`
+	Policy   workflows.DocHash    `json:"p"`
+}
+
+// openForm is the first step: which chain. With one chain there is nothing to pick.
+func (b *Bot) openForm(ctx context.Context, c *call) (answer, error) {
+	offers, err := b.c.Desk.Catalogue(ctx, c.by.Person)
+	if err != nil {
+		return answer{}, err
+	}
+	if len(offers) == 1 {
+		v, err := b.form(ctx, c.by.Person, offers[0])
+		if err != nil {
+			return answer{}, err
+		}
+		return b.open(ctx, c, v)
+	}
+	return b.open(ctx, c, screens.Pick(chains(offers)))
+}
+
+func chains(offers []desk.Offer) []screens.Choice {
+	out := make([]screens.Choice, 0, len(offers))
+	for _, o := range offers {
+		w := o.Version.Workflow
+		out = append(out, screens.Choice{Value: string(w.ID), Text: w.Title, More: w.Purpose})
+	}
+	return out
+}
+
+// offer finds a chain among those that a person may use.
+func (b *Bot) offer(ctx context.Context, p workflows.PersonID, id workflows.WorkflowID) (desk.Offer, bool, error) {
+	offers, err := b.c.Desk.Catalogue(ctx, p)
+	for _, o := range offers {
+		if o.Version.Workflow.ID == id {
+			return o, true, err
+		}
+	}
+	return desk.Offer{}, false, err
+}
+
+// openChain opens the form of one chain.
+func (b *Bot) openChain(ctx context.Context, c *call, id workflows.WorkflowID) (answer, error) {
+	o, ok, err := b.offer(ctx, c.by.Person, id)
+	if err != nil {
+		return answer{}, err
+	}
+	if !ok {
+		return refused(workflows.Refuse(workflows.CodeNotEligible, "There is no such chain, or you may not ask for it.", "Type `/access list` to see what you can ask for.")), nil
+	}
+	v, err := b.form(ctx, c.by.Person, o)
+	if err != nil {
+		return answer{}, err
+	}
+	return b.open(ctx, c, v)
+}
+
+// picked replaces the first step by the second. It goes by views.update and not in the acknowledgement, which Slack drops above 20 KB: a
+// form with some hundred entitlements is larger.
+func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
+	if c.View == nil {
+		return answer{}, nil
+	}
+	o, ok, err := b.offer(ctx, c.by.Person, workflows.WorkflowID(c.value()))
+	if err != nil {
+		return answer{}, err
+	}
+	v := screens.Result("Ask for access", screens.Say("That chain is gone, or you may no longer ask for it."))
+	if ok {
+		if v, err = b.form(ctx, c.by.Person, o); err != nil {
+			return answer{}, err
+		}
+	}
+	_, err = b.c.Slack.UpdateView(ctx, slack.ViewRef{ID: c.View.ID, Hash: c.View.Hash}, v)
+	var conflict *slack.Conflict
+	if errors.As(err, &conflict) {
+		return answer{}, nil // they picked twice: the later one wins
+	}
+	return answer{}, err
+}
+
+// form draws the second step.
+func (b *Bot) form(ctx context.Context, p workflows.PersonID, o desk.Offer) (viewRequest, error) {
+	w := o.Version.Workflow
+	meta, err := json.Marshal(formMeta{w.ID, o.Version.Hash})
+	if err != nil {
+		return viewRequest{}, err
+	}
+	f := screens.Form{
+		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
+	}
+	for i, st := range w.Stages {
+		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
+	}
+	for i, e := range w.Entitlements {
+		f.Entitlements = append(f.Entitlements, screens.Choice{
+			Value: strconv.Itoa(i), Text: title(e.TargetTitle, e.Title), More: e.BusinessTask, Group: e.TargetTitle,
+		})
+	}
+	if w.Kind == workflows.KindPreapprove {
+		f.Entitlements, f.Runbooks = nil, b.runbookChoices()
+	}
+	for _, s := range o.Subjects {
+		name := b.holder(s)
+		if s.IsPerson() {
+			name = "Myself (" + b.c.Identity.Name(ctx, p) + ")"
+		}
+		f.Subjects = append(f.Subjects, screens.Choice{Value: string(s), Text: name})
+	}
+	return f.Render(), nil
+}
+
+func needs(st workflows.Stage) string {
+	if st.Quorum == 1 {
+		return "one person has to approve"
+	}
+	return strconv.Itoa(st.Quorum) + " people have to approve"
+}
+
+func (b *Bot) runbookChoices() []screens.Choice {
+	p := b.c.Desk.Policy()
+	var out []screens.Choice
+	for _, id := range sortedKeys(p.Runbooks) {
+		out = append(out, screens.Choice{Value: string(id), Text: p.Runbooks[id].Runbook.Title, More: string(id)})
+	}
+	return out
+}
+
+// submit is the filled form. What is wrong with it is said beside the inputs; the rest of what was typed stays.
+func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
+	var meta formMeta
+	if c.View == nil || json.Unmarshal([]byte(c.View.PrivateMetadata), &meta) != nil {
+		_, no, err := b.tampered(ctx, c, "submit", "")
+		return inModal(refusal(no)), err
+	}
+	sub := desk.Submission{
+		Cause: c.cause(), By: c.by, Workflow: meta.Workflow, FormPolicy: meta.Policy, Channel: viaSlack, Authn: slackClick,
+	}
+	v, ok := b.c.Desk.Policy().Workflows[meta.Workflow]
+	if !ok {
+		v.Workflow = &workflows.Workflow{}
+	}
+	problems := b.fill(c.View, v.Workflow, &sub)
+	bad, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
+	if no == nil && len(problems)+len(bad) > 0 {
+		return answer{errors: beside(v.Workflow, append(problems, bad...)), message: say("Your form came back with a problem while it was closed. Please open it again with `/access`.").message}, nil
+	}
+	res, err := b.c.Desk.Submit(ctx, sub)
+	switch {
+	case err != nil:
+		return answer{}, err
+	case len(res.Problems) > 0:
+		return answer{errors: beside(v.Workflow, res.Problems), message: refused(res.Refusal).message}, nil
+	case res.Refusal != nil:
+		return inModal(refused(res.Refusal)), nil
+	}
+	return b.sent(ctx, res.ID)
+}
+
+// fill reads the inputs. An input that the form does not have is not looked at (T14).
+func (b *Bot) fill(v *slack.View, w *workflows.Workflow, sub *desk.Submission) []workflows.FieldProblem {
+	var bad []workflows.FieldProblem
+	get := func(block string) string {
+		in, _ := v.Input(block, screens.InputValue)
+		return strings.TrimSpace(in.Value)
+	}
+	if w.Kind == workflows.KindPreapprove {
+		sub.Runbook = workflows.RunbookID(get(screens.BlockRunbook))
+	} else if i, err := strconv.Atoi(get(screens.BlockEntitlement)); err == nil && i >= 0 && i < len(w.Entitlements) {
+		sub.Form.Target, sub.Form.Entitlement = w.Entitlements[i].Target, w.Entitlements[i].ID
+	}
+	sub.Subject = workflows.IdentityID(get(screens.BlockSubject))
+	span, ok := parseSpan(get(screens.BlockDuration))
+	if !ok {
+		bad = append(bad, workflows.FieldProblem{Field: workflows.FormDuration, Text: "Write a number and m, h or d, such as 30m, 2h or 1d."})
+		span = w.Usual // so that CheckForm says nothing about it a second time
+	}
+	sub.Form.Seconds, sub.Form.Reason = span, get(screens.BlockReason)
+	sub.Form.Values = fieldValues(v, w.Fields)
+	return bad
+}
+
+// fieldValues reads a form's own fields; a choice travels as its number.
+func fieldValues(v *slack.View, fields []workflows.Field) map[string]string {
+	out := map[string]string{}
+	for _, f := range fields {
+		in, _ := v.Input(screens.FieldBlock+f.Name, screens.InputValue)
+		value := in.Value
+		if f.Type == workflows.FieldChoice && value != "" {
+			i, err := strconv.Atoi(value)
+			if err != nil || i < 0 || i >= len(f.Choices) {
+				value = "not on the list"
+			} else {
+				value = f.Choices[i]
+			}
+		}
+		if value != "" {
+			out[f.Name] = value
+		}
+	}
+	return out
+}
+
+// beside puts each problem under the input it belongs to; Slack refuses an answer that names an input which the form does not have.
+func beside(w *workflows.Workflow, problems []workflows.FieldProblem) map[string]string {
+	out := map[string]string{}
+	for _, p := range problems {
+		block := screens.BlockReason
+		switch p.Field {
+		case workflows.FormEntitlement:
+			if w.Kind != workflows.KindPreapprove {
+				block = screens.BlockEntitlement
+			}
+		case workflows.FormDuration:
+			block = screens.BlockDuration
+		case workflows.FormReason, workflows.FormSubject:
+		default:
+			if hasField(w.Fields, p.Field) {
+				block = screens.FieldBlock + p.Field
+			}
+		}
+		if out[block] == "" {
+			out[block] = p.Text
+		}
+	}
+	return out
+}
+
+func hasField(fields []workflows.Field, name string) bool {
+	for _, f := range fields {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+var spanGrammar = regexp.MustCompile(`^([1-9][0-9]{0,3})([mhd])$`)
+
+// parseSpan reads the grammar of the files: minutes, hours or days.
+func parseSpan(s string) (workflows.Span, bool) {
+	m := spanGrammar.FindStringSubmatch(strings.ToLower(strings.ReplaceAll(s, " ", "")))
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return 0, false
+	}
+	unit := map[string]workflows.Span{"m": 60, "h": 3600, "d": 24 * 3600}[m[2]]
+	return workflows.Span(n) * unit, true
+}
+
+// sent says that a request is on its way, and who was asked.
+func (b *Bot) sent(ctx context.Context, id workflows.RequestID) (answer, error) {
+	v, err := b.c.Desk.Look(ctx, id)
+	if err != nil {
+		return answer{}, err
+	}
+	s := screens.Sent{ID: id, What: what(v), Long: v.State.Asked.Seconds, Where: v.State.Asked.Card}
+	if st := v.State.Open(); st != nil {
+		s.By = st.TimesOutAt
+		for _, p := range v.State.CanVote() {
+			s.Asked = append(s.Asked, b.person(ctx, p))
+		}
+	}
+	modal := s.Modal()
+	return answer{view: &modal, message: s.Message()}, nil
+}

@@ -1,0 +1,87 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// home draws a person's page.
+func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabViewRequest, error) {
+	_, listed := b.c.Desk.Policy().People[p]
+	h := screens.Home{Name: b.c.Identity.Name(ctx, p), DrawnAt: b.c.Now(), MayDecide: listed, More: map[string]int{}}
+	var err error
+	if h.Waiting, err = b.homeRequests(ctx, h.More, screens.HomeWaiting, workflows.ListWaiting, p); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
+	if h.Mine, err = b.homeRequests(ctx, h.More, screens.HomeMine, workflows.ListMyOpen, p); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
+	if err := b.homeHeld(ctx, &h, p); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
+	offers, err := b.c.Desk.Catalogue(ctx, p)
+	if err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
+	h.Offers = offerItems(offers)
+	if h.Runbooks, err = b.bookItems(ctx, p, true); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
+	return h.Render(), nil
+}
+
+func (b *Bot) homeRequests(ctx context.Context, more map[string]int, name, list string, p workflows.PersonID) ([]screens.HomeRequest, error) {
+	views, err := b.c.Desk.Requests(ctx, list, p, maxListed)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", list, err)
+	}
+	shown := cutMore(views, more, name)
+	out := make([]screens.HomeRequest, 0, len(shown))
+	for _, v := range shown {
+		out = append(out, screens.HomeRequest{Card: b.card(ctx, v, p)})
+	}
+	return out, nil
+}
+
+func (b *Bot) homeHeld(ctx context.Context, h *screens.Home, p workflows.PersonID) error {
+	held, err := b.c.Desk.Grants(ctx, p, maxListed)
+	if err != nil {
+		return fmt.Errorf("reading grants: %w", err)
+	}
+	for _, x := range cutMore(held, h.More, screens.HomeGrants) {
+		h.Grants = append(h.Grants, b.homeGrant(ctx, x, p))
+	}
+	open, err := b.c.Desk.Reviews(ctx, p, maxListed)
+	if err != nil {
+		return fmt.Errorf("reading reviews: %w", err)
+	}
+	for _, r := range cutMore(open, h.More, screens.HomeReviews) {
+		h.Reviews = append(h.Reviews, screens.HomeReview{Review: b.review(ctx, r, p)})
+	}
+	return nil
+}
+
+func (b *Bot) homeGrant(ctx context.Context, x desk.Holding, p workflows.PersonID) screens.HomeGrant {
+	a := x.Hold.Approved
+	g := screens.HomeGrant{What: title(a.TargetTitle, a.Title), For: b.holder(a.Identity), Access: b.accessOf(ctx, x.Hold)}
+	if x.Hold.Status == grants.StatusApproved || x.Hold.Status == grants.StatusActive {
+		g.Done = b.c.Buttons.Value(Button{Kind: kindDone, ID: string(a.Grant)}, p)
+	}
+	return g
+}
+
+// cutMore keeps what a Home page shows and counts the rest.
+func cutMore[T any](list []T, more map[string]int, name string) []T {
+	if len(list) <= screens.HomeLines {
+		return list
+	}
+	more[name] = len(list) - screens.HomeLines
+	return list[:screens.HomeLines]
+}

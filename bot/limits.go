@@ -1,0 +1,26 @@
+package bot
+
+import "time"
+
+// Bounds of the room.
+const (
+	standingAge  = 60 * time.Second // how old an answer about a person may be when it decides (T10)
+	groupAge     = 60 * time.Second // the same for user groups, which are Tier 2: 20 calls a minute
+	channelAge   = 5 * time.Minute  // whether a channel is shared; an event says so at once
+	maxCached    = 10_000           // people kept in memory; a larger workspace is asked more often
+	maxGroups    = 500              // user groups kept in memory
+	maxChannels  = 1000
+	answerWait   = 10 * time.Second // for what is said after a decision; the decision itself is long durable then
+	minSuffix    = 4                // characters of an id that may stand for it: 20 bits, and ambiguity refuses
+	maxSearched  = 200              // requests looked at for a suffix
+	maxListed    = 50               // requests read for one answer
+	maxLine      = 3000             // characters of a command that are looked at
+	maxThread    = 50               // lines written into a card's thread by one repaint
+	maxDrain     = 10_000           // stored interactions handled at a start
+	macBytes     = 16
+	shownDigits  = 32 // hex digits of the shown hash in a button: 128 bits
+	minKeyBytes  = 32
+	ourMetadata  = "countersign" // event type of message metadata
+	maxButton    = 400           // characters of a button's value that are decoded
+	slackAccount = "slack"       // kind of account
+)

@@ -1,0 +1,190 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// person names somebody for a screen. Without an account there is only the name.
+func (b *Bot) person(ctx context.Context, p workflows.PersonID) screens.Person {
+	if p == "" {
+		return screens.Person{}
+	}
+	id, err := b.c.Identity.Slack(ctx, p)
+	if err != nil {
+		b.log.WarnContext(ctx, "an account is not known", "err", err)
+	}
+	return screens.Person{Name: b.c.Identity.Name(ctx, p), Slack: id}
+}
+
+func (b *Bot) outlook(ctx context.Context) workflows.Outlook {
+	return workflows.Outlook{
+		Name: func(p workflows.PersonID) string { return b.person(ctx, p).Mention() },
+		When: screens.When,
+	}
+}
+
+// card is a request for a reader; the empty reader is a channel.
+func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) screens.Card {
+	s := v.State
+	c := screens.Card{
+		ID: s.ID, What: what(v), Requester: b.person(ctx, s.Requester.Person), Holder: b.holder(s.Asked.Subject),
+		Seconds: s.Asked.Seconds, Reason: s.Asked.Reason, Fields: fields(v), Facts: b.facts(ctx, v),
+		Workflow: v.Workflow.Title, Policy: s.Policy, Document: s.Asked.Document, Status: s.Status,
+		Why: workflows.Explain(s, b.outlook(ctx)), Drill: s.Asked.Drill,
+	}
+	if st := s.Open(); st != nil {
+		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, st.EscalateAt, st.Escalated
+		if seat, ok := st.Seat(reader); ok {
+			c.YouAre = seat.Words()
+		}
+	}
+	if v.Hold != nil {
+		a := b.accessOf(ctx, *v.Hold)
+		c.Access = &a
+	}
+	c.Buttons = b.cardButtons(v, reader)
+	return c
+}
+
+// what is the thing asked for, in words.
+func what(v desk.View) string {
+	if v.State.Asked.Request == workflows.KindPreapprove {
+		return "Runbook " + string(v.State.Asked.Runbook)
+	}
+	if v.Entitlement.ID == "" {
+		return string(v.State.Asked.Target) + "/" + string(v.State.Asked.Entitlement)
+	}
+	return title(v.Entitlement.TargetTitle, v.Entitlement.Title)
+}
+
+func title(target, entitlement string) string { return target + " – " + entitlement }
+
+// holder names a holder that is no person; empty for people.
+func (b *Bot) holder(id workflows.IdentityID) string {
+	if id.IsPerson() || id == "" {
+		return ""
+	}
+	if i, ok := b.c.Desk.Policy().Identities[id]; ok && i.Name != "" {
+		return i.Name + " (" + string(id) + ")"
+	}
+	return string(id)
+}
+
+// fields are the filled-in fields under the labels of the version that binds.
+func fields(v desk.View) []screens.Pair {
+	var out []screens.Pair
+	for _, f := range v.Workflow.Fields {
+		value := v.State.Asked.Fields[f.Name]
+		if f.Type == workflows.FieldText {
+			value = v.State.Asked.Texts[f.Name]
+		}
+		if value != "" {
+			out = append(out, screens.Pair{Label: f.Label, Value: value})
+		}
+	}
+	return out
+}
+
+// facts come from the policy, never from the requester.
+func (b *Bot) facts(ctx context.Context, v desk.View) []screens.Pair {
+	e := v.Entitlement
+	out := []screens.Pair{
+		{Label: "Environment", Value: screens.Escape(e.Environment)},
+		{Label: "Data class", Value: screens.Escape(e.DataClass)},
+		{Label: "Owner", Value: b.person(ctx, e.Owner).Mention()},
+	}
+	if v.State.Asked.Account != "" {
+		out = append(out, screens.Pair{Label: "Account there", Value: screens.Escape(v.State.Asked.Account)})
+	}
+	return out
+}
+
+func (b *Bot) accessOf(ctx context.Context, h grants.Hold) screens.Access {
+	a := screens.Access{
+		Status: string(h.Status), Ends: h.Ends.UTC, EndedAt: h.EndedAt.UTC, How: h.How, By: b.person(ctx, h.EndedBy),
+		Presence: h.Presence, Kept: h.KeptBy != "", Leaves: h.Leaves, Failure: h.Failure, Overdue: h.Level > 0,
+	}
+	if a.Leaves == "" {
+		a.Leaves = b.c.Leaves(h.Approved.Connector)
+	}
+	return a
+}
+
+// cardButtons are the buttons that can do something for this reader. Leaving one out protects nothing: the desk checks every click.
+func (b *Bot) cardButtons(v desk.View, reader workflows.PersonID) screens.CardButtons {
+	s, seal := v.State, b.c.Buttons
+	var out screens.CardButtons
+	value := func(kind byte) string {
+		return seal.Value(Button{Kind: kind, ID: string(s.ID), Stage: s.Current, Shown: s.Shown(s.Current)[:shownDigits]}, reader)
+	}
+	plain := func(kind byte, id string) string { return seal.Value(Button{Kind: kind, ID: id}, reader) }
+	all := reader == ""
+	if s.Open() != nil {
+		if all || slices.Contains(s.CanVote(), reader) {
+			out.Approve, out.Read, out.Deny = value(kindApprove), value(kindRead), value(kindDeny)
+		}
+		if all || reader == s.Requester.Person {
+			out.Withdraw = plain(kindWithdraw, string(s.ID))
+		}
+	}
+	started := v.Hold != nil && (v.Hold.StartedAt.UTC != 0 || !v.Hold.Live())
+	if mayTakeBack := s.Status == workflows.StatusOpen || s.Status == workflows.StatusApproved && !started && v.Hold != nil; mayTakeBack {
+		if voters := s.Voters(); all && len(voters) > 0 || slices.Contains(voters, reader) {
+			out.TakeBack = plain(kindTakeBack, string(s.ID))
+		}
+	}
+	if h := v.Hold; h != nil && (h.Status == grants.StatusApproved || h.Status == grants.StatusActive) {
+		id := string(h.Approved.Grant)
+		if all || s.Asker(reader) {
+			out.Done = plain(kindDone, id)
+		}
+		if all || h.MayEnd(reader, false) && !s.Asker(reader) {
+			out.Revoke = plain(kindRevoke, id)
+		}
+	}
+	return out
+}
+
+// use is what a target says about using the access: runbooks.Use as it was recorded. bot does not import runbooks.
+type use struct {
+	Steps   []string          `json:"steps"`
+	Command string            `json:"command"`
+	Host    string            `json:"host"`
+	Files   map[string]string `json:"files"`
+}
+
+// ready is the message to a holder.
+func (b *Bot) ready(ctx context.Context, h grants.Hold, reader workflows.PersonID) screens.Ready {
+	a := h.Approved
+	r := screens.Ready{
+		Grant: a.Grant, Request: a.Request, What: title(a.TargetTitle, a.Title), Long: length(h), For: b.holder(a.Identity),
+		Access: b.accessOf(ctx, h), Drill: a.Drill,
+	}
+	var u use
+	if h.Started.Use != "" {
+		if err := json.Unmarshal([]byte(h.Started.Use), &u); err != nil {
+			b.log.ErrorContext(ctx, "how to use a grant cannot be read", "grant", a.Grant, "err", err)
+		}
+	}
+	r.Steps, r.Command, r.Host = u.Steps, u.Command, u.Host
+	for _, name := range slices.Sorted(maps.Keys(u.Files)) {
+		r.Files = append(r.Files, screens.Pair{Label: name, Value: u.Files[name]})
+	}
+	if h.Status == grants.StatusApproved || h.Status == grants.StatusActive {
+		r.Done = b.c.Buttons.Value(Button{Kind: kindDone, ID: string(a.Grant)}, reader)
+	}
+	return r
+}
+
+// length is how long a hold was granted for.
+func length(h grants.Hold) workflows.Span {
+	return workflows.SpanOf(h.Ends.UTC.Sub(h.At.UTC))
+}

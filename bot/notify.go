@@ -1,0 +1,164 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+)
+
+// letter is a message about to be sent, and whether it stays a surface that is repainted.
+type letter struct {
+	screens.Message
+	surface workflows.StreamID // empty: sent once and left alone
+	seq     int64              // of that stream, as rendered
+}
+
+// place is where it goes.
+type place struct {
+	channel string
+	person  workflows.PersonID
+}
+
+// Notify sends a message that a stream owes, if it still owes it, and records that it was delivered or why it never will be. What it says
+// is rendered now, not when it was owed. It is a job: an error means try again. attempt is 1 for the first try; from the second on it looks
+// whether the message stands there already, because a try that failed may have been heard.
+func (b *Bot) Notify(ctx context.Context, cause desk.Cause, stream workflows.StreamID, noticeID string, attempt int) error {
+	n, owed, err := b.c.Desk.Notice(ctx, stream, noticeID)
+	if err != nil || !owed {
+		return err
+	}
+	to, why, err := b.destination(ctx, n)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		why, err = b.send(ctx, cause, stream, n, to, attempt)
+	}
+	if err != nil || why == "" {
+		return err
+	}
+	b.log.WarnContext(ctx, "somebody could not be told", "stream", stream, "notice", n.What, "err", why)
+	return b.c.Desk.Undelivered(ctx, cause, stream, workflows.NoticeUndelivered{Notice: noticeID, Why: why})
+}
+
+// send posts the message and keeps what follows: the surface first, so that its buttons work, then the record.
+func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.StreamID, n workflows.Notice, to place, attempt int) (why string, err error) {
+	l, err := b.compose(ctx, stream, n)
+	if err != nil {
+		return "", err
+	}
+	at, err := b.post(ctx, stream, n, to, l, attempt)
+	if why, err := permanent(err); why != "" || err != nil {
+		return why, err
+	}
+	if l.surface != "" {
+		f := Surface{Stream: l.surface, Channel: at.Channel, TS: at.TS, Person: to.person, Pace: slack.PaceKey(at.Channel)}
+		if _, err := b.c.Surfaces.Save(ctx, f, l.seq); err != nil {
+			return "", err
+		}
+	}
+	return "", b.c.Desk.Delivered(ctx, cause, stream, workflows.NoticeDelivered{Notice: n.ID, Via: viaSlack, Place: at.Channel + "/" + at.TS})
+}
+
+func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.Notice, to place, l letter, attempt int) (slack.Posted, error) {
+	id := string(stream) + "#" + n.ID
+	if attempt > 1 {
+		at, found, err := b.c.Slack.FindByMetadata(ctx, to.channel, b.c.BotUser, ourMetadata, "id", id, "")
+		var auth *slack.Auth
+		switch {
+		case errors.As(err, &auth):
+			b.log.WarnContext(ctx, "no scope to look whether a message was sent: it may stand there twice", "err", err)
+		case err != nil || found:
+			return at, err
+		}
+	}
+	return b.c.Slack.PostMessage(ctx, to.channel, slack.Message{
+		Text: l.Text, Blocks: l.Blocks, Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": id}},
+	})
+}
+
+// permanent turns an answer that will never change into words for the record; everything else stays an error and is tried again.
+func permanent(err error) (string, error) {
+	var no *slack.Permanent
+	if errors.As(err, &no) {
+		return "Slack said " + no.Code, nil
+	}
+	return "", err
+}
+
+// destination finds where a notice goes, or why it cannot go anywhere.
+func (b *Bot) destination(ctx context.Context, n workflows.Notice) (place, string, error) {
+	if n.To == "" {
+		return b.channelFor(ctx, n.Channel)
+	}
+	id, err := b.c.Identity.Slack(ctx, n.To)
+	if err != nil {
+		return place{}, "", err
+	}
+	if id == "" {
+		return place{}, "no Slack account is known", nil
+	}
+	s, err := b.c.Identity.StandingOf(ctx, n.To)
+	switch {
+	case err != nil:
+		return place{}, "", err
+	case !s.Active:
+		return place{}, "the Slack account is deactivated", nil
+	}
+	dm, err := b.c.Slack.OpenDM(ctx, id)
+	why, err := permanent(err)
+	return place{channel: dm, person: n.To}, why, err
+}
+
+// channelFor refuses channels that people of another organisation can see (T11).
+func (b *Bot) channelFor(ctx context.Context, name string) (place, string, error) {
+	id := name
+	if b.c.Finder != nil {
+		var err error
+		if id, err = b.c.Finder.ChannelID(ctx, name); err != nil {
+			why, err := permanent(err)
+			return place{}, why, err
+		}
+	}
+	info, err := b.channel(ctx, id)
+	var auth *slack.Auth
+	switch why, rest := permanent(err); {
+	case why != "":
+		return place{}, why, nil
+	case errors.As(err, &auth):
+		b.log.WarnContext(ctx, "whether a channel is shared cannot be asked", "channel", name, "err", err)
+	case rest != nil:
+		return place{}, "", rest
+	case info.Archived:
+		return place{}, "the channel is archived", nil
+	case shared(info):
+		return place{}, "the channel is shared with another organisation", nil
+	}
+	return place{channel: id}, "", nil
+}
+
+// isShared is asked about every click in a channel. Not being able to ask does not refuse: the person's own standing still decides.
+func (b *Bot) isShared(ctx context.Context, channel string) bool {
+	info, err := b.channel(ctx, channel)
+	return err == nil && shared(info)
+}
+
+// compose renders a notice.
+func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflows.Notice) (letter, error) {
+	switch stream.Kind() {
+	case workflows.KindRequest:
+		return b.requestLetter(ctx, workflows.RequestID(stream.Rest()), n)
+	case workflows.KindGrant:
+		return b.grantLetter(ctx, n)
+	case workflows.KindRunbook:
+		return b.glassLetter(ctx, workflows.RunbookID(stream.Rest()), n)
+	case workflows.KindReview:
+		return b.reviewLetter(ctx, stream, n)
+	}
+	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
+}

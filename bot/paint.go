@@ -1,0 +1,187 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// Paint brings a surface up to date: what stands there is replaced by the state as it is now. It is a job: an error means try again. A
+// message that is gone is forgotten; the request in the ledger does not mind.
+func (b *Bot) Paint(ctx context.Context, f Surface) error {
+	err := b.paint(ctx, f)
+	var no *slack.Permanent
+	if !errors.As(err, &no) {
+		return err
+	}
+	if no.Code == "invalid_blocks" || no.Code == "invalid_arguments" || no.Code == "msg_too_long" || no.Code == "msg_blocks_too_long" {
+		return err // our own mistake: leave the surface, and let the job say so
+	}
+	b.log.WarnContext(ctx, "a surface is gone", "stream", f.Stream, "err", err)
+	return b.c.Surfaces.Drop(ctx, f.ID)
+}
+
+func (b *Bot) paint(ctx context.Context, f Surface) error {
+	if f.Home {
+		return b.paintHome(ctx, f)
+	}
+	m, err := b.redraw(ctx, f)
+	if err != nil {
+		return fmt.Errorf("drawing %q: %w", f.Stream, err)
+	}
+	if err := b.c.Slack.UpdateMessage(ctx, slack.Posted{Channel: f.Channel, TS: f.TS}, slack.Message{Text: m.Text, Blocks: m.Blocks}); err != nil {
+		return err
+	}
+	if f.Person == "" && f.Stream.Kind() == workflows.KindRequest {
+		return b.thread(ctx, f)
+	}
+	return nil
+}
+
+// redraw renders what a message shows now. On a request's stream the copy of somebody who stands behind the request is the message that
+// told them how to use the access: they are never asked to decide.
+func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
+	switch f.Stream.Kind() {
+	case workflows.KindRequest:
+		v, err := b.c.Desk.Look(ctx, workflows.RequestID(f.Stream.Rest()))
+		if err != nil {
+			return screens.Message{}, err
+		}
+		if v.State.Asker(f.Person) && v.Hold != nil {
+			return b.ready(ctx, *v.Hold, f.Person).Render(), nil
+		}
+		return b.card(ctx, v, f.Person).Render(), nil
+	case workflows.KindReview:
+		s, err := b.c.Desk.Review(ctx, workflows.ReviewID(f.Stream.Rest()))
+		if err != nil {
+			return screens.Message{}, err
+		}
+		return b.review(ctx, s, f.Person).Ask(), nil
+	case workflows.KindGrant:
+		h, err := b.holdOf(ctx, f)
+		if err != nil {
+			return screens.Message{}, err
+		}
+		return b.ready(ctx, h, f.Person).Render(), nil
+	}
+	return screens.Message{}, fmt.Errorf("no screen shows a stream of kind %q", f.Stream.Kind())
+}
+
+// holdOf finds which grant of a stream a message is about: the one whose notice says it was delivered there. Before that is recorded it is
+// the newest that a runbook made.
+func (b *Bot) holdOf(ctx context.Context, f Surface) (grants.Hold, error) {
+	h, err := b.c.Histories.History(ctx, f.Stream)
+	if err != nil {
+		return grants.Hold{}, err
+	}
+	s, err := grants.Fold(h)
+	if err != nil {
+		return grants.Hold{}, err
+	}
+	var newest grants.Hold
+	for _, hold := range s.Holds {
+		id := workflows.NoticeReady + "/" + string(hold.Approved.Grant) + "/" + string(f.Person)
+		if d, ok := s.Delivered[id]; ok && d.Place == f.Channel+"/"+f.TS {
+			return hold, nil
+		}
+		if hold.Approved.Request == "" {
+			newest = hold
+		}
+	}
+	if newest.Approved.Grant == "" {
+		return newest, workflows.ErrNoStream
+	}
+	return newest, nil
+}
+
+func (b *Bot) paintHome(ctx context.Context, f Surface) error {
+	id, err := b.c.Identity.Slack(ctx, f.Person)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		return b.c.Surfaces.Drop(ctx, f.ID)
+	}
+	view, err := b.home(ctx, f.Person)
+	if err != nil {
+		return fmt.Errorf("drawing a Home page: %w", err)
+	}
+	_, err = b.c.Slack.PublishHome(ctx, id, "", view)
+	return err
+}
+
+// thread writes what happened since into the thread below a card, a line for each decision. How far it came is kept after every line, so
+// that a job that runs again goes on where it stopped. A line of which Slack does not say whether it was posted counts as posted: the card
+// and the ledger tell the whole story, and a history that says things twice is believed less.
+func (b *Bot) thread(ctx context.Context, f Surface) error {
+	h, err := b.c.Histories.History(ctx, f.Stream)
+	if err != nil {
+		return err
+	}
+	written := 0
+	for _, r := range h {
+		if r.Seq <= f.Thread {
+			continue
+		}
+		l, ok := b.line(ctx, r)
+		if ok {
+			if written++; written > maxThread {
+				return nil
+			}
+			m := l.Render()
+			_, err := b.c.Slack.PostMessage(ctx, f.Channel, slack.Message{
+				Text: m.Text, Blocks: m.Blocks, ThreadTS: f.TS,
+				Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": fmt.Sprintf("%s#line/%d", f.Stream, r.Seq)}},
+			})
+			var amb *slack.Ambiguous
+			if err != nil && !errors.As(err, &amb) {
+				return err
+			}
+		} else if written == 0 {
+			continue // nothing to say yet: the mark moves with the next line
+		}
+		if err := b.c.Surfaces.Threaded(ctx, f.ID, r.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line puts one event into words, if it is one that people follow.
+func (b *Bot) line(ctx context.Context, r workflows.Record) (screens.Line, bool) {
+	l := screens.Line{At: r.At.UTC, By: b.person(ctx, r.Person)}
+	switch e := r.Event.(type) {
+	case workflows.VoteRecorded:
+		l.Did, l.Reason = fmt.Sprintf("approved stage %d", e.Stage+1), e.Reason
+		if e.Verdict == workflows.Deny {
+			l.Did = fmt.Sprintf("denied at stage %d", e.Stage+1)
+		}
+	case workflows.VoteTakenBack:
+		l.Did, l.Reason = fmt.Sprintf("took the approval of stage %d back", e.Stage+1), e.Why
+	case workflows.StageReminded:
+		l.Did = fmt.Sprintf("reminded those asked in stage %d", e.Stage+1)
+	case workflows.StageEscalated:
+		if len(e.Added) == 0 {
+			return l, false
+		}
+		l.Did = fmt.Sprintf("escalated stage %d: %d more people were asked", e.Stage+1, len(e.Added))
+	case workflows.Approved:
+		l.By, l.Did = screens.Person{}, "recorded the approval of the request"
+	case workflows.Withdrawn:
+		l.Did, l.Reason = "withdrew the request", e.Why
+	case workflows.TimedOut:
+		l.Did = "closed the request: it timed out, which is not a denial"
+	case workflows.Superseded:
+		l.By, l.Did = screens.Person{}, "closed the request as superseded: "+e.Why
+	case workflows.Failed:
+		l.Did = "could not make the access: " + e.Why
+	default:
+		return l, false
+	}
+	return l, true
+}

@@ -1,0 +1,86 @@
+package bot
+
+import (
+	"context"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack"
+)
+
+// handler acts on one interaction of a person.
+type handler func(context.Context, *call) (answer, error)
+
+// listener acts on an event; nobody waits for an answer.
+type listener func(context.Context, slack.Interaction) error
+
+// routes says what happens when somebody types, clicks, sends or when Slack tells us something. Only what stands here can change anything:
+// reactions, edits, messages and mentions have no row (R2, T12).
+type routes struct {
+	commands map[string]handler
+	actions  map[string]handler
+	forms    map[string]handler
+	events   map[string]listener
+}
+
+func (b *Bot) table() routes {
+	return routes{
+		commands: map[string]handler{
+			"/access":     b.access,
+			"/breakglass": b.breakglass,
+		},
+		actions: map[string]handler{
+			screens.ActApprove:  b.approve,
+			screens.ActDeny:     b.openDeny,
+			screens.ActRead:     b.openRead,
+			screens.ActMore:     b.more,
+			screens.ActWithdraw: b.withdraw,
+			screens.ActTakeBack: b.takeBack,
+			screens.ActDone:     b.done,
+			screens.ActRevoke:   b.openRevoke,
+			screens.ActReview:   b.openReview,
+			screens.ActForm:     b.openForm,
+			screens.ActPick:     b.picked,
+		},
+		forms: map[string]handler{
+			screens.CallForm:   b.submit,
+			screens.CallDeny:   b.deny,
+			screens.CallDecide: b.decide,
+			screens.CallRevoke: b.revoke,
+			screens.CallReview: b.closeReview,
+			screens.CallInvoke: b.invokeFilled,
+		},
+		events: map[string]listener{
+			"app_home_opened":         b.homeOpened,
+			"user_change":             b.userChanged,
+			"team_join":               b.userChanged,
+			"subteam_created":         b.groupsChanged,
+			"subteam_updated":         b.groupsChanged,
+			"subteam_members_changed": b.groupsChanged,
+			"channel_shared":          b.channelChanged,
+			"channel_unshared":        b.channelChanged,
+			"channel_archive":         b.channelChanged,
+			"channel_unarchive":       b.channelChanged,
+			"tokens_revoked":          b.tokensRevoked,
+			"app_uninstalled":         b.tokensRevoked,
+		},
+	}
+}
+
+func (r routes) find(in slack.Interaction) (handler, bool) {
+	var f handler
+	switch in.Kind {
+	case slack.KindCommand:
+		f = r.commands[in.Command]
+	case slack.KindBlockActions:
+		if len(in.Actions) == 1 {
+			f = r.actions[in.Actions[0].ActionID]
+		}
+	case slack.KindViewSubmission:
+		f = r.forms[in.CallbackID]
+	case slack.KindShortcut:
+		if in.CallbackID == screens.ActForm {
+			f = r.actions[screens.ActForm]
+		}
+	}
+	return f, f != nil
+}
