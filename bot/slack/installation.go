@@ -36,7 +36,7 @@ func (at Installation) check(in *Interaction, c claims) *Foreign {
 		return foreign("authorizations", "")
 	}
 	in.External = at.external(*in)
-	if at.fits(in.TeamID, in.EnterpriseID) {
+	if at.fits(in.TeamID, in.EnterpriseID) || at.orgEvent(*in, c) {
 		if v := in.View; v != nil && v.AppInstalledTeamID != "" && !at.fits(v.AppInstalledTeamID, in.EnterpriseID) {
 			return foreign("app_installed_team_id", v.AppInstalledTeamID)
 		}
@@ -66,6 +66,12 @@ func (at Installation) fits(team, enterprise string) bool {
 		return at.EnterpriseID != "" && (enterprise == at.EnterpriseID || enterprise == "" && at.owns(team))
 	}
 	return at.owns(team)
+}
+
+// orgEvent recognises events of an organisation-wide installation: they name the workspace they happened in, and the organisation only in
+// their authorizations.
+func (at Installation) orgEvent(in Interaction, c claims) bool {
+	return at.OrgWide && in.EnterpriseID == "" && !in.ExtShared && slices.Contains(c.enterprises, at.EnterpriseID)
 }
 
 // external says whether the actor's own workspace is another one. In a Grid a person's workspace may differ while the organisation is

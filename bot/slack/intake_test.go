@@ -308,9 +308,14 @@ func TestIntake_AnOutsiderIsMarked(t *testing.T) {
 
 func TestIntake_OrganisationWideInstallation(t *testing.T) {
 	t.Parallel()
-	raw := `{"type":"interactive","envelope_id":"e1","payload":{"type":"view_closed","team":null,"user":{"id":"W1","team_id":"T5"},"api_app_id":"A111","view":{"id":"V1","hash":"h",
-"app_installed_team_id":"T7"},"is_enterprise_install":true,"enterprise":{"id":%q}}}`
-	for enterprise, want := range map[string]int{"E111": 1, "E999": 0} {
+	closed := `{"type":"interactive","envelope_id":"e1","payload":{"type":"view_closed","team":null,"user":{"id":"W1","team_id":"T5"},"api_app_id":"A111","view":{"id":"V1","hash":"h",
+"app_installed_team_id":"T7"},"is_enterprise_install":true,"enterprise":{"id":"E111"}}}`
+	happened := `{"type":"events_api","envelope_id":"e1","payload":{"type":"event_callback","team_id":"T7","api_app_id":"A111","event_id":"Ev1","event":{"type":"app_home_opened","user":"W1"},
+"authorizations":[{"enterprise_id":"E111","team_id":null,"user_id":"U2","is_bot":true,"is_enterprise_install":true}]}}`
+	for frame, want := range map[string]int{
+		closed: 1, strings.Replace(closed, "E111", "E999", 1): 0, happened: 1, strings.Replace(happened, "E111", "E999", 1): 0,
+		strings.Replace(happened, `"is_enterprise_install":true`, `"is_enterprise_install":false`, 1): 0,
+	} {
 		bubble(t, func(t *testing.T) {
 			w := newWorld(t, func(w *world, o *slack.TransportOptions) {
 				in, err := slack.NewIntake(slack.IntakeOptions{
@@ -323,11 +328,11 @@ func TestIntake_OrganisationWideInstallation(t *testing.T) {
 			})
 			defer w.start()()
 			s := w.slack.socket()
-			s.send(fmt.Sprintf(raw, enterprise))
+			s.send(frame)
 			s.next(t)
 			synctest.Wait()
 			if len(w.seen()) != want {
-				t.Errorf("%s: handled %d, want %d", enterprise, len(w.seen()), want)
+				t.Errorf("%s: handled %d, want %d", frame, len(w.seen()), want)
 			}
 		})
 	}

@@ -1,13 +1,11 @@
 package slack_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -523,62 +521,6 @@ func TestTransport_OnlyTLSOrLoopback(t *testing.T) {
 		}
 		if strings.HasPrefix(address, "ws:") && slack.CheckSocketURL(address, false) == nil {
 			t.Errorf("%q was accepted outside tests", address)
-		}
-	}
-}
-
-// BenchmarkEnvelopeToAck measures one click from the socket to its acknowledgement on it, over real loopback TCP with an inbox in memory.
-func BenchmarkEnvelopeToAck(b *testing.B) {
-	f := &fakeSlack{t: b, joined: make(chan *fakeSocket, 10)}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/api/apps.connections.open", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"ok":true,"url":"ws://%s/link"}`, l.Addr())
-	})
-	mux.HandleFunc("/link", f.serveLink)
-	srv := &http.Server{Handler: mux}
-	go func() { _ = srv.Serve(l) }()
-	defer srv.Close()
-	intake, err := slack.NewIntake(slack.IntakeOptions{Inbox: &fakeInbox{}, Installation: home(), Handler: handlerFunc(
-		func(context.Context, slack.Interaction) (slack.Reply, error) { return slack.Reply{}, nil })})
-	if err != nil {
-		b.Fatal(err)
-	}
-	tr, err := slack.NewTransport(slack.TransportOptions{AppToken: "xapp-1-A111-test", APIURL: "http://" + l.Addr().String() + "/api", AllowLoopback: true, Connections: 1, Intake: intake})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan error, 1)
-	go func() { done <- tr.Run(ctx) }()
-	s := f.socket()
-	var frame bytes.Buffer
-	i := 0
-	for b.Loop() {
-		i++
-		frame.Reset()
-		frame.WriteString(click(fmt.Sprint("e", i), fmt.Sprint(i, ".0")))
-		s.send(frame.String())
-		if a := <-s.acks; a.ID == "" {
-			b.Fatal("no acknowledgement")
-		}
-	}
-	cancel()
-	if err := <-done; err != nil {
-		b.Fatal(err)
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	frame := submission("e", "V1", strings.Repeat("why ", 100))
-	raw := []byte(frame[strings.Index(frame, `"payload":`)+10 : len(frame)-1])
-	b.SetBytes(int64(len(raw)))
-	for b.Loop() {
-		if _, err := slack.Decode("interactive", raw); err != nil {
-			b.Fatal(err)
 		}
 	}
 }
