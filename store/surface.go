@@ -29,6 +29,7 @@ type Surface struct {
 	Pace    string             // pace key of its paint jobs
 	Wanted  int64              // rises when the stream moves
 	Painted int64              // the Wanted that stands there now
+	Thread  int64              // seq of the stream up to which the thread below a message was written
 }
 
 // SaveSurface keeps a surface that was just put up, and gives it its ID; the same place again moves it to the given stream. seq
@@ -46,12 +47,12 @@ func (s *Store) SaveSurface(ctx context.Context, f Surface, seq int64) (out Surf
 func (b *batch) saveSurface(f Surface, seq int64) (Surface, error) {
 	b.dirty = true
 	_, err := b.one(`
-		INSERT INTO surface (stream, place, channel, ts, person, pace, wanted, painted)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, 1)
+		INSERT INTO surface (stream, place, channel, ts, person, pace, wanted, painted, thread)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7)
 		ON CONFLICT (place, channel, ts, person) DO UPDATE
 		SET stream = excluded.stream, pace = excluded.pace
-		RETURNING id, wanted, painted`, []any{&f.ID, &f.Wanted, &f.Painted},
-		string(f.Stream), string(f.Place), f.Channel, f.TS, string(f.Person), f.Pace)
+		RETURNING id, wanted, painted, thread`, []any{&f.ID, &f.Wanted, &f.Painted, &f.Thread},
+		string(f.Stream), string(f.Place), f.Channel, f.TS, string(f.Person), f.Pace, f.Thread)
 	if err != nil {
 		return f, err
 	}
@@ -74,7 +75,7 @@ func (s *Store) SurfacesOf(ctx context.Context, stream workflows.StreamID) (out 
 
 func surfacesOf(q *query, stream workflows.StreamID) (out []Surface, err error) {
 	err = q.each(`
-		SELECT id, stream, place, channel, ts, person, pace, wanted, painted
+		SELECT id, stream, place, channel, ts, person, pace, wanted, painted, thread
 		FROM surface
 		WHERE stream = $1
 		ORDER BY id
@@ -88,7 +89,7 @@ func surfacesOf(q *query, stream workflows.StreamID) (out []Surface, err error) 
 }
 
 func scanSurface(scan func(...any) error) (f Surface, err error) {
-	err = scan(&f.ID, &f.Stream, &f.Place, &f.Channel, &f.TS, &f.Person, &f.Pace, &f.Wanted, &f.Painted)
+	err = scan(&f.ID, &f.Stream, &f.Place, &f.Channel, &f.TS, &f.Person, &f.Pace, &f.Wanted, &f.Painted, &f.Thread)
 	return f, err
 }
 
@@ -101,7 +102,7 @@ func (s *Store) Surface(ctx context.Context, key string) (f Surface, err error) 
 	}
 	found := false
 	err = s.reader(ctx).each(`
-		SELECT id, stream, place, channel, ts, person, pace, wanted, painted
+		SELECT id, stream, place, channel, ts, person, pace, wanted, painted, thread
 		FROM surface
 		WHERE id = $1`,
 		func(scan func(...any) error) (err error) {
@@ -121,6 +122,15 @@ func (s *Store) Painted(ctx context.Context, id, wanted int64) (err error) {
 	defer wrap(&err, "marking surface %d painted", id)
 	return s.do(ctx, func(b *batch) error {
 		_, err := b.write(`UPDATE surface SET painted = $1 WHERE id = $2 AND painted < $1 AND wanted >= $1`, wanted, id)
+		return err
+	})
+}
+
+// Threaded says that the thread below a surface was written up to this entry of its stream; it never goes back.
+func (s *Store) Threaded(ctx context.Context, id, seq int64) (err error) {
+	defer wrap(&err, "marking the thread of surface %d", id)
+	return s.do(ctx, func(b *batch) error {
+		_, err := b.write(`UPDATE surface SET thread = $1 WHERE id = $2 AND thread < $1`, seq, id)
 		return err
 	})
 }

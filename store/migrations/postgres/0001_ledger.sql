@@ -122,6 +122,7 @@ CREATE TABLE surface (
 	pace    TEXT   NOT NULL,
 	wanted  BIGINT NOT NULL,
 	painted BIGINT NOT NULL CHECK (painted <= wanted),
+	thread  BIGINT NOT NULL,
 	UNIQUE (place, channel, ts, person),
 	CHECK ((place = 'message') = (ts <> ''))
 );

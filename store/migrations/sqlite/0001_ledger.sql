@@ -124,6 +124,7 @@ CREATE TABLE surface (
 	pace    TEXT    NOT NULL,
 	wanted  INTEGER NOT NULL,
 	painted INTEGER NOT NULL CHECK (painted <= wanted),
+	thread  INTEGER NOT NULL,
 	UNIQUE (place, channel, ts, person),
 	CHECK ((place = 'message') = (ts <> ''))
 ) STRICT;
