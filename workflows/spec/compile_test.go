@@ -309,6 +309,10 @@ func TestCanonicalIsRFC8785(t *testing.T) {
 			rt.Fatalf("canonical form is\n%s %v, want\n%s", got, err, want)
 		}
 	})
+	far, err := spec.Canonical(map[string]any{"\ue000": 1, "\U0001f600": 2}) // bytes and UTF-16 order them differently
+	if want := "{\"\U0001f600\":2,\"\ue000\":1}"; err != nil || string(far) != want {
+		t.Errorf("canonical form is %q %v, want %q", far, err, want)
+	}
 	for _, bad := range []any{
 		map[string]any{"a": 1.5},
 		map[string]any{"a": nil},
@@ -355,5 +359,73 @@ func TestProblemsAreCountedBeyondAHundred(t *testing.T) {
 	}
 	if x := p.List[len(p.List)-1]; x.Line == 0 || x.Path == "" || !strings.HasPrefix(x.Where(), x.File+":") {
 		t.Errorf("problem is %+v", x)
+	}
+}
+
+// A workflow that uses every key, and the value it compiles to, written out: a key that is read and then forgotten
+// would show here.
+func TestEveryKeyOfAWorkflowIsCompiled(t *testing.T) {
+	t.Parallel()
+	f := org(t)
+	f["workflows/every.yaml"] = &fstest.MapFile{Data: []byte(`
+id: every
+title: Every key
+purpose: |
+  Two lines,
+  of text.
+kind: elevation
+owner: bob
+may_ask: {anyone: true, exclude: [erin]}
+for: [owned, self]
+grants: [pg-main/readonly]
+fields:
+  - {name: a, label: A, help: Help A, type: text, optional: true, pattern: "[a-z]+", max_length: 77}
+  - {name: b, label: B, type: choice, choices: [one, two]}
+longest: 2d
+usual: 90m
+reason_min: 0
+channel: "#every"
+seen_by: members
+stages:
+  - name: First
+    approvers: {people: [frida, erin@example.com], groups: [dba], chat_groups: ["@dba"], target_owner: true, identity_owner: true, manager: true, exclude: [dai]}
+    quorum: 3
+    remind: 10m
+    escalate: {after: 20m, approvers: {people: [alice]}}
+    timeout: 30m
+    repeat: true
+  - {name: Second, approvers: {chat_groups: ["@sec"]}, timeout: 1h}
+`)}
+	got := compiled(t, f).Workflows["every"].Workflow
+	want := workflows.Workflow{
+		ID: "every", Title: "Every key", Purpose: "Two lines,\nof text.", Kind: workflows.KindElevation, Owner: ids("bob"),
+		Ask: workflows.Selector{Anyone: true, Exclude: []workflows.PersonID{ids("erin")}}, For: []string{"owned", "self"},
+		Entitlements: []workflows.Entitlement{{
+			Target: "pg-main", ID: "readonly", TargetTitle: "Main database", Title: "Read the main database",
+			Description:  "Reads every table of the application, also personal data. Changes nothing.",
+			BusinessTask: "Answering support cases and finding faulty records.", Owner: ids("chandra"), Backup: ids("bob"),
+			Environment: "production", DataClass: "personal", ReviewDate: "2027-05-01", Connector: "postgres",
+			Params: map[string][]string{"role": {"cs_readonly"}}, Longest: 4 * 3600, Shared: true, Account: true,
+		}},
+		Fields: []workflows.Field{
+			{Name: "a", Label: "A", Help: "Help A", Type: "text", Optional: true, Pattern: "[a-z]+", MaxLen: 77},
+			{Name: "b", Label: "B", Type: "choice", Choices: []string{"one", "two"}},
+		},
+		Longest: 2 * 86400, Usual: 5400, Channel: "#every", SeenBy: "members",
+		Stages: []workflows.Stage{
+			{
+				Name: "First", Quorum: 3, Remind: 600, Timeout: 1800, Repeat: true,
+				Approvers: workflows.Selector{
+					People: []workflows.PersonID{ids("frida"), ids("erin")}, ChatGroups: []string{"@dba"}, TargetOwner: true, IdentityOwner: true,
+					Manager: true, Exclude: []workflows.PersonID{ids("dai")},
+					Groups: []workflows.Group{{Name: "dba", Members: []workflows.PersonID{ids("bob"), ids("chandra")}}},
+				},
+				Escalate: &workflows.Escalation{After: 1200, Approvers: workflows.Selector{People: []workflows.PersonID{ids("alice")}}},
+			},
+			{Name: "Second", Quorum: 1, Timeout: 3600, Approvers: workflows.Selector{ChatGroups: []string{"@sec"}}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("workflow (-want +got):\n%s", diff)
 	}
 }

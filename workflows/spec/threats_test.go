@@ -209,6 +209,7 @@ func TestThreat_T61_ConfusableIDsAreRefused(t *testing.T) {
 			"q\u0307\u0323":                  "U+0323", // marks out of order
 			"\u1e88\u0327":                   "",       // the lower mark stays apart: nothing composes with it
 			"\u015b\u0327":                   "U+0327", // here it would
+			"\u0ccb\u0327":                   "",       // two vowel signs in one, which no mark gets between
 			"ẹ\u0301":                        "",       // Yoruba: there is no one character for it
 			"\u0301 alone":                   "",
 			strings.Repeat("a\u0300", 2)[1:]: "U+0300",
