@@ -34,8 +34,8 @@ type Connector struct {
 	base *pgx.ConnConfig
 }
 
-// New reads the configuration; it does not connect.
-func New(cfg Config) (*Connector, error) {
+// Open reads the configuration; it does not connect.
+func Open(cfg Config) (*Connector, error) {
 	base, err := pgx.ParseConfig(cfg.DSN.Reveal())
 	if err != nil {
 		// The parser's error quotes parts of the string.
@@ -49,6 +49,9 @@ func New(cfg Config) (*Connector, error) {
 	base.OnNotice = nil
 	return &Connector{base: base}, nil
 }
+
+// Close has nothing to let go of; it is there so that every connector ends the same way.
+func (c *Connector) Close() error { return nil }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 

@@ -21,7 +21,7 @@ import (
 
 func connector(t testing.TB, s *server) *postgres.Connector {
 	t.Helper()
-	c, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret(s.dsn("bot", botPassword))})
+	c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.dsn("bot", botPassword))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestThreat_T44_Exercise(t *testing.T) {
 		round++
 		role := fmt.Sprintf("ex_reader_%d", round)
 		s.role(t, role)
-		c, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
+		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestThreat_T44_Exercise(t *testing.T) {
 func TestThreat_T44_CommandOnTheCard(t *testing.T) {
 	t.Parallel()
 	s := postgresql(t)
-	c, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
+	c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestMembershipIsGrantedOnceAndTakenBack(t *testing.T) {
 	if err != nil || len(sessions) != 1 || sessions[0].From != "" || !sessions[0].Since.IsZero() {
 		t.Fatalf("sessions: %+v, %v", sessions, err)
 	}
-	seeing, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret(s.dsn("m_seeing", userPassword))})
+	seeing, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.dsn("m_seeing", userPassword))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -407,7 +407,7 @@ func TestErrorsAreClassed(t *testing.T) {
 		"no server":      {"postgres://bot:canary-bot-password@127.0.0.1:" + closed + "/postgres", runbooks.Retry, "could not be reached"},
 		"no rights":      {s.dsn("e_weak", userPassword), runbooks.Broken, "CREATEROLE"},
 	} {
-		c, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret(x.dsn)})
+		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(x.dsn)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +417,7 @@ func TestErrorsAreClassed(t *testing.T) {
 			t.Errorf("%s: the error quotes the connection string: %v", name, err)
 		}
 	}
-	if _, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret("postgres://bot:canary@host:port/x")}); err == nil || strings.Contains(err.Error(), "canary") {
+	if _, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret("postgres://bot:canary@host:port/x")}); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a bad connection string: %v", err)
 	}
 }
@@ -446,7 +446,7 @@ func TestProbe(t *testing.T) {
 		"weak":     {s.dsn("p_weak", userPassword), []string{"cannot grant", "cannot end"}},
 		"shut out": {s.dsn("bot", "canary-wrong"), []string{"password"}},
 	} {
-		c, err := postgres.New(postgres.Config{DSN: runbooks.NewSecret(x.dsn)})
+		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(x.dsn)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -476,7 +476,7 @@ func TestThreat_T35_DSNStaysInside(t *testing.T) {
 	t.Parallel()
 	s := postgresql(t)
 	cfg := postgres.Config{DSN: runbooks.NewSecret(s.dsn("bot", botPassword))}
-	c, err := postgres.New(cfg)
+	c, err := postgres.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,14 +3,13 @@ package runbooktest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/workflows"
@@ -80,8 +79,8 @@ func exerciseDescribe(t *testing.T, s System) {
 	if !caps.EndsSessions && caps.RevokeLeaves == "" {
 		t.Error("open sessions go on, but nothing tells the reader of the card so")
 	}
-	if d := cmp.Diff(caps, s.Connector.Describe()); d != "" {
-		t.Errorf("Describe is not constant:\n%s", d)
+	if again := s.Connector.Describe(); !reflect.DeepEqual(caps, again) {
+		t.Errorf("Describe is not constant: %+v, then %+v", caps, again)
 	}
 }
 
@@ -106,9 +105,7 @@ func exerciseGrantTwice(t *testing.T, s System) {
 	g := s.Grant(1)
 	first := s.mustGrant(t, g)
 	second := s.mustGrant(t, g)
-	if d := cmp.Diff(first, second); d != "" {
-		t.Errorf("granting again answers something else (-first +second):\n%s", d)
-	}
+	wantSame(t, "granting again", first, second)
 	s.wantWorks(t, g, second, true)
 	s.mustRevoke(t, g)
 	s.settle(t)
@@ -121,9 +118,7 @@ func exerciseEnd(t *testing.T, s System) {
 	later := g.Clone()
 	later.End = g.End.Add(24 * time.Hour)
 	if r, err := s.Connector.Grant(t.Context(), later); err == nil {
-		if d := cmp.Diff(first, r); d != "" {
-			t.Errorf("the same grant with a later end answers something else (-first +later):\n%s", d)
-		}
+		wantSame(t, "granting again with a later end", first, r)
 	} else if runbooks.ClassOf(err) != runbooks.Refuse {
 		t.Errorf("the same grant with a later end: %v, want a refusal or the first receipt", err)
 	}
@@ -160,9 +155,7 @@ func exerciseCancelled(t *testing.T, s System) {
 	r := s.mustGrant(t, g)
 	s.wantPresence(t, g, runbooks.Present)
 	s.wantWorks(t, g, r, true)
-	if again := s.mustGrant(t, g); !cmp.Equal(r, again) {
-		t.Errorf("after calls that were cut short the receipt changes:\n%s", cmp.Diff(r, again))
-	}
+	wantSame(t, "granting again after calls that were cut short", r, s.mustGrant(t, g))
 	cutShort(t, func(ctx context.Context) error { _, err := s.Connector.Check(ctx, g); return err })
 	cutShort(t, func(ctx context.Context) error { _, err := s.Connector.Revoke(ctx, g); return err })
 	s.mustRevoke(t, g)
@@ -205,8 +198,8 @@ func exerciseConcurrent(t *testing.T, s System) {
 	}
 	r := s.mustGrant(t, g)
 	for i := range callers {
-		if errs[i] == nil && !cmp.Equal(r, receipts[i]) {
-			t.Errorf("caller %d has another receipt:\n%s", i, cmp.Diff(r, receipts[i]))
+		if errs[i] == nil {
+			wantSame(t, fmt.Sprintf("caller %d", i), r, receipts[i])
 		}
 	}
 	for i := range callers {
@@ -358,6 +351,13 @@ func checkReceipt(t *testing.T, r runbooks.Receipt) {
 		if runbooks.Redact(text, 1<<20) != text {
 			t.Errorf("%q looks like a secret", text)
 		}
+	}
+}
+
+func wantSame(t *testing.T, what string, want, got runbooks.Receipt) {
+	t.Helper()
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("%s answers another receipt:\n%+v\nthe first one was\n%+v", what, got, want)
 	}
 }
 

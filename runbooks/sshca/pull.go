@@ -41,6 +41,23 @@ type PullResult struct {
 	Warning   string // something to look at, though the list is in place
 }
 
+// String is the result in words, one line.
+func (r PullResult) String() string {
+	words := fmt.Sprintf("version %d with %d revoked certificates", r.Version, r.Serials)
+	if r.Changed {
+		words = "new list in place: " + words
+	} else {
+		words = "nothing new: " + words
+	}
+	if !r.Confirmed {
+		words += "; the bot did not record that this host has it"
+	}
+	if r.Warning != "" {
+		words += "; " + r.Warning
+	}
+	return words
+}
+
 // Pull fetches the list once with the defaults; caPub and host may be empty.
 func Pull(ctx context.Context, url, out string, caPub ssh.PublicKey, host string) (PullResult, error) {
 	return (&Puller{URL: url, Out: out, CA: caPub, Host: host}).Pull(ctx)

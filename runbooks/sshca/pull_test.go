@@ -195,8 +195,9 @@ func TestPullReplacesACorruptFile(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "krl")
 	write(t, out, []byte("garbage"))
 	got := r.pull(t, "web-1", out)
-	if !got.Changed || !got.Confirmed || got.Warning == "" {
-		t.Errorf("%+v", got)
+	want := "new list in place: version 0 with 0 revoked certificates; the list that was in place could not be used (reading a revocation list: cut short)"
+	if !got.Changed || !got.Confirmed || got.String() != want {
+		t.Errorf("%+v: %s", got, got)
 	}
 }
 
