@@ -345,7 +345,7 @@ func (b *batch) expireLeases() error {
 		leaseTime.Microseconds(), b.s.owner); err != nil {
 		return err
 	}
-	n, err := b.exec(`UPDATE job SET leased = 0, lease_owner = '', lease_end = 0, due = CASE WHEN due_wanted < 1 THEN 1 ELSE due_wanted END WHERE leased = 1 AND lease_end < lease_now()`)
+	n, err := b.exec(`UPDATE job SET leased = 0, lease_owner = '', lease_end = 0, attempts = attempts + 1, due = CASE WHEN due_wanted < 1 THEN 1 ELSE due_wanted END WHERE leased = 1 AND lease_end < lease_now()`)
 	if n > 0 {
 		b.noteDue(1)
 	}
