@@ -1,6 +1,9 @@
 package library_test
 
 import (
+	"io/fs"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -34,5 +37,35 @@ func TestTheStartLoadsWithoutAProblem(t *testing.T) {
 	}
 	if k := p.Workflows["runbook-approval"].Workflow.Kind; k != workflows.KindPreapprove {
 		t.Errorf("runbook-approval is of kind %q", k)
+	}
+}
+
+// Somebody who has never seen these files learns every key from them: each key of the reference stands in a file of
+// its kind, as a key or in a comment.
+func TestTheStartExplainsEveryKey(t *testing.T) {
+	t.Parallel()
+	for section := range strings.SplitSeq(spec.Reference(), "\n## ") {
+		pattern, _, _ := strings.Cut(section, "\n")
+		if strings.HasPrefix(pattern, "#") || strings.HasPrefix(pattern, "runbooks/") {
+			continue
+		}
+		names, err := fs.Glob(library.FS(), pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no file of the kind %s (%v)", pattern, err)
+		}
+		var text strings.Builder
+		for _, n := range names {
+			b, err := fs.ReadFile(library.FS(), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.Write(b)
+		}
+		for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(section, -1) {
+			key := m[1][strings.LastIndexByte(m[1], '.')+1:]
+			if !regexp.MustCompile(`\b` + key + `\b`).MatchString(text.String()) {
+				t.Errorf("%s: key %q is nowhere explained", pattern, m[1])
+			}
+		}
 	}
 }

@@ -133,10 +133,10 @@ func selectorShape() shape {
 		key{"anyone", false, flag(), "Everybody in people.yaml; only in may_ask."},
 		key{"people", false, listOf(maxMembers, personRef()), "Keys of people, or their e-mail addresses."},
 		key{"groups", false, listOf(maxGroups, ident()), "Names of groups in people.yaml."},
-		key{"chat_groups", false, listOf(maxGroups, chatGroup()), "User groups of Slack, asked when needed."},
-		key{"target_owner", false, flag(), "Owner and backup of the target that is asked for."},
-		key{"identity_owner", false, flag(), "Owner and backup of the non-human identity that it is for."},
-		key{"manager", false, flag(), "Manager of who asks."},
+		key{"chat_groups", false, listOf(maxGroups, chatGroup()), "User groups of Slack, asked when needed; not in runbooks, which must work when the chat is down."},
+		key{"target_owner", false, flag(), "Owner and backup of the target that is asked for; only among approvers."},
+		key{"identity_owner", false, flag(), "Owner and backup of the non-human identity that it is for; only among approvers."},
+		key{"manager", false, flag(), "Manager of who asks; only among approvers."},
 		key{"exclude", false, listOf(maxMembers, personRef()), "Keys of people who are never among them."},
 	)
 }
