@@ -329,9 +329,10 @@ func (s *Store) leaseEnd(leased bool) int64 {
 	return time.Now().Add(leaseTime).UnixMicro()
 }
 
-// resetLeases gives up every lease a former process on this file held.
+// resetLeases gives up every lease a former process on this file held. What was leased may have run and died before it was recorded: that
+// counts as an attempt, so that a sender looks for its message before it sends it again.
 func (b *batch) resetLeases() error {
-	n, err := b.exec(`UPDATE job SET leased = 0, lease_owner = '', lease_end = 0, due = CASE WHEN due_wanted < 1 THEN 1 ELSE due_wanted END WHERE leased = 1`)
+	n, err := b.exec(`UPDATE job SET leased = 0, lease_owner = '', lease_end = 0, attempts = attempts + 1, due = CASE WHEN due_wanted < 1 THEN 1 ELSE due_wanted END WHERE leased = 1`)
 	if n > 0 {
 		b.dirty = true
 	}
