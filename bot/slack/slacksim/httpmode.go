@@ -108,6 +108,23 @@ func (w *Workspace) postOnce(ctx context.Context, e envelope) (json.RawMessage, 
 	return asPayload(answer), nil
 }
 
+// VerifyURL does what Slack does when an administrator enters the request URL: a signed challenge that must come back.
+func (w *Workspace) VerifyURL(ctx context.Context) error {
+	w.mu.Lock()
+	challenge := w.freshHex(32)
+	w.mu.Unlock()
+	answer, err := w.postOnce(ctx, envelope{kind: "events_api", payload: Object{
+		"token": w.cfg.App.VerifyToken, "challenge": challenge, "type": "url_verification",
+	}})
+	if err != nil {
+		return fmt.Errorf("verifying the request URL: %w", err)
+	}
+	if !bytes.Contains(answer, []byte(challenge)) {
+		return fmt.Errorf("verifying the request URL: %w: the challenge did not come back", ErrBadResponse)
+	}
+	return nil
+}
+
 // asPayload reads an HTTP answer as an acknowledgement payload: JSON, or the plain text a command may answer with.
 func asPayload(answer []byte) json.RawMessage {
 	trimmed := bytes.TrimSpace(answer)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,12 +82,12 @@ func TestHTTPModeIsSignedAndAnswered(t *testing.T) {
 
 func TestHTTPModeFailures(t *testing.T) {
 	t.Parallel()
-	status, noRetry := http.StatusInternalServerError, false
+	var noRetry atomic.Bool
 	address, got := listen(t, "s", func(_ received, rw http.ResponseWriter) {
-		if noRetry {
+		if noRetry.Load() {
 			rw.Header().Set("X-Slack-No-Retry", "1")
 		}
-		rw.WriteHeader(status)
+		rw.WriteHeader(http.StatusInternalServerError)
 	})
 	f := start(t, func(c *slacksim.Config) {
 		c.RequestURL, c.EventRetries = address, []time.Duration{0, 0, 0}
@@ -103,12 +104,30 @@ func TestHTTPModeFailures(t *testing.T) {
 		}
 	}
 	f.until(func() bool { return f.SocketStats().AbandonedEvent == 1 })
-	noRetry = true
+	noRetry.Store(true)
 	f.OpenHome(t.Context(), "ann")
 	<-got
 	f.until(func() bool { return f.SocketStats().PendingEvents == 0 })
 	if len(got) != 0 {
 		t.Error("X-Slack-No-Retry was not heeded")
+	}
+}
+
+func TestTheRequestURLIsVerified(t *testing.T) {
+	t.Parallel()
+	var silent atomic.Bool
+	address, _ := listen(t, "s", func(r received, rw http.ResponseWriter) {
+		if !silent.Load() {
+			_, _ = io.WriteString(rw, r.body)
+		}
+	})
+	f := start(t, func(c *slacksim.Config) { c.RequestURL = address })
+	if err := f.VerifyURL(t.Context()); err != nil {
+		t.Error(err)
+	}
+	silent.Store(true)
+	if err := f.VerifyURL(t.Context()); !errors.Is(err, slacksim.ErrBadResponse) {
+		t.Errorf("a lost challenge: %v", err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -16,16 +15,17 @@ func (w *Workspace) stableID(prefix, name string) string {
 	return prefix + "0" + base32.StdEncoding.EncodeToString(sum[:])[:9]
 }
 
-// freshID is a new id, different on every call and repeatable by seed. The lock is held.
+// freshID is a new id, different on every call, and repeatable by seed and the clock's start. The start is part of it because an app
+// that remembers envelope and event ids must not take those of the next run for repetitions. The lock is held.
 func (w *Workspace) freshID(prefix string) string {
 	w.serial++
-	return w.stableID(prefix, "fresh "+strconv.FormatUint(w.serial, 10))
+	return w.stableID(prefix, fmt.Sprintf("fresh %d %d", w.epoch, w.serial))
 }
 
 // freshHex is a new opaque string in the manner of Slack's hashes and tickets. The lock is held.
 func (w *Workspace) freshHex(n int) string {
 	w.serial++
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d hex %d", w.cfg.Seed, w.serial))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d hex %d %d", w.cfg.Seed, w.epoch, w.serial))
 	return hex.EncodeToString(sum[:])[:n]
 }
 

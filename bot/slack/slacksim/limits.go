@@ -72,8 +72,9 @@ const (
 	maxUploadBytes    = 1 << 20
 	maxPendingEvents  = 4096 // events waiting for an acknowledgement or a retry
 	maxOutbound       = 4096 // envelopes queued to one connection; a client that never reads loses the connection
-	maxSubscribers    = 64   // browser pages listening
+	maxSubscribers    = 64   // browser pages listening at once
 	maxHeldFaults     = 1000
+	maxPageMessages   = 300 // the page shows the latest of a channel
 	defaultPage       = 100
 	maxPage           = 1000
 

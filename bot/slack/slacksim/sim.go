@@ -270,6 +270,11 @@ func (w *Workspace) serveChanges(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "streaming is not possible here", http.StatusNotImplemented)
 		return
 	}
+	if !w.subscribe(1) {
+		http.Error(rw, "too many pages are listening", http.StatusServiceUnavailable)
+		return
+	}
+	defer w.subscribe(-1)
 	rw.Header().Set("Content-Type", "text/event-stream")
 	rw.Header().Set("Cache-Control", "no-store")
 	idle := time.NewTicker(httpIdle)
@@ -296,6 +301,17 @@ func (w *Workspace) serveChanges(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// subscribe counts listening pages and reports whether there is room for one more.
+func (w *Workspace) subscribe(n int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n > 0 && w.listeners >= maxSubscribers {
+		return false
+	}
+	w.listeners += n
+	return true
 }
 
 // serveState is everything the page shows to one user who looks at one place.
@@ -375,7 +391,11 @@ func (w *Workspace) describeChannel(c *channel, me *User) Object {
 // describeMessages lists what one user sees: the messages of a channel, or of one thread, with what only they see between them.
 func (c *channel) describeMessages(user, thread string) []Object {
 	out := []Object{}
-	for _, m := range append(slices.Clone(c.messages), c.ephemeral[user]...) {
+	recent := c.messages
+	if thread == "" {
+		recent = recent[max(0, len(recent)-maxPageMessages):]
+	}
+	for _, m := range slices.Concat(recent, c.ephemeral[user]) {
 		inThread := m.ThreadTS != "" && m.ThreadTS != m.TS
 		if thread == "" && inThread && !m.Broadcast {
 			continue

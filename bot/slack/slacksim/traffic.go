@@ -40,14 +40,16 @@ func (w *Workspace) recordLocked(r Record) {
 	r.At = w.now()
 	t := &w.traffic
 	t.list, t.bytes = append(t.list, r), t.bytes+r.size()
+	if len(t.list) <= maxTraffic && t.bytes <= maxTrafficBytes {
+		return
+	}
+	// An eighth more than needed goes, so that the copy is made once in many records.
 	drop := 0
-	for len(t.list)-drop > maxTraffic || (t.bytes > maxTrafficBytes && drop < len(t.list)-1) {
+	for drop < len(t.list)-1 && (len(t.list)-drop > maxTraffic*7/8 || t.bytes > maxTrafficBytes*7/8) {
 		t.bytes -= t.list[drop].size()
 		drop++
 	}
-	if drop > 0 {
-		t.list = slices.Clone(t.list[drop:])
-	}
+	t.list = slices.Clone(t.list[drop:])
 }
 
 // Traffic returns the latest exchanges, oldest first.

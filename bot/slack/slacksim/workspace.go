@@ -150,6 +150,7 @@ type Workspace struct {
 	mu        sync.Mutex
 	rng       *rand.Rand
 	base      string
+	epoch     int64 // the clock when the workspace began
 	serial    uint64
 	lastTS    int64
 	users     []*User
@@ -173,6 +174,8 @@ type Workspace struct {
 	traffic traffic
 	changed chan struct{}
 	rev     uint64
+
+	listeners int // pages
 }
 
 // New builds a workspace from its seed. Nothing listens until Handler is served.
@@ -180,7 +183,7 @@ func New(cfg Config) (*Workspace, error) {
 	cfg = withDefaults(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Workspace{
-		cfg: cfg, rules: newRules(), ctx: ctx, cancel: cancel, base: cfg.BaseURL,
+		cfg: cfg, epoch: cfg.Clock().UnixNano(), rules: newRules(), ctx: ctx, cancel: cancel, base: cfg.BaseURL,
 		rng:      rand.New(rand.NewPCG(cfg.Seed, 0x51ac)),
 		channels: map[string]*channel{}, homes: map[string]*view{}, stacks: map[string][]*view{},
 		triggers: map[string]*trigger{}, responses: map[string]*response{}, uploads: map[string]*upload{},

@@ -363,5 +363,6 @@ function toast(text) {
 setTheme(query.get("theme") || stored("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 document.addEventListener("click", (ev) => document.querySelectorAll("details[open]").forEach((d) => { if (!d.contains(ev.target)) d.open = false; }));
 document.addEventListener("keydown", (ev) => { if (ev.key === "Escape") document.querySelectorAll("details[open]").forEach((d) => { d.open = false; }); });
-setInterval(() => state && paint(), 15000);
-refresh().then(() => { listen(); if (ui.at === "home") openHome(); });
+if (query.get("live") !== "0") setInterval(() => state && paint(), 15000);
+// live=0 is for tools that wait until the page is quiet, which a page that listens never is.
+refresh().then(() => { if (query.get("live") !== "0") listen(); if (ui.at === "home") openHome(); });
