@@ -1,0 +1,57 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+// describeFolder says what a good folder holds, so that a reader sees that it was understood.
+func describeFolder(p proc, dir string, folder *spec.Folder) error {
+	c, err := folder.Compile(func(key string) workflows.PersonID { return workflows.PersonID("p_" + key) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "%s is good: %d people, %d targets, %d workflows, %d runbooks, %d non-human identities.\n\n",
+		dir, len(c.People), len(c.Targets), len(c.Workflows), len(c.Runbooks), len(c.Identities))
+	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "WORKFLOW\tGRANTS\tSTAGES\tLONGEST\tPOLICY")
+	list := make([]spec.Policy, 0, len(c.Workflows))
+	for _, x := range c.Workflows {
+		list = append(list, x)
+	}
+	slices.SortFunc(list, func(a, b spec.Policy) int { return cmp.Compare(a.Workflow.ID, b.Workflow.ID) })
+	for _, x := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Workflow.ID, grantsWords(x.Workflow), stagesWords(x.Workflow), x.Workflow.Longest, shortHash(x.Hash))
+	}
+	return w.Flush()
+}
+
+func grantsWords(w workflows.Workflow) string {
+	if w.Kind == workflows.KindPreapprove {
+		return "approval of runbooks"
+	}
+	var out []string
+	for _, e := range w.Entitlements {
+		out = append(out, e.Name())
+	}
+	return strings.Join(out, ", ")
+}
+
+func stagesWords(w workflows.Workflow) string {
+	var out []string
+	for _, s := range w.Stages {
+		out = append(out, fmt.Sprintf("%s (%d)", s.Name, s.Quorum))
+	}
+	return strings.Join(out, " > ")
+}
+
+func shortHash(h workflows.DocHash) string {
+	_, hex, _ := strings.Cut(string(h), ":")
+	return hex[:min(12, len(hex))]
+}

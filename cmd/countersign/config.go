@@ -1,0 +1,297 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store/ledger"
+)
+
+// Config is what the environment says. Every variable begins with COUNTERSIGN_; one that is not listed here is an error, so
+// that a misspelled one is never silently ignored. A secret may be given by the name of a file that holds it.
+type Config struct {
+	Config       string `envconfig:"CONFIG" desc:"folder with people.yaml, roles.yaml, targets/, workflows/, runbooks/" example:"/etc/countersign"`
+	Data         string `envconfig:"DATA" desc:"folder for the database, the keys and the witness file; mode 0700" example:"/var/lib/countersign"`
+	Database     string `envconfig:"DATABASE" secret:"url" desc:"where the ledger lives: empty for SQLite in the data folder, or postgres://…" example:""`
+	LedgerOrigin string `envconfig:"LEDGER_ORIGIN" desc:"name of the ledger, fixed for ever at the first start: a domain you control and a path" example:"example.com/countersign/main"`
+	Witness      string `envconfig:"WITNESS" desc:"file that every signed head is written to, best on another disk; empty: witness.log in the data folder" example:""`
+	Listen       string `envconfig:"LISTEN" default:"127.0.0.1:8484" desc:"address for health, metrics and the lists that hosts pull" example:"127.0.0.1:8484"`
+	PublicURL    string `envconfig:"PUBLIC_URL" desc:"address under which hosts and people reach LISTEN, if it is not the same" example:""`
+	SlackBot     string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…" example:"xoxb-…"`
+	SlackApp     string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
+	SlackAPI     string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
+	LogLevel     string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
+	LogFormat    string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
+	DemoClock    string `envconfig:"DEMO_CLOCK" desc:"file with an offset that moves product time; only for ledgers under demo.invalid/" example:""`
+}
+
+const prefix = "COUNTERSIGN"
+
+// loadConfig reads the environment strictly.
+func loadConfig(env []string) (Config, error) {
+	var c Config
+	vars, err := environment(env)
+	if err != nil {
+		return c, err
+	}
+	v := reflect.ValueOf(&c).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := prefix + "_" + f.Tag.Get("envconfig")
+		value, ok := vars[name]
+		if !ok {
+			value = f.Tag.Get("default")
+		}
+		if path := vars[name+"_FILE"]; path != "" && f.Tag.Get("secret") != "" {
+			if ok {
+				return c, fmt.Errorf("%s and %s_FILE are both set: use one", name, name)
+			}
+			if value, err = readSecret(path); err != nil {
+				return c, fmt.Errorf("%s_FILE: %w", name, err)
+			}
+		}
+		v.Field(i).SetString(value)
+	}
+	return c, nil
+}
+
+// environment keeps our variables and refuses those nobody reads. envconfig gathers the names from the struct tags.
+func environment(env []string) (map[string]string, error) {
+	known := map[string]bool{}
+	if err := eachVariable(func(name string, secret bool) {
+		known[name] = true
+		if secret {
+			known[name+"_FILE"] = true
+		}
+	}); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, prefix+"_") {
+			continue
+		}
+		if !known[name] {
+			err := fmt.Errorf("environment variable %s is not known", name)
+			if near := nearest(name, slices.Collect(keysOf(known))); near != "" {
+				return nil, hint(err, "did you mean %s?", near)
+			}
+			return nil, hint(err, "countersign config -example lists them all")
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func eachVariable(f func(name string, secret bool)) error {
+	var c Config
+	var buf bytes.Buffer
+	// envconfig is the authority on how a field becomes a variable name.
+	if err := envconfig.Usagef(prefix, &c, &buf, "{{range .}}{{usage_key .}}\n{{end}}"); err != nil {
+		return fmt.Errorf("listing the settings: %w", err)
+	}
+	t := reflect.TypeFor[Config]()
+	for i, name := range strings.Fields(buf.String()) {
+		f(name, t.Field(i).Tag.Get("secret") != "")
+	}
+	return nil
+}
+
+func keysOf(m map[string]bool) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+const maxSecret = 64 << 10 // bytes of a secret file; a key or a token is far smaller
+
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxSecret {
+		return "", fmt.Errorf("%s is larger than %d bytes: not a secret", path, maxSecret)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
+
+// demo tells whether the ledger is one that may run on a clock that moves.
+func (c Config) demo() bool { return strings.HasPrefix(c.LedgerOrigin, "demo.invalid/") }
+
+// checkServe says what serve needs and does not have.
+func (c Config) checkServe() error {
+	var errs []error
+	need := func(value, name, what string) {
+		if value == "" {
+			errs = append(errs, fmt.Errorf("%s_%s is needed: %s", prefix, name, what))
+		}
+	}
+	need(c.Config, "CONFIG", "the folder with people, targets and workflows (countersign init writes one)")
+	need(c.Data, "DATA", "the folder for the ledger and its keys")
+	need(c.LedgerOrigin, "LEDGER_ORIGIN", "the name of the ledger, such as example.com/countersign/main")
+	need(c.SlackBot, "SLACK_BOT_TOKEN", "the bot token of the Slack app")
+	need(c.SlackApp, "SLACK_APP_TOKEN", "the app-level token of the Slack app")
+	if c.LedgerOrigin != "" {
+		if err := ledger.CheckOrigin(c.LedgerOrigin); err != nil {
+			errs = append(errs, fmt.Errorf("%s_LEDGER_ORIGIN: %w", prefix, err))
+		}
+	}
+	errs = append(errs, c.checkTokens()...)
+	if c.DemoClock != "" && !c.demo() {
+		errs = append(errs, fmt.Errorf("%s_DEMO_CLOCK is only for ledgers under demo.invalid/: nobody may move a real ledger's clock", prefix))
+	}
+	if c.SlackAPI != "" && !loopbackURL(c.SlackAPI) {
+		errs = append(errs, fmt.Errorf("%s_SLACK_API_URL may only name this machine: the tokens would go anywhere else", prefix))
+	}
+	if err := c.checkLog(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkTokens() []error {
+	var errs []error
+	if c.SlackBot != "" && !strings.HasPrefix(c.SlackBot, "xoxb-") {
+		errs = append(errs, fmt.Errorf("%s_SLACK_BOT_TOKEN does not start with xoxb-: it is another kind of token", prefix))
+	}
+	if c.SlackApp != "" && !strings.HasPrefix(c.SlackApp, "xapp-") {
+		errs = append(errs, fmt.Errorf("%s_SLACK_APP_TOKEN does not start with xapp-: it is another kind of token", prefix))
+	}
+	return errs
+}
+
+func (c Config) checkLog() error {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		return fmt.Errorf("%s_LOG_LEVEL is %q: want debug, info, warn or error", prefix, c.LogLevel)
+	}
+	if c.LogFormat != "json" && c.LogFormat != "text" {
+		return fmt.Errorf("%s_LOG_FORMAT is %q: want json or text", prefix, c.LogFormat)
+	}
+	return nil
+}
+
+func loopbackURL(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// logger writes structured lines for operators. Secrets never reach it: they travel as runbooks.Secret or not at all.
+func (c Config) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
+	if c.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, opts))
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+const maxLogValue = 4096 // bytes of one logged value
+
+// redact is the last net under the log: whatever looks like a secret does not get out.
+func redact(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(runbooks.Redact(v, maxLogValue))
+	case error:
+		a.Value = slog.StringValue(runbooks.Redact(v.Error(), maxLogValue))
+	}
+	return a
+}
+
+func (c Config) keysDir() string    { return filepath.Join(c.Data, "keys") }
+func (c Config) socketPath() string { return filepath.Join(c.Data, "control.sock") }
+
+// publicURL is where hosts reach the lists.
+func (c Config) publicURL() string {
+	if c.PublicURL != "" {
+		return strings.TrimRight(c.PublicURL, "/")
+	}
+	return "http://" + c.Listen
+}
+
+func configCommand(_ context.Context, p proc) error {
+	fs := p.flags("config", "[-example]")
+	example := fs.Bool("example", false, "print a documented example instead")
+	if err := p.parse(fs, 0, 0); err != nil {
+		return err
+	}
+	if *example {
+		return printExample(p.out)
+	}
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return err
+	}
+	return printConfig(p.out, c)
+}
+
+func printExample(w io.Writer) error {
+	t := reflect.TypeFor[Config]()
+	fmt.Fprint(w, "# Countersign reads its settings from the environment. A secret may also be given as NAME_FILE, the name of a file\n# that holds it.\n")
+	i := 0
+	return eachVariable(func(name string, secret bool) {
+		f := t.Field(i)
+		i++
+		fmt.Fprintf(w, "\n# %s\n", f.Tag.Get("desc"))
+		if d := f.Tag.Get("default"); d != "" {
+			fmt.Fprintf(w, "# default: %s\n", d)
+		}
+		if secret {
+			fmt.Fprintf(w, "# or: %s_FILE=/run/secrets/…\n", name)
+		}
+		fmt.Fprintf(w, "%s=%s\n", name, f.Tag.Get("example"))
+	})
+}
+
+func printConfig(out io.Writer, c Config) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	v, t, i := reflect.ValueOf(c), reflect.TypeFor[Config](), 0
+	err := eachVariable(func(name string, secret bool) {
+		value := v.Field(i).String()
+		if value != "" && secret {
+			value = "[set]"
+		}
+		if value == "" {
+			value = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", name, value, t.Field(i).Tag.Get("desc"))
+		i++
+	})
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/postgres"
+	"github.com/countersign-bot/countersign/runbooks/sshca"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+// connectorNames are the kinds of target that this program can drive; a configuration that names another is refused.
+func connectorNames() []string { return []string{"postgres", "sshca"} }
+
+// connectors are the targets of a configuration, each by its id, and what they serve to hosts.
+type connectors struct {
+	byTarget map[string]runbooks.Connector
+	ssh      *sshca.Connector // nil when no target uses it
+	close    []func() error
+}
+
+func openConnectors(c Config, keys *keyring, clock jobs.Clock, targets []spec.Target) (*connectors, error) {
+	out := &connectors{byTarget: map[string]runbooks.Connector{}}
+	for _, t := range targets {
+		con, err := out.open(c, keys, clock, t)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("target %q: %w", t.ID, err), out.Close())
+		}
+		out.byTarget[string(t.ID)] = con
+	}
+	return out, nil
+}
+
+func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Target) (runbooks.Connector, error) {
+	switch t.Connector {
+	case "sshca":
+		if o.ssh != nil {
+			return o.ssh, nil
+		}
+		seed, err := keys.seed(keySSHCA)
+		if err != nil {
+			return nil, err
+		}
+		o.ssh, err = sshca.Open(sshca.Config{Seed: seed, Dir: filepath.Join(c.Data, "sshca"), Now: wall(clock), Hosts: words(t.Settings["hosts"])})
+		if err != nil {
+			return nil, err
+		}
+		o.close = append(o.close, o.ssh.Close)
+		return o.ssh, nil
+	case "postgres":
+		dsn, err := settingSecret(t.Settings, "dsn")
+		if err != nil {
+			return nil, err
+		}
+		con, err := postgres.Open(postgres.Config{DSN: dsn})
+		if err != nil {
+			return nil, err
+		}
+		o.close = append(o.close, con.Close)
+		return con, nil
+	}
+	return nil, fmt.Errorf("there is no connector %q", t.Connector)
+}
+
+// settingSecret reads a secret of a target from the file or the environment variable that the target's settings name.
+func settingSecret(settings map[string]string, name string) (runbooks.Secret, error) {
+	file, env := settings[name+"_file"], settings[name+"_env"]
+	switch {
+	case file != "" && env != "", file == "" && env == "":
+		return runbooks.Secret{}, fmt.Errorf("settings need either %s_file or %s_env", name, name)
+	case env != "":
+		v, ok := os.LookupEnv(env)
+		if !ok || v == "" {
+			return runbooks.Secret{}, fmt.Errorf("environment variable %s, named by %s_env, is not set", env, name)
+		}
+		return runbooks.NewSecret(v), nil
+	}
+	v, err := readSecret(file)
+	if err != nil {
+		return runbooks.Secret{}, fmt.Errorf("%s_file: %w", name, err)
+	}
+	return runbooks.NewSecret(v), nil
+}
+
+func words(s string) []string {
+	return slices.DeleteFunc(strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }), func(w string) bool { return w == "" })
+}
+
+// Close lets every target go.
+func (o *connectors) Close() error {
+	var errs []error
+	for _, f := range slices.Backward(o.close) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// routes adds what hosts pull.
+func (o *connectors) routes(mux *http.ServeMux) {
+	if o.ssh != nil {
+		mux.Handle(sshca.PathKRL, o.ssh.Handler())
+		mux.Handle(sshca.PathCA, o.ssh.Handler())
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/countersign-bot/countersign/store/jobs"
+)
+
+// The control socket is a Unix socket in the data folder, mode 0600: whoever can open it runs as the bot already.
+
+type control struct {
+	reload  func(context.Context) error
+	clock   jobs.Clock
+	publish func(context.Context) (string, error)
+}
+
+const maxControlBody = 4096 // bytes: the bodies are one number at most
+
+func (c control) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, c.reload(r.Context()))
+	})
+	mux.HandleFunc("POST /checkpoint", func(w http.ResponseWriter, r *http.Request) {
+		note, err := c.publish(r.Context())
+		if err != nil {
+			answer(w, err)
+			return
+		}
+		io.WriteString(w, note)
+	})
+	mux.HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
+		clock, ok := c.clock.(*demoClock)
+		if !ok {
+			answer(w, errors.New("this ledger runs on real time, which nobody moves"))
+			return
+		}
+		answer(w, clock.reload())
+	})
+	return http.MaxBytesHandler(mux, maxControlBody)
+}
+
+func answer(w http.ResponseWriter, err error) {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+}
+
+// listenControl takes the socket over from a process that is gone: the ledger's lock already says that we are alone.
+func listenControl(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("clearing the control socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("closing the control socket to others: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// callControl asks the running bot for something.
+func callControl(ctx context.Context, socket, path string) (string, error) {
+	client := http.Client{
+		Timeout: 30 * time.Second,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control"+path, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", hint(fmt.Errorf("no bot answers on %s", socket), "is countersign serve running with this data folder, and may you open the socket?")
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return "", fmt.Errorf("reading the bot's answer: %w", err)
+	}
+	if res.StatusCode >= 300 {
+		return "", errors.New(strings.TrimSpace(string(body)))
+	}
+	return string(body), nil
+}
+
+func reloadCommand(ctx context.Context, p proc) error {
+	if err := p.parse(p.flags("reload", ""), 0, 0); err != nil {
+		return err
+	}
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return err
+	}
+	if c.Data == "" {
+		return hint(errors.New("no data folder is named"), "set %s_DATA to that of the running bot", prefix)
+	}
+	if _, err := callControl(ctx, c.socketPath(), "/reload"); err != nil {
+		return fmt.Errorf("the old configuration stays in force: %w", err)
+	}
+	fmt.Fprintln(p.err, "The new configuration is in force.")
+	return nil
+}
+
+func healthCommand(ctx context.Context, p proc) error {
+	fs := p.flags("health", "[-json]")
+	asJSON := fs.Bool("json", false, "print the answer as JSON")
+	if err := p.parse(fs, 0, 0); err != nil {
+		return err
+	}
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(c.Listen)+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return hint(fmt.Errorf("no bot answers on %s", c.Listen), "is countersign serve running?")
+	}
+	defer res.Body.Close()
+	var h healthReport
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&h); err != nil {
+		return fmt.Errorf("reading the bot's answer: %w", err)
+	}
+	if *asJSON {
+		if err := json.NewEncoder(p.out).Encode(h); err != nil {
+			return err
+		}
+	} else {
+		h.print(p.out)
+	}
+	if !h.Ready {
+		return errors.New("not ready")
+	}
+	return nil
+}
+
+// dialable turns a listening address into one that can be called.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// effects joins the jobs of grants to the connectors: record, then act, then record.
+type effects struct {
+	desk   *desk.Desk
+	runner *runbooks.Runner
+	log    *slog.Logger
+}
+
+// retryStart bounds how long a target that cannot make an access is tried again before the request has failed.
+const retryStart = 15 * time.Minute
+
+// start makes the access of an approved grant.
+func (e effects) start(ctx context.Context, j jobs.Job) error {
+	hold, due, err := e.desk.Due(ctx, j.Stream, j.Kind, workflows.GrantID(j.Key))
+	if err != nil || !due {
+		return err
+	}
+	cause := desk.Cause(j.Cause())
+	why, err := e.desk.MayStart(ctx, hold)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return e.desk.GrantFailed(ctx, cause, j.Stream, hold, why)
+	}
+	receipt, err := e.runner.Start(ctx, connectorOf(hold), grantOf(hold))
+	if err == nil {
+		return e.desk.GrantStarted(ctx, cause, j.Stream, startedOf(hold, receipt))
+	}
+	return e.startFailed(ctx, cause, j, hold, err)
+}
+
+func (e effects) startFailed(ctx context.Context, cause desk.Cause, j jobs.Job, hold grants.Hold, err error) error {
+	var classed *runbooks.Error
+	if !errors.As(err, &classed) || ctx.Err() != nil {
+		return err
+	}
+	if classed.Class == runbooks.Refuse {
+		return e.desk.GrantFailed(ctx, cause, j.Stream, hold, "The target refused: "+classed.Text)
+	}
+	if rec := e.desk.GrantAttempt(ctx, j.Stream, attemptOf(hold, "start", classed)); rec != nil {
+		return rec
+	}
+	if j.Attempts > 0 && j.Attempts >= int(retryStart/time.Minute)+6 {
+		return e.desk.GrantFailed(ctx, cause, j.Stream, hold, "The target could not be reached: "+classed.Text)
+	}
+	return fmt.Errorf("making access %s: %w", j.Key, err)
+}
+
+// revoke takes access back. It is never given up: every error brings the job again.
+func (e effects) revoke(ctx context.Context, j jobs.Job) error {
+	hold, due, err := e.desk.Due(ctx, j.Stream, j.Kind, workflows.GrantID(j.Key))
+	if err != nil || !due {
+		return err
+	}
+	receipt, presence, err := e.runner.Stop(ctx, connectorOf(hold), grantOf(hold))
+	if err != nil {
+		var classed *runbooks.Error
+		if errors.As(err, &classed) {
+			err = errors.Join(err, e.desk.GrantAttempt(ctx, j.Stream, attemptOf(hold, "revoke", classed)))
+		}
+		return fmt.Errorf("revoking access %s: %w", j.Key, err)
+	}
+	return e.desk.GrantRevoked(ctx, desk.Cause(j.Cause()), j.Stream, grants.Revoked{
+		Grant: hold.Approved.Grant, Presence: string(presence), Facts: receipt.Facts, Leaves: e.leaves(hold),
+	})
+}
+
+// verify asks again whether an unconfirmed revocation has taken hold; it asks for as long as it takes.
+func (e effects) verify(ctx context.Context, j jobs.Job) error {
+	hold, due, err := e.desk.Due(ctx, j.Stream, j.Kind, workflows.GrantID(j.Key))
+	if err != nil || !due {
+		return err
+	}
+	presence, err := e.runner.Read(ctx, connectorOf(hold), grantOf(hold))
+	if presence != runbooks.Absent {
+		return &jobs.RetryAfter{D: verifyEvery, Why: fmt.Sprintf("the revocation of %s is not confirmed yet: %v", j.Key, err)}
+	}
+	return e.desk.GrantVerified(ctx, desk.Cause(j.Cause()), j.Stream, hold.Approved.Grant)
+}
+
+const verifyEvery = 5 * time.Second // a host pulls its list about once a minute
+
+func (e effects) leaves(h grants.Hold) string {
+	c, ok := e.runner.Connector(connectorOf(h))
+	if !ok {
+		return ""
+	}
+	return c.Describe().RevokeLeaves
+}
+
+// connectorOf is the name under which a grant's target is wired: each target has its own.
+func connectorOf(h grants.Hold) string { return string(h.Approved.Target) }
+
+// grantOf is the order a connector gets. Its start is when the grant was approved: a retry makes the same thing.
+func grantOf(h grants.Hold) runbooks.Grant {
+	a := h.Approved
+	return runbooks.Grant{
+		ID: a.Grant, Request: a.Request, Identity: a.Identity, Holder: a.Holder, Account: a.Account, Target: a.Target,
+		Entitlement: a.Entitlement, Params: a.Params, Fields: a.Fields, Start: h.At.UTC.Time(), End: a.EndsAt.Time(),
+	}
+}
+
+func startedOf(h grants.Hold, r runbooks.Receipt) grants.Started {
+	use, err := json.Marshal(r.Use)
+	if err != nil {
+		use = nil // a Use is strings and maps of strings: it always encodes
+	}
+	return grants.Started{Grant: h.Approved.Grant, Ref: r.Ref, Facts: r.Facts, Personal: r.Personal, Use: string(use)}
+}
+
+func attemptOf(h grants.Hold, op string, err *runbooks.Error) grants.AttemptFailed {
+	return grants.AttemptFailed{Grant: h.Approved.Grant, Op: op, Class: err.Class.String(), Text: err.Text}
+}

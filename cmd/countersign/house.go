@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/store/ledger"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/reviews"
+)
+
+// eventKinds are the events of all rooms, for decoding.
+func eventKinds() []workflows.EventKind {
+	return slices.Concat(
+		workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), reviews.EventKinds(),
+		incidents.EventKinds(), identities.EventKinds(),
+	)
+}
+
+// clockOf is product time: the machine's, or the demo's that jumps.
+func clockOf(c Config) (jobs.Clock, error) {
+	if c.DemoClock == "" {
+		return newRealClock(), nil
+	}
+	return newDemoClock(c.DemoClock)
+}
+
+// storeConfig is how serve and the ledger commands open the ledger.
+func storeConfig(c Config, clock jobs.Clock, key ledger.Key, log *slog.Logger) store.Config {
+	return store.Config{
+		DSN: c.Database, Dir: c.Data, WitnessPath: c.Witness, Kinds: eventKinds(), Clock: clock, Key: key,
+		Virtual: c.DemoClock != "", Version: version(), Log: log,
+	}
+}
+
+// clockIDs makes time-ordered random ids: ten characters of milliseconds, sixteen of randomness, in the alphabet of
+// Crockford's base 32, as ULID does.
+type clockIDs struct{ clock jobs.Clock }
+
+const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// New implements desk.IDs.
+func (i clockIDs) New(prefix string) string {
+	var r [16]byte
+	rand.Read(r[:]) // never fails: crypto/rand ends the program instead
+	ms := uint64(i.clock.Now().Wall.UnixMilli())
+	var b [26]byte
+	for k := range 10 {
+		b[9-k] = crockford[ms&31]
+		ms >>= 5
+	}
+	for k := range 16 {
+		b[10+k] = crockford[r[k]&31]
+	}
+	return prefix + string(b[:])
+}
+
+// Nonce implements desk.IDs.
+func (clockIDs) Nonce() string {
+	var r [16]byte
+	rand.Read(r[:])
+	return hex.EncodeToString(r[:])
+}
+
+// openHealthy opens the ledger for writing. The error says whether it is one that leaves revoking as the only thing to do.
+func openHealthy(ctx context.Context, c Config, clock jobs.Clock, key ledger.Key, log *slog.Logger) (*store.Store, bool, error) {
+	cfg := storeConfig(c, clock, key, log)
+	cfg.Instance, _ = os.Hostname()
+	if cfg.Instance == "" {
+		cfg.Instance = "countersign"
+	}
+	s, err := store.Open(ctx, cfg)
+	if err == nil {
+		return s, false, nil
+	}
+	var rollback *ledger.RollbackError
+	var fork *ledger.ForkError
+	failed := errors.Is(err, store.ErrDamaged) || errors.As(err, &rollback) || errors.As(err, &fork)
+	return nil, failed, err
+}
+
+// reloader reads the configuration folder again and puts it in force as a whole, or not at all.
+type reloader struct {
+	mu    sync.Mutex
+	cfg   Config
+	store *store.Store
+	desk  *desk.Desk
+	log   *slog.Logger
+	after func(*desk.Policy)
+}
+
+func (r *reloader) reload(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	folder, err := readFolder(r.cfg.Config)
+	if err != nil {
+		return err
+	}
+	policy, _, err := compile(ctx, r.store, folder)
+	if err != nil {
+		return err
+	}
+	if err := r.desk.Load(ctx, policy); err != nil {
+		return err
+	}
+	if r.after != nil {
+		r.after(policy)
+	}
+	r.log.Info("configuration loaded", "workflows", len(policy.Workflows), "people", len(policy.People))
+	return nil
+}
+
+// runner joins every target to its connector.
+func newRunner(c *connectors, log *slog.Logger) *runbooks.Runner {
+	return runbooks.NewRunner(c.byTarget, log)
+}
+
+// waitAll waits for goroutines, at most as long as a stop may take.
+func waitAll(wg *sync.WaitGroup, most time.Duration) error {
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(most):
+		return fmt.Errorf("something did not stop within %v", most)
+	}
+}

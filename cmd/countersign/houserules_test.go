@@ -1,0 +1,312 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/countersign-bot/countersign"
+
+// root is the folder of go.mod.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = root(t)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// walls says, for each room, which rooms of ours and which modules of others it may import. A pattern ending in /* stands for
+// everything below. The first matching row counts. What is not here may not be imported: a new arrow is a decision.
+var walls = []struct {
+	room   string
+	ours   []string
+	others []string
+}{
+	{"cmd/countersign", []string{"*"}, []string{"github.com/kelseyhightower/envconfig", "github.com/prometheus/client_golang/*", "golang.org/x/crypto/ssh", "golang.org/x/mod/sumdb/note"}},
+	{"bot/slack/slacksim", nil, []string{"github.com/gorilla/websocket"}},
+	{"bot/slack", nil, []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"}},
+	{"bot/screens", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents"}, []string{"github.com/slack-go/slack"}},
+	{"bot", []string{"workflows", "workflows/*", "bot/screens", "bot/slack"}, []string{"github.com/slack-go/slack"}},
+	{"workflows", nil, nil},
+	{"workflows/grants", []string{"workflows"}, nil},
+	{"workflows/identities", []string{"workflows"}, nil},
+	{"workflows/reviews", []string{"workflows"}, nil},
+	{"workflows/incidents", []string{"workflows"}, nil},
+	{"workflows/spec", []string{"workflows", "workflows/incidents"}, []string{"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/*", "github.com/robfig/cron/v3"}},
+	{"workflows/calendar", []string{"workflows"}, []string{"github.com/robfig/cron/v3"}},
+	{"workflows/library", nil, nil},
+	{"workflows/storytest", []string{"workflows", "workflows/*"}, nil},
+	{"workflows/desk", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents", "workflows/calendar"}, nil},
+	{"store/ledger", nil, []string{"golang.org/x/mod/*"}},
+	{"store/jobs", []string{"workflows"}, []string{"github.com/robfig/cron/v3"}},
+	{"store/storetest/pgtest", nil, nil},
+	{"store/storetest", []string{"store", "store/*", "workflows"}, []string{"github.com/google/go-cmp/*", "pgregory.net/rapid", "golang.org/x/mod/*"}},
+	{"store", []string{"workflows", "store/ledger", "store/jobs", "store/migrations"}, []string{"modernc.org/sqlite", "modernc.org/sqlite/*", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/*", "golang.org/x/mod/sumdb/note"}},
+	{"store/migrations", nil, nil},
+	{"runbooks/runbooktest", []string{"runbooks", "workflows"}, nil},
+	{"runbooks/library", nil, nil},
+	{"runbooks/sshca", []string{"runbooks", "workflows"}, []string{"golang.org/x/crypto/ssh"}},
+	{"runbooks/postgres", []string{"runbooks", "workflows"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*"}},
+	{"runbooks", []string{"workflows"}, []string{"github.com/yuin/goldmark", "github.com/yuin/goldmark/*"}},
+}
+
+func matches(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		below, all := strings.CutSuffix(p, "*")
+		return p == path || (all && strings.HasPrefix(path, below))
+	})
+}
+
+func TestImportWalls(t *testing.T) {
+	list := packages(t)
+	if len(list) < 15 {
+		t.Fatalf("go list found %d packages: the walls would hold nothing", len(list))
+	}
+	for _, p := range list {
+		room := strings.TrimPrefix(p.ImportPath, module+"/")
+		i := slices.IndexFunc(walls, func(w struct {
+			room   string
+			ours   []string
+			others []string
+		}) bool {
+			return w.room == room
+		})
+		if i < 0 {
+			t.Errorf("room %q has no row in walls: say what it may import", room)
+			continue
+		}
+		for _, imp := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imp, module+"/")
+			switch {
+			case isOurs && !matches(walls[i].ours, ours):
+				t.Errorf("%s imports %s: a wall stands there", room, ours)
+			case !isOurs && strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") && !matches(walls[i].others, imp):
+				t.Errorf("%s imports %s: that module is not for this room", room, imp)
+			}
+		}
+	}
+}
+
+func TestTopLevelFolders(t *testing.T) {
+	allowed := []string{"cmd", "bot", "workflows", "store", "runbooks", "testdata", "go.mod", "go.sum", "Dockerfile", "README.md", "LICENSE", "CHANGELOG.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md"}
+	out, err := git(t, "ls-files")
+	if err != nil {
+		t.Skipf("not a git checkout: %v", err)
+	}
+	seen := map[string]bool{}
+	for f := range strings.Lines(out) {
+		top, _, _ := strings.Cut(strings.TrimSpace(f), "/")
+		if !seen[top] && !strings.HasPrefix(top, ".") && !slices.Contains(allowed, top) {
+			t.Errorf("%s stands at the top level: the owner fixed what may", top)
+		}
+		seen[top] = true
+	}
+}
+
+func git(t *testing.T, args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = root(t)
+	out, err := cmd.Output()
+	return string(out), err
+}
+
+// goFiles calls f for each Go file of the project.
+func goFiles(t *testing.T, f func(path, text string)) {
+	t.Helper()
+	top := root(t)
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata") && path != top {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			rel, _ := filepath.Rel(top, path)
+			f(rel, string(b))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFault_F15_NobodyOpensTheDatabaseFiles holds that no code of ours opens the database file itself: closing it would drop
+// SQLite's locks under the driver.
+func TestFault_F15_NobodyOpensTheDatabaseFiles(t *testing.T) {
+	open := regexp.MustCompile(`os\.(Open|OpenFile|ReadFile|Create)\([^)]*(\.db"|dbPath|DSN|-wal|-shm)`)
+	seen := 0
+	goFiles(t, func(path, text string) {
+		seen++
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		if m := open.FindString(text); m != "" {
+			t.Errorf("%s: %s", path, m)
+		}
+	})
+	if seen < 50 {
+		t.Fatalf("looked at %d files only", seen)
+	}
+	if !open.MatchString(`os.Open(dir + "/countersign.db")`) {
+		t.Error("the pattern finds nothing")
+	}
+}
+
+func TestNoInitAndNoSleepingTests(t *testing.T) {
+	goFiles(t, func(path, text string) {
+		if strings.Contains(text, "\nfunc init() {") {
+			t.Errorf("%s has an init function", path)
+		}
+	})
+}
+
+// rowTest is a test named for a row of the requirements, threats or faults.
+var rowTest = regexp.MustCompile(`(?m)^func (Test(Req|Threat|Fault)_([RTF][0-9]+)[A-Za-z0-9_]*)\(`)
+
+// TestRows holds testdata/rows.tsv: every row is there once, names tests that exist or the capability that will bring them, and no
+// row's test is missing from it.
+func TestRows(t *testing.T) {
+	found := map[string][]string{}
+	goFiles(t, func(path, text string) {
+		for _, m := range rowTest.FindAllStringSubmatch(text, -1) {
+			found[m[3]] = append(found[m[3]], m[1])
+		}
+	})
+	f, err := os.Open(filepath.Join(root(t), "testdata", "rows.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	listed := map[string]bool{}
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		if sc.Text() == "" || strings.HasPrefix(sc.Text(), "#") {
+			continue
+		}
+		cols := strings.Split(sc.Text(), "\t")
+		if len(cols) != 3 {
+			t.Errorf("%q: want row, state, tests or capability", sc.Text())
+			continue
+		}
+		row, state, what := cols[0], cols[1], cols[2]
+		if listed[row] {
+			t.Errorf("%s stands twice", row)
+		}
+		listed[row] = true
+		checkRow(t, row, state, what, found[row])
+	}
+	for _, kind := range []struct {
+		letter string
+		width  int
+		last   int
+	}{{"R", 1, 112}, {"T", 2, 62}, {"F", 2, 40}} {
+		for i := 1; i <= kind.last; i++ {
+			if row := fmt.Sprintf("%s%0*d", kind.letter, kind.width, i); !listed[row] {
+				t.Errorf("%s is missing", row)
+			}
+		}
+	}
+}
+
+func checkRow(t *testing.T, row, state, what string, found []string) {
+	t.Helper()
+	switch state {
+	case "tested", "part":
+		names := strings.Split(what, " ")
+		for _, n := range names {
+			if !slices.Contains(found, n) {
+				t.Errorf("%s names %s, which does not exist", row, n)
+			}
+		}
+		for _, n := range found {
+			if !slices.Contains(names, n) {
+				t.Errorf("%s does not name its test %s", row, n)
+			}
+		}
+	case "later":
+		if what == "" {
+			t.Errorf("%s: which capability will bring it?", row)
+		}
+		if len(found) > 0 {
+			t.Errorf("%s is listed as later and has %v", row, found)
+		}
+	default:
+		t.Errorf("%s: state %q is neither tested, part nor later", row, state)
+	}
+}
+
+// TestNumbers prints the figures of the house's shape, so that drift is seen; it fails for none of them.
+func TestNumbers(t *testing.T) {
+	code, tests, largest, name := map[string]int{}, map[string]int{}, 0, ""
+	goFiles(t, func(path, text string) {
+		n := strings.Count(text, "\n")
+		dir := filepath.Dir(path)
+		if strings.HasSuffix(path, "_test.go") {
+			tests[dir] += n
+			return
+		}
+		code[dir] += n
+		if n > largest {
+			largest, name = n, path
+		}
+	})
+	t.Logf("largest file: %s, %d lines", name, largest)
+	all, allTests := 0, 0
+	for dir, n := range code {
+		all, allTests = all+n, allTests+tests[dir]
+		t.Logf("%-28s %5d lines, %5d of tests", dir, n, tests[dir])
+	}
+	t.Logf("all: %d lines, %d of tests (%.2f)", all, allTests, float64(allTests)/float64(max(1, all)))
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/countersign-bot/countersign/store/ledger"
+)
+
+// The keys of an installation: one file each, never derived from each other, so that one can be replaced or lost alone.
+const (
+	keyLedger  = "ledger"     // signs the heads of the ledger
+	keySSHCA   = "sshca"      // signs SSH certificates and lists
+	keyButtons = "button-mac" // marks the buttons that we made
+)
+
+// keyring gives the keys of a data folder, and makes those that do not exist while the folder is new.
+type keyring struct {
+	dir  string
+	made []string // keys that were made now
+}
+
+// openKeys opens DATA/keys. A folder or file that others can read is refused.
+func openKeys(dir string) (*keyring, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the keys folder: %w", err)
+	}
+	if err := private(dir); err != nil {
+		return nil, err
+	}
+	return &keyring{dir: dir}, nil
+}
+
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("looking at %s: %w", path, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		want := "600"
+		if info.IsDir() {
+			want = "700"
+		}
+		return hint(fmt.Errorf("%s can be read by others (mode %o)", path, info.Mode().Perm()), "chmod %s %s", want, path)
+	}
+	return nil
+}
+
+// seed gives 32 random bytes that stay the same from the first call on.
+func (k *keyring) seed(name string) ([]byte, error) {
+	text, err := k.load(name, func() (string, error) {
+		b := make([]byte, 32)
+		if _, err := rand.Read(b); err != nil {
+			return "", err
+		}
+		return hex.EncodeToString(b) + "\n", nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(b) != 32 {
+		return nil, fmt.Errorf("key %s is not 32 bytes in hex", filepath.Join(k.dir, name))
+	}
+	return b, nil
+}
+
+// ledger gives the ledger's signing key, made for this origin at the first start.
+func (k *keyring) ledger(origin string) (ledger.Key, error) {
+	text, err := k.load(keyLedger, func() (string, error) {
+		key, err := ledger.GenerateKey(rand.Reader, origin)
+		return string(key.KeyFile()), err
+	})
+	if err != nil {
+		return ledger.Key{}, err
+	}
+	key, err := ledger.ParseKeyFile([]byte(text))
+	if err != nil {
+		return key, fmt.Errorf("reading key %s: %w", filepath.Join(k.dir, keyLedger), err)
+	}
+	if key.Origin() != origin {
+		return key, hint(fmt.Errorf("the key in %s signs for %q, not for %q", k.dir, key.Origin(), origin),
+			"a ledger keeps its name for ever: set %s_LEDGER_ORIGIN=%s, or use another data folder", prefix, key.Origin())
+	}
+	return key, nil
+}
+
+func (k *keyring) load(name string, make func() (string, error)) (string, error) {
+	path := filepath.Join(k.dir, name)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return string(b), private(path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading key %s: %w", path, err)
+	}
+	if k.missing() {
+		return "", hint(fmt.Errorf("key %s is missing although the ledger exists", path), "put it back from your backup: a new key would silently make a new signer")
+	}
+	text, err := make()
+	if err != nil {
+		return "", fmt.Errorf("making key %s: %w", path, err)
+	}
+	if err := writeKey(path, text); err != nil {
+		return "", fmt.Errorf("writing key %s: %w", path, err)
+	}
+	k.made = append(k.made, name)
+	return text, nil
+}
+
+// missing tells whether keys may no longer be made: the folder already has a ledger and its key.
+func (k *keyring) missing() bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(k.dir), "countersign.db"))
+	return err == nil && len(k.made) == 0
+}
+
+// writeKey writes a file that is either whole or not there.
+func writeKey(path, text string) error {
+	tmp, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = tmp.WriteString(text)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if e := tmp.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func keysCommand(_ context.Context, p proc) error {
+	fs := p.flags("keys", "list")
+	if err := p.parse(fs, 1, 1); err != nil {
+		return err
+	}
+	if fs.Arg(0) != "list" {
+		return usageError{fmt.Sprintf("there is no verb %q", fs.Arg(0))}
+	}
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return err
+	}
+	if c.Data == "" {
+		return hint(errors.New("no data folder is named"), "set %s_DATA", prefix)
+	}
+	return listKeys(p, c)
+}
+
+func listKeys(p proc, c Config) error {
+	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "KEY\tWHAT IT DOES\tSTATE")
+	for _, k := range []struct{ name, what string }{
+		{keyLedger, "signs the heads of the ledger"},
+		{keySSHCA, "signs SSH certificates and the lists of revoked ones"},
+		{keyButtons, "marks the buttons that the bot made"},
+	} {
+		state := "not made yet"
+		path := filepath.Join(c.keysDir(), k.name)
+		if info, err := os.Stat(path); err == nil {
+			state = "since " + info.ModTime().UTC().Format("2006-01-02 15:04 UTC")
+			if err := private(path); err != nil {
+				state = "readable by others: chmod 600 " + path
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", k.name, k.what, state)
+	}
+	return w.Flush()
+}

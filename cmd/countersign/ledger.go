@@ -1,0 +1,380 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/ledger"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+)
+
+// ledgerCommand reads the ledger beside a running bot, or without one: it takes no lock and changes nothing.
+func ledgerCommand(ctx context.Context, p proc) error {
+	if len(p.args) == 0 {
+		return usageError{"a verb is missing: verify, show or head"}
+	}
+	verb := p.args[0]
+	p.args = p.args[1:]
+	switch verb {
+	case "verify":
+		return ledgerVerify(ctx, p)
+	case "show":
+		return ledgerShow(ctx, p)
+	case "head":
+		return ledgerHead(ctx, p)
+	case "-h", "-help", "--help":
+		fmt.Fprintln(p.out, "usage: countersign ledger verify|show|head; each with -h says more")
+		return nil
+	}
+	return usageError{fmt.Sprintf("there is no verb %q: verify, show or head", verb)}
+}
+
+// openToRead opens the ledger that the environment or -data names.
+func openToRead(ctx context.Context, p proc, data string) (*store.Store, error) {
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return nil, err
+	}
+	if data != "" {
+		c.Data = data
+	}
+	if c.Data == "" {
+		return nil, hint(errors.New("no data folder is named"), "set %s_DATA or give -data DIR", prefix)
+	}
+	key, err := readLedgerKey(c)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	s, err := store.OpenReadOnly(ctx, storeConfig(c, newRealClock(), key, log))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, hint(err, "is %s the data folder of a bot that has been started once?", c.Data)
+	}
+	return s, err
+}
+
+// readLedgerKey reads the key that signs, if this process may: its public part pins the signatures. Without it the ledger's own
+// word for its key is used, and the report says so.
+func readLedgerKey(c Config) (ledger.Key, error) {
+	b, err := os.ReadFile(filepath.Join(c.keysDir(), keyLedger))
+	if err != nil {
+		return ledger.Key{}, nil
+	}
+	key, err := ledger.ParseKeyFile(b)
+	if err != nil {
+		return key, fmt.Errorf("reading the ledger's key: %w", err)
+	}
+	return key, nil
+}
+
+func ledgerVerify(ctx context.Context, p proc) error {
+	flags := p.flags("ledger verify", "[-data DIR] [-anchor FILE] [-json]")
+	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
+	anchor := flags.String("anchor", "", "file with a signed head that was kept elsewhere, such as one copied from the audit channel")
+	asJSON := flags.Bool("json", false, "print the report as JSON")
+	if err := p.parse(flags, 0, 0); err != nil {
+		return err
+	}
+	anchors, err := readAnchor(*anchor)
+	if err != nil {
+		return err
+	}
+	s, err := openToRead(ctx, p, *data)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	report, err := s.Verify(ctx, anchors...)
+	if err != nil {
+		return err
+	}
+	replay, err := replayAll(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := printReport(p.out, report, replay, *asJSON); err != nil {
+		return err
+	}
+	if !report.OK || len(replay.Problems) > 0 {
+		return brokenError{errors.New("the ledger does not verify")}
+	}
+	return nil
+}
+
+// readAnchor reads a signed head that somebody kept.
+func readAnchor(file string) ([]ledger.Anchor, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the anchor: %w", err)
+	}
+	body, _, _ := strings.Cut(string(b), "\n\n")
+	c, err := ledger.ParseCheckpoint(body + "\n")
+	if err != nil {
+		return nil, hint(fmt.Errorf("reading the anchor %s: %w", file, err), "copy the whole head: its name, its size, its root, an empty line and the signatures")
+	}
+	return []ledger.Anchor{{Size: c.Size, Root: c.Root, Note: string(b), From: file}}, nil
+}
+
+// replayed is what folding every stream again found.
+type replayed struct {
+	Streams  int      `json:"streams"`
+	Requests int      `json:"requests"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+const (
+	replayStep    = 2000 // entries read at once
+	replayTrouble = 50   // problems named
+)
+
+// replayAll folds every stream through the engine (which refuses an approval without its quorum) and compares the lists that
+// people read with what the fold says they must be.
+func replayAll(ctx context.Context, s *store.Store) (replayed, error) {
+	var out replayed
+	seen := map[workflows.StreamID]bool{}
+	head, err := s.Head(ctx)
+	if err != nil {
+		return out, err
+	}
+	for from := int64(0); from < head.Size; from += replayStep {
+		records, err := s.Entries(ctx, from, min(from+replayStep, head.Size))
+		if err != nil {
+			return out, err
+		}
+		for _, r := range records {
+			if !seen[r.Stream] {
+				seen[r.Stream] = true
+				if err := out.stream(ctx, s, r.Stream); err != nil {
+					return out, err
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+func (r *replayed) stream(ctx context.Context, s *store.Store, stream workflows.StreamID) error {
+	r.Streams++
+	if stream.Kind() == workflows.KindRequest {
+		r.Requests++
+	}
+	h, err := s.History(ctx, stream)
+	if err != nil {
+		return err
+	}
+	o, err := desk.Outstanding(stream, h)
+	if err != nil {
+		r.say("%s: its entries do not follow from each other: %v", stream, err)
+		return nil
+	}
+	lists, err := s.Listings(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if !sameLists(lists, o.Lists) {
+		r.say("%s: the lists that people read differ from what its entries say", stream)
+	}
+	return nil
+}
+
+func (r *replayed) say(format string, args ...any) {
+	if len(r.Problems) < replayTrouble {
+		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+func sameLists(a, b []workflows.Listing) bool {
+	order := func(x, y workflows.Listing) int {
+		return cmp.Or(cmp.Compare(x.List, y.List), cmp.Compare(x.Member, y.Member))
+	}
+	a, b = slices.SortedFunc(slices.Values(a), order), slices.SortedFunc(slices.Values(b), order)
+	return slices.Equal(a, b)
+}
+
+func printReport(w io.Writer, r ledger.Report, replay replayed, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(struct {
+			ledger.Report
+			Replay replayed `json:"replay"`
+		}{r, replay})
+	}
+	if err := r.WriteText(w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "replayed      %d streams, %d of them requests, through the engine\n", replay.Streams, replay.Requests)
+	for _, p := range replay.Problems {
+		fmt.Fprintf(w, "  WRONG: %s\n", p)
+	}
+	return nil
+}
+
+func ledgerHead(ctx context.Context, p proc) error {
+	flags := p.flags("ledger head", "[-data DIR]")
+	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
+	if err := p.parse(flags, 0, 0); err != nil {
+		return err
+	}
+	s, err := openToRead(ctx, p, *data)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	h, err := s.Head(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = p.out.Write(h.Note)
+	return err
+}
+
+func ledgerShow(ctx context.Context, p proc) error {
+	flags := p.flags("ledger show", "[-data DIR] [-last N] [-stream STREAM] [-zone ZONE] [-json]")
+	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
+	last := flags.Int("last", 50, "how many of the newest entries; 0 for all")
+	stream := flags.String("stream", "", "only this stream, such as request/r_…")
+	zone := flags.String("zone", "UTC", "time zone of the times that are shown")
+	asJSON := flags.Bool("json", false, "one JSON object per line")
+	if err := p.parse(flags, 0, 0); err != nil {
+		return err
+	}
+	loc, err := time.LoadLocation(*zone)
+	if err != nil {
+		return hint(fmt.Errorf("there is no time zone %q", *zone), "names look like Europe/Berlin")
+	}
+	s, err := openToRead(ctx, p, *data)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	show := showText(p.out, loc)
+	if *asJSON {
+		show = showJSON(p.out)
+	}
+	if *stream != "" {
+		h, err := s.History(ctx, workflows.StreamID(*stream))
+		if err != nil {
+			return err
+		}
+		if len(h) == 0 {
+			return hint(fmt.Errorf("there is no stream %q", *stream), "countersign ledger show lists the newest entries with their streams")
+		}
+		return errors.Join(each(h, show), show(nil))
+	}
+	return showRange(ctx, s, *last, show)
+}
+
+// shower prints one entry; nil ends the print.
+type shower func(*workflows.Record) error
+
+func each(h []workflows.Record, show shower) error {
+	for i := range h {
+		if err := show(&h[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func showRange(ctx context.Context, s *store.Store, last int, show shower) error {
+	head, err := s.Head(ctx)
+	if err != nil {
+		return err
+	}
+	from := int64(0)
+	if last > 0 {
+		from = max(0, head.Size-int64(last))
+	}
+	for ; from < head.Size; from += replayStep {
+		h, err := s.Entries(ctx, from, min(from+replayStep, head.Size))
+		if err != nil {
+			return err
+		}
+		if err := each(h, show); err != nil {
+			return err
+		}
+	}
+	return show(nil)
+}
+
+func showText(w io.Writer, loc *time.Location) shower {
+	tab := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tab, "ENTRY\tTIME\tSTREAM\tWHAT\tBY\tDETAIL")
+	return func(r *workflows.Record) error {
+		if r == nil {
+			return tab.Flush()
+		}
+		by := string(r.Person)
+		if by == "" {
+			by = string(r.Actor)
+		}
+		_, err := fmt.Fprintf(tab, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Index, r.At.UTC.Time().In(loc).Format("2006-01-02 15:04:05 MST"),
+			printable(string(r.Stream)), r.Event.Kind(), printable(by), detail(r.Event))
+		return err
+	}
+}
+
+const maxDetail = 160 // runes of one entry's fields in a table
+
+// detail is the event's own fields in one line, without anything that could move a terminal's cursor.
+func detail(e workflows.Event) string {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return "?"
+	}
+	s := []rune(printable(runbooks.Redact(string(b), 1<<16)))
+	if len(s) > maxDetail {
+		return string(s[:maxDetail]) + "…"
+	}
+	return string(s)
+}
+
+func showJSON(w io.Writer) shower {
+	enc := json.NewEncoder(w)
+	return func(r *workflows.Record) error {
+		if r == nil {
+			return nil
+		}
+		return enc.Encode(struct {
+			Index  int64              `json:"entry"`
+			ID     string             `json:"id"`
+			Stream workflows.StreamID `json:"stream"`
+			Seq    int64              `json:"seq"`
+			Time   workflows.Stamp    `json:"time"`
+			Type   string             `json:"type"`
+			Actor  workflows.ActorID  `json:"actor,omitempty"`
+			Person workflows.PersonID `json:"person,omitempty"`
+			Cause  string             `json:"cause,omitempty"`
+			Policy workflows.DocHash  `json:"policy,omitempty"`
+			Event  workflows.Event    `json:"event"`
+		}{r.Index, r.ID, r.Stream, r.Seq, r.At.UTC, r.Event.Kind(), r.Actor, r.Person, r.Cause, r.Policy, r.Event})
+	}
+}
+
+// printable drops what could change how a terminal shows the rest: controls, bidirectional marks, zero-width signs (T33).
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == 0x200b || (r >= 0x200c && r <= 0x200f) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2060 && r <= 0x206f) || r == 0xfeff {
+			return -1
+		}
+		return r
+	}, s)
+}

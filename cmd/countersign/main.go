@@ -1,0 +1,194 @@
+// Command countersign runs documented approval chains in Slack and keeps what was decided in a ledger that anybody can
+// verify. This package wires the rooms together: it reads the environment, joins interfaces to what implements them, and
+// holds no rule of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // zones on hosts and in images that have none
+)
+
+// Exit codes. Anything but exitDone means that the command did not do what it was asked.
+const (
+	exitDone    = 0
+	exitFailed  = 1  // refused or failed
+	exitUsage   = 2  // the words of the command are off
+	exitLedger  = 3  // the ledger fails a check
+	exitUnknown = 70 // a commit failed: whether it was recorded is unknown; start again and look
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, proc{args: os.Args[1:], env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// proc is what a command gets of the process it runs in.
+type proc struct {
+	args []string
+	env  []string
+	in   io.Reader
+	out  io.Writer
+	err  io.Writer
+}
+
+// command is one subcommand.
+type command struct {
+	name  string
+	usage string // after the name
+	short string // one line for help
+	run   func(ctx context.Context, p proc) error
+}
+
+// commands is read from top to bottom by help; the order is that of a first day.
+func commands() []command {
+	return []command{
+		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
+		{"init", "DIR", "write a commented configuration folder to start from", initCommand},
+		{"check", "[DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
+		{"config", "[-example] [-reference]", "print the settings in force, or a documented example", configCommand},
+		{"serve", "", "run the bot", serveCommand},
+		{"reload", "", "make the running bot read its configuration folder again", reloadCommand},
+		{"health", "", "ask the running bot how it is; for health checks", healthCommand},
+		{"ledger", "verify|show|head", "read and verify the ledger", ledgerCommand},
+		{"keys", "list", "list the keys of the data folder", keysCommand},
+		{"sshca", "pull --url URL --out FILE", "on a host: fetch the list of revoked certificates", sshcaCommand},
+		{"version", "", "print the version", versionCommand},
+	}
+}
+
+// Errors that choose the exit code.
+type (
+	usageError  struct{ text string }
+	brokenError struct{ err error } // the ledger fails a check
+	codeError   struct {
+		code int
+		err  error
+	}
+)
+
+func (e usageError) Error() string  { return e.text }
+func (e brokenError) Error() string { return e.err.Error() }
+func (e brokenError) Unwrap() error { return e.err }
+func (e codeError) Error() string   { return e.err.Error() }
+func (e codeError) Unwrap() error   { return e.err }
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e hinted) Error() string { return e.err.Error() }
+func (e hinted) Unwrap() error { return e.err }
+
+func hint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return hinted{err, fmt.Sprintf(format, args...)}
+}
+
+func run(ctx context.Context, p proc) int {
+	if len(p.args) == 0 {
+		help(p.err)
+		return exitUsage
+	}
+	name := p.args[0]
+	if name == "help" || name == "-h" || name == "--help" || name == "-help" {
+		help(p.out)
+		return exitDone
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			p.args = p.args[1:]
+			return report(p, c, c.run(ctx, p))
+		}
+	}
+	fmt.Fprintf(p.err, "countersign: there is no command %q\n", name)
+	if near := nearest(name, commandNames()); near != "" {
+		fmt.Fprintf(p.err, "hint: did you mean %q?\n", near)
+	} else {
+		fmt.Fprintln(p.err, "hint: countersign help lists them")
+	}
+	return exitUsage
+}
+
+func commandNames() []string {
+	var out []string
+	for _, c := range commands() {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// report prints an error as people read it and gives the exit code.
+func report(p proc, c command, err error) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return exitDone
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(p.err, "countersign %s: %s\nusage: countersign %s %s\n", c.name, usage.text, c.name, c.usage)
+		return exitUsage
+	}
+	fmt.Fprintf(p.err, "countersign %s: %v\n", c.name, err)
+	var h hinted
+	if errors.As(err, &h) {
+		fmt.Fprintf(p.err, "hint: %s\n", h.hint)
+	}
+	var code codeError
+	var broken brokenError
+	switch {
+	case errors.As(err, &code):
+		return code.code
+	case errors.As(err, &broken):
+		return exitLedger
+	}
+	return exitFailed
+}
+
+func help(w io.Writer) {
+	fmt.Fprint(w, "Countersign runs documented approval chains in Slack, grants what they approve, takes it back, and keeps a ledger\nthat anybody can verify.\n\nusage: countersign COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.short)
+	}
+	fmt.Fprint(w, "\ncountersign COMMAND -h says more. Start with: countersign demo\n")
+}
+
+// flags makes a flag set that reports through usageError instead of ending the process.
+func (p proc) flags(name, usage string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {
+		fmt.Fprintf(p.out, "usage: countersign %s %s\n", name, usage)
+		fs.SetOutput(p.out)
+		fs.PrintDefaults()
+		fs.SetOutput(io.Discard)
+	}
+	return fs
+}
+
+// parse parses flags and checks how many words are left.
+func (p proc) parse(fs *flag.FlagSet, least, most int) error {
+	err := fs.Parse(p.args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return usageError{err.Error()}
+	case fs.NArg() < least:
+		return usageError{"something is missing"}
+	case fs.NArg() > most:
+		return usageError{fmt.Sprintf("%q is too much", fs.Arg(most))}
+	}
+	return nil
+}

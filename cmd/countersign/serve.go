@@ -1,0 +1,365 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+)
+
+type deskPerson = desk.Person
+
+// serving is the running bot: every part, in the order in which it is started.
+type serving struct {
+	cfg       Config
+	log       *slog.Logger
+	clock     jobs.Clock
+	keys      *keyring
+	store     *store.Store
+	sender    *slack.Sender
+	install   slack.Installation
+	botUser   string
+	identity  *bot.Identity
+	desk      *desk.Desk
+	bot       *bot.Bot
+	conns     *connectors
+	runner    *runbooks.Runner
+	worker    *jobs.Worker
+	intake    *slack.Intake
+	transport *slack.Transport
+	reloader  *reloader
+	names     *slack.Names
+	settings  specSettings
+}
+
+// stopWithin is how long a stop may take before the process is left to its supervisor.
+const stopWithin = 10 * time.Second
+
+func serveCommand(ctx context.Context, p proc) error {
+	if err := p.parse(p.flags("serve", ""), 0, 0); err != nil {
+		return err
+	}
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return err
+	}
+	if err := c.checkServe(); err != nil {
+		return hint(err, "countersign config -example documents every setting; countersign demo needs none")
+	}
+	syscall.Umask(0o077)
+	log := c.logger(p.err)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if c.DemoClock != "" {
+		go func() { io.Copy(io.Discard, p.in); stop() }() // the demo that started us is gone
+	}
+	return serve(ctx, c, log)
+}
+
+func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
+	s := &serving{cfg: c, log: log}
+	if s.clock, err = clockOf(c); err != nil {
+		return err
+	}
+	if s.keys, err = openKeys(c.keysDir()); err != nil {
+		return err
+	}
+	key, err := s.keys.ledger(c.LedgerOrigin)
+	if err != nil {
+		return err
+	}
+	var failed bool
+	s.store, failed, err = openHealthy(ctx, c, s.clock, key, log)
+	if failed {
+		return revokeOnly(ctx, c, s.clock, s.keys, key, log, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := s.store.Close(); err == nil {
+			err = e
+		}
+	}()
+	for _, name := range s.keys.made {
+		log.Info("a key was made; keep a copy of it in a safe place", "key", name, "folder", c.keysDir())
+	}
+	if err := s.build(ctx); err != nil {
+		return errors.Join(err, s.conns.Close())
+	}
+	defer s.conns.Close()
+	return s.run(ctx)
+}
+
+// build joins the rooms.
+func (s *serving) build(ctx context.Context) error {
+	s.conns = &connectors{}
+	folder, err := readFolder(s.cfg.Config)
+	if err != nil {
+		return err
+	}
+	policy, compiled, err := compile(ctx, s.store, folder)
+	if err != nil {
+		return err
+	}
+	s.settings = compiled.Settings
+	if s.conns, err = openConnectors(s.cfg, s.keys, s.clock, compiled.Targets); err != nil {
+		return err
+	}
+	s.runner = newRunner(s.conns, s.log)
+	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
+		return err
+	}
+	s.desk = desk.New(desk.Config{Ledger: s.store, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log})
+	if err := s.buildBot(); err != nil {
+		return err
+	}
+	s.identity.SetPeople(listed(policy.People))
+	if n, err := s.store.RecordDebts(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		s.log.Warn("what a revoke-only start took back was recorded", "count", n)
+	}
+	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, log: s.log, after: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) }}
+	if err := s.desk.Load(ctx, policy); err != nil {
+		return err
+	}
+	return s.buildJobs(ctx)
+}
+
+// connectSlack finds out who we are there; without that no payload could be told from a foreign one.
+func (s *serving) connectSlack(ctx context.Context, linkByEmail bool) (err error) {
+	s.sender, err = slack.NewSender(slack.SenderOptions{Token: s.cfg.SlackBot, APIURL: s.cfg.SlackAPI, AllowLoopback: s.cfg.SlackAPI != ""})
+	if err != nil {
+		return err
+	}
+	me, err := authTest(ctx, s.sender, s.log)
+	if err != nil {
+		return hint(fmt.Errorf("asking Slack who we are: %w", err), "check %s_SLACK_BOT_TOKEN and the way to Slack", prefix)
+	}
+	s.install, s.botUser = me.Installation, me.UserID
+	s.names = slack.NewNames(s.sender)
+	s.identity = bot.NewIdentity(bot.IdentityConfig{
+		Slack: s.sender, Accounts: accounts{s.store}, Persons: accounts{s.store}, Finder: s.names, Installation: s.install,
+		LinkByEmail: linkByEmail, Log: s.log,
+	})
+	return nil
+}
+
+// authTest tries for a while: a bot that starts before the network does must not need a second start.
+func authTest(ctx context.Context, sender *slack.Sender, log *slog.Logger) (slack.Identity, error) {
+	for wait := 200 * time.Millisecond; ; wait *= 2 {
+		me, err := sender.AuthTest(ctx)
+		var auth *slack.Auth
+		if err == nil || errors.As(err, &auth) || wait > 20*time.Second {
+			return me, err
+		}
+		log.Warn("Slack does not answer yet", "err", err, "again_in", wait)
+		select {
+		case <-ctx.Done():
+			return me, err
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (s *serving) buildBot() error {
+	mac, err := s.keys.seed(keyButtons)
+	if err != nil {
+		return err
+	}
+	s.bot, err = bot.New(bot.Config{
+		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
+		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.intake, err = slack.NewIntake(slack.IntakeOptions{
+		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
+		OnForeign: func(f slack.Foreign) {
+			s.log.Warn("a payload of another app or workspace was dropped", "kind", f.Kind, "field", f.Field)
+		},
+		Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.transport, err = slack.NewTransport(slack.TransportOptions{
+		AppToken: s.cfg.SlackApp, APIURL: s.cfg.SlackAPI, Intake: s.intake, AllowLoopback: s.cfg.SlackAPI != "", Log: s.log,
+		OnGhost: func(expected, got int) {
+			s.log.Error("Slack counts more connections than we hold: half-open ones swallow clicks, or somebody else uses the app token", "held", expected, "counted", got)
+		},
+	})
+	return err
+}
+
+func (s *serving) leaves(target string) string {
+	c, ok := s.runner.Connector(target)
+	if !ok {
+		return ""
+	}
+	return c.Describe().RevokeLeaves
+}
+
+// run starts everything that moves, in the order in which each needs the others, and stops it in reverse.
+func (s *serving) run(ctx context.Context) error {
+	if err := s.drain(ctx); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("opening %s_LISTEN: %w", prefix, err)
+	}
+	sock, err := listenControl(s.cfg.socketPath())
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	part := func(name string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s stopped: %w", name, err))
+			}
+		})
+	}
+	part("the jobs", s.worker.Run)
+	part("the connection to Slack", s.transport.Run)
+	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.mux(), s.log) })
+	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, s.control().handler(), s.log) })
+	part("the signals", s.reloadOnHangup)
+	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String())
+	select {
+	case <-ctx.Done():
+	case <-s.store.Poisoned():
+		cancel(codeError{exitUnknown, s.store.PoisonedBy()})
+	}
+	s.bot.Close()
+	err = context.Cause(ctx)
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, waitAll(&wg, stopWithin))
+}
+
+// drain finishes interactions that were made durable and not handled, before any timer runs: a click that came in time is not
+// overtaken by its own deadline.
+func (s *serving) drain(ctx context.Context) error {
+	for {
+		rows, err := s.store.Undone(ctx)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		var in []slack.Interaction
+		for _, r := range rows {
+			x, err := slack.Decode(r.Kind, r.Body)
+			if err != nil {
+				s.log.Warn("a stored interaction cannot be read and is closed", "inbox", r.ID, "err", err)
+				if err := s.store.DoneInbox(ctx, r.ID); err != nil {
+					return err
+				}
+				continue
+			}
+			x.InboxID = strconv.FormatInt(r.ID, 10)
+			in = append(in, x)
+		}
+		s.log.Info("finishing interactions from before the start", "count", len(in))
+		if left := s.bot.Resume(ctx, in); left > 0 {
+			return ctx.Err() // what failed stays for the next start; the ledger's cause keeps it from counting twice
+		}
+	}
+}
+
+func (s *serving) reloadOnHangup(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			if err := s.reloader.reload(ctx); err != nil {
+				s.log.Error("the old configuration stays in force", "err", err)
+			}
+		}
+	}
+}
+
+func (s *serving) mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(s.metrics()...)
+	routes(mux, []check{
+		{"ledger", func() (bool, string) {
+			if err := s.store.PoisonedBy(); err != nil {
+				return false, err.Error()
+			}
+			return true, "entries are written"
+		}},
+		{"slack", func() (bool, string) {
+			st := s.transport.Stats()
+			return s.transport.Ready(), fmt.Sprintf("%d of %d connections", st.Live, max(st.Expected, st.Live))
+		}},
+	}, reg)
+	s.conns.routes(mux)
+	return mux
+}
+
+func (s *serving) control() control {
+	return control{reload: s.reloader.reload, clock: s.clock, publish: func(ctx context.Context) (string, error) {
+		c, _, err := s.store.Publish(ctx)
+		return string(c.Note), err
+	}}
+}
+
+// buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
+func (s *serving) buildJobs(ctx context.Context) error {
+	e := effects{s.desk, s.runner, s.log}
+	target := func(j jobs.Job) string { // one dead target delays no other
+		parts := strings.SplitN(j.Stream.Rest(), "/", 3)
+		return parts[min(1, len(parts)-1)]
+	}
+	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: map[string]jobs.Kind{
+		workflows.JobWake:   {Handle: func(ctx context.Context, j jobs.Job) error { return s.desk.Tick(ctx, j.Stream) }, Workers: 8},
+		workflows.JobNotice: {Handle: s.notice, Workers: 8, Longest: 5 * time.Minute},
+		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
+		workflows.JobStart:  {Handle: e.start, Key: target, Workers: 8},
+		workflows.JobRevoke: {Handle: e.revoke, Key: target, Workers: 16},
+		jobVerify:           {Handle: e.verify, Key: target, Workers: 4},
+		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
+		jobPrune:            {Handle: s.prune, Workers: 1},
+	}})
+	s.store.Attach(s.worker)
+	if err := s.store.Schedule(ctx, jobPrune, "17 3 * * *", "UTC"); err != nil {
+		return err
+	}
+	c := s.settings.Checkpoint
+	if c.Schedule == "" {
+		c.Schedule, c.Zone = "0 * * * *", "UTC"
+	}
+	return s.store.Schedule(ctx, jobCheckpoint, c.Schedule, c.Zone)
+}

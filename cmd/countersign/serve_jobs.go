@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+type specSettings = spec.Settings
+
+// Kinds of job that belong to no stream of a request or grant.
+const (
+	jobVerify     = grants.JobVerify
+	jobCheckpoint = "ledger.checkpoint" // hourly: give the signed head to readers outside
+	jobPrune      = "inbox.prune"       // nightly: raw interactions older than thirty days
+)
+
+// notice tells somebody something that a stream owes.
+func (s *serving) notice(ctx context.Context, j jobs.Job) error {
+	return paced(j, s.bot.Notify(ctx, j.Stream, j.Key, desk.Cause(j.Cause()), j.Attempts))
+}
+
+// paint brings one message or Home page up to date.
+func (s *serving) paint(ctx context.Context, j jobs.Job) error {
+	f, err := s.store.Surface(ctx, j.Key)
+	if errors.Is(err, store.ErrNotFound) {
+		return jobs.Done
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.bot.Paint(ctx, surfaceOf(f)); err != nil {
+		return paced(j, err)
+	}
+	if err := s.store.Painted(ctx, f.ID, f.Wanted); err != nil {
+		return err
+	}
+	return jobs.Done
+}
+
+// paced translates what Slack says about its limits into what the queue understands.
+func paced(j jobs.Job, err error) error {
+	var limited *slack.RateLimited
+	if errors.As(err, &limited) {
+		return &jobs.RetryAfter{D: limited.RetryAfter, Pace: j.Pace, Why: limited.Error()}
+	}
+	return err
+}
+
+// postCheckpoint gives the signed head to the audit channel, if the ledger has grown since the last time.
+func (s *serving) postCheckpoint(ctx context.Context, j jobs.Job) error {
+	c, grew, err := s.store.Publish(ctx)
+	if err != nil {
+		return err
+	}
+	channel := s.settings.Checkpoint.Channel
+	if !grew || channel == "" {
+		return jobs.Done
+	}
+	place, err := s.bot.Announce(ctx, channel, checkpointText(c))
+	if err != nil {
+		var permanent *slack.Permanent
+		if errors.As(err, &permanent) {
+			s.log.Error("the signed head cannot be posted", "channel", channel, "err", err)
+			return jobs.Done
+		}
+		return paced(j, err)
+	}
+	_, err = s.store.Update(ctx, workflows.Cause(j.Cause()), nil, func(workflows.Facts) (workflows.Outcome, error) {
+		var out workflows.Outcome
+		out.Add(workflows.SystemStream, workflows.System, "", store.AnchorPublished{Size: c.Size, Root: c.Root.String(), Sink: "slack", Place: place})
+		return out, nil
+	})
+	if err != nil {
+		return err
+	}
+	return jobs.Done
+}
+
+func checkpointText(c store.Checkpoint) string {
+	return fmt.Sprintf("Ledger head after %d entries. Keep this message: a ledger that does not continue it has been changed.\n```%s```", c.Size, c.Note)
+}
+
+// prune removes raw interactions that are done and older than thirty days.
+func (s *serving) prune(ctx context.Context, _ jobs.Job) error {
+	for {
+		n, err := s.store.PruneInbox(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return jobs.Done
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond): // the writer has other things to do
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/countersign-bot/countersign/runbooks/sshca"
+)
+
+// sshcaCommand runs on a host, without a configuration of its own: sshca pull fetches the list of revoked certificates and
+// puts it where sshd reads it, or leaves the old list in place.
+func sshcaCommand(ctx context.Context, p proc) error {
+	if len(p.args) == 0 || p.args[0] != "pull" {
+		return usageError{"the verb is pull"}
+	}
+	p.args = p.args[1:]
+	flags := p.flags("sshca pull", "--url URL --out FILE [--ca FILE] [--host NAME]")
+	url := flags.String("url", "", "address of the bot, such as https://countersign.example.com")
+	out := flags.String("out", "", "file that sshd's RevokedKeys names")
+	ca := flags.String("ca", "", "file that sshd's TrustedUserCAKeys names: the list must be signed by that key")
+	host := flags.String("host", hostname(), "name under which this host reports the list it has")
+	if err := p.parse(flags, 0, 0); err != nil {
+		return err
+	}
+	if *url == "" || *out == "" {
+		return usageError{"--url and --out are needed"}
+	}
+	key, err := readPublicKey(*ca)
+	if err != nil {
+		return err
+	}
+	res, err := sshca.Pull(ctx, *url, *out, key, *host)
+	if err != nil {
+		return fmt.Errorf("the list on this host stays as it was: %w", err)
+	}
+	state := "unchanged"
+	if res.Changed {
+		state = "replaced"
+	}
+	fmt.Fprintf(p.out, "%s: version %d, %d revoked certificates, %s\n", *out, res.Version, res.Serials, state)
+	if res.Warning != "" {
+		fmt.Fprintf(p.err, "warning: %s\n", res.Warning)
+	}
+	return nil
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+func readPublicKey(file string) (ssh.PublicKey, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CA's key: %w", err)
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(b)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the CA's key %s", file), err)
+	}
+	return key, nil
+}
