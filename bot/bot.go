@@ -30,9 +30,9 @@ type Config struct {
 	Histories Histories
 	Finder    Finder
 	Buttons   *Buttons
-	BotUser   string                        // our own user id, from auth.test
-	Now       func() workflows.Stamp        // product time: what screens call now
-	Leaves    func(connector string) string // what a revocation on such a target does not end
+	BotUser   string                     // our own user id, from auth.test
+	Now       func() workflows.Stamp     // product time: what screens call now
+	Leaves    func(target string) string // what a revocation there does not end
 	Log       *slog.Logger
 }
 
@@ -54,6 +54,9 @@ var _ slack.Handler = (*Bot)(nil)
 func New(c Config) (*Bot, error) {
 	if c.Desk == nil || c.Slack == nil || c.Identity == nil || c.Surfaces == nil || c.Inbox == nil || c.Histories == nil || c.Buttons == nil || c.Now == nil {
 		return nil, errors.New("making a bot: a part is missing")
+	}
+	if n := len(c.Buttons.Key); n < minKeyBytes {
+		return nil, fmt.Errorf("making a bot: the key for buttons has %d bytes, at least %d are needed", n, minKeyBytes)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

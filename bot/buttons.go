@@ -35,16 +35,9 @@ type Button struct {
 	Shown string // first half of the shown hash, 32 hex digits; empty where nothing is voted on
 }
 
-// Buttons seals and opens the values of buttons and of modals' private metadata.
-type Buttons struct{ key []byte }
-
-// NewButtons takes a key of at least 32 bytes that serves this purpose only.
-func NewButtons(key []byte) (*Buttons, error) {
-	if len(key) < minKeyBytes {
-		return nil, fmt.Errorf("making buttons: the key has %d bytes, at least %d are needed", len(key), minKeyBytes)
-	}
-	return &Buttons{key: append([]byte(nil), key...)}, nil
-}
+// Buttons seals and opens the values of buttons and of modals' private metadata. The key has at least 32 bytes (New checks it) and serves
+// this purpose only.
+type Buttons struct{ Key []byte }
 
 var errForeign = errors.New("not a button of ours")
 
@@ -62,7 +55,7 @@ func (b *Buttons) Value(x Button, reader workflows.PersonID) string {
 }
 
 func (b *Buttons) mac(body []byte, reader workflows.PersonID) []byte {
-	h := hmac.New(sha256.New, b.key)
+	h := hmac.New(sha256.New, b.Key)
 	fmt.Fprintf(h, "countersign/button/v1\x00%d:%s\x00", len(reader), reader)
 	h.Write(body)
 	return h.Sum(nil)[:macBytes]

@@ -71,6 +71,15 @@ func (b *Bot) Late(in slack.Interaction, r slack.Reply) {
 	})
 }
 
+// NotRecorded tells somebody that what they did could not even be made durable. It returns at once.
+func (b *Bot) NotRecorded(in slack.Interaction, sentence string) {
+	b.spawn(func(ctx context.Context) {
+		if err := b.tell(ctx, in, screens.Say("⚠️ "+screens.Escape(sentence))); err != nil {
+			b.log.WarnContext(ctx, "a refusal was not delivered", "kind", in.Kind, "err", err)
+		}
+	})
+}
+
 // tell answers the person who acted: where they acted if that is possible, else in a direct message.
 func (b *Bot) tell(ctx context.Context, in slack.Interaction, m screens.Message) error {
 	if in.ResponseURL != "" {

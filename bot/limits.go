@@ -16,7 +16,6 @@ const (
 	maxListed    = 50               // requests read for one answer
 	maxLine      = 3000             // characters of a command that are looked at
 	maxThread    = 50               // lines written into a card's thread by one repaint
-	maxDrain     = 10_000           // stored interactions handled at a start
 	macBytes     = 16
 	shownDigits  = 32 // hex digits of the shown hash in a button: 128 bits
 	minKeyBytes  = 32

@@ -113,7 +113,7 @@ func (b *Bot) accessOf(ctx context.Context, h grants.Hold) screens.Access {
 		Presence: h.Presence, Kept: h.KeptBy != "", Leaves: h.Leaves, Failure: h.Failure, Overdue: h.Level > 0,
 	}
 	if a.Leaves == "" {
-		a.Leaves = b.c.Leaves(h.Approved.Connector)
+		a.Leaves = b.c.Leaves(string(h.Approved.Target))
 	}
 	return a
 }

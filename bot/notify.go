@@ -25,9 +25,9 @@ type place struct {
 }
 
 // Notify sends a message that a stream owes, if it still owes it, and records that it was delivered or why it never will be. What it says
-// is rendered now, not when it was owed. It is a job: an error means try again. attempt is 1 for the first try; from the second on it looks
-// whether the message stands there already, because a try that failed may have been heard.
-func (b *Bot) Notify(ctx context.Context, cause desk.Cause, stream workflows.StreamID, noticeID string, attempt int) error {
+// is rendered now, not when it was owed. It is a job: an error means try again. tries is how often it was tried before: from then on it
+// looks whether the message stands there already, because a try that failed may have been heard.
+func (b *Bot) Notify(ctx context.Context, stream workflows.StreamID, noticeID string, cause desk.Cause, tries int) error {
 	n, owed, err := b.c.Desk.Notice(ctx, stream, noticeID)
 	if err != nil || !owed {
 		return err
@@ -37,7 +37,7 @@ func (b *Bot) Notify(ctx context.Context, cause desk.Cause, stream workflows.Str
 		return err
 	}
 	if why == "" {
-		why, err = b.send(ctx, cause, stream, n, to, attempt)
+		why, err = b.send(ctx, cause, stream, n, to, tries)
 	}
 	if err != nil || why == "" {
 		return err
@@ -47,12 +47,12 @@ func (b *Bot) Notify(ctx context.Context, cause desk.Cause, stream workflows.Str
 }
 
 // send posts the message and keeps what follows: the surface first, so that its buttons work, then the record.
-func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.StreamID, n workflows.Notice, to place, attempt int) (why string, err error) {
+func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.StreamID, n workflows.Notice, to place, tries int) (why string, err error) {
 	l, err := b.compose(ctx, stream, n)
 	if err != nil {
 		return "", err
 	}
-	at, err := b.post(ctx, stream, n, to, l, attempt)
+	at, err := b.post(ctx, stream, n, to, l, tries)
 	if why, err := permanent(err); why != "" || err != nil {
 		return why, err
 	}
@@ -65,9 +65,9 @@ func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.Strea
 	return "", b.c.Desk.Delivered(ctx, cause, stream, workflows.NoticeDelivered{Notice: n.ID, Via: viaSlack, Place: at.Channel + "/" + at.TS})
 }
 
-func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.Notice, to place, l letter, attempt int) (slack.Posted, error) {
+func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.Notice, to place, l letter, tries int) (slack.Posted, error) {
 	id := string(stream) + "#" + n.ID
-	if attempt > 1 {
+	if tries > 0 {
 		at, found, err := b.c.Slack.FindByMetadata(ctx, to.channel, b.c.BotUser, ourMetadata, "id", id, "")
 		var auth *slack.Auth
 		switch {
@@ -161,4 +161,21 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.reviewLetter(ctx, stream, n)
 	}
 	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
+}
+
+// Announce posts a text of ours to a channel and says where it stands, as "channel/ts".
+func (b *Bot) Announce(ctx context.Context, channel, text string) (string, error) {
+	to, why, err := b.channelFor(ctx, channel)
+	if err == nil && why != "" {
+		err = &slack.Permanent{Method: "chat.postMessage", Code: why}
+	}
+	if err != nil {
+		return "", fmt.Errorf("announcing in %q: %w", channel, err)
+	}
+	m := screens.Say(text)
+	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks})
+	if err != nil {
+		return "", fmt.Errorf("announcing in %q: %w", channel, err)
+	}
+	return at.Channel + "/" + at.TS, nil
 }

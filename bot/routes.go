@@ -16,10 +16,11 @@ type listener func(context.Context, slack.Interaction) error
 // routes says what happens when somebody types, clicks, sends or when Slack tells us something. Only what stands here can change anything:
 // reactions, edits, messages and mentions have no row (R2, T12).
 type routes struct {
-	commands map[string]handler
-	actions  map[string]handler
-	forms    map[string]handler
-	events   map[string]listener
+	commands  map[string]handler
+	shortcuts map[string]handler
+	actions   map[string]handler
+	forms     map[string]handler
+	events    map[string]listener
 }
 
 func (b *Bot) table() routes {
@@ -27,6 +28,9 @@ func (b *Bot) table() routes {
 		commands: map[string]handler{
 			"/access":     b.access,
 			"/breakglass": b.breakglass,
+		},
+		shortcuts: map[string]handler{
+			"request_access": b.openForm,
 		},
 		actions: map[string]handler{
 			screens.ActApprove:  b.approve,
@@ -78,9 +82,7 @@ func (r routes) find(in slack.Interaction) (handler, bool) {
 	case slack.KindViewSubmission:
 		f = r.forms[in.CallbackID]
 	case slack.KindShortcut:
-		if in.CallbackID == screens.ActForm {
-			f = r.actions[screens.ActForm]
-		}
+		f = r.shortcuts[in.CallbackID]
 	}
 	return f, f != nil
 }
