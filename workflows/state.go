@@ -251,7 +251,8 @@ func (s *State) applyStage(r Record) error {
 		if st.Status != StageWaiting {
 			return fmt.Errorf("stage %d opened twice", i)
 		}
-		st.Status, st.Roster, st.OpenedAt, st.FirstAsked = StageIsOpen, opened.Roster, r.At, len(opened.Roster)
+		st.Status, st.Roster, st.OpenedAt = StageIsOpen, widen(nil, opened.Roster), r.At
+		st.FirstAsked = len(st.Roster)
 		st.RemindAt, st.EscalateAt, st.TimesOutAt = opened.RemindAt, opened.EscalateAt, opened.TimesOutAt
 		return nil
 	}
@@ -265,12 +266,12 @@ func (s *State) applyStage(r Record) error {
 func (s *State) applyOpen(st *StageState, r Record) error {
 	switch e := r.Event.(type) {
 	case RosterChanged:
-		st.Roster = e.Roster
+		st.Roster = widen(nil, e.Roster)
 	case StageReminded:
 		st.Reminded, st.RemindedAt = true, r.Seq
 	case StageEscalated:
 		st.Escalated = true
-		st.Roster = append(append([]Seat(nil), st.Roster...), e.Added...)
+		st.Roster = append(append([]Seat(nil), st.Roster...), widen(st.Roster, e.Added)...)
 	case StageSatisfied:
 		if st.Missing() > 0 {
 			return fmt.Errorf("stage %d satisfied with %d approvals missing", e.Stage, st.Missing())

@@ -213,11 +213,11 @@ func seated(seats []Seat, p PersonID) bool {
 	return false
 }
 
-// widen gives those of more who are not on the roster yet, as far as there is room.
+// widen gives those of more who are not on the roster yet, each once, as far as there is room.
 func widen(roster, more []Seat) []Seat {
 	out := []Seat{}
 	for _, s := range more {
-		if !seated(roster, s.Person) && len(roster)+len(out) < MaxRoster {
+		if !seated(roster, s.Person) && !seated(out, s.Person) && len(roster)+len(out) < MaxRoster {
 			out = append(out, s)
 		}
 	}
