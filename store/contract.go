@@ -1,13 +1,11 @@
 package store
 
-import "github.com/countersign-bot/countersign/workflows/desk"
+import "github.com/countersign-bot/countersign/workflows"
 
-// The two words of desk's Ledger interface that a Go signature has to share. Nothing else of desk is used here.
+// The words of the contract that desk states and Store satisfies.
 type (
 	// Cause names what an Update consumes.
-	Cause = desk.Cause
+	Cause = workflows.Cause
 	// Result is what an Update committed.
-	Result = desk.Result
+	Result = workflows.Result
 )
-
-var _ desk.Ledger = (*Store)(nil)

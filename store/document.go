@@ -9,7 +9,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// Document implements desk.Ledger. ErrNotFound when the ledger never named it; ErrDamaged when its bytes have another hash.
+// Document reads what an Outcome recorded. ErrNotFound when the ledger never named it; ErrDamaged when its bytes have another hash.
 func (s *Store) Document(ctx context.Context, h workflows.DocHash) (d workflows.Document, err error) {
 	defer wrap(&err, "reading document %q", h)
 	d, found, err := readDocument(s.reader(ctx), h)

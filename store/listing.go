@@ -7,7 +7,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// List implements desk.Ledger: the streams on a list of one member, highest Sort first, ties by name.
+// List gives, as desk.Ledger wants, the streams on a list of one member, highest Sort first, ties by name.
 func (s *Store) List(ctx context.Context, list, member string, limit int) (out []workflows.StreamID, err error) {
 	defer wrap(&err, "reading the list %q", list)
 	if limit <= 0 || limit > maxListRead {

@@ -34,7 +34,7 @@ func takeLock(path string) (*fileLock, error) {
 		}
 		return nil, &LockedError{Path: path, PID: pid}
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// Update implements desk.Ledger; its contract stands there. Errors: what decide returned, unchanged; ErrUnavailable when nothing
+// Update is what desk.Ledger describes; its contract stands there. Errors: what decide returned, unchanged; ErrUnavailable when nothing
 // was written; ErrLedgerUnknown when that is not known. An event may go to a stream that was not named, when its history does not
 // matter to the decision. Pending and Listings replace what their streams had; a stream that is not a key of them keeps it.
 func (s *Store) Update(ctx context.Context, cause Cause, streams []workflows.StreamID, decide func(workflows.Facts) (workflows.Outcome, error)) (Result, error) {

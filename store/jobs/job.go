@@ -38,6 +38,8 @@ func (j Job) Cause() string { return fmt.Sprintf("job/%d.%d.%d", j.ID, j.Gen, j.
 type Handler func(ctx context.Context, j Job) error
 
 // Done is what a handler returns to finish a job that no fold removes.
+//
+//lint:ignore ST1012 it is an answer, not a failure, and reads as fs.SkipDir does
 var Done = errors.New("done")
 
 // RetryAfter asks to run the job again after D of real time. Pace, when set, holds back every job with that pace key as long.

@@ -62,12 +62,6 @@ func (m *memory) get(id int64) (row, bool) {
 	return *r, true
 }
 
-func (m *memory) end(id int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.rows, id)
-}
-
 func (m *memory) Claim(_ context.Context, limit int) (out []jobs.Job, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
