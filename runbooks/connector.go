@@ -39,7 +39,7 @@ type Sessions interface {
 // Grant is what a connector is asked to make or to take back: everything it needs and nothing to decide.
 type Grant struct {
 	ID          workflows.GrantID
-	Request     workflows.RequestID
+	Request     workflows.RequestID // empty when a runbook was invoked instead
 	Identity    workflows.IdentityID
 	Holder      string // the human's or identity's display name, for the target's own logs
 	Account     string // the holder's account on the target, where the entitlement needs one

@@ -39,7 +39,7 @@ func (g Grant) Digest() string {
 // check refuses what no connector should have to think about. Its errors are sentences.
 func (g Grant) check() error {
 	for what, s := range map[string]string{
-		"grant's id": string(g.ID), "request's id": string(g.Request), "identity": string(g.Identity),
+		"grant's id": string(g.ID), "identity": string(g.Identity),
 		"target": string(g.Target), "entitlement": string(g.Entitlement),
 	} {
 		if err := checkName(what, s); err != nil {
@@ -49,7 +49,7 @@ func (g Grant) check() error {
 	if !isSafeID(string(g.ID)) {
 		return fmt.Errorf("the grant's id %q is not one that we make", g.ID)
 	}
-	for what, s := range map[string]string{"holder's name": g.Holder, "account": g.Account} {
+	for what, s := range map[string]string{"holder's name": g.Holder, "account": g.Account, "request's id": string(g.Request)} {
 		if s == "" {
 			continue
 		}

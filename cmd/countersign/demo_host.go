@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -133,7 +134,18 @@ func (h *demoHost) pull(ctx context.Context) error {
 }
 
 func (h *demoHost) authenticate(c ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
-	return h.checker.Authenticate(c, k)
+	perms, err := h.checker.Authenticate(c, k)
+	if err != nil {
+		return nil, err
+	}
+	if cert, ok := k.(*ssh.Certificate); ok {
+		perms = &ssh.Permissions{CriticalOptions: perms.CriticalOptions, Extensions: maps.Clone(perms.Extensions)}
+		if perms.Extensions == nil {
+			perms.Extensions = map[string]string{}
+		}
+		perms.Extensions["key-id"] = cert.KeyId
+	}
+	return perms, nil
 }
 
 func (h *demoHost) accept(ctx context.Context) {

@@ -93,6 +93,10 @@ func (d *demo) workspace() slacksim.Config {
 				"commands", "chat:write", "im:write", "im:history", "users:read", "users:read.email", "usergroups:read",
 				"channels:read", "channels:history", "groups:read",
 			},
+			Events: []string{
+				"app_home_opened", "user_change", "team_join", "subteam_updated", "subteam_members_changed", "channel_shared", "channel_archive",
+				"tokens_revoked", "app_uninstalled",
+			},
 			Commands: []slacksim.Command{
 				{Name: "/access", Description: "Ask for access, see what you hold, give it back", Hint: "[help | request | list | status ID | done]"},
 				{Name: "/breakglass", Description: "Invoke a pre-approved runbook in an incident", Hint: "[RUNBOOK INC-123]"},

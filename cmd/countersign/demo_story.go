@@ -147,7 +147,7 @@ func (s *story) holdExpired(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = s.message(ctx, "access", "Maya Chen", "ended")
+	_, err = s.message(ctx, "access", "Maya Chen", "access expired")
 	return fmt.Sprintf("It is %s. Maya is told: %s", s.now(), firstLine(m.Text)), err
 }
 
