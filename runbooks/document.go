@@ -54,7 +54,7 @@ func ParseDocument(name string, raw []byte) (Document, error) {
 	sum := sha256.Sum256(raw)
 	d := Document{Name: name, Hash: workflows.DocHash("sha256:" + hex.EncodeToString(sum[:]))}
 	if err := checkDocument(raw); err != nil {
-		return Document{}, fmt.Errorf("%s:1: %w", name, err)
+		return Document{}, fmt.Errorf("%s:%w", name, err)
 	}
 	body, err := d.splitFrontMatter(raw)
 	if err != nil {
@@ -74,14 +74,21 @@ func ParseDocument(name string, raw []byte) (Document, error) {
 	return d, d.checkSteps()
 }
 
+// checkDocument refuses what no parser should see; its errors begin with the line.
 func checkDocument(raw []byte) error {
 	switch {
 	case len(raw) > maxDocument:
-		return fmt.Errorf("the document has %d bytes, more than %d", len(raw), maxDocument)
+		return fmt.Errorf("1: the document has %d bytes, more than %d", len(raw), maxDocument)
 	case !utf8.Valid(raw):
-		return errors.New("the document is not UTF-8")
+		return errors.New("1: the document is not UTF-8")
 	case bytes.IndexByte(raw, 0) >= 0:
-		return errors.New("the document holds a NUL byte")
+		return errors.New("1: the document holds a NUL byte")
+	}
+	number := 0
+	for line := range bytes.Lines(raw) {
+		if number++; len(line) > maxDocumentLine {
+			return fmt.Errorf("%d: the line has %d bytes, more than %d", number, len(line), maxDocumentLine)
+		}
 	}
 	return nil
 }

@@ -133,9 +133,10 @@ func TestParseDocumentRefuses(t *testing.T) {
 		"indented end":    {"---\nid: x\n ---\n", "no end"},
 		"not UTF-8":       {"---\n---\n\xff", "UTF-8"},
 		"NUL":             {"---\n---\na\x00", "NUL"},
-		"too long":        {"---\n---\n" + strings.Repeat("x\n", 200_000), "more than"},
+		"too long":        {"---\n---\n" + strings.Repeat("x\n", 40_000), "more than"},
+		"long line":       {"---\n---\nx\n" + strings.Repeat("> ", 2000) + "\n", "x.md:4: the line has"},
 		"many steps":      {"---\n---\n" + strings.Repeat("1. x\n", 201), "x.md:203: more than 200 steps"},
-		"long step":       {"---\nid: x\n---\n\n1. " + strings.Repeat("x ", 2000) + "\n", "x.md:5: step 1 has"},
+		"long step":       {"---\nid: x\n---\n\n1. " + strings.Repeat("long words\n   ", 300) + "\n", "x.md:5: step 1 has"},
 		"empty step":      {"---\n---\n1. a\n2.\n", "step 2 has no words"},
 	} {
 		if _, err := runbooks.ParseDocument("x.md", []byte(x.raw)); err == nil || !strings.Contains(err.Error(), x.words) || !strings.HasPrefix(err.Error(), "x.md:") {

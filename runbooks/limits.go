@@ -32,6 +32,9 @@ const (
 	// maxErrorText bounds an error's words: they are shown on a card and kept in the ledger.
 	maxErrorText = 500
 
+	// maxStack bounds the stack of a panic in the log: the frames of the connector are the first ones.
+	maxStack = 4 << 10
+
 	// defaultTimeout is for a connector that declares none.
 	defaultTimeout = 30 * time.Second
 
@@ -41,9 +44,11 @@ const (
 	// maxHanging bounds the calls to one connector that never came back: each holds a goroutine and perhaps a socket.
 	maxHanging = 16
 
-	// maxDocument bounds a runbook document: it is read by people during an incident. 256 KiB is what the YAML files of
-	// the same folder are bounded to.
-	maxDocument = 256 << 10
+	// maxDocument and maxDocumentLine bound a runbook document: it is read by people during an incident (64 KiB are 30
+	// printed pages), and the Markdown parser takes time in the square of the depth of nesting (250 KiB of "> " in one
+	// line took 19 s, of "[a](" 36 s).
+	maxDocument     = 64 << 10
+	maxDocumentLine = 2000
 
 	// maxDocumentSteps bounds the steps of a document; one of more than 200 steps helps nobody at night.
 	maxDocumentSteps = 200

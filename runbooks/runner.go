@@ -283,7 +283,7 @@ func (r *Runner) guard(name, what string, do func() error) (err *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("a connector panicked", "connector", name, "call", what,
-				"err", Redact(fmt.Sprint(p), maxErrorText), "stack", Redact(string(debug.Stack()), maxFile))
+				"err", Redact(fmt.Sprint(p), maxErrorText), "stack", Redact(cut(string(debug.Stack()), maxStack), maxStack))
 			err = Errorf(Retry, nil, "the connector stopped with a fault in its code")
 		}
 	}()
