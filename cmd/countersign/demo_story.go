@@ -241,7 +241,7 @@ func (s *story) holdBreakGlass(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	s.review, err = s.dm(ctx, "sofia", "review", "Kenji Mori", "INC-1042")
+	s.review, err = s.dm(ctx, "sofia", "please review", "Kenji Mori", "INC-1042")
 	return "#incidents: " + firstLine(m.Text) + "\nJonas, Sofia and Priya are told that they were skipped; Sofia must review it within a day.", err
 }
 
@@ -286,7 +286,7 @@ func (s *story) actReview(ctx context.Context) error {
 }
 
 func (s *story) holdReview(ctx context.Context) (string, error) {
-	m, err := s.dm(ctx, "kenji", "reviewed", "emergency")
+	m, err := s.dm(ctx, "kenji", "reviewed:", "emergency")
 	return "Kenji is told: " + firstLine(m.Text), err
 }
 
