@@ -530,3 +530,26 @@ func TestFault_F35_WhatCrossesTheGoodbyeIsKept(t *testing.T) {
 		}
 	})
 }
+
+func TestFault_F23_ATurnedDownSocketStillGetsItsAck(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handle = func(context.Context, slack.Interaction) (slack.Reply, error) {
+			time.Sleep(time.Second)
+			return slack.Reply{Payload: slack.Notice{Text: "done"}}, nil
+		}
+		defer w.start()()
+		s := w.slack.socket()
+		s.send(command("e1", "t1"))
+		s.disconnect("link_disabled")
+		if a := s.next(t); a.ID != "e1" || a.Payload == nil {
+			t.Fatalf("ack %q %s", a.ID, a.Payload)
+		}
+		select {
+		case <-s.ended:
+		case <-time.After(10 * time.Second):
+			t.Fatal("a connection Slack turned down was kept")
+		}
+	})
+}
