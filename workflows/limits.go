@@ -9,4 +9,6 @@ const (
 	MaxRoster     = 500 // people asked in one stage, after escalation
 	MaxOpenPerson = 20  // open requests of one person
 	MaxDenyReason = 1000
+
+	maxAbout = 100 // bytes of an id in a refusal: ours have 28
 )

@@ -232,15 +232,13 @@ func RefuseOn(stream StreamID, by Acting, command, channel, about string, r *Ref
 	return out
 }
 
-// cutAbout keeps an id-like word of what was attempted: never free text.
+// cutAbout keeps the id that an attempt was about, up to the first character that no id has: what somebody typed instead of an
+// id must not get into a leaf, where it could never be erased.
 func cutAbout(s string) string {
-	if len(s) > 100 {
-		s = s[:100]
+	if i := strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-./", r)
+	}); i >= 0 {
+		s = s[:i]
 	}
-	return strings.Map(func(r rune) rune {
-		if r > 0x20 && r < 0x7f {
-			return r
-		}
-		return '?'
-	}, s)
+	return s[:min(len(s), maxAbout)]
 }
