@@ -19,6 +19,7 @@ import (
 func (w *Workspace) mountSim(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sim/state", w.serveState)
 	mux.HandleFunc("GET /sim/events", w.serveChanges)
+	mux.HandleFunc("GET /sim/live", w.serveLive)
 	mux.HandleFunc("GET /sim/messages", w.serveMessages)
 	mux.HandleFunc("GET /sim/traffic", func(rw http.ResponseWriter, _ *http.Request) { writeJSON(rw, w.Traffic()) })
 	mux.HandleFunc("GET /sim/faults", func(rw http.ResponseWriter, _ *http.Request) { writeJSON(rw, w.Faults()) })

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 )
 
@@ -214,6 +216,34 @@ func TestChangesAreStreamed(t *testing.T) {
 	f.Post(t.Context(), "ann", "general", "two", "")
 	if second := read(); second == first {
 		t.Errorf("the revision stands still: %s", second)
+	}
+}
+
+func TestPagesListenOverAWebSocket(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	address := "ws" + strings.TrimPrefix(f.url, "http") + "/sim/live"
+	ws, resp, err := websocket.DefaultDialer.DialContext(t.Context(), address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	defer func() { _ = ws.Close() }()
+	read := func() string {
+		_, data, err := ws.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	first := read()
+	f.Post(t.Context(), "ann", "general", "one", "")
+	if second := read(); second == first {
+		t.Errorf("the revision stands still: %s", second)
+	}
+	_, resp, err = websocket.DefaultDialer.DialContext(t.Context(), address, http.Header{"Origin": {"https://evil.example"}})
+	if err == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a foreign page may listen: %v", err)
 	}
 }
 

@@ -146,6 +146,8 @@ type Workspace struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
+	// spawning orders the start of goroutines against Close: a WaitGroup may not grow while it is waited for.
+	spawning sync.Mutex
 
 	mu        sync.Mutex
 	rng       *rand.Rand
@@ -311,7 +313,9 @@ func (w *Workspace) memberIDs(refs []string) ([]string, error) {
 
 // Close ends every connection and waits for the workspace's goroutines.
 func (w *Workspace) Close() {
+	w.spawning.Lock()
 	w.cancel()
+	w.spawning.Unlock()
 	w.mu.Lock()
 	conns := w.sockets.open()
 	w.mu.Unlock()
@@ -391,8 +395,14 @@ func (w *Workspace) wake() {
 
 func (w *Workspace) now() time.Time { return w.cfg.Clock() }
 
-// spawn runs f in a goroutine that Close waits for; f must end when w.ctx does.
-func (w *Workspace) spawn(f func()) { w.wait.Go(f) }
+// spawn runs f in a goroutine that Close waits for; f must end when w.ctx does. After Close nothing is started any more.
+func (w *Workspace) spawn(f func()) {
+	w.spawning.Lock()
+	defer w.spawning.Unlock()
+	if w.ctx.Err() == nil {
+		w.wait.Go(f)
+	}
+}
 
 func (w *Workspace) findUser(ref string) *User {
 	ref = strings.TrimPrefix(ref, "@")

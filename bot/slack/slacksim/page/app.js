@@ -55,9 +55,12 @@ async function refresh() {
   refreshing = false;
 }
 
+// listen hears of every change over a WebSocket: of streams over plain HTTP a browser allows six for all tabs together, and six people
+// in six tabs would leave none to act with.
 function listen() {
-  const es = new EventSource("/sim/events");
-  es.onmessage = () => refresh();
+  const ws = new WebSocket(location.origin.replace(/^http/, "ws") + "/sim/live");
+  ws.onmessage = () => refresh();
+  ws.onclose = () => setTimeout(listen, 1000);
 }
 
 // ---- painting: a part is drawn again only when what it shows has changed ----
@@ -75,7 +78,11 @@ function paint() {
   const byName = state.channels.find((c) => c.name === ui.at);
   if (byName) ui.at = byName.id;
   if (ui.at === "dm") ui.at = state.dm;
-  if (ui.at !== "home" && !state.channel) return refresh();
+  if (ui.at !== "home" && state.channel?.id !== ui.at) {
+    // Another place was asked for meanwhile, or this user cannot see the one that was open.
+    if (!state.channels.some((c) => c.id === ui.at)) { ui.at = state.channels.find((c) => c.member && c.kind === "channel")?.id || "home"; ui.thread = ""; }
+    return refresh();
+  }
   document.title = `${place()} – ${state.team.name}`;
   const minute = Math.floor(now() / 60000);
   part("top", [state.team, state.banner, state.panel, ui.panel, state.connections, document.documentElement.dataset.theme], top);
