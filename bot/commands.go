@@ -107,7 +107,7 @@ func (b *Bot) list(ctx context.Context, c *call) (answer, error) {
 func (b *Bot) requestItems(ctx context.Context, list []desk.View) []screens.Item {
 	out := make([]screens.Item, 0, len(list))
 	for _, v := range list {
-		e := workflows.Explain(v.State, b.outlook(ctx))
+		e := b.explain(ctx, v.State)
 		out = append(out, screens.Item{
 			Title: what(v) + " for " + v.State.Asked.Seconds.String(),
 			Line:  b.person(ctx, v.State.Requester.Person).Mention() + ", `" + string(v.State.ID) + "`: " + e.Sentence,

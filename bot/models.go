@@ -31,6 +31,16 @@ func (b *Bot) outlook(ctx context.Context) workflows.Outlook {
 	}
 }
 
+// explain is why a request is where it is, as markup: what comes from documents is escaped before it is put into sentences.
+func (b *Bot) explain(ctx context.Context, s workflows.State) workflows.Explanation {
+	s.Why = screens.Escape(s.Why)
+	s.Stages = slices.Clone(s.Stages)
+	for i := range s.Stages {
+		s.Stages[i].Plan.Name = screens.Escape(s.Stages[i].Plan.Name)
+	}
+	return workflows.Explain(s, b.outlook(ctx))
+}
+
 // card is a request for a reader; the empty reader is a channel.
 func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) screens.Card {
 	s := v.State
@@ -38,7 +48,7 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 		ID: s.ID, What: what(v), Requester: b.person(ctx, s.Requester.Person), Holder: b.holder(s.Asked.Subject),
 		Seconds: s.Asked.Seconds, Reason: s.Asked.Reason, Fields: fields(v), Facts: b.facts(ctx, v),
 		Workflow: v.Workflow.Title, Policy: s.Policy, Document: s.Asked.Document, Status: s.Status,
-		Why: workflows.Explain(s, b.outlook(ctx)), Drill: s.Asked.Drill,
+		Why: b.explain(ctx, s), Drill: s.Asked.Drill,
 	}
 	if st := s.Open(); st != nil {
 		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, st.EscalateAt, st.Escalated

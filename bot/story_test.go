@@ -16,7 +16,7 @@ func TestStoryTwoStages(t *testing.T) {
 
 	card := w.card("access")
 	wantIn(t, card.Text, "Approve? Maya Chen asks for Bastion hosts – shell for 1h: deploy hotfix")
-	wantIn(t, card.Visible(), "Waiting for approval", "production", "internal", "owner of the target", "OPS-12", "Stage 1 of 2: owner", "Stage 2 of 2: security")
+	wantIn(t, card.Visible(), "Waiting for 1 more in stage 1 of 2 (owner)", "production", "internal", "owner of the target", "OPS-12", "Stage 1 of 2: owner", "Stage 2 of 2: security")
 	w.click("jonas", card, "request.approve")
 	wantIn(t, w.heard("jonas"), "Recorded: you approved", "stage 2 of 2")
 	w.run()

@@ -98,7 +98,7 @@ func (b *Bot) recorded(ctx context.Context, id workflows.RequestID, did string) 
 	if err != nil {
 		return answer{}, err
 	}
-	e := workflows.Explain(v.State, b.outlook(ctx))
+	e := b.explain(ctx, v.State)
 	return say(fmt.Sprintf("✅ Recorded: %s (%s). %s", did, screens.Escape(what(v)), e.Sentence)), nil
 }
 

@@ -23,7 +23,7 @@ type Card struct {
 	Policy    workflows.DocHash
 	Document  workflows.DocHash // of the runbook text asked for
 	Status    workflows.Status
-	Why       workflows.Explanation // the whole tree; names and times are already markup
+	Why       workflows.Explanation // the whole tree; its words are markup already, as package bot makes it
 	Deadline  workflows.Stamp
 	Escalates workflows.Stamp
 	Wider     bool // the escalation has happened
@@ -89,7 +89,7 @@ func (c Card) text() string {
 	if c.Status == workflows.StatusOpen {
 		return c.Ask("Approve?")
 	}
-	return headline(strings.ToUpper(c.Status.Words()[:1])+c.Status.Words()[1:]+": %s asked for %s for %s", c.Requester.Name, c.What, c.Seconds.String(), c.Reason)
+	return headline(statusWord(c.Status)+": %s asked for %s for %s", c.Requester.Name, c.What, c.Seconds.String(), c.Reason)
 }
 
 func (c Card) sentence() string {
@@ -104,9 +104,14 @@ func (c Card) sentence() string {
 func (c Card) asked() []slackgo.Block {
 	reason, _ := Cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
 	out := []slackgo.Block{section("*Why*"), typed(reason)}
-	for _, f := range c.Fields {
-		v, _ := Cut(f.Value, shownField, 1)
-		out = append(out, slackgo.NewSectionBlock(nil, []*slackgo.TextBlockObject{mrk("*" + label(f.Label) + "*"), plain(Inert(v))}, nil))
+	for list := c.Fields; len(list) > 0; {
+		n := min(5, len(list)) // a section takes ten texts
+		var row []*slackgo.TextBlockObject
+		for _, f := range list[:n] {
+			v, _ := Cut(f.Value, shownField, 1)
+			row = append(row, mrk("*"+label(f.Label)+"*"), plain(Inert(v)))
+		}
+		out, list = append(out, slackgo.NewSectionBlock(nil, row, nil)), list[n:]
 	}
 	return out
 }
@@ -126,16 +131,13 @@ func shortHash(h workflows.DocHash, n int) string {
 }
 
 func (c Card) state() string {
-	s := "*" + sign(c.Why.Status) + " " + statusWord(c.Status) + ".* " + c.Why.Sentence
-	if c.Status != workflows.StatusOpen {
-		return s
-	}
-	s += "\nDecide by " + When(c.Deadline) + "."
+	s := sign(c.Why.Status) + " *" + c.Why.Sentence + "*"
 	switch {
+	case c.Status != workflows.StatusOpen:
 	case c.Wider:
-		s += " More people have been asked since."
+		s += "\nMore people have been asked since."
 	case !c.Escalates.IsZero():
-		s += " More people are asked at " + When(c.Escalates) + "."
+		s += "\nIf nobody decides, more people are asked at " + When(c.Escalates) + "."
 	}
 	return s
 }
@@ -169,10 +171,14 @@ func sign(verdict string) string {
 }
 
 func (c Card) stage(i int, st workflows.Explanation) string {
-	head := fmt.Sprintf("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), label(st.Name), st.Sentence)
+	head := fmt.Sprintf("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), st.Name, st.Sentence)
 	lines := make([]string, 0, len(st.Children))
 	for _, seat := range st.Children {
-		lines = append(lines, sign(seat.Status)+" "+seat.Name+" – "+seat.Sentence)
+		status, sentence := seat.Status, seat.Sentence
+		if asked, ok := strings.CutPrefix(sentence, "Asked"); ok && st.Status != "pending" {
+			status, sentence = "skipped", "Was asked"+asked+" Not needed any more."
+		}
+		lines = append(lines, sign(status)+" "+seat.Name+" – "+sentence)
 	}
 	return listing(head, lines, maxSeats)
 }
