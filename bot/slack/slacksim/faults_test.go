@@ -141,7 +141,7 @@ func TestFaultsOfEnvelopes(t *testing.T) {
 		"drop":       {slacksim.Fault{Kind: slacksim.FaultDrop}, false, 0, 2},
 		"duplicate":  {slacksim.Fault{Kind: slacksim.FaultDuplicate}, true, 2, 2},
 		"delay":      {slacksim.Fault{Kind: slacksim.FaultDelay, Delay: 10 * time.Millisecond}, true, 1, 2},
-		"late":       {slacksim.Fault{Kind: slacksim.FaultDelay, Delay: time.Second}, false, 1, 2},
+		"late":       {slacksim.Fault{Kind: slacksim.FaultDelay, Delay: 2500 * time.Millisecond}, false, 1, 2},
 		"reorder":    {slacksim.Fault{Kind: slacksim.FaultReorder}, true, 1, 2},
 		"lose ack":   {slacksim.Fault{Kind: slacksim.FaultLoseAck}, false, 1, 2},
 		"cut before": {slacksim.Fault{Kind: slacksim.FaultCutBefore}, false, 0, 1},
@@ -151,7 +151,7 @@ func TestFaultsOfEnvelopes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := start(t, func(c *slacksim.Config) { c.AckTimeout = 700 * time.Millisecond })
+			f := start(t, func(c *slacksim.Config) { c.AckTimeout = 1500 * time.Millisecond })
 			f.serve(func(envelope) any { return nil })
 			f.serve(func(envelope) any { return nil })
 			f.Inject(c.fault)
