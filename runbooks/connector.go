@@ -21,7 +21,8 @@ type Connector interface {
 	// Revoke takes the access back and ends what it can of open sessions. Revoking what is not there succeeds.
 	Revoke(ctx context.Context, g Grant) (Receipt, error)
 
-	// Check reads the target back. An error means "cannot tell".
+	// Check reads the target back. An error means "cannot tell": the presence is then Unconfirmed, and the text of an
+	// *Error says what is missing, in words for the card ("1 of 3 hosts has not pulled the list").
 	Check(ctx context.Context, g Grant) (Presence, error)
 }
 

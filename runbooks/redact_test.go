@@ -105,6 +105,11 @@ func (l *leaky) Grant(_ context.Context, g runbooks.Grant) (runbooks.Receipt, er
 	}, nil
 }
 
+// Check finds what Grant made.
+func (l *leaky) Check(context.Context, runbooks.Grant) (runbooks.Presence, error) {
+	return runbooks.Present, nil
+}
+
 func TestThreat_T35_ReceiptsAreRedacted(t *testing.T) {
 	t.Parallel()
 	for name, text := range leaks {

@@ -72,11 +72,13 @@ func (r *Runner) Connector(name string) (Connector, bool) {
 	return c, ok
 }
 
-// Start makes the access. A nil error means that the target has it, with this receipt, whether this call made it or an
-// earlier one. Every error is an *Error: Retry and Broken may be tried again with the same grant, Refuse never.
+// Start makes the access and reads the target back. A nil error means that the target has it, with this receipt, whether
+// this call made it or an earlier one. Every error is an *Error: Retry and Broken may be tried again with the same grant,
+// Refuse never.
 //
-// When the answer is in doubt (it timed out, or failed in a way that may have left the effect) the target is read back:
-// if the access is there, granting again gives the receipt of what was made; if it is not, the error stands.
+// When the answer is in doubt (it timed out, or failed in a way that may have left the effect) reading back decides: if
+// the access is there, granting again gives the receipt of what was made; if it is not, the error stands. A target that
+// says "done" and then denies having it is not believed either.
 func (r *Runner) Start(ctx context.Context, name string, g Grant) (Receipt, error) {
 	o, err := r.take(name, g)
 	if err != nil {
@@ -86,13 +88,16 @@ func (r *Runner) Start(ctx context.Context, name string, g Grant) (Receipt, erro
 		return Receipt{}, Errorf(Retry, nil, "an earlier call to make this access has not come back yet")
 	}
 	receipt, callErr := r.grant(ctx, o)
-	if callErr == nil {
-		return receipt, nil
-	}
-	if callErr.Class == Refuse || ctx.Err() != nil || r.isMaking(o.key()) {
+	if callErr != nil && (callErr.Class == Refuse || ctx.Err() != nil || r.isMaking(o.key())) {
 		return Receipt{}, callErr
 	}
-	if presence, _ := r.check(ctx, o); presence != Present {
+	presence, _ := r.check(ctx, o)
+	switch {
+	case callErr == nil && presence == Absent:
+		return Receipt{}, Errorf(Retry, nil, "the target says that it made the access, but reading back does not find it")
+	case callErr == nil:
+		return receipt, nil
+	case presence != Present:
 		return Receipt{}, callErr
 	}
 	r.log.Info("the target has the access though the call failed: asking for its receipt", "connector", name, "grant", g.ID)

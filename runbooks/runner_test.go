@@ -74,8 +74,8 @@ func TestRunnerGrantsAndTakesBack(t *testing.T) {
 			t.Fatalf("stop: %s, %v", presence, err)
 		}
 	}
-	if s.m.Calls(runbooktest.CallCheck) != 2 {
-		t.Errorf("%d checks after 2 revocations", s.m.Calls(runbooktest.CallCheck))
+	if s.m.Calls(runbooktest.CallCheck) != 4 {
+		t.Errorf("%d checks after 2 grants and 2 revocations", s.m.Calls(runbooktest.CallCheck))
 	}
 	if p, err := s.Read(t.Context(), "memory", s.g); p != runbooks.Absent || err != nil {
 		t.Errorf("read: %s, %v", p, err)
@@ -294,6 +294,40 @@ func TestThreat_T54_LyingRevocation(t *testing.T) {
 	s.m.Add(s.g) // behind our back
 	if p, err := s.Read(t.Context(), "memory", s.g); p != runbooks.Present || err != nil {
 		t.Errorf("access that came back: %s, %v", p, err)
+	}
+}
+
+// TestFault_F28_LyingConnector: fault x call -> what the caller hears. What a connector says about an effect is never
+// the last word; only a target whose reading back lies as well gets through, and sweeps compare it with the ledger.
+func TestFault_F28_LyingConnector(t *testing.T) {
+	t.Parallel()
+	s := newTries()
+	s.m.Script(runbooktest.CallGrant, runbooktest.Fault{Lie: true})
+	receipt, err := s.start(t)
+	wantError(t, err, runbooks.Retry, "does not find it")
+	if receipt.Ref != "" || s.m.Works(s.g.ID) {
+		t.Errorf("a receipt for nothing: %+v", receipt)
+	}
+	if _, err := s.start(t); err != nil || !s.m.Works(s.g.ID) {
+		t.Fatalf("an honest try: %v", err)
+	}
+	s.m.Script(runbooktest.CallCheck, runbooktest.Fault{Before: errors.New("not now")})
+	if _, err := s.start(t); err != nil {
+		t.Errorf("a target that cannot tell is no liar: %v", err)
+	}
+	s.m.Script(runbooktest.CallRevoke, runbooktest.Fault{Lie: true})
+	if _, presence, err := s.Stop(t.Context(), "memory", s.g); presence != runbooks.Present || err == nil {
+		t.Errorf("stop: %s, %v", presence, err)
+	}
+}
+
+// An invocation of a runbook has no request behind it; it is granted all the same.
+func TestRunnerTakesAGrantWithoutARequest(t *testing.T) {
+	t.Parallel()
+	s := newTries()
+	s.g.Request = ""
+	if _, err := s.start(t); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -79,8 +79,8 @@ func (c *Connector) readTerms(g runbooks.Grant) (terms, error) {
 	t := terms{
 		account: g.Account, host: c.base.Host, port: strconv.Itoa(int(c.base.Port)), database: c.base.Database,
 	}
-	if !isSafeID(string(g.ID)) {
-		return t, refuse("the grant's id is not one that we make")
+	if !isSafeID(string(g.ID), "g_") || g.Request != "" && !isSafeID(string(g.Request), "r_") {
+		return t, refuse("the id of the grant or of its request is not one that we make")
 	}
 	for name, values := range g.Params {
 		if len(values) != 1 {
@@ -140,8 +140,8 @@ func isShown(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 })
 }
 
-func isSafeID(id string) bool {
-	rest, ok := strings.CutPrefix(id, "g_")
+func isSafeID(id, prefix string) bool {
+	rest, ok := strings.CutPrefix(id, prefix)
 	return ok && rest != "" && len(rest) <= 120 && !strings.ContainsFunc(rest, func(r rune) bool {
 		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '-')
 	})
@@ -151,15 +151,13 @@ func refuse(format string, args ...any) error {
 	return runbooks.Errorf(runbooks.Refuse, nil, format, args...)
 }
 
-// tag is the comment that every statement for a grant carries: the id is checked, so it cannot end the comment.
+// tag is the comment that every statement for a grant carries: the ids are checked, so they cannot end the comment. An
+// invocation of a runbook has no request.
 func tag(g runbooks.Grant) string {
-	request := string(g.Request)
-	if strings.ContainsFunc(request, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '-')
-	}) {
-		request = "unreadable"
+	if g.Request == "" {
+		return fmt.Sprintf("/* countersign grant=%s */ ", g.ID)
 	}
-	return fmt.Sprintf("/* countersign grant=%s request=%s */ ", g.ID, request)
+	return fmt.Sprintf("/* countersign grant=%s request=%s */ ", g.ID, g.Request)
 }
 
 // connect opens a connection that bears the grant's id in the server's pg_stat_activity and log.

@@ -379,8 +379,18 @@ func TestReq_R72_PostgresLogLeadsToTheGrant(t *testing.T) {
 	if _, err := c.Revoke(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
+	noRequest := grantOf("inv0ked", "l_alice", "l_reader")
+	noRequest.Request = ""
+	if _, err := c.Grant(t.Context(), noRequest); err != nil {
+		t.Fatal(err)
+	}
 	log := s.logged(t)
+	forged := noRequest.Clone()
+	forged.Request = "r_*/ GRANT bot TO l_alice; /*"
+	_, err := c.Grant(t.Context(), forged)
+	wantError(t, err, runbooks.Refuse, "id")
 	for _, want := range []string{
+		`/* countersign grant=g_inv0ked */ GRANT "l_reader" TO "l_alice"`,
 		`bot app=countersign g_l0gged LOG:  statement: /* countersign grant=g_l0gged request=r_l0gged */ GRANT "l_reader" TO "l_alice"`,
 		`bot app=countersign g_l0gged LOG:  statement: /* countersign grant=g_l0gged request=r_l0gged */ REVOKE "l_reader" FROM "l_alice"`,
 	} {

@@ -26,6 +26,7 @@ type server struct {
 	port     string
 	log, dir string
 	process  *exec.Cmd
+	ddl      sync.Mutex // two GRANTs on one table at once fail with "tuple concurrently updated"
 }
 
 const (
@@ -233,6 +234,8 @@ func (s *server) reads(t testing.TB, name string) bool {
 // admin runs statements as the administrator.
 func (s *server) admin(t testing.TB, statements ...string) {
 	t.Helper()
+	s.ddl.Lock()
+	defer s.ddl.Unlock()
 	conn := s.connect(t, "admin", adminPassword)
 	defer func() { _ = conn.Close(context.Background()) }()
 	for _, sql := range statements {
