@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,6 +88,7 @@ func BenchmarkPutInbox(b *testing.B) {
 func filled(b *testing.B, entries int) store.Config {
 	b.Helper()
 	cfg := storetest.Config(b)
+	cfg.Clock = jobs.NewSystem()
 	s, err := store.Open(b.Context(), cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -164,4 +167,63 @@ func BenchmarkCommitToStart(b *testing.B) {
 	if err := <-done; err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkTimers has 100,000 timers pending, and measures how late those that come due within two seconds run, and what an
+// idle second costs.
+func BenchmarkTimers(b *testing.B) {
+	cfg := filled(b, 100_000)
+	s := storetest.Open(b, cfg)
+	late := make(chan time.Duration, 1000)
+	w := jobs.New(jobs.Config{Queue: s, Clock: cfg.Clock, Kinds: map[string]jobs.Kind{"n": {
+		Workers: 16,
+		Handle: func(_ context.Context, j jobs.Job) error {
+			late <- time.Since(j.Due.Time())
+			return jobs.Done
+		},
+	}}})
+	s.Attach(w)
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	var all []time.Duration
+	var cpu time.Duration
+	for b.Loop() {
+		const n = 200
+		stream := workflows.StreamID(fmt.Sprintf("request/soon-%d", len(all)))
+		_, err := s.Update(ctx, "", nil, func(f workflows.Facts) (workflows.Outcome, error) {
+			var out []workflows.Job
+			for k := range n {
+				out = append(out, workflows.Job{Kind: "n", Key: fmt.Sprint(k), Due: f.Now.UTC.Add(time.Duration(k+1) * 10 * time.Millisecond)})
+			}
+			return workflows.Outcome{Pending: map[workflows.StreamID][]workflows.Job{stream: out}}, nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range n {
+			all = append(all, <-late)
+		}
+		before := used(b)
+		<-time.After(2 * time.Second)
+		cpu += used(b) - before
+	}
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "late-p50-µs")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "late-p99-µs")
+	b.ReportMetric(float64(all[len(all)-1].Microseconds()), "late-max-µs")
+	b.ReportMetric(100*cpu.Seconds()/(2*float64(b.N)), "idle-cpu-%")
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
+
+// used is the processor time of this process.
+func used(b *testing.B) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

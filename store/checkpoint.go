@@ -38,6 +38,9 @@ func (s *Store) Publish(ctx context.Context) (c Checkpoint, grew bool, err error
 
 // publish takes the head as committed: entries of the same batch come with the next publication.
 func (b *batch) publish() (Checkpoint, bool, error) {
+	if err := b.lockHead(); err != nil {
+		return Checkpoint{}, false, err
+	}
 	head, _, err := readHead(b.query)
 	if err != nil {
 		return Checkpoint{}, false, err

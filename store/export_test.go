@@ -43,3 +43,9 @@ func (s *Store) QueryPlan(ctx context.Context, text string, args ...any) (out []
 	}, args...)
 	return out, err
 }
+
+// MaxWitness and KeepWitness are the limits of the witness file.
+const (
+	MaxWitness  = maxWitness
+	KeepWitness = keepWitness
+)

@@ -31,6 +31,8 @@ const (
 	leaseTime      = 10 * time.Second // PostgreSQL: a replica silent this long has lost its jobs
 	leaseBeat      = 3 * time.Second  // renewed this often: two beats may fail
 	inboxRetention = 30 * 24 * time.Hour
+	maxWitness     = 16384   // lines of the witness file (8 MB) before it is cut to the newest: reading them delays a start by 0.1 s
+	keepWitness    = 4096    // lines that stay then
 	readers        = 4       // read connections; reads are short
 	checkPages     = 1 << 16 // pages up to which the start runs a quick_check (256 MiB, some 0.3 s)
 )

@@ -154,7 +154,8 @@ func (s *Store) close() (err error) {
 	if s.witness != nil {
 		err = s.witness.close()
 	}
-	for _, db := range []*sql.DB{s.writeDB, s.db} {
+	// The writer's connection last: it can fold the write-ahead log into the file, those for reading cannot.
+	for _, db := range []*sql.DB{s.db, s.writeDB} {
 		if db == nil {
 			continue
 		}

@@ -249,3 +249,45 @@ func TestThreat_T36(t *testing.T) {
 	}
 	storetest.Open(t, cfg)
 }
+
+// TestWitnessFile cuts its last line short, as a crash does, and lets it grow past its limit.
+func TestWitnessFile(t *testing.T) {
+	cfg := storetest.Config(t)
+	grow(t, cfg, 0, 3)
+	path := filepath.Join(cfg.Dir, "witness.log")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(raw, raw[:100]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	grow(t, cfg, 10, 1)
+	again, err := os.ReadFile(path)
+	if err != nil || strings.Count(string(again), "\n") != 5 || !strings.HasPrefix(string(again), string(raw)) {
+		t.Errorf("after a torn line there are %d lines, want 5: %v", strings.Count(string(again), "\n"), err)
+	}
+	if err := os.WriteFile(path, []byte("{not a line}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), cfg); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("an unreadable witness: %v", err)
+	}
+
+	lines := strings.SplitAfter(string(again), "\n")
+	long := strings.Repeat(lines[0], store.MaxWitness) + string(again)
+	if err := os.WriteFile(path, []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := storetest.Open(t, cfg)
+	if again, err = os.ReadFile(path); err != nil || strings.Count(string(again), "\n") != store.KeepWitness {
+		t.Errorf("%d lines are left, want %d; %v", strings.Count(string(again), "\n"), store.KeepWitness, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	grow(t, cfg, 20, 2)
+}

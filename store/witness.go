@@ -15,12 +15,15 @@ import (
 // witness is the file outside the database that remembers every signed head: it finds a database that was put back or cut.
 // A line follows every commit; the disk has it within a second, and before a head is published.
 type witness struct {
+	path string
+	stop chan struct{}
+	done chan struct{}
+	fail func(error)
+
 	mu    sync.Mutex
 	f     *os.File
+	lines int // in the file
 	dirty bool
-	stop  chan struct{}
-	done  chan struct{}
-	fail  func(error)
 }
 
 const witnessName = "witness file"
@@ -44,48 +47,70 @@ func readWitness(path string) (ledger.Witness, error) {
 
 // openWitness opens the file for appending behind its last whole line.
 func openWitness(path string, seen ledger.Witness, fail func(error)) (*witness, error) {
-	if seen.Skipped > 0 {
-		if err := compactWitness(path, seen); err != nil {
+	w := &witness{path: path, lines: len(seen.Anchors), stop: make(chan struct{}), done: make(chan struct{}), fail: fail}
+	if seen.Skipped > 0 || len(seen.Anchors) > maxWitness {
+		if err := w.shorten(seen.Anchors); err != nil {
 			return nil, err
 		}
 		seen.Torn = 0
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
+	if err := w.open(); err != nil {
 		return nil, err
 	}
 	if seen.Torn > 0 {
-		if err := f.Truncate(seen.Valid); err != nil {
-			f.Close()
-			return nil, err
+		if err := w.f.Truncate(seen.Valid); err != nil {
+			return nil, errors.Join(err, w.f.Close())
 		}
 	}
-	w := &witness{f: f, stop: make(chan struct{}), done: make(chan struct{}), fail: fail}
 	go w.syncLoop()
 	return w, nil
 }
 
-// compactWitness keeps the newest lines of a file that has grown past what is read.
-func compactWitness(path string, seen ledger.Witness) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".witness-*")
+func (w *witness) open() (err error) {
+	w.f, err = os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	return err
+}
+
+// shorten replaces the file by one with the newest lines only. Nothing is lost by that: the root of a later line commits to every
+// entry under an earlier one.
+func (w *witness) shorten(anchors []ledger.Anchor) error {
+	anchors = anchors[max(0, len(anchors)-keepWitness):]
+	tmp, err := os.CreateTemp(filepath.Dir(w.path), ".witness-*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
-	for _, a := range seen.Anchors[len(seen.Anchors)/2:] {
+	defer os.Remove(tmp.Name()) // gone already when all went well
+	for _, a := range anchors {
 		line, err := a.Line()
 		if err == nil {
 			_, err = tmp.Write(line)
 		}
 		if err != nil {
-			tmp.Close()
-			return err
+			return errors.Join(err, tmp.Close())
 		}
 	}
 	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), path)
+	w.lines = len(anchors)
+	return os.Rename(tmp.Name(), w.path)
+}
+
+// turnOver shortens a file that has grown while it was open.
+func (w *witness) turnOver() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lines <= maxWitness {
+		return nil
+	}
+	seen, err := readWitness(w.path)
+	if err == nil {
+		err = w.shorten(seen.Anchors)
+	}
+	if err == nil {
+		err = errors.Join(w.f.Close(), w.open())
+	}
+	return err
 }
 
 // write appends the line of a head.
@@ -100,6 +125,7 @@ func (w *witness) write(h ledger.Head, us int64) error {
 		return fmt.Errorf("writing the witness file: %w", err)
 	}
 	w.dirty = true
+	w.lines++
 	return nil
 }
 
@@ -124,7 +150,7 @@ func (w *witness) syncLoop() {
 	for {
 		select {
 		case <-t.C:
-			if err := w.sync(); err != nil {
+			if err := errors.Join(w.sync(), w.turnOver()); err != nil {
 				w.fail(fmt.Errorf("%w: %w", ErrLedgerUnknown, err))
 				return
 			}

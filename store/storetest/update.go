@@ -178,8 +178,11 @@ func testIsolation(t *testing.T, cfg store.Config) {
 				func(workflows.Facts) (workflows.Outcome, error) {
 					out := workflows.Outcome{Pending: map[workflows.StreamID][]workflows.Job{stream: {{Kind: "k", Key: fmt.Sprint(i)}}}}
 					out.Add(stream, workflows.System, "", Voted{By: fmt.Sprint(i)})
-					if i%3 == 0 {
+					switch {
+					case i%6 == 0: // fails between its two events
 						out.Add(stream, workflows.System, "", Opened{Title: "bad \xff bytes"})
+					case i%3 == 0: // fails after its event
+						out.Pending[stream] = make([]workflows.Job, 5000)
 					}
 					return out, nil
 				})
