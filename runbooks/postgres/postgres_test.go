@@ -302,7 +302,6 @@ func TestNastyRoleNames(t *testing.T) {
 		if p, err := c.Check(t.Context(), g); p != runbooks.Absent {
 			t.Errorf("%q: %s, %v", name, p, err)
 		}
-		s.admin(t, "DROP ROLE "+pgx.Identifier{account}.Sanitize())
 	}
 	s.admin(t, "SELECT 1") // admin is still there
 }
@@ -315,6 +314,7 @@ func TestRolesThatAreRefused(t *testing.T) {
 	s.login(t, "r_alice", "r_super")
 	s.admin(t, "CREATE ROLE r_createrole CREATEROLE", "CREATE ROLE r_bypass BYPASSRLS", "CREATE ROLE r_nologin", "ALTER ROLE r_super SUPERUSER",
 		"GRANT r_createrole TO r_indirect", "CREATE ROLE r_files IN ROLE pg_write_server_files", "CREATE ROLE r_circle IN ROLE r_alice")
+	s.dropLater(t, "r_createrole", "r_bypass", "r_nologin", "r_files", "r_circle")
 	long := strings.Repeat("x", 64)
 	for _, x := range []struct{ account, role, words string }{
 		{"r_alice", "admin", `reaches "admin"`},

@@ -211,7 +211,7 @@ func (s *server) local(name string) string {
 // connect is a session of an account.
 func (s *server) connect(t testing.TB, name, password string) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), s.dsn(name, password))
+	conn, err := pgx.Connect(context.WithoutCancel(t.Context()), s.dsn(name, password)) // also while the test cleans up
 	if err != nil {
 		t.Fatalf("connecting as %q: %v", name, err)
 	}
@@ -239,7 +239,7 @@ func (s *server) admin(t testing.TB, statements ...string) {
 	conn := s.connect(t, "admin", adminPassword)
 	defer func() { _ = conn.Close(context.Background()) }()
 	for _, sql := range statements {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
+		if _, err := conn.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
@@ -251,6 +251,7 @@ func (s *server) role(t testing.TB, names ...string) {
 	for _, name := range names {
 		q := pgx.Identifier{name}.Sanitize()
 		s.admin(t, "CREATE ROLE "+q, "GRANT SELECT ON secrets TO "+q)
+		s.dropLater(t, name)
 	}
 }
 
@@ -258,6 +259,16 @@ func (s *server) login(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		s.admin(t, "CREATE ROLE "+pgx.Identifier{name}.Sanitize()+" LOGIN PASSWORD '"+userPassword+"'")
+		s.dropLater(t, name)
+	}
+}
+
+// dropLater removes roles after the test, so that the next run of it finds none.
+func (s *server) dropLater(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		q := pgx.Identifier{name}.Sanitize()
+		t.Cleanup(func() { s.admin(t, "DROP OWNED BY "+q, "DROP ROLE "+q) })
 	}
 }
 
