@@ -8,5 +8,15 @@
 // The register (see register.go) is a file of this package's own. Hosts keep a copy of the list (see pull.go), say
 // which version they have in place, and Check believes nothing else.
 //
+// A host is set up once, with three lines of sshd_config and a timer that pulls once a minute:
+//
+//	TrustedUserCAKeys /etc/ssh/countersign-ca.pub
+//	RevokedKeys /etc/ssh/countersign.krl
+//	AuthorizedPrincipalsFile /etc/ssh/principals/%u
+//
+//	countersign sshca pull --url https://bot.example.com --out /etc/ssh/countersign.krl --ca /etc/ssh/countersign-ca.pub
+//
+// The list must be there before sshd is told of it: with a RevokedKeys file that it cannot read, sshd refuses everybody.
+//
 // What it must not do: keep key files (cmd does), decide who gets what (workflows does), reach out to hosts.
 package sshca

@@ -129,7 +129,14 @@ func encodeBitmap(serials []uint64) []byte {
 	return b.Bytes()
 }
 
-func put[T uint32 | uint64](b *bytes.Buffer, v T) { _ = binary.Write(b, binary.BigEndian, v) }
+func put[T uint32 | uint64](b *bytes.Buffer, v T) {
+	switch v := any(v).(type) {
+	case uint32:
+		b.Write(binary.BigEndian.AppendUint32(b.AvailableBuffer(), v))
+	case uint64:
+		b.Write(binary.BigEndian.AppendUint64(b.AvailableBuffer(), v))
+	}
+}
 
 func putString(b *bytes.Buffer, s []byte) {
 	put(b, uint32(len(s)))
