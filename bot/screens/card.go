@@ -31,6 +31,8 @@ type Card struct {
 	YouAre    string // why this reader is asked; only on their own copy
 	Drill     bool
 	Buttons   CardButtons
+
+	compact bool // on a Home page: fewer fields fit
 }
 
 // CardButtons are the values of the buttons; an empty value is no button.
@@ -104,7 +106,12 @@ func (c Card) sentence() string {
 func (c Card) asked() []slackgo.Block {
 	reason, _ := Cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
 	out := []slackgo.Block{section("*Why*"), typed(reason)}
-	for list := c.Fields; len(list) > 0; {
+	list := c.Fields
+	if c.compact && len(list) > compactFields {
+		out = append(out, note(plural(len(list)-compactFields, "more field", "more fields")+" to read."))
+		list = list[:compactFields]
+	}
+	for len(list) > 0 {
 		n := min(5, len(list)) // a section takes ten texts
 		var row []*slackgo.TextBlockObject
 		for _, f := range list[:n] {
@@ -172,28 +179,28 @@ func sign(verdict string) string {
 
 func (c Card) stage(i int, st workflows.Explanation) string {
 	head := fmt.Sprintf("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), st.Name, st.Sentence)
-	lines := make([]string, 0, len(st.Children))
-	for _, seat := range st.Children {
+	lines := make([]string, 0, maxSeats)
+	for _, seat := range st.Children[:min(maxSeats, len(st.Children))] {
 		status, sentence := seat.Status, seat.Sentence
 		if asked, ok := strings.CutPrefix(sentence, "Asked"); ok && st.Status != "pending" {
 			status, sentence = "skipped", "Was asked"+asked+" Not needed any more."
 		}
 		lines = append(lines, sign(status)+" "+seat.Name+" – "+sentence)
 	}
-	return listing(head, lines, maxSeats)
+	return listingOf(head, lines, len(st.Children), maxSeats)
 }
 
 func (c Card) buttons() []slackgo.BlockElement {
 	var out []slackgo.BlockElement
 	b := c.Buttons
 	about := c.Requester.Name + ": " + c.What
-	if b.Approve != "" && !c.Long() {
+	if b.Approve != "" && !c.mustOpen() {
 		e := button(ActApprove, b.Approve, "Approve", "Approve the request of "+about)
 		e.Style = slackgo.StylePrimary
 		e.Confirm = confirm("Approve this request?", fmt.Sprintf("%s gets %s for %s.", c.holder(), c.What, c.Seconds), "Approve")
 		out = append(out, e)
 	}
-	if b.Read != "" && c.Long() {
+	if b.Read != "" && c.mustOpen() {
 		e := button(ActRead, b.Read, "Read all, then decide", "Read the whole request of "+about)
 		e.Style = slackgo.StylePrimary
 		out = append(out, e)
@@ -215,6 +222,11 @@ func (c Card) buttons() []slackgo.BlockElement {
 		out = append(out, o)
 	}
 	return out
+}
+
+// mustOpen tells whether what stands on this screen is less than what is asked.
+func (c Card) mustOpen() bool {
+	return c.Long() || c.compact && len(c.Fields) > compactFields
 }
 
 func (c Card) holder() string {

@@ -46,7 +46,7 @@ const (
 	HomeReviews = "reviews"
 )
 
-// HomeLines is how many entries of each list a Home page shows: four lists of eight entries stay below Slack's 100 blocks.
+// HomeLines is how many entries of each list a Home page shows: four full lists stay below Slack's 100 blocks.
 const HomeLines = homeLines
 
 // Render draws the page.
@@ -82,8 +82,9 @@ func (h Home) waiting() []slackgo.Block {
 	for i, r := range h.Waiting {
 		c := r.Card
 		c.Buttons.Done, c.Buttons.Revoke, c.Buttons.TakeBack, c.Buttons.Withdraw = "", "", "", ""
-		reason, _ := Cut(c.Reason, 150, 2)
-		out = append(out, section(c.sentence()+"\nDecide by "+When(c.Deadline)+" · "+code(string(c.ID))), typed(reason))
+		c.compact = true
+		out = append(out, section(c.sentence()+"\nDecide by "+When(c.Deadline)+" · "+code(string(c.ID))))
+		out = append(out, c.asked()...)
 		if b := c.buttons(); len(b) > 0 {
 			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("waiting-%d", i), b...))
 		}

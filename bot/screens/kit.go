@@ -88,25 +88,33 @@ func divider() slackgo.Block { return slackgo.NewDividerBlock() }
 // blocks, and what can be copied goes away when the access ends.
 func pre(s string) slackgo.Block {
 	s = strings.ReplaceAll(Inert(s), "```", "'''")
-	return section("```\n" + strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s) + "\n```")
+	return section("```\n" + entities.Replace(s) + "\n```")
 }
 
 // listing joins lines into one text object and counts what does not fit.
 func listing(head string, lines []string, most int) string {
+	return listingOf(head, lines, len(lines), most)
+}
+
+// listingOf is listing for the first of total lines.
+func listingOf(head string, lines []string, total, most int) string {
 	var b strings.Builder
 	b.WriteString(head)
 	size := utf8.RuneCountInString(head)
 	for i, l := range lines {
 		n := utf8.RuneCountInString(l) + 1
 		if i >= most || size+n > maxSection-40 {
-			fmt.Fprintf(&b, "\n… and %d more", len(lines)-i)
-			break
+			fmt.Fprintf(&b, "\n… and %d more", total-i)
+			return b.String()
 		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
 		b.WriteString(l)
 		size += n
+	}
+	if rest := total - len(lines); rest > 0 {
+		fmt.Fprintf(&b, "\n… and %d more", rest)
 	}
 	return b.String()
 }

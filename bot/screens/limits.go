@@ -2,22 +2,23 @@ package screens
 
 // Bounds of what is drawn. Slack's own limits (blocks per message, characters per text object) stand above each of them.
 const (
-	maxSection  = 2900 // characters of one text object; Slack takes 3,000
-	maxHeader   = 148
-	maxOption   = 75
-	maxLabel    = 150
-	maxTitle    = 24  // of a modal, its submit and close button
-	maxNotify   = 600 // runes of a notification: phones cut much earlier, screen readers read all of it
-	maxWho      = 28  // runes of a name within a notification, so that its first 100 hold verb, who, what and how long
-	maxWhat     = 46
-	shownRunes  = 300 // of a typed text on a card: more would push the decision out of sight, so it is cut and must be opened
-	shownLines  = 6
-	shownField  = 120
-	maxSeats    = 12 // people listed per stage; the rest is counted
-	maxOptions  = 100
-	maxGroups   = 100
-	maxFields   = 20 // inputs of a form besides ours
-	homeLines   = 8  // entries per list on a Home page; the rest is counted and found with /access list
-	listLines   = 20 // entries in an answer to /access list
-	maxDocument = 60 // sections of a document in a modal, 2,900 characters each; Slack takes 100 blocks and 250 KB
+	maxSection    = 2900 // characters of one text object; Slack takes 3,000
+	maxHeader     = 148
+	maxOption     = 75
+	maxLabel      = 150
+	maxTitle      = 24  // of a modal, its submit and close button
+	maxNotify     = 600 // runes of a notification: phones cut much earlier, screen readers read all of it
+	maxWho        = 28  // runes of a name within a notification, so that its first 100 hold verb, who, what and how long
+	maxWhat       = 46
+	shownRunes    = 300 // of a typed text on a card: more would push the decision out of sight, so it is cut and must be opened
+	shownLines    = 6
+	shownField    = 120
+	compactFields = 5  // fields of a request on a Home page
+	maxSeats      = 12 // people listed per stage; the rest is counted
+	maxOptions    = 100
+	maxGroups     = 100
+	maxFields     = 20 // inputs of a form besides ours
+	homeLines     = 6  // entries per list on a Home page; the rest is counted and found with /access list
+	listLines     = 20 // entries in an answer to /access list
+	maxDocument   = 60 // sections of a document in a modal, 2,900 characters each; Slack takes 100 blocks and 250 KB
 )

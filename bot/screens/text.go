@@ -31,8 +31,11 @@ func Inert(s string) string {
 // the three characters that Slack reads as markup are written as entities (T47). Line breaks become spaces.
 func Escape(s string) string {
 	s = strings.ReplaceAll(Inert(s), "\n", " ")
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+	return entities.Replace(s)
 }
+
+// entities are the three characters that Slack reads as markup. A Replacer never changes.
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // label is Escape for names and titles: they also lose the signs that mrkdwn reads as bold, italic, struck or code.
 func label(s string) string {

@@ -1,0 +1,244 @@
+package screens_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// sample is one screen in one size. Large ones are checked but not kept as files.
+type sample struct {
+	name   string
+	screen any
+	large  bool
+}
+
+var (
+	at    = workflows.StampOf(time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC))
+	later = at.Add(time.Hour)
+	maya  = screens.Person{Name: "Maya Chen", Slack: "U0MAYA"}
+	jonas = screens.Person{Name: "Jonas Weber", Slack: "U0JONAS"}
+	wide  = screens.Person{Name: strings.Repeat("Ada Lovelace-", 20), Slack: "U0LONG"}
+)
+
+const (
+	request = "r_00000000000000000000000001"
+	grant   = "g_00000000000000000000000001"
+	review  = "v_00000000000000000000000001"
+	policy  = workflows.DocHash("sha256:3d8f198d00000000000000000000000000000000000000000000000000000000")
+)
+
+func value(n int) string { return strings.Repeat("v", n) }
+
+func smallCard() screens.Card {
+	return screens.Card{
+		ID: request, What: "Bastion hosts – shell", Requester: screens.Person{Name: "Maya Chen"}, Seconds: 3600, Reason: "deploy hotfix",
+		Workflow: "Shell on a bastion", Policy: policy, Status: workflows.StatusOpen, Deadline: later,
+		Why: workflows.Explanation{Status: "pending", Sentence: "Waiting for 1 more in stage 1 of 1 (owner)."},
+	}
+}
+
+func usualCard() screens.Card {
+	c := smallCard()
+	c.Requester, c.Escalates, c.YouAre = maya, at.Add(30*time.Minute), "owner of the target"
+	c.Fields = []screens.Pair{{Label: "Ticket", Value: "OPS-12"}}
+	c.Facts = []screens.Pair{{Label: "Environment", Value: "production"}, {Label: "Data class", Value: "internal"}, {Label: "Owner", Value: jonas.Mention()}}
+	c.Why.Children = []workflows.Explanation{
+		{Name: "owner", Status: "pending", Sentence: "0 of 1 approvals.", Children: []workflows.Explanation{
+			{Name: jonas.Mention(), Status: "pending", Sentence: "Asked: owner of the target."},
+		}},
+		{Name: "security", Status: "pending", Sentence: "Opens when stage 1 is satisfied; needs 1."},
+	}
+	c.Buttons = screens.CardButtons{Approve: value(90), Read: value(90), Deny: value(90), Withdraw: value(63), TakeBack: value(63)}
+	return c
+}
+
+// largeCard has everything the engine allows: 20 stages of 500 people, 1,000 characters in every text.
+func largeCard() screens.Card {
+	c := usualCard()
+	c.Requester, c.Holder, c.Drill = wide, "svc-"+strings.Repeat("deploy-", 10), true
+	c.What = strings.Repeat("Very long target ", 20) + "– role"
+	c.Reason = strings.Repeat("why & <because> \n", 60)
+	c.Fields = nil
+	for i := range 20 {
+		c.Fields = append(c.Fields, screens.Pair{Label: fmt.Sprintf("Field %d %s", i, strings.Repeat("x", 100)), Value: strings.Repeat("é", 1000)})
+	}
+	c.Why.Children = nil
+	for i := range 20 {
+		st := workflows.Explanation{Name: fmt.Sprintf("stage %d", i), Status: "approved", Sentence: "1 of 1 approvals."}
+		for range 500 {
+			st.Children = append(st.Children, workflows.Explanation{Name: wide.Mention(), Status: "approved", Sentence: "Approved at " + screens.When(at) + "."})
+		}
+		c.Why.Children = append(c.Why.Children, st)
+	}
+	c.Document = policy
+	c.Access = &screens.Access{Status: "active", Ends: later, Leaves: strings.Repeat("Sessions stay. ", 30)}
+	c.Buttons.Done, c.Buttons.Revoke = value(90), value(90)
+	return c
+}
+
+func overCard(status workflows.Status, sentence string, a *screens.Access) screens.Card {
+	c := usualCard()
+	c.Status, c.Access, c.Buttons, c.YouAre = status, a, screens.CardButtons{}, ""
+	c.Why.Status, c.Why.Sentence = "approved", sentence
+	c.Why.Children[0].Status = "approved"
+	c.Why.Children[0].Children = append(c.Why.Children[0].Children, workflows.Explanation{Name: "Eve", Status: "pending", Sentence: "Asked: member of group dba."})
+	return c
+}
+
+func usualReady() screens.Ready {
+	return screens.Ready{
+		Grant: grant, Request: request, What: "Bastion hosts – shell", Long: 3600, Steps: []string{"Save the certificate.", "Log in."},
+		Command: "ssh deploy@bastion.example.com", Host: "bastion.example.com",
+		Files:  []screens.Pair{{Label: "id_ed25519-cert.pub", Value: "ssh-ed25519-cert-v01@openssh.com AAAA"}},
+		Access: screens.Access{Status: "active", Ends: later, Leaves: "Sessions that are already open stay open."}, Done: value(80),
+	}
+}
+
+func usualGlass() screens.Glass {
+	return screens.Glass{
+		Runbook: "restart-db", Title: "Restart the database", Incident: "INC-123", Invoker: maya, What: "Bastion hosts – root shell", Long: 3600,
+		Reason: "checkout hangs", At: at, Ends: later, Document: policy, Review: review, DueAt: at.Add(24 * time.Hour), Reviewer: jonas,
+	}
+}
+
+func usualReview() screens.Review {
+	return screens.Review{
+		ID: review, Runbook: "restart-db", Incident: "INC-123", Invoker: maya, What: "Bastion hosts – root shell", Long: 3600, At: at,
+		DueAt: at.Add(24 * time.Hour), Close: value(80),
+	}
+}
+
+func fields(n int) []workflows.Field {
+	var out []workflows.Field
+	for i := range n {
+		f := workflows.Field{Name: fmt.Sprintf("f%d", i), Label: fmt.Sprintf("Field %d", i), Type: workflows.FieldText, Optional: i%2 == 1}
+		switch i % 4 {
+		case 1:
+			f.Type, f.Choices = workflows.FieldChoice, []string{"read", "write", strings.Repeat("long ", 40)}
+		case 2:
+			f.Type = workflows.FieldSSHKey
+		case 3:
+			f.Type, f.MaxLen = workflows.FieldTicket, 40
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func choices(n, groups int) []screens.Choice {
+	var out []screens.Choice
+	for i := range n {
+		out = append(out, screens.Choice{
+			Value: fmt.Sprint(i), Text: fmt.Sprintf("Target %d – role %s", i, strings.Repeat("r", i%90)), More: "Repair", Group: fmt.Sprintf("Group %d", i%groups),
+		})
+	}
+	return out
+}
+
+func usualForm() screens.Form {
+	return screens.Form{
+		Title: "Shell on a bastion", Purpose: "Deploy and repair", Approvers: []string{"1. owner: one person has to approve"}, Entitlements: choices(2, 1),
+		Subjects: []screens.Choice{{Value: "p_1", Text: "Myself"}, {Value: "svc-deploy", Text: "Deployment robot"}},
+		Longest:  4 * 3600, Usual: 3600, ReasonMin: 10, Fields: fields(4), Meta: `{"w":"bastion-shell"}`,
+	}
+}
+
+func largeForm() screens.Form {
+	f := usualForm()
+	f.Title, f.Purpose = strings.Repeat("T", 300), strings.Repeat("P", 4000)
+	f.Entitlements, f.Fields, f.Subjects = choices(900, 3), fields(40), choices(300, 1)
+	for i := range 20 {
+		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s", i, strings.Repeat("s", 200)))
+	}
+	return f
+}
+
+func usualHome() screens.Home {
+	return screens.Home{
+		Name: "Maya Chen", Waiting: []screens.HomeRequest{{Card: usualCard()}}, Mine: []screens.HomeRequest{{Card: usualCard()}},
+		Grants:  []screens.HomeGrant{{What: "Bastion hosts – shell", Access: screens.Access{Status: "active", Ends: later}, Done: value(80)}},
+		Reviews: []screens.HomeReview{{Review: usualReview()}}, Offers: []screens.Item{{Title: "Shell on a bastion", Line: "up to 4h"}},
+		Runbooks: []screens.Item{{Title: "Restart the database", Line: "ready"}}, DrawnAt: at, MayDecide: true, More: map[string]int{},
+	}
+}
+
+// largeHome is full: every list at its most, every text too long.
+func largeHome() screens.Home {
+	h := usualHome()
+	h.MayDecide = false
+	for range screens.HomeLines - 1 {
+		h.Waiting = append(h.Waiting, screens.HomeRequest{Card: largeCard()})
+		h.Mine = append(h.Mine, screens.HomeRequest{Card: largeCard()})
+		h.Grants = append(h.Grants, h.Grants[0])
+		h.Reviews = append(h.Reviews, h.Reviews[0])
+	}
+	for _, list := range []string{screens.HomeWaiting, screens.HomeMine, screens.HomeGrants, screens.HomeReviews} {
+		h.More[list] = 44
+	}
+	for i := range 300 {
+		h.Offers = append(h.Offers, screens.Item{Title: fmt.Sprintf("Chain %d %s", i, strings.Repeat("x", 80)), Line: "up to 4h"})
+		h.Runbooks = append(h.Runbooks, screens.Item{Title: fmt.Sprintf("Runbook %d", i), Line: strings.Repeat("not ready ", 30)})
+	}
+	return h
+}
+
+func catalogue() []sample {
+	gone := screens.Access{Status: "ended", How: "expired", EndedAt: later, Presence: "absent", Leaves: "Open sessions stay."}
+	unsure := screens.Access{Status: "ended", How: "revoked", By: jonas, EndedAt: later, Presence: "unconfirmed"}
+	longReady := usualReady()
+	longReady.Files = append(longReady.Files, screens.Pair{Label: "big.pub", Value: strings.Repeat("A", 9000)})
+	longReady.Steps = append(longReady.Steps, strings.Repeat("step ", 800))
+	closed := usualReview()
+	closed.Verdict, closed.Note, closed.ClosedBy, closed.ClosedAt = "emergency", "Rightly used: the database hung.", jonas, later
+	late := usualReview()
+	late.Late = true
+	return append([]sample{
+		{"card-small", smallCard().Render(), false},
+		{"card", usualCard().Render(), false},
+		{"card-large", largeCard().Render(), true},
+		{"card-approved", overCard(workflows.StatusApproved, "Approved by Jonas.", &screens.Access{Status: "active", Ends: later}).Render(), false},
+		{"card-ended", overCard(workflows.StatusApproved, "Approved by Jonas.", &gone).Render(), false},
+		{"card-unconfirmed", overCard(workflows.StatusApproved, "Approved by Jonas.", &unsure).Render(), false},
+		{"card-timed-out", overCard(workflows.StatusTimedOut, "Timed out: not decided in time. This is not a denial.", nil).Render(), false},
+		{"decide", usualCard().Decide("", "meta"), false},
+		{"decide-document", largeCard().Decide(strings.Repeat("# Heading\n1. Step\n", 300), "meta"), true},
+		{"decide-too-long", largeCard().Decide(strings.Repeat("x", 400_000), "meta"), true},
+		{"deny", screens.DenyForm(usualCard(), "meta"), false},
+		{"ready-small", screens.Ready{Grant: grant, What: "Main database – write", Long: 3600, Access: screens.Access{Status: "active", Ends: later}}.Render(), false},
+		{"ready", usualReady().Render(), false},
+		{"ready-large", longReady.Render(), true},
+		{"outcome-denied", screens.Outcome{ID: request, What: "Bastion hosts – shell", Long: 3600, Status: workflows.StatusDenied, By: jonas, Reason: "No change window.", Next: "Ask again."}.Render(), false},
+		{"ended", screens.Ended{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Access: gone}.Render(), false},
+		{"failed", screens.Failed{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Why: "The target refused."}.Render(), false},
+		{"overdue", screens.Overdue{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Holder: maya, Since: at}.Render(), false},
+		{"invoked", usualGlass().Invoked(), false},
+		{"skipped", usualGlass().Skipped(), false},
+		{"review", usualReview().Ask(), false},
+		{"review-late", late.Ask(), false},
+		{"review-closed", closed.Closed(), false},
+		{"review-form", usualReview().ReviewForm("meta"), false},
+		{"revoke", screens.RevokeForm("Bastion hosts – shell", maya, screens.Access{Status: "active", Ends: later, Leaves: "Open sessions stay."}, "meta"), false},
+	}, forms()...)
+}
+
+func forms() []sample {
+	return []sample{
+		{"pick", screens.Pick(choices(3, 1)), false},
+		{"pick-none", screens.Pick(nil), false},
+		{"pick-large", screens.Pick(choices(250, 1)), true},
+		{"form", usualForm().Render(), false},
+		{"form-large", largeForm().Render(), true},
+		{"sent", screens.Sent{ID: request, What: "Bastion hosts – shell", Long: 3600, Where: "#access", Asked: []screens.Person{jonas}, By: later}.Modal(), false},
+		{"invoke", screens.InvokeForm("Restart the database", "INC-123", "It hangs", "It is slow", fields(2), 3600, "meta"), false},
+		{"help", screens.Help(), false},
+		{"list-empty", screens.List(screens.Part{Title: "Waiting for you", Empty: "Nothing."}), false},
+		{"line", screens.Line{At: at, By: jonas, Did: "denied at stage 1", Reason: "No <!channel> window"}.Render(), false},
+		{"home-empty", screens.Home{Name: "Eve", DrawnAt: at}.Render(), false},
+		{"home", usualHome().Render(), false},
+		{"home-large", largeHome().Render(), true},
+	}
+}
