@@ -17,8 +17,9 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "%s is good: %d people, %d targets, %d workflows, %d runbooks, %d non-human identities.\n\n",
-		dir, len(c.People), len(c.Targets), len(c.Workflows), len(c.Runbooks), len(c.Identities))
+	fmt.Fprintf(p.out, "%s is good: %s, %s, %s, %s, %s.\n\n", dir, count(len(c.People), "person", "people"), count(len(c.Targets), "target", "targets"),
+		count(len(c.Workflows), "workflow", "workflows"), count(len(c.Runbooks), "runbook", "runbooks"),
+		count(len(c.Identities), "non-human identity", "non-human identities"))
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "WORKFLOW\tGRANTS\tSTAGES\tLONGEST\tPOLICY")
 	list := make([]spec.Policy, 0, len(c.Workflows))
@@ -30,6 +31,13 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Workflow.ID, grantsWords(x.Workflow), stagesWords(x.Workflow), x.Workflow.Longest, shortHash(x.Hash))
 	}
 	return w.Flush()
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func grantsWords(w workflows.Workflow) string {

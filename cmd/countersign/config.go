@@ -58,7 +58,7 @@ func loadConfig(env []string) (Config, error) {
 			value = f.Tag.Get("default")
 		}
 		if path := vars[name+"_FILE"]; path != "" && f.Tag.Get("secret") != "" {
-			if ok {
+			if value != "" {
 				return c, fmt.Errorf("%s and %s_FILE are both set: use one", name, name)
 			}
 			if value, err = readSecret(path); err != nil {
@@ -89,6 +89,9 @@ func environment(env []string) (map[string]string, error) {
 		}
 		if !known[name] {
 			err := fmt.Errorf("environment variable %s is not known", name)
+			if plain, ok := strings.CutSuffix(name, "_FILE"); ok && known[plain] {
+				return nil, hint(err, "%s has no _FILE form, only secrets have", plain)
+			}
 			if near := nearest(name, slices.Collect(keysOf(known))); near != "" {
 				return nil, hint(err, "did you mean %s?", near)
 			}
@@ -138,7 +141,11 @@ func readSecret(path string) (string, error) {
 	if len(b) > maxSecret {
 		return "", fmt.Errorf("%s is larger than %d bytes: not a secret", path, maxSecret)
 	}
-	return strings.TrimRight(string(b), "\r\n"), nil
+	secret := strings.TrimRight(string(b), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s holds nothing", path)
+	}
+	return secret, nil
 }
 
 // demo tells whether the ledger is one that may run on a clock that moves.
@@ -169,10 +176,7 @@ func (c Config) checkServe() error {
 	if c.SlackAPI != "" && !loopbackURL(c.SlackAPI) {
 		errs = append(errs, fmt.Errorf("%s_SLACK_API_URL may only name this machine: the tokens would go anywhere else", prefix))
 	}
-	if err := c.checkLog(); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkLog())...)
 }
 
 func (c Config) checkTokens() []error {
@@ -187,13 +191,14 @@ func (c Config) checkTokens() []error {
 }
 
 func (c Config) checkLog() error {
+	var errs []error
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
-		return fmt.Errorf("%s_LOG_LEVEL is %q: want debug, info, warn or error", prefix, c.LogLevel)
+		errs = append(errs, fmt.Errorf("%s_LOG_LEVEL is %q: want debug, info, warn or error", prefix, c.LogLevel))
 	}
 	if c.LogFormat != "json" && c.LogFormat != "text" {
-		return fmt.Errorf("%s_LOG_FORMAT is %q: want json or text", prefix, c.LogFormat)
+		errs = append(errs, fmt.Errorf("%s_LOG_FORMAT is %q: want json or text", prefix, c.LogFormat))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func loopbackURL(raw string) bool {

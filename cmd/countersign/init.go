@@ -16,10 +16,13 @@ import (
 // line does.
 func initCommand(_ context.Context, p proc) error {
 	flags := p.flags("init", "DIR")
-	if err := p.parse(flags, 1, 1); err != nil {
+	if err := p.parse(flags, 0, 1); err != nil {
 		return err
 	}
 	dir := flags.Arg(0)
+	if dir == "" {
+		return usageError{"the folder to write is missing"}
+	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return hint(fmt.Errorf("%s is not empty, and nothing of it was touched", dir), "name a folder that does not exist yet")
 	}

@@ -143,11 +143,15 @@ func writeKey(path, text string) error {
 
 func keysCommand(_ context.Context, p proc) error {
 	fs := p.flags("keys", "list")
-	if err := p.parse(fs, 1, 1); err != nil {
+	if err := p.parse(fs, 0, 1); err != nil {
 		return err
 	}
-	if fs.Arg(0) != "list" {
-		return usageError{fmt.Sprintf("there is no verb %q", fs.Arg(0))}
+	switch fs.Arg(0) {
+	case "list":
+	case "":
+		return usageError{"the verb is missing: list"}
+	default:
+		return usageError{fmt.Sprintf("there is no verb %q: list", fs.Arg(0))}
 	}
 	c, err := loadConfig(p.env)
 	if err != nil {

@@ -109,8 +109,11 @@ func ledgerVerify(ctx context.Context, p proc) error {
 	if err := printReport(p.out, report, replay, *asJSON); err != nil {
 		return err
 	}
-	if !report.OK || len(replay.Problems) > 0 {
-		return brokenError{errors.New("the ledger does not verify")}
+	switch n := len(replay.Problems); {
+	case !report.OK:
+		return hint(brokenError{errors.New("the ledger does not verify")}, "keep the folder as it is and stop the bot: it is evidence; compare it with a backup and with a head that was kept elsewhere")
+	case n > 0:
+		return hint(brokenError{fmt.Errorf("the entries are as signed, but %d of what must follow from them does not", n)}, "keep the folder as it is: it is evidence")
 	}
 	return nil
 }
@@ -220,9 +223,9 @@ func printReport(w io.Writer, r ledger.Report, replay replayed, asJSON bool) err
 	if err := r.WriteText(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "replayed      %d streams, %d of them requests, through the engine\n", replay.Streams, replay.Requests)
+	fmt.Fprintf(w, "  replayed     %d streams, %d of them requests, through the engine\n", replay.Streams, replay.Requests)
 	for _, p := range replay.Problems {
-		fmt.Fprintf(w, "  WRONG: %s\n", p)
+		fmt.Fprintf(w, "  WRONG        %s\n", p)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func commands() []command {
 		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
 		{"init", "DIR", "write a commented configuration folder to start from", initCommand},
 		{"check", "[DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
-		{"config", "[-example] [-reference]", "print the settings in force, or a documented example", configCommand},
+		{"config", "[-example]", "print the settings in force, or a documented example", configCommand},
 		{"serve", "", "run the bot", serveCommand},
 		{"reload", "", "make the running bot read its configuration folder again", reloadCommand},
 		{"health", "", "ask the running bot how it is; for health checks", healthCommand},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -35,7 +34,7 @@ func sshcaCommand(ctx context.Context, p proc) error {
 	}
 	res, err := sshca.Pull(ctx, *url, *out, key, *host)
 	if err != nil {
-		return fmt.Errorf("the list on this host stays as it was: %w", err)
+		return hint(fmt.Errorf("the list on this host stays as it was: %w", err), "is the bot running, and does %s reach its %s_LISTEN from this host?", *url, prefix)
 	}
 	state := "unchanged"
 	if res.Changed {
@@ -66,7 +65,7 @@ func readPublicKey(file string) (ssh.PublicKey, error) {
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey(b)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading the CA's key %s", file), err)
+		return nil, fmt.Errorf("reading the CA's key %s: %w", file, err)
 	}
 	return key, nil
 }
