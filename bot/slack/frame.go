@@ -71,11 +71,12 @@ func (t *Transport) greeting(c *conn, r *reader, n *node) {
 	c.greet()
 }
 
-// held counts the connections Slack may know of: every one that is open, greeted or not, replaced or not.
+// held counts the connections Slack may know of: every one that is open or just being opened, greeted or not, replaced or not.
 func (t *Transport) held() int {
+	opening := int(t.dialing.Load()) // read first: what moves over in between is counted twice rather than not at all
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.conns)
+	return opening + len(t.conns)
 }
 
 // asked handles Slack's wish to end a connection. A warning or a refresh starts a replacement while this one goes on being read; any

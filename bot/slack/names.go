@@ -48,33 +48,40 @@ func (n *Names) GroupID(ctx context.Context, handle string) (string, error) {
 
 func (n *Names) find(ctx context.Context, l *nameList, name string, ask func(context.Context) (map[string]string, error)) (string, error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	id, ok := l.ids[name]
-	age := time.Since(l.asked)
+	ids, age := l.ids, time.Since(l.asked)
+	n.mu.Unlock()
+	id, ok := ids[name]
 	if ok && age < namesAge {
 		return id, nil
 	}
-	if !ok && l.ids != nil && age < namesAgain {
-		return "", fmt.Errorf("resolving %q: Slack knows no such name", name)
+	if !ok && ids != nil && age < namesAgain {
+		return "", unknownName(name)
 	}
-	ids, err := ask(ctx)
+	fresh, err := ask(ctx)
 	if err != nil {
 		if ok {
 			return id, nil // an old answer beats none: ids of channels and groups do not change
 		}
 		return "", fmt.Errorf("resolving %q: %w", name, err)
 	}
-	l.ids, l.asked = ids, time.Now()
-	if id, ok = ids[name]; !ok {
-		return "", fmt.Errorf("resolving %q: Slack knows no such name", name)
+	n.mu.Lock()
+	l.ids, l.asked = fresh, time.Now()
+	n.mu.Unlock()
+	if id, ok = fresh[name]; !ok {
+		return "", unknownName(name)
 	}
 	return id, nil
+}
+
+func unknownName(name string) error {
+	return fmt.Errorf("resolving %q: Slack knows no such name, or the app cannot see it", name)
 }
 
 // channelIDs lists the channels that the app can see (conversations.list), archived ones left out.
 func (s *Sender) channelIDs(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
-	for cursor := ""; ; {
+	cursor := ""
+	for range maxPages {
 		list, next, err := s.api.GetConversationsContext(ctx, &slackgo.GetConversationsParameters{
 			Cursor: cursor, ExcludeArchived: true, Limit: 1000, Types: []string{"public_channel", "private_channel"},
 		})
@@ -84,11 +91,12 @@ func (s *Sender) channelIDs(ctx context.Context) (map[string]string, error) {
 		for _, c := range list {
 			out[c.Name] = c.ID
 		}
-		if next == "" || len(out) >= maxNames {
-			return out, nil
+		if next == "" {
+			break
 		}
 		cursor = next
 	}
+	return out, nil
 }
 
 // groupIDs lists the user groups (usergroups.list).
@@ -109,6 +117,4 @@ const (
 	namesAge = time.Hour
 	// namesAgain spaces questions for unknown names: Tier 2 allows twenty a minute for everything.
 	namesAgain = 15 * time.Second
-	// maxNames bounds a listing; a workspace with more channels names its few by id.
-	maxNames = 20_000
 )

@@ -42,10 +42,11 @@ type Transport struct {
 	pace   *pacer
 	count  socketCounters
 
-	mu    sync.Mutex
-	conns map[int]*conn
-	next  int
-	wg    sync.WaitGroup // goroutines of connections
+	mu      sync.Mutex
+	conns   map[int]*conn
+	next    int
+	wg      sync.WaitGroup // goroutines of connections
+	dialing atomic.Int64   // connections that Slack may have accepted and we do not hold yet
 }
 
 // NewTransport checks the options; nothing is opened before Run.
@@ -219,6 +220,9 @@ func (t *Transport) connect(ctx, handlers context.Context) (*conn, error) {
 	if err := checkSocketURL(address, t.opt.AllowLoopback); err != nil {
 		return nil, err
 	}
+	// Slack counts a connection from the moment it accepts it, which is before we hold it.
+	t.dialing.Add(1)
+	defer t.dialing.Add(-1)
 	ws, resp, err := t.dialer.DialContext(ctx, address, nil)
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close()
