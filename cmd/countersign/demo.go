@@ -111,7 +111,16 @@ func emptyDemo(dir string) error {
 	return nil
 }
 
-func newDemo(ctx context.Context, p proc, dir, listen string) (d *demo, err error) {
+func newDemo(ctx context.Context, p proc, dir, listen string) (*demo, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	return newDemoOf(ctx, exe, p, dir, listen)
+}
+
+// newDemoOf starts everything, with exe as the bot.
+func newDemoOf(ctx context.Context, exe string, p proc, dir, listen string) (d *demo, err error) {
 	d = &demo{dir: dir, out: p.out, log: slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	defer func() {
 		if err != nil {
@@ -137,7 +146,7 @@ func newDemo(ctx context.Context, p proc, dir, listen string) (d *demo, err erro
 		return d, fmt.Errorf("starting the workspace: %w", err)
 	}
 	go d.serveWeb(ctx)
-	if d.child, err = newChild(dir, d.childEnv()); err != nil {
+	if d.child, err = newChild(exe, dir, d.childEnv()); err != nil {
 		return d, err
 	}
 	fmt.Fprintln(d.out, "Starting the workspace, the bastion and the bot …")

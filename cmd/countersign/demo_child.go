@@ -28,11 +28,7 @@ type child struct {
 	wg      sync.WaitGroup
 }
 
-func newChild(dir string, vars map[string]string) (*child, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding this program: %w", err)
-	}
+func newChild(exe, dir string, vars map[string]string) (*child, error) {
 	log, err := os.OpenFile(filepath.Join(dir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the bot's log: %w", err)
