@@ -49,3 +49,6 @@ const (
 	MaxWitness  = maxWitness
 	KeepWitness = keepWitness
 )
+
+// FoldLog folds the write-ahead log now.
+func (s *Store) FoldLog(ctx context.Context) (pages, copied int64, err error) { return s.foldLog(ctx) }

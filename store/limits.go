@@ -28,6 +28,8 @@ const (
 	busyTimeout    = 5 * time.Second  // for a backup or a sqlite3 shell that holds the lock
 	closeTimeout   = 8 * time.Second  // finishing what waits; SIGTERM leaves ten seconds
 	witnessSync    = time.Second      // how far the witness file may lag behind on disk
+	foldEvery      = time.Second      // a log of a busy second is some 10 MB
+	longLog        = 1 << 14          // pages (64 MiB) that wait to be folded before the operator is told
 	leaseTime      = 10 * time.Second // PostgreSQL: a replica silent this long has lost its jobs
 	leaseBeat      = 3 * time.Second  // renewed this often: two beats may fail
 	inboxRetention = 30 * 24 * time.Hour

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,11 +104,10 @@ func (s *Store) abandon() {
 	if s.witness != nil {
 		_ = s.witness.close()
 	}
-	if s.writeDB != nil && s.writeDB != s.db {
-		_ = s.writeDB.Close()
-	}
-	if s.db != nil {
-		_ = s.db.Close()
+	for _, db := range []*sql.DB{s.foldDB, s.db, s.writeDB} {
+		if db != nil {
+			_ = db.Close()
+		}
 	}
 	if s.lock != nil {
 		s.lock.release()
@@ -152,6 +152,9 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	if err := assertPragmas(ctx, s.writeDB); err != nil {
+		return err
+	}
+	if s.foldDB, err = openFolder(path); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.writeDB, false); err != nil {
@@ -324,9 +327,10 @@ func (s *Store) recordStop(ctx context.Context) error {
 	return s.do(ctx, func(b *batch) error { return b.recordSystem(InstanceStopped{Instance: s.cfg.Instance}) })
 }
 
-// tend does what is due by the real clock: PostgreSQL leases.
+// tend does what is due by the real clock: leases on PostgreSQL, the write-ahead log on SQLite.
 func (s *Store) tend() {
 	if !s.pg {
+		s.foldLoop()
 		return
 	}
 	t := time.NewTicker(leaseBeat)

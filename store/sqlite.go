@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite" // the driver registers itself as "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -33,6 +34,7 @@ func sqliteDSN(path string, readOnly bool) string {
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
 		q.Add("_pragma", "secure_delete(ON)")
+		q.Add("_pragma", "wal_autocheckpoint(0)") // see foldLog
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }
@@ -101,6 +103,7 @@ func assertPragmas(ctx context.Context, db *sql.DB) error {
 		{"busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
 		{"recursive_triggers", "1"},
 		{"trusted_schema", "0"},
+		{"wal_autocheckpoint", "0"},
 	}
 	q := &query{ctx: ctx, run: db}
 	for _, w := range want {
@@ -113,6 +116,55 @@ func assertPragmas(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+// openFolder opens the connection that folds the write-ahead log into the file.
+func openFolder(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", sqliteDSN(path, false))
+	if err == nil {
+		db.SetMaxOpenConns(1)
+	}
+	return db, err
+}
+
+// foldLog copies what it can of the write-ahead log into the database file, beside the writer and without making it wait: left to
+// SQLite, the commit that happens to pass a thousand pages would sync the whole file while its callers stand there. It gives the
+// pages in the log and those it copied; a reader that stays keeps later ones from being copied.
+func (s *Store) foldLog(ctx context.Context) (pages, copied int64, err error) {
+	var busy int64
+	q := &query{ctx: ctx, run: s.foldDB}
+	_, err = q.one(`PRAGMA wal_checkpoint(PASSIVE)`, []any{&busy, &pages, &copied})
+	return pages, copied, err
+}
+
+// foldLoop folds the log once a second while anything is written, and says when it cannot keep up.
+func (s *Store) foldLoop() {
+	t := time.NewTicker(foldEvery)
+	defer t.Stop()
+	var last, warned int64
+	for {
+		select {
+		case <-t.C:
+		case <-s.closing:
+			return
+		}
+		now := s.commits.Load()
+		if now == last {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
+		pages, copied, err := s.foldLog(ctx)
+		cancel()
+		switch {
+		case err != nil:
+			s.log.Warn("folding the write-ahead log", "err", err)
+		case pages-copied > longLog && now-warned > longLog:
+			warned = now
+			s.log.Warn("the write-ahead log grows: something reads for a long time", "pages", pages, "folded", copied)
+		case pages == copied:
+			last = now
+		}
+	}
 }
 
 // checkSQLite looks for damage that can be seen without reading the ledger: pages, foreign keys, triggers. Large files get their

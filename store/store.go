@@ -50,6 +50,8 @@ type Store struct {
 	owner     string  // of leases taken by this process
 	db        *sql.DB // reads; on PostgreSQL also the writer's pool
 	writeDB   *sql.DB
+	foldDB    *sql.DB      // SQLite: folds the write-ahead log
+	commits   atomic.Int64 // transactions that wrote, since the start
 	kinds     map[string]kindOf
 	signer    note.Signer
 	verifiers note.Verifiers
@@ -155,7 +157,7 @@ func (s *Store) close() (err error) {
 		err = s.witness.close()
 	}
 	// The writer's connection last: it can fold the write-ahead log into the file, those for reading cannot.
-	for _, db := range []*sql.DB{s.db, s.writeDB} {
+	for _, db := range []*sql.DB{s.foldDB, s.db, s.writeDB} {
 		if db == nil {
 			continue
 		}

@@ -20,7 +20,9 @@ type witness struct {
 	done chan struct{}
 	fail func(error)
 
-	mu    sync.Mutex
+	syncing sync.Mutex // held over a sync or a change of the file; taken before mu
+
+	mu    sync.Mutex // held over a write, never over a sync: the writer must not wait for the disk here
 	f     *os.File
 	lines int // in the file
 	dirty bool
@@ -98,6 +100,8 @@ func (w *witness) shorten(anchors []ledger.Anchor) error {
 
 // turnOver shortens a file that has grown while it was open.
 func (w *witness) turnOver() error {
+	w.syncing.Lock()
+	defer w.syncing.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lines <= maxWitness {
@@ -131,15 +135,18 @@ func (w *witness) write(h ledger.Head, us int64) error {
 
 // sync brings what was written to the disk.
 func (w *witness) sync() error {
+	w.syncing.Lock()
+	defer w.syncing.Unlock()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.dirty {
+	f, dirty := w.f, w.dirty
+	w.dirty = false
+	w.mu.Unlock()
+	if !dirty {
 		return nil
 	}
-	if err := w.f.Sync(); err != nil {
+	if err := f.Sync(); err != nil {
 		return fmt.Errorf("syncing the witness file: %w", err)
 	}
-	w.dirty = false
 	return nil
 }
 

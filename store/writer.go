@@ -174,6 +174,7 @@ func (w *writer) finish(b *batch, ops []*op) {
 		failAll(ops, err)
 		return
 	}
+	w.s.commits.Add(1)
 	if len(b.leaves) > 0 {
 		if err := w.s.witness.write(head, int64(w.s.nowStamp())); err != nil {
 			err = fmt.Errorf("%w: %w", ErrLedgerUnknown, err)
