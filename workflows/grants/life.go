@@ -105,6 +105,20 @@ func End(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID, by 
 	return out, nil
 }
 
+// CallOff ends a grant because what stood behind it is gone, such as an approval that was taken back. It asks for nobody's
+// standing; a shared membership that another hold needs is kept for that hold.
+func CallOff(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID, by workflows.Acting, why string) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err != nil {
+		return out, err
+	}
+	if h, ok := s.Find(id); ok && (h.Status == StatusApproved || h.Status == StatusActive) {
+		out.Add(stream, by, "", s.ending(h, HowRevoked, why))
+	}
+	return out, nil
+}
+
 // MayEnd tells who may end a grant: the holder's side, the target's owner, those whose approval made it, and security.
 func (h Hold) MayEnd(p workflows.PersonID, security bool) bool {
 	if p == "" {

@@ -3,6 +3,7 @@ package grants_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -283,6 +284,9 @@ func TestDamagedHistoryDecidesNothing(t *testing.T) {
 		"attempt": func() (workflows.Outcome, error) { return grants.Attempt(f, stream, grants.AttemptFailed{Grant: "g1"}) },
 		"end":     func() (workflows.Outcome, error) { return grants.End(f, stream, "g1", grants.EndBy{}) },
 		"tick":    func() (workflows.Outcome, error) { return grants.Tick(f, stream) },
+		"call off": func() (workflows.Outcome, error) {
+			return grants.CallOff(f, stream, "g1", workflows.System, "")
+		},
 		"recheck": func() (workflows.Outcome, error) { return grants.Recheck(f, stream, "g1") },
 		"revoke":  func() (workflows.Outcome, error) { return grants.Revoke(f, stream, grants.Revoked{Grant: "g1"}) },
 	} {
@@ -314,6 +318,32 @@ func TestThreat_T22_OneApprovalOneGrant(t *testing.T) {
 	x.add(x.approved("g1", "9h"))
 	if _, err := grants.Fold(x.l.Histories[stream]); err == nil {
 		t.Error("the same grant approved twice folds")
+	}
+}
+
+// Access is not extended by approving again (T53): that is a grant of its own with an end of its own, and the first one's end
+// does not move.
+func TestThreat_T53_ApprovingAgainExtendsNothing(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"own", "shared"} {
+		x := newHolder(setting)
+		for _, step := range []string{"g1 granted 60m", "g1 starts", "30m", "g2 granted 20m", "g2 starts"} {
+			if code, err := x.step(strings.Fields(step)); err != nil || code != "" {
+				t.Fatal(step, code, err)
+			}
+			x.check(t)
+		}
+		for minutes := range 31 {
+			s := x.state()
+			g1, _ := s.Find("g1")
+			if live := g1.Status == grants.StatusActive; live != (minutes < 30) {
+				t.Fatalf("%s: after %d minutes g1 is %s", setting, 30+minutes, g1.Status)
+			}
+			if _, err := x.step([]string{"1m"}); err != nil {
+				t.Fatal(err)
+			}
+			x.check(t)
+		}
 	}
 }
 

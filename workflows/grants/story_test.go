@@ -172,6 +172,8 @@ func (x *holder) grant(id workflows.GrantID, words []string) (string, error) {
 		return "", nil
 	case line == "starts":
 		return x.take(grants.Start(f, stream, grants.Started{Grant: id, Ref: "role writer", Use: "{}", Personal: map[string]string{"key": "zed"}}))
+	case line == "called off":
+		return x.take(grants.CallOff(f, stream, id, workflows.Acting{Actor: "a_ann", Person: "p_ann"}, "an approval was taken back"))
 	case line == "fails":
 		return x.take(grants.Fail(f, stream, grants.Failed{Grant: id, Why: "no such role"}))
 	case words[0] == "stumbles": // stumbles start
