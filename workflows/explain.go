@@ -101,6 +101,11 @@ func (s State) explainStage(i int, st StageState, o Outlook) Explanation {
 	for j, seat := range st.Roster {
 		e.Children = append(e.Children, s.explainSeat(i, st, seat, j >= st.FirstAsked, o))
 	}
+	for _, p := range st.Approvals() {
+		if _, seated := st.Seat(p); !seated { // decided on shift and left: the vote stands
+			e.Children = append(e.Children, s.explainSeat(i, st, Seat{Person: p}, false, o))
+		}
+	}
 	return e
 }
 

@@ -44,6 +44,14 @@ approved: r_1: Approved by ANN, OLGA.
   approved: owner: 1 of 1 approvals.
     approved: OLGA: Approved at 09:30.
 `},
+		{"zed submits; stage 2 asks olga; ann approves; stage 2 roster carol; carol approves", `
+approved: r_1: Approved by ANN, CAROL.
+  approved: peers: 1 of 1 approvals.
+    approved: ANN: Approved at 09:00.
+    pending: BOB: Asked: named in the chain.
+  approved: owner: 1 of 1 approvals.
+    approved: CAROL: Approved at 09:00.
+`},
 		{"zed submits; bob denies", `
 denied: r_1: Denied by BOB.
   denied: peers: 0 of 1 approvals.
@@ -87,6 +95,11 @@ error: r_1: Failed: the target said no
 		if d := cmp.Diff(strings.TrimPrefix(c.want, "\n"), lines(workflows.Explain(x.mustState(t), o), "")); d != "" {
 			t.Errorf("%s (-want +got):\n%s", c.steps, d)
 		}
+	}
+	// Who decided on shift and left is still named.
+	left := told(t, "peers(ann bob carol)x2 timeout 4h", "zed submits; ann approves; stage 1 roster bob carol; carol approves")
+	if got := lines(workflows.Explain(left.mustState(t), o), ""); !strings.Contains(got, "approved: ANN: Approved at 09:00.") || !strings.Contains(got, "pending: BOB") {
+		t.Error(got)
 	}
 	// Without an outlook ids and UTC stand in for names and local times.
 	s := told(t, chain, "zed submits").mustState(t)
