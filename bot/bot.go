@@ -41,6 +41,7 @@ type Bot struct {
 	c        Config
 	log      *slog.Logger
 	channels *cache[slack.Conversation]
+	drawn    drawn
 	routes   routes
 
 	mu    sync.Mutex

@@ -15,6 +15,7 @@ const (
 	maxSearched  = 200              // requests looked at for a suffix
 	maxListed    = 50               // requests read for one answer
 	maxLine      = 3000             // characters of a command that are looked at
+	maxDrawn     = 20_000           // messages of which we remember what they show: 1 MB
 	maxThread    = 50               // lines written into a card's thread by one repaint
 	macBytes     = 16
 	shownDigits  = 32 // hex digits of the shown hash in a button: 128 bits

@@ -52,11 +52,16 @@ func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.Strea
 	if err != nil {
 		return "", err
 	}
-	at, err := b.post(ctx, stream, n, to, l, tries)
+	at, found, err := b.post(ctx, stream, n, to, l, tries)
 	if why, err := permanent(err); why != "" || err != nil {
 		return why, err
 	}
 	if l.surface != "" {
+		if found {
+			l.seq = 0 // what stands there was drawn earlier: draw it again
+		} else {
+			b.drawn.put(at, l.Message)
+		}
 		f := Surface{Stream: l.surface, Channel: at.Channel, TS: at.TS, Person: to.person, Pace: slack.PaceKey(at.Channel)}
 		if _, err := b.c.Surfaces.Save(ctx, f, l.seq); err != nil {
 			return "", err
@@ -65,7 +70,8 @@ func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.Strea
 	return "", b.c.Desk.Delivered(ctx, cause, stream, workflows.NoticeDelivered{Notice: n.ID, Via: viaSlack, Place: at.Channel + "/" + at.TS})
 }
 
-func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.Notice, to place, l letter, tries int) (slack.Posted, error) {
+// post sends a message, or finds that an earlier try was heard.
+func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.Notice, to place, l letter, tries int) (at slack.Posted, found bool, err error) {
 	id := string(stream) + "#" + n.ID
 	if tries > 0 {
 		at, found, err := b.c.Slack.FindByMetadata(ctx, to.channel, b.c.BotUser, ourMetadata, "id", id, "")
@@ -74,12 +80,13 @@ func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.N
 		case errors.As(err, &auth):
 			b.log.WarnContext(ctx, "no scope to look whether a message was sent: it may stand there twice", "err", err)
 		case err != nil || found:
-			return at, err
+			return at, found, err
 		}
 	}
-	return b.c.Slack.PostMessage(ctx, to.channel, slack.Message{
+	at, err = b.c.Slack.PostMessage(ctx, to.channel, slack.Message{
 		Text: l.Text, Blocks: l.Blocks, Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": id}},
 	})
+	return at, false, err
 }
 
 // permanent turns an answer that will never change into words for the record; everything else stays an error and is tried again.

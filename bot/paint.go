@@ -2,8 +2,11 @@ package bot
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
@@ -34,13 +37,51 @@ func (b *Bot) paint(ctx context.Context, f Surface) error {
 	if err != nil {
 		return fmt.Errorf("drawing %q: %w", f.Stream, err)
 	}
-	if err := b.c.Slack.UpdateMessage(ctx, slack.Posted{Channel: f.Channel, TS: f.TS}, slack.Message{Text: m.Text, Blocks: m.Blocks}); err != nil {
-		return err
+	at := slack.Posted{Channel: f.Channel, TS: f.TS}
+	if !b.drawn.shows(at, m) {
+		if err := b.c.Slack.UpdateMessage(ctx, at, slack.Message{Text: m.Text, Blocks: m.Blocks}); err != nil {
+			return err
+		}
+		b.drawn.put(at, m)
 	}
 	if f.Person == "" && f.Stream.Kind() == workflows.KindRequest {
 		return b.thread(ctx, f)
 	}
 	return nil
+}
+
+// drawn remembers what messages show, so that a repaint that changes nothing costs no call and leaves no "edited" mark: most entries of a
+// stream (somebody was told) show nowhere. It is only a memory: after a restart each message is drawn once more.
+type drawn struct {
+	mu   sync.Mutex
+	rows map[slack.Posted][sha256.Size]byte
+}
+
+// shows compares the blocks. The notification's text may differ by its verb ("Still waiting"), which was right when it was sent.
+func (d *drawn) shows(at slack.Posted, m screens.Message) bool {
+	sum, err := blocksSum(m)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	have, ok := d.rows[at]
+	return err == nil && ok && have == sum
+}
+
+func (d *drawn) put(at slack.Posted, m screens.Message) {
+	sum, err := blocksSum(m)
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.rows == nil || len(d.rows) >= maxDrawn {
+		d.rows = map[slack.Posted][sha256.Size]byte{}
+	}
+	d.rows[at] = sum
+}
+
+func blocksSum(m screens.Message) ([sha256.Size]byte, error) {
+	b, err := json.Marshal(m.Blocks)
+	return sha256.Sum256(b), err
 }
 
 // redraw renders what a message shows now. On a request's stream the copy of somebody who stands behind the request is the message that

@@ -344,6 +344,7 @@ func (w *world) heard(user string) string {
 // ask sends the request form and gives the request's id.
 func (w *world) ask(user, reason string) workflows.RequestID {
 	w.t.Helper()
+	w.m.pass(time.Second) // so that the newest request is the newest
 	w.command(user, "/access", "request bastion-shell")
 	d := w.do(w.sim.SubmitView(w.ctx, user, map[string]map[string]any{
 		"entitlement": {"value": "0"}, "duration": {"value": "1h"}, "reason": {"value": reason}, "field:ticket": {"value": "OPS-12"},
