@@ -29,7 +29,7 @@ func benchDemo(b *testing.B) *demo {
 	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", exe, ".").CombinedOutput(); err != nil {
 		b.Fatalf("building: %v\n%s", err, out)
 	}
-	d, err := newDemoOf(b.Context(), exe, proc{out: io.Discard, err: io.Discard}, dir, "127.0.0.1:0")
+	d, err := newDemoOf(b.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{exe: exe, dir: dir, listen: "127.0.0.1:0"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type Config struct {
 	SlackBot     string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…" example:"xoxb-…"`
 	SlackApp     string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
 	SlackAPI     string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
+	SSHToken     string `envconfig:"SSHCA_TOKEN" secret:"token" desc:"when set, only hosts that send it are believed about which revocation list they have" example:""`
 	LogLevel     string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
 	LogFormat    string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
 	DemoClock    string `envconfig:"DEMO_CLOCK" desc:"file with an offset that moves product time; only for ledgers under demo.invalid/" example:""`

@@ -23,11 +23,17 @@ func connectorNames() []string { return []string{"postgres", "sshca"} }
 type connectors struct {
 	byTarget map[string]runbooks.Connector
 	ssh      *sshca.Connector // nil when no target uses it
+	hosts    []string         // that must have pulled a list before a revocation counts as confirmed
 	close    []func() error
 }
 
 func openConnectors(c Config, keys *keyring, clock jobs.Clock, targets []spec.Target) (*connectors, error) {
 	out := &connectors{byTarget: map[string]runbooks.Connector{}}
+	for _, t := range targets {
+		if t.Connector == "sshca" { // one CA and one list serve all of them
+			out.hosts = append(out.hosts, words(t.Settings["hosts"])...)
+		}
+	}
 	for _, t := range targets {
 		con, err := out.open(c, keys, clock, t)
 		if err != nil {
@@ -48,7 +54,9 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 		if err != nil {
 			return nil, err
 		}
-		o.ssh, err = sshca.Open(sshca.Config{Seed: seed, Dir: filepath.Join(c.Data, "sshca"), Now: wall(clock), Hosts: words(t.Settings["hosts"])})
+		o.ssh, err = sshca.Open(sshca.Config{
+			Seed: seed, Dir: filepath.Join(c.Data, "sshca"), Now: wall(clock), Hosts: o.hosts, Token: runbooks.NewSecret(c.SSHToken),
+		})
 		if err != nil {
 			return nil, err
 		}

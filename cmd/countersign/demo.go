@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -116,11 +117,21 @@ func newDemo(ctx context.Context, p proc, dir, listen string) (*demo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	return newDemoOf(ctx, exe, p, dir, listen)
+	return newDemoOf(ctx, p, demoSetup{exe: exe, dir: dir, listen: listen})
 }
 
-// newDemoOf starts everything, with exe as the bot.
-func newDemoOf(ctx context.Context, exe string, p proc, dir, listen string) (d *demo, err error) {
+// demoSetup is what can differ between demos.
+type demoSetup struct {
+	exe    string // the bot
+	dir    string
+	listen string
+	files  map[string]string // further files of the configuration, or other contents for those there are
+	env    map[string]string // further settings of the bot
+}
+
+// newDemoOf starts everything.
+func newDemoOf(ctx context.Context, p proc, setup demoSetup) (d *demo, err error) {
+	dir := setup.dir
 	d = &demo{dir: dir, out: p.out, log: slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	defer func() {
 		if err != nil {
@@ -136,17 +147,24 @@ func newDemoOf(ctx context.Context, exe string, p proc, dir, listen string) (d *
 	if err = writeDemoConfig(filepath.Join(dir, "config"), d.host.port()); err != nil {
 		return d, err
 	}
+	for name, text := range setup.files {
+		if err = os.WriteFile(filepath.Join(dir, "config", name), []byte(text), 0o600); err != nil {
+			return d, fmt.Errorf("writing the demo's configuration: %w", err)
+		}
+	}
 	if d.people, err = demoPeople(filepath.Join(dir, "config"), filepath.Join(dir, "people")); err != nil {
 		return d, err
 	}
-	if d.web, err = net.Listen("tcp", listen); err != nil {
+	if d.web, err = net.Listen("tcp", setup.listen); err != nil {
 		return d, hint(fmt.Errorf("opening the page's address: %w", err), "name another with -listen, or -listen 127.0.0.1:0")
 	}
 	if d.slack, err = slacksim.New(d.workspace()); err != nil {
 		return d, fmt.Errorf("starting the workspace: %w", err)
 	}
 	go d.serveWeb(ctx)
-	if d.child, err = newChild(exe, dir, d.childEnv()); err != nil {
+	env := d.childEnv()
+	maps.Copy(env, setup.env)
+	if d.child, err = newChild(setup.exe, dir, env); err != nil {
 		return d, err
 	}
 	fmt.Fprintln(d.out, "Starting the workspace, the bastion and the bot …")

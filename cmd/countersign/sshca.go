@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/sshca"
 )
 
@@ -17,11 +18,13 @@ func sshcaCommand(ctx context.Context, p proc) error {
 		return usageError{"the verb is pull"}
 	}
 	p.args = p.args[1:]
-	flags := p.flags("sshca pull", "--url URL --out FILE [--ca FILE] [--host NAME]")
+	flags := p.flags("sshca pull", "--url URL --out FILE [--ca FILE] [--host NAME] [--token-file FILE]")
 	url := flags.String("url", "", "address of the bot, such as https://countersign.example.com")
 	out := flags.String("out", "", "file that sshd's RevokedKeys names")
 	ca := flags.String("ca", "", "file that sshd's TrustedUserCAKeys names: the list must be signed by that key")
 	host := flags.String("host", hostname(), "name under which this host reports the list it has")
+	token := flags.String("token-file", "", "file with the bot's COUNTERSIGN_SSHCA_TOKEN, if it has one")
+	shorter := flags.Bool("accept-shorter", false, "take a list that lost serials, this once: only after the bot lost its own register")
 	if err := p.parse(flags, 0, 0); err != nil {
 		return err
 	}
@@ -32,7 +35,15 @@ func sshcaCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
-	res, err := sshca.Pull(ctx, *url, *out, key, *host)
+	puller := &sshca.Puller{URL: *url, Out: *out, CA: key, Host: *host, AcceptShorter: *shorter}
+	if *token != "" {
+		secret, err := readSecret(*token)
+		if err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		puller.Token = runbooks.NewSecret(secret)
+	}
+	res, err := puller.Pull(ctx)
 	if err != nil {
 		return hint(fmt.Errorf("the list on this host stays as it was: %w", err), "is the bot running, and does %s reach its %s_LISTEN from this host?", *url, prefix)
 	}
