@@ -149,7 +149,8 @@ func (b *Bot) openRead(ctx context.Context, c *call) (answer, error) {
 func (b *Bot) open(ctx context.Context, c *call, v viewRequest) (answer, error) {
 	_, err := b.c.Slack.OpenView(ctx, c.TriggerID, v)
 	var late *slack.Expired
-	if errors.As(err, &late) {
+	var no *slack.Permanent
+	if errors.As(err, &late) || errors.As(err, &no) && no.Code == "invalid_trigger_id" {
 		return say("That took too long for Slack, so nothing was opened and nothing was done. Please try again."), nil
 	}
 	return answer{}, err
