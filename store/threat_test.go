@@ -126,10 +126,26 @@ func TestThreat_T26(t *testing.T) {
 			if found := inspect(t, cfg); found == "" {
 				t.Errorf("%s at %d: nobody noticed", kind.name, idx)
 			}
+			if strings.HasSuffix(kind.name, "replaced") {
+				refuseText(t, cfg, idx)
+			}
 		}
 	}
 	if found := inspect(t, base); found != "" {
 		t.Errorf("the untouched ledger: %s", found)
+	}
+}
+
+// refuseText makes sure that a text which is not the one that was recorded is never shown or folded.
+func refuseText(t *testing.T, cfg store.Config, idx int) {
+	t.Helper()
+	ro, err := store.OpenReadOnly(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ro.Close()
+	if list, err := ro.Entries(t.Context(), int64(idx), int64(idx)+1); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("entry %d with another text beside it is read as %+v, %v", idx, list, err)
 	}
 }
 
