@@ -1,0 +1,617 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestBrowser_MainJob walks a request through the product as people do, in a real browser: asking, a mistake in the form, two people
+// who decide, the clock, the certificate, the bastion, giving it back, a denial typed without a mouse, and the proof.
+//
+// COUNTERSIGN_SCREENSHOTS names a folder that gets a picture of every screen, light and dark, in three widths.
+func TestBrowser_MainJob(t *testing.T) {
+	b := openBrowser(t)
+	b.story([]chapter{
+		{"a new workspace says what to do", b.seeStart},
+		{"Maya asks", b.ask},
+		{"Jonas approves", b.approveFirst},
+		{"an hour passes and Priya approves", b.approveSecond},
+		{"Maya has access", b.useAccess},
+		{"Maya gives it back", b.giveBack},
+		{"without a mouse: Maya asks, Jonas denies", b.denyByKeyboard},
+	})
+}
+
+// TestBrowser_BreakGlass does the same for an incident: a runbook is approved beforehand, invoked, and reviewed.
+func TestBrowser_BreakGlass(t *testing.T) {
+	b := openBrowser(t)
+	b.story([]chapter{
+		{"two people approve the runbook", b.approveRunbook},
+		{"Kenji breaks the glass", b.breakGlass},
+		{"Sofia reviews", b.review},
+	})
+}
+
+type chapter struct {
+	name string
+	act  func()
+}
+
+// story plays chapters until one fails: each stands on the one before.
+func (b *browser) story(chapters []chapter) {
+	all := b.t
+	defer func() { b.t = all }()
+	for _, c := range chapters {
+		if !all.Run(c.name, func(t *testing.T) { b.t = t; c.act() }) {
+			return
+		}
+	}
+}
+
+func (b *browser) seeStart() {
+	b.see(spot{in: ".empty", words: []string{"#access"}})
+	b.shoot("01-access-empty")
+	b.click(testid("nav-home"))
+	b.see(spot{in: testidCSS("home"), words: []string{"Ask for access", "What you can ask for"}})
+	b.shoot("02-home-empty")
+	b.click(testid("channel-access"))
+}
+
+// fillForm fills the form of a shell as deploy, as it is left to people to fill.
+func (b *browser) fillForm(ticket, why string) {
+	b.see(testid("field-field:ticket"))
+	b.typeInto(testid("input-field:ticket"), ticket)
+	b.typeInto(testid("input-field:key"), b.publicKey())
+	b.typeInto(testid("input-reason"), why)
+}
+
+func (b *browser) ask() {
+	b.click(testid("panel-toggle"))
+	b.see(spot{frame: true, in: testidCSS("now"), words: []string{":"}})
+	b.shoot("03-panel")
+	b.typeInto(testid("composer"), "/acc")
+	b.see(testid("command-access"))
+	b.shoot("04-hints")
+	b.key(kb.Tab)
+	b.key(kb.Enter)
+	b.choose(testid("input-pick"), "Shell in production")
+	b.fillForm("4711", "The shop answers 502 since 14:02; I need the logs and a restart.")
+	b.shoot("05-form")
+	b.click(testid("modal-submit"))
+	b.see(spot{in: testidCSS("error-field:ticket"), words: []string{"OPS-"}})
+	b.true("the error's input has the focus", `document.activeElement.dataset.testid === "input-field:ticket" && document.activeElement.getAttribute("aria-describedby").includes("error")`)
+	b.shoot("06-form-error")
+	b.typeInto(testid("input-field:ticket"), "OPS-4711")
+	b.click(testid("modal-submit"))
+	b.see(spot{in: "#modal", words: []string{"Sent.", "Jonas Weber"}})
+	b.shoot("07-sent")
+	b.click(testid("modal-close"))
+	b.gone("#modal[open]")
+	b.see(b.card("Waiting for 1 more", "Jonas Weber"))
+	b.shoot("08-card-open")
+}
+
+func (b *browser) approveFirst() {
+	b.become("jonas")
+	b.shoot("09-jonas")
+	b.click(b.card("Waiting for 1 more").at(testidCSS("action-request.approve")))
+	b.see(spot{in: "#confirm[open]", words: []string{"Maya Chen", "1h"}})
+	b.shoot("10-confirm")
+	b.key(kb.Escape)
+	b.gone("#confirm[open]")
+	b.click(b.card("Waiting for 1 more").at(testidCSS("action-request.approve")))
+	b.click(testid("confirm-yes"))
+	b.see(b.card("Stage 2 of 2", "Sofia Rossi"))
+	b.shoot("11-card-second-stage")
+	b.click(testid("thread-open"))
+	b.see(spot{in: testidCSS("thread-pane"), words: []string{"Jonas Weber", "approved"}})
+	b.shoot("12-thread")
+	b.click(spot{sel: "#thread [aria-label='Close thread']"})
+}
+
+func (b *browser) approveSecond() {
+	b.panel()
+	b.click(spot{frame: true, sel: "[data-by='1h']"})
+	b.see(b.card("More people have been asked"))
+	b.become("priya")
+	b.click(testid("nav-dm"))
+	b.see(b.card("You are asked", "Maya Chen"))
+	b.shoot("13-dm-priya")
+	b.click(b.card("You are asked").at(testidCSS("action-request.approve")))
+	b.click(testid("confirm-yes"))
+	b.see(b.card("Approved", "Access is on"))
+	b.shoot("14-dm-priya-decided")
+}
+
+func (b *browser) useAccess() {
+	b.become("maya")
+	b.click(testid("nav-dm"))
+	b.see(spot{in: "article.msg", words: []string{"Ready:", "ssh-ed25519-cert-v01@openssh.com", "It ends by itself"}})
+	b.shoot("15-dm-ready")
+	b.click(testid("nav-home"))
+	b.see(spot{in: testidCSS("home"), words: []string{"Shell as deploy", "Access is on", "I'm done"}})
+	b.shoot("16-home-active")
+	b.click(testid("channel-access"))
+	b.see(b.card("Approved", "Access is on"))
+	b.shoot("17-card-active")
+	b.panel()
+	b.click(spot{frame: true, sel: testidCSS("login-deploy")})
+	b.see(spot{frame: true, in: testidCSS("ssh"), words: []string{"Welcome to the bastion", "deploy"}})
+	b.click(spot{frame: true, sel: testidCSS("verify")})
+	b.see(spot{frame: true, in: testidCSS("ledger"), words: []string{"verified"}})
+	b.shoot("18-panel-used")
+	b.click(spot{frame: true, sel: testidCSS("login-root")})
+	b.see(spot{frame: true, in: testidCSS("ssh"), words: []string{"refused"}})
+}
+
+func (b *browser) giveBack() {
+	b.click(testid("nav-home"))
+	b.click(testid("action-grant.done"))
+	b.shoot("19-confirm-done")
+	b.click(testid("confirm-yes"))
+	b.see(spot{in: testidCSS("home"), words: []string{"You have no access"}})
+	b.click(testid("channel-access"))
+	b.see(b.card("given back"))
+	b.shoot("20-card-ended")
+	b.click(testid("nav-dm"))
+	b.see(spot{in: "article.msg", words: []string{"given back"}})
+	b.shoot("21-dm-ended")
+}
+
+func (b *browser) denyByKeyboard() {
+	b.click(testid("channel-access"))
+	b.tabTo(testidCSS("composer"))
+	b.typed("/access request prod-shell")
+	b.key(kb.Enter)
+	b.see(testid("field-field:ticket"))
+	b.true("the form has the focus", `document.querySelector("#modal").contains(document.activeElement)`)
+	b.tabTo(testidCSS("input-field:ticket"))
+	b.typed("OPS-4712")
+	b.tabTo(testidCSS("input-field:key"))
+	b.typed(b.publicKey())
+	b.tabTo(testidCSS("input-reason"))
+	b.typed("I would like to look around in production a little.")
+	b.tabTo(testidCSS("modal-submit"))
+	b.key(kb.Enter)
+	b.see(spot{in: "#modal", words: []string{"Sent."}})
+	b.key(kb.Escape)
+	b.gone("#modal[open]")
+	b.tabTo(testidCSS("user-switcher"))
+	b.key(kb.Enter)
+	b.shoot("22-people")
+	b.tabTo(testidCSS("user-jonas"))
+	b.key(kb.Enter)
+	b.see(b.card("Waiting for 1 more").at(testidCSS("action-request.deny")))
+	b.tabTo(testidCSS("action-request.deny"))
+	b.key(kb.Enter)
+	b.see(testid("input-reason"))
+	b.tabTo(testidCSS("input-reason"))
+	b.typed("Nothing is broken. Please use the copy in staging.")
+	b.shoot("23-deny")
+	b.tabTo(testidCSS("modal-submit"))
+	b.key(kb.Enter)
+	b.see(b.card("Denied", "Please use the copy in staging"))
+	b.gone("#modal[open]")
+	b.shoot("24-card-denied")
+	b.become("maya")
+	b.click(testid("nav-dm"))
+	b.see(spot{in: "article.msg", words: []string{"denied", "Please use the copy in staging"}})
+	b.shoot("25-dm-denied")
+}
+
+func (b *browser) approveRunbook() {
+	b.become("kenji")
+	b.command("/breakglass")
+	b.see(testid("ephemeral"))
+	b.shoot("30-breakglass-not-ready")
+	b.command("/access request runbook-approval")
+	b.typeInto(testid("input-reason"), "So that whoever is on call can act at night.")
+	b.shoot("31-runbook-form")
+	b.click(testid("modal-submit"))
+	b.see(spot{in: "#modal", words: []string{"Sent."}})
+	b.click(testid("modal-close"))
+	for _, who := range []string{"frida", "sofia"} {
+		b.become(who)
+		b.click(testid("nav-dm"))
+		b.click(b.card("You are asked").at(testidCSS("action-request.read")))
+		b.see(spot{in: "#modal", words: []string{"journalctl -u shop -n 100"}})
+		b.shoot("32-read-" + who)
+		b.click(testid("modal-submit"))
+		b.see(spot{in: "#modal", words: []string{"Recorded", "approved"}})
+		b.click(testid("modal-close"))
+		b.gone("#modal[open]")
+	}
+	b.shoot("33-runbook-approved")
+}
+
+func (b *browser) breakGlass() {
+	b.become("kenji")
+	b.click(testid("channel-incidents"))
+	b.command("/breakglass web-outage INC-1042")
+	b.see(testid("field-field:key"))
+	b.typeInto(testid("input-field:key"), b.publicKey())
+	b.shoot("34-breakglass-form")
+	b.click(testid("modal-submit"))
+	b.see(spot{in: "article.msg", words: []string{"Break glass", "INC-1042", "Kenji Mori"}})
+	b.closeModal()
+	b.shoot("35-incidents")
+	b.click(testid("nav-dm"))
+	b.see(spot{in: "article.msg", words: []string{"Ready:", "root"}})
+	b.shoot("36-dm-root")
+	b.become("jonas")
+	b.click(testid("nav-dm"))
+	b.see(spot{in: "article.msg", words: []string{"Your approval was skipped"}})
+	b.shoot("37-skipped")
+}
+
+func (b *browser) review() {
+	b.become("sofia")
+	b.click(testid("nav-home"))
+	b.see(spot{in: testidCSS("home"), words: []string{"Reviews to close", "INC-1042"}})
+	b.shoot("38-home-reviewer")
+	b.click(testid("action-review.close"))
+	b.click(testid("choice-value-emergency"))
+	b.typeInto(spot{sel: "#modal textarea"}, "Kenji restarted the shop and gave the access back. Nothing else was touched.")
+	b.shoot("39-review")
+	b.click(testid("modal-submit"))
+	b.closeModal()
+	b.click(testid("nav-dm"))
+	b.see(spot{in: "article.msg", words: []string{"Review closed", "emergency"}})
+	b.shoot("40-review-closed")
+}
+
+// browser is a headless Chromium on the page of a demo.
+type browser struct {
+	t      *testing.T
+	ctx    context.Context
+	shots  string
+	all    bool // pictures in every theme and width
+	people map[string]string
+
+	mu    sync.Mutex
+	wrong []string // what the page wrote to the console as an error
+}
+
+const browserPatience = 30 * time.Second // a slow machine with two noisy cores; a fast one waits milliseconds
+
+func openBrowser(t *testing.T) *browser {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts the demo and a browser")
+	}
+	binary, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skipf("no browser here: %v", err)
+	}
+	b := &browser{t: t, shots: os.Getenv("COUNTERSIGN_SCREENSHOTS"), people: map[string]string{
+		"maya": "Maya Chen", "jonas": "Jonas Weber", "sofia": "Sofia Rossi", "priya": "Priya Nair", "kenji": "Kenji Mori", "frida": "Frida Lund",
+	}}
+	if b.all = b.shots != ""; !b.all {
+		b.shots = t.TempDir()
+	}
+	if err := os.MkdirAll(b.shots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	url := startDemo(t)
+	opts := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(binary), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1400, 900), chromedp.Env("TZ=UTC"),
+	}
+	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
+		opts = append(opts, chromedp.Flag(flag, true))
+	}
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), opts...)
+	t.Cleanup(stop)
+	b.ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(func() { chromedp.Cancel(b.ctx); stop() })
+	go b.hear(chromedp.Console(b.ctx))
+	t.Cleanup(b.quiet)
+	b.do(chromedp.EmulateViewport(1400, 900), chromedp.Navigate(url+"?theme=light"))
+	return b
+}
+
+// startDemo runs the demo as a process, as a reader of the README does, and returns the page's address.
+func startDemo(t *testing.T) string {
+	t.Helper()
+	program, err := os.Executable() // TestMain makes the test binary into the program
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	demo := exec.Command(program, "demo", "-dir", filepath.Join(dir, "state"), "-fresh", "-listen", "127.0.0.1:0")
+	demo.Stderr = os.Stderr
+	out, err := demo.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		demo.Process.Signal(os.Interrupt)
+		demo.Wait()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "state", "serve.log"))
+			t.Logf("the bot's log:\n%s", log)
+		}
+	})
+	address := regexp.MustCompile(`Open +(http://\S+)`)
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if m := address.FindStringSubmatch(lines.Text()); m != nil {
+			go func() {
+				for lines.Scan() { // a full pipe would stop the demo
+				}
+			}()
+			return m[1]
+		}
+	}
+	t.Fatal("the demo ended without saying where its page is")
+	return ""
+}
+
+// hear keeps what the page wrote to its console as an error, and exceptions that nothing caught.
+func (b *browser) hear(messages iter.Seq2[chromedp.ConsoleMessage, error]) {
+	for m, err := range messages {
+		if err != nil {
+			return // the browser has ended
+		}
+		if m.IsException() || m.Type == chromedp.ConsoleError {
+			b.mu.Lock()
+			b.wrong = append(b.wrong, m.String()+" "+m.URL)
+			b.mu.Unlock()
+		}
+	}
+}
+
+func (b *browser) quiet() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.wrong {
+		b.t.Errorf("the page wrote to its console: %s", w)
+	}
+}
+
+// spot names an element: the last one of sel within the last one of in that shows all words; in the panel's frame or in the page.
+type spot struct {
+	frame   bool
+	in, sel string
+	words   []string
+}
+
+func testidCSS(id string) string { return fmt.Sprintf("[data-testid=%q]", id) }
+func testid(id string) spot      { return spot{sel: testidCSS(id)} }
+
+// at is a part of the element.
+func (s spot) at(sel string) spot { s.sel = sel; return s }
+
+// card is the newest message of the app with these words.
+func (b *browser) card(words ...string) spot { return spot{in: "article.msg.bot", words: words} }
+
+// findJS returns where the middle of a spot is, once it is there, drawn and not covered.
+const findJS = `(frame, within, sel, words, hit) => {
+	const host = frame ? document.querySelector("#drawer iframe") : null;
+	const doc = frame ? host?.contentDocument : document;
+	if (!doc) return null;
+	const shown = (el) => words.every((w) => el.innerText.includes(w));
+	const root = within ? [...doc.querySelectorAll(within)].filter(shown).at(-1) : doc;
+	const el = root && sel ? [...root.querySelectorAll(sel)].at(-1) : root;
+	if (!el || !el.getClientRects().length) return null;
+	if (!hit) return {X: 0, Y: 0, OK: true};
+	if (el.disabled) return null;
+	el.scrollIntoView({block: "nearest", inline: "nearest"});
+	const r = el.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + Math.min(r.height / 2, 200);
+	const top = doc.elementFromPoint(x, y);
+	if (!top || !(el.contains(top) || top.contains(el) && top.matches("label"))) return null;
+	const f = host ? host.getBoundingClientRect() : {x: 0, y: 0};
+	return {X: x + f.x, Y: y + f.y, OK: true};
+}`
+
+type point struct {
+	X, Y float64
+	OK   bool
+}
+
+func (b *browser) find(s spot, hit bool) point {
+	b.t.Helper()
+	words := s.words
+	if words == nil {
+		words = []string{}
+	}
+	p, err := chromedp.Run(b.ctx, chromedp.PollFunction[point](findJS, chromedp.WithPollingInterval(40*time.Millisecond),
+		chromedp.WithPollingTimeout(browserPatience), chromedp.WithPollingArgs(s.frame, s.in, s.sel, words, hit)))
+	if err != nil {
+		b.fail("waited in vain for %+v: %v", s, err)
+	}
+	return p
+}
+
+// see waits until the spot is drawn.
+func (b *browser) see(s spot) { b.t.Helper(); b.find(s, false) }
+
+// click waits until a mouse would hit the spot, and clicks there.
+func (b *browser) click(s spot) {
+	b.t.Helper()
+	p := b.find(s, true)
+	b.do(chromedp.MouseClickXY(p.X, p.Y))
+}
+
+// true waits until an expression of the page is.
+func (b *browser) true(what, expression string) {
+	b.t.Helper()
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(40*time.Millisecond), chromedp.WithPollingTimeout(browserPatience))); err != nil {
+		b.fail("waited in vain until %s: %v", what, err)
+	}
+}
+
+func (b *browser) gone(sel string) {
+	b.t.Helper()
+	b.true(sel+" is gone", fmt.Sprintf("!document.querySelector(%q)", sel))
+}
+
+// typeInto replaces what stands in an input.
+func (b *browser) typeInto(s spot, text string) {
+	b.t.Helper()
+	b.click(s)
+	b.true("the input has the focus", fmt.Sprintf("document.activeElement.matches(%q)", s.sel))
+	b.do(chromedp.Evaluate[chromedp.Void]("document.activeElement.select()"))
+	b.typed(text)
+}
+
+// typed inserts text where the focus is.
+func (b *browser) typed(text string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, input.InsertText, input.InsertTextParams{Text: text})
+	if err != nil {
+		b.fail("typing: %v", err)
+	}
+}
+
+func (b *browser) key(k string) { b.t.Helper(); b.do(chromedp.KeyEvent(k)) }
+
+// tabTo presses Tab until the element has the focus: everything must be within reach of a keyboard.
+func (b *browser) tabTo(sel string) {
+	b.t.Helper()
+	for range 80 {
+		here, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.matches(%q)", sel)))
+		if err != nil {
+			b.fail("looking where the focus is: %v", err)
+		}
+		if here {
+			return
+		}
+		b.key(kb.Tab)
+	}
+	b.fail("the Tab key does not reach %s", sel)
+}
+
+// choose picks an entry of a menu by typing its first letters, as the browser offers it.
+func (b *browser) choose(s spot, text string) {
+	b.t.Helper()
+	b.see(s)
+	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
+		const el = document.querySelector(%q), o = [...el.options].find((o) => o.text.includes(%q));
+		el.value = o.value; el.dispatchEvent(new Event("change", {bubbles: true}));
+	}`, s.sel, text)))
+}
+
+// become switches the user by the menu in the corner.
+func (b *browser) become(who string) {
+	b.t.Helper()
+	b.click(testid("user-switcher"))
+	b.click(testid("user-" + who))
+	b.see(spot{in: testidCSS("user-switcher"), words: []string{b.people[who]}})
+}
+
+// command types a slash command in the channel.
+func (b *browser) command(text string) {
+	b.t.Helper()
+	b.typeInto(testid("composer"), text)
+	b.key(kb.Enter)
+}
+
+// panel opens the drawer.
+func (b *browser) panel() {
+	b.t.Helper()
+	open, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`!document.querySelector("#drawer").hidden`))
+	if err != nil {
+		b.fail("looking for the panel: %v", err)
+	}
+	if !open {
+		b.click(testid("panel-toggle"))
+	}
+	b.see(spot{frame: true, in: testidCSS("now"), words: []string{":"}})
+}
+
+// publicKey is the key of whoever one is, as the panel shows it.
+func (b *browser) publicKey() string {
+	b.t.Helper()
+	key, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`(async () => {
+		const me = document.querySelector("[data-testid=user-switcher] strong").innerText;
+		const s = await (await fetch("/panel/state")).json();
+		return s.people.find((p) => p.name === me).public;
+	})()`, chromedp.EvalAwaitPromise))
+	if err != nil || !strings.HasPrefix(key, "ssh-ed25519 ") {
+		b.fail("reading the public key: %q, %v", key, err)
+	}
+	return key
+}
+
+// closeModal closes what is open, if something is.
+func (b *browser) closeModal() {
+	b.t.Helper()
+	b.true("the form is answered", `!document.querySelector("#modal[open] [data-testid=modal-submit]")`)
+	open, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`!!document.querySelector("#modal[open]")`))
+	if err != nil {
+		b.fail("looking for a modal: %v", err)
+	}
+	if open {
+		b.click(testid("modal-close"))
+		b.gone("#modal[open]")
+	}
+}
+
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.fail("driving the browser: %v", err)
+	}
+}
+
+func (b *browser) fail(format string, args ...any) {
+	b.t.Helper()
+	file := filepath.Join(b.shots, "failed.png")
+	if png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot()); err == nil {
+		os.WriteFile(file, png, 0o644)
+	}
+	text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	b.t.Fatalf(format+"\nThe page (%s) says:\n%s", append(args, file, text)...)
+}
+
+// shoot writes a picture of the page; with COUNTERSIGN_SCREENSHOTS in both themes and three widths, else one.
+func (b *browser) shoot(name string) {
+	b.t.Helper()
+	b.frame(name, "light", 1400, 900)
+	if !b.all {
+		return
+	}
+	b.frame(name, "dark", 1400, 900)
+	b.frame(name, "dark", 1000, 700)
+	b.frame(name, "light", 1000, 700)
+	b.frame(name, "light", 390, 844)
+	b.theme("light")
+	b.do(chromedp.EmulateViewport(1400, 900))
+}
+
+func (b *browser) theme(t string) {
+	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.documentElement.dataset.theme = %q", t)))
+}
+
+func (b *browser) frame(name, theme string, width, height int64) {
+	b.t.Helper()
+	b.theme(theme)
+	b.do(chromedp.EmulateViewport(width, height), chromedp.Evaluate[chromedp.Void](
+		`new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok)))`, chromedp.EvalAwaitPromise))
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.fail("taking a picture: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(b.shots, fmt.Sprintf("%s-%s-%d.png", name, theme, width)), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
