@@ -52,6 +52,12 @@ func (m *memory) left() int {
 	return len(m.rows)
 }
 
+func (m *memory) claimed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.claims
+}
+
 func (m *memory) get(id int64) (row, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

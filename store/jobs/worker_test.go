@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,10 +95,10 @@ func TestAnIdleWorkerDoesNotPoll(t *testing.T) {
 			b.q.add(jobs.Job{Kind: "n", Due: at(100*time.Hour + time.Duration(i))})
 		}
 		synctest.Wait()
-		before := b.q.claims
+		before := b.q.claimed()
 		time.Sleep(20 * time.Hour)
 		synctest.Wait()
-		if n := b.q.claims - before; n > 2 {
+		if n := b.q.claimed() - before; n > 2 {
 			t.Errorf("%d claims in twenty idle hours", n)
 		}
 	})
@@ -126,14 +128,14 @@ func TestAVirtualClockThatJumpsWakesJobs(t *testing.T) {
 
 func TestErrorsBackOffForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runs := 0
+		var runs atomic.Int64
 		b := begin(t, jobs.NewSystem(), func(b *bench) map[string]jobs.Kind {
 			return map[string]jobs.Kind{"revoke": {Handle: func(_ context.Context, j jobs.Job) error {
-				if j.Attempts != runs {
-					b.t.Errorf("run %d has %d attempts", runs, j.Attempts)
+				n := runs.Add(1)
+				if int64(j.Attempts) != n-1 {
+					b.t.Errorf("run %d has %d attempts", n, j.Attempts)
 				}
-				runs++
-				if runs == 3 {
+				if n == 3 {
 					panic("broken connector")
 				}
 				return errors.New(strings.Repeat("é", 400))
@@ -142,13 +144,13 @@ func TestErrorsBackOffForEver(t *testing.T) {
 		id := b.q.add(jobs.Job{Kind: "revoke"})
 		time.Sleep(62 * time.Second) // 1+2+4+8+16+32, each up to a fifth less
 		synctest.Wait()
-		early := runs
+		early := runs.Load()
 		if early < 6 || early > 9 {
 			t.Errorf("%d runs in the first minute", early)
 		}
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if n := runs - early; n < 1440 || n > 1800+1 {
+		if n := runs.Load() - early; n < 1440 || n > 1800+1 {
 			t.Errorf("%d runs in a day, want one each 48 to 60 s", n)
 		}
 		r, ok := b.q.get(id)
@@ -196,12 +198,11 @@ func TestOneReceiverIsSpacedAndUrgentOvertakes(t *testing.T) {
 
 func TestRetryAfterHoldsBackTheReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := false
+		var asked atomic.Bool
 		b := begin(t, jobs.NewSystem(), func(b *bench) map[string]jobs.Kind {
 			return map[string]jobs.Kind{"n": {Handle: func(_ context.Context, j jobs.Job) error {
 				b.note("%s %d", j.Key, j.Attempts)
-				if !asked {
-					asked = true
+				if !asked.Swap(true) {
 					return fmt.Errorf("sending: %w", &jobs.RetryAfter{D: 30 * time.Second, Pace: "ch:a", Why: "rate limited"})
 				}
 				return jobs.Done
@@ -212,7 +213,9 @@ func TestRetryAfterHoldsBackTheReceiver(t *testing.T) {
 		b.q.add(jobs.Job{Kind: "n", Key: "a1", Pace: "ch:a"})
 		b.q.add(jobs.Job{Kind: "n", Key: "b0", Pace: "ch:b"})
 		time.Sleep(time.Minute)
-		got := b.log
+		b.mu.Lock()
+		got := slices.Clone(b.log)
+		b.mu.Unlock()
 		if len(got) != 4 || got[0] != "0s a0 0" || got[1] != "0s b0 0" || !strings.HasPrefix(got[2], "30s ") || !strings.HasPrefix(got[3], "31s ") {
 			t.Errorf("%q", got)
 		}
@@ -301,15 +304,15 @@ func TestMoreThanMemoryHolds(t *testing.T) {
 
 func TestReturnedJobsThatAreStillOwedDoNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runs := 0
+		var runs atomic.Int64
 		b := begin(t, jobs.NewSystem(), func(*bench) map[string]jobs.Kind {
-			return map[string]jobs.Kind{"wake": {Handle: func(context.Context, jobs.Job) error { runs++; return nil }}}
+			return map[string]jobs.Kind{"wake": {Handle: func(context.Context, jobs.Job) error { runs.Add(1); return nil }}}
 		})
 		b.q.add(jobs.Job{Kind: "wake"})
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if runs > 20 || runs < 5 {
-			t.Errorf("%d runs in ten minutes", runs)
+		if n := runs.Load(); n > 20 || n < 5 {
+			t.Errorf("%d runs in ten minutes", n)
 		}
 	})
 }
