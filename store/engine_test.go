@@ -196,7 +196,22 @@ func TestReplicas(t *testing.T) {
 	a.DSN = server.NewDatabase(t)
 	b := a
 	b.Dir = t.TempDir() + "/b"
-	sa, sb := storetest.Open(t, a), storetest.Open(t, b)
+	var sa, sb *store.Store
+	var starts sync.WaitGroup
+	for cfg, s := range map[*store.Config]**store.Store{&a: &sa, &b: &sb} {
+		starts.Go(func() { // both at once on the empty database
+			var err error
+			if *s, err = store.Open(t.Context(), *cfg); err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { (*s).Close() })
+		})
+	}
+	starts.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 
 	t.Run("one stream", func(t *testing.T) {
 		var wg sync.WaitGroup

@@ -354,6 +354,15 @@ func (b *batch) lockHead() error {
 	if err != nil {
 		return err
 	}
+	if !found {
+		// Before entry 0 there is no row to lock: replicas that start at once on an empty database take turns here.
+		if _, err := b.exec(`SELECT pg_advisory_xact_lock($1)`, int64(applicationID)); err != nil {
+			return err
+		}
+		if found, err = b.one(`SELECT size FROM log_head WHERE id = 1 FOR UPDATE`, []any{&size}); err != nil {
+			return err
+		}
+	}
 	b.headLocked = true
 	if !found || size == b.w.tree.Size() {
 		return nil
