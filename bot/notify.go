@@ -98,6 +98,18 @@ func permanent(err error) (string, error) {
 	return "", err
 }
 
+// passing tells whether an error is Slack's condition now, and not its answer: it is worth asking again.
+func passing(err error) bool {
+	var (
+		limited *slack.RateLimited
+		auth    *slack.Auth
+		unclear *slack.Ambiguous
+		away    *slack.Unreached
+	)
+	return errors.As(err, &limited) || errors.As(err, &auth) || errors.As(err, &unclear) || errors.As(err, &away) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // destination finds where a notice goes, or why it cannot go anywhere.
 func (b *Bot) destination(ctx context.Context, n workflows.Notice) (place, string, error) {
 	if n.To == "" {
@@ -127,9 +139,11 @@ func (b *Bot) channelFor(ctx context.Context, name string) (place, string, error
 	id := name
 	if b.c.Finder != nil {
 		var err error
-		if id, err = b.c.Finder.ChannelID(ctx, name); err != nil {
-			why, err := permanent(err)
-			return place{}, why, err
+		if id, err = b.c.Finder.ChannelID(ctx, name); err != nil && !passing(err) {
+			return place{}, "no such channel, or it is archived, or the app is not in it", nil
+		}
+		if err != nil {
+			return place{}, "", err
 		}
 	}
 	info, err := b.channel(ctx, id)

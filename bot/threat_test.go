@@ -178,12 +178,23 @@ func TestWrongPeopleAreRefused(t *testing.T) {
 	for _, c := range []struct{ user, code, says string }{
 		{"maya", workflows.CodeSelfApproval, "You stand behind this request yourself"},
 		{"sofia", workflows.CodeNotApprover, "not among those asked to decide stage 1 (owner)"},
-		{"gus", workflows.CodeGuest, "Guests and people from other organisations"},
-		{"eve", workflows.CodeUnlinked, "not linked to a person"},
+		{"gus", workflows.CodeUnknown, "There is no such request, or it is not yours to see"}, // sees the card, is not asked
+		{"eve", workflows.CodeUnknown, "There is no such request, or it is not yours to see"},
+		{"jonas", workflows.CodeGuest, "Guests and people from other organisations"}, // is asked, and became a guest
 	} {
+		if c.code == workflows.CodeGuest {
+			if err := w.sim.SetUser(c.user, func(u *slacksim.User) { u.Restricted = true }); err != nil {
+				t.Fatal(err)
+			}
+			w.identity.Forget(w.sim.UserID(c.user))
+		}
 		w.click(c.user, w.card("access"), "request.approve")
 		wantIn(t, w.heard(c.user), "Not done", c.says)
-		if got := w.refusals(stream); len(got) == 0 || got[len(got)-1] != c.code {
+		got := w.refusals(stream)
+		if c.code == workflows.CodeUnknown {
+			got = w.refusals(workflows.SystemStream)
+		}
+		if len(got) == 0 || got[len(got)-1] != c.code {
 			t.Errorf("%s: recorded %v", c.user, got)
 		}
 	}
@@ -310,7 +321,7 @@ func TestThreat_T08_TheActorIsThePayloadsUser(t *testing.T) {
 	if _, err := w.bot.Handle(w.ctx, in); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.refusals(workflows.RequestStream(id)); !slices.Equal(got, []string{workflows.CodeGuest}) || w.votes(id) != 0 {
+	if got := w.refusals(workflows.SystemStream); !slices.Equal(got, []string{workflows.CodeUnknown}) || w.votes(id) != 0 {
 		t.Errorf("recorded %v, %d votes", got, w.votes(id))
 	}
 }
