@@ -19,6 +19,7 @@ import (
 type effects struct {
 	desk   *desk.Desk
 	runner *runbooks.Runner
+	clock  jobs.Clock
 	log    *slog.Logger
 }
 
@@ -30,6 +31,9 @@ func (e effects) start(ctx context.Context, j jobs.Job) error {
 	hold, due, err := e.desk.Due(ctx, j.Stream, j.Kind, workflows.GrantID(j.Key))
 	if err != nil || !due {
 		return err
+	}
+	if !e.clock.Now().Wall.Before(hold.Ends.UTC.Time()) {
+		return &jobs.RetryAfter{D: time.Second, Why: "its end has come before it was made: the next tick calls it off"}
 	}
 	cause := desk.Cause(j.Cause())
 	why, err := e.desk.MayStart(ctx, hold)

@@ -251,6 +251,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.mux(), s.log) })
 	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, s.control().handler(), s.log) })
 	part("the signals", s.reloadOnHangup)
+	part("the watch on the clock", s.watchClock)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String())
 	select {
 	case <-ctx.Done():
@@ -338,7 +339,7 @@ func (s *serving) control() control {
 
 // buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
 func (s *serving) buildJobs(ctx context.Context) error {
-	e := effects{s.desk, s.runner, s.log}
+	e := effects{s.desk, s.runner, s.clock, s.log}
 	target := func(j jobs.Job) string { // one dead target delays no other
 		parts := strings.SplitN(j.Stream.Rest(), "/", 3)
 		return parts[min(1, len(parts)-1)]

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -63,25 +64,40 @@ func (d *Desk) Due(ctx context.Context, stream workflows.StreamID, kind string, 
 	return hold, false, nil
 }
 
-// MayStart asks again, just before the target is called, whether the documents still allow what was approved (R59): the
-// access that nothing stands behind any more is called off instead of made.
+// MayStart asks again, just before the target is called, whether what was approved should still be allowed (R59): the documents, the person
+// who asked, the holder, and who answers for a non-human one. Access that nothing stands behind any more is called off instead of made. An
+// error means "cannot tell", which makes nothing and is asked again.
 func (d *Desk) MayStart(ctx context.Context, hold grants.Hold) (string, error) {
-	if hold.Approved.Request == "" {
-		return "", nil
+	a := hold.Approved
+	people := []workflows.PersonID{a.Requester, a.Identity.Person()}
+	if a.Request != "" {
+		s, _, err := d.request(ctx, a.Request)
+		if err != nil {
+			return "", err
+		}
+		if why := gone(d.Policy(), s); why != "" {
+			return why, nil
+		}
+		people = append(people, s.Asked.Sponsor)
 	}
-	s, _, err := d.request(ctx, hold.Approved.Request)
-	if err != nil {
-		return "", err
-	}
-	if why := gone(d.Policy(), s); why != "" {
-		return why, nil
-	}
-	standing, err := d.directory.StandingOf(ctx, s.Requester.Person)
-	switch {
-	case err != nil:
-		return "", err
-	case standing.Known && !standing.Active:
-		return "The person who asked is no longer active.", nil
+	asked := map[workflows.PersonID]bool{"": true}
+	for _, p := range people {
+		if asked[p] {
+			continue
+		}
+		asked[p] = true
+		standing, err := d.directory.StandingOf(ctx, p)
+		switch {
+		case a.Request == "" && (err != nil || !standing.Known):
+			continue // an invocation asked seconds ago, and an emergency does not wait for the chat
+		case err != nil:
+			return "", err
+		case !standing.Known:
+			return "", fmt.Errorf("asking about %s: the directory did not answer", p)
+		}
+		if r := standing.Refusal(); r != nil {
+			return "Somebody behind this access may not hold it any more: " + r.Sentence, nil
+		}
 	}
 	return "", nil
 }

@@ -57,7 +57,7 @@ func (d *Desk) Invoke(ctx context.Context, c Invocation) (Invoked, error) {
 		if err != nil || out.Refusal != nil {
 			return out, err
 		}
-		breakGlass(f, &out, in, grant, holder, others)
+		breakGlass(f, &out, in, grant, holder, policy.Settings.SecurityChannel, others)
 		return out, nil
 	})
 	out := Invoked{Refusal: res.Refusal}
@@ -69,14 +69,14 @@ func (d *Desk) Invoke(ctx context.Context, c Invocation) (Invoked, error) {
 	return out, err
 }
 
-func breakGlass(f workflows.Facts, out *workflows.Outcome, in incidents.Invocation, stream workflows.StreamID, holder string, others []workflows.PersonID) {
+func breakGlass(f workflows.Facts, out *workflows.Outcome, in incidents.Invocation, stream workflows.StreamID, holder, alarm string, others []workflows.PersonID) {
 	b := in.Book
 	end := f.Now.Add(b.Longest.Duration())
 	out.Add(stream, workflows.System, in.Policy, grants.Approved{
 		Grant: in.Grant, Runbook: b.ID, Incident: in.Incident, Identity: in.By.Person.Identity(), Requester: in.By.Person,
 		Owner: b.Grant.Owner, Target: b.Grant.Target, TargetTitle: b.Grant.TargetTitle, Entitlement: b.Grant.ID, Title: b.Grant.Title,
 		Connector: b.Grant.Connector, Params: b.Grant.Params, Fields: values(b.Fields, in), Account: in.Account, Holder: holder,
-		Shared: b.Grant.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Drill: in.Drill,
+		Shared: b.Grant.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Alarm: alarm, Drill: in.Drill,
 	})
 	out.Add(workflows.ReviewStream(in.Review), workflows.System, in.Policy, reviews.Opened{
 		About: string(workflows.RunbookStream(b.ID)), Incident: in.Incident, Grant: in.Grant, Invoker: in.By.Person,

@@ -2,6 +2,8 @@ package desk
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -30,27 +32,33 @@ type Answer struct {
 	Records []workflows.Record
 }
 
+// maxAsks bounds how often a vote asks the world again because somebody else voted meanwhile.
+const maxAsks = 5
+
 // Vote records a decision and what follows from it: the next stage, the grant, the end.
 func (d *Desk) Vote(ctx context.Context, b Ballot) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	stream := workflows.RequestStream(b.Request)
-	s, w, err := d.request(ctx, b.Request)
-	if err == workflows.ErrNoStream {
-		r, err := d.Refuse(ctx, b.Cause, b.By, "vote", b.Channel, string(b.Request), workflows.Unknown())
-		return Answer{Refusal: r}, err
+	var a Answer
+	err := error(workflows.ErrAskAgain)
+	for i := 0; i < maxAsks && errors.Is(err, workflows.ErrAskAgain); i++ {
+		a, err = d.vote(ctx, b)
 	}
+	return a, err
+}
+
+func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
+	v, no, err := d.seen(ctx, b.Cause, b.By, "vote", b.Channel, b.Request)
+	if no != nil || err != nil {
+		return Answer{Refusal: no}, err
+	}
+	s, w := v.State, v.Workflow
+	ballot, err := d.prepare(ctx, d.Policy(), s, w, askedOf(w, s), b)
 	if err != nil {
 		return Answer{}, err
 	}
-	policy := d.Policy()
-	a := askedOf(w, s)
-	ballot, err := d.prepare(ctx, policy, s, w, a, b)
-	if err != nil {
-		return Answer{}, err
-	}
-	holder := d.holder(ctx, s)
-	streams := append([]workflows.StreamID{stream}, effectStreams(s)...)
+	holder, alarm := d.holder(ctx, s), d.Policy().Settings.SecurityChannel
+	streams := append([]workflows.StreamID{v.Stream}, effectStreams(s)...)
 	res, err := d.update(ctx, b.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		ballot := ballot
 		if ballot.ReceivedAt == 0 {
@@ -60,10 +68,22 @@ func (d *Desk) Vote(ctx context.Context, b Ballot) (Answer, error) {
 		if err != nil {
 			return out, err
 		}
-		effect(f, &out, s, w, holder)
-		return out, nil
+		return out, effect(f, &out, w, holder, alarm)
 	})
 	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+// seen reads a request for a command of somebody. What they may not see and what does not exist are the same recorded refusal.
+func (d *Desk) seen(ctx context.Context, cause Cause, by workflows.Acting, command, channel string, id workflows.RequestID) (View, *workflows.Refusal, error) {
+	v, err := d.Look(ctx, id)
+	if err != nil && !errors.Is(err, workflows.ErrNoStream) {
+		return View{}, nil, err
+	}
+	if err == nil && d.maySee(ctx, by.Person, v) {
+		return v, nil, nil
+	}
+	r, err := d.Refuse(ctx, cause, by, command, channel, string(id), workflows.Unknown())
+	return View{}, r, err
 }
 
 // request reads a request and the workflow version that binds it.
@@ -112,6 +132,9 @@ func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *wor
 			if err != nil {
 				return out, err
 			}
+			if before, twice := out.Voters[v]; twice { // a person may sit on several stages: each must still yield them
+				standing.Selected = standing.Selected && before.Selected
+			}
 			out.Voters[v] = standing
 		}
 	}
@@ -154,35 +177,32 @@ func effectStreams(s workflows.State) []workflows.StreamID {
 }
 
 // effect adds to an approval what it brings about, in the same transaction.
-func effect(f workflows.Facts, out *workflows.Outcome, s workflows.State, w *workflows.Workflow, holder string) {
-	var approved *workflows.Approved
-	var voters []workflows.PersonID
-	for _, e := range out.Events {
-		switch ev := e.Event.(type) {
-		case workflows.Approved:
-			approved = &ev
-		case workflows.VoteRecorded:
-			voters = append(s.Voters(), e.Person)
-		}
+func effect(f workflows.Facts, out *workflows.Outcome, w *workflows.Workflow, holder, alarm string) error {
+	i := slices.IndexFunc(out.Events, func(e workflows.StreamEvent) bool { _, ok := e.Event.(workflows.Approved); return ok })
+	if i < 0 {
+		return nil
 	}
-	if approved == nil {
-		return
+	approved, _ := out.Events[i].Event.(workflows.Approved)
+	s, err := workflows.Fold(f.Provisional(out.Events)[out.Events[i].Stream])
+	if err != nil {
+		return fmt.Errorf("folding an approval: %w", err)
 	}
 	if s.Asked.Request == workflows.KindPreapprove {
 		out.Add(workflows.RunbookStream(s.Asked.Runbook), workflows.System, s.Policy, incidents.Preapproved{
-			Document: s.Asked.Document, Request: s.ID, Approvers: voters,
+			Document: s.Asked.Document, Request: s.ID, Approvers: s.Voters(),
 			Until: f.Now.UTC.Add(s.Asked.Seconds.Duration()), Uses: max(1, w.Uses),
 		})
-		return
+		return nil
 	}
 	ent, _ := w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
 	end := f.Now.Add(s.Asked.Seconds.Duration())
 	out.Add(effectStreams(s)[0], workflows.System, s.Policy, grants.Approved{
-		Grant: approved.Grant, Request: s.ID, Identity: s.Asked.Subject, Requester: s.Requester.Person, Approvers: voters,
+		Grant: approved.Grant, Request: s.ID, Identity: s.Asked.Subject, Requester: s.Requester.Person, Approvers: s.Voters(),
 		Owner: ent.Owner, Target: ent.Target, TargetTitle: ent.TargetTitle, Entitlement: ent.ID, Title: ent.Title,
 		Connector: ent.Connector, Params: ent.Params, Fields: s.Asked.Fields, Account: s.Asked.Account, Holder: holder,
-		Shared: ent.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Drill: s.Asked.Drill,
+		Shared: ent.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Alarm: alarm, Drill: s.Asked.Drill,
 	})
+	return nil
 }
 
 // holder is the display name for the target's own logs.
@@ -204,6 +224,9 @@ type Change struct {
 
 // Withdraw ends the requester's own open request.
 func (d *Desk) Withdraw(ctx context.Context, c Change) (Answer, error) {
+	if _, no, err := d.seen(ctx, c.Cause, c.By, "withdraw", c.Channel, c.Request); no != nil || err != nil {
+		return Answer{Refusal: no}, err
+	}
 	stream := workflows.RequestStream(c.Request)
 	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		return workflows.Withdraw(f, c.Request, workflows.Change{By: c.By, Why: c.Why, Channel: c.Channel})
@@ -214,15 +237,11 @@ func (d *Desk) Withdraw(ctx context.Context, c Change) (Answer, error) {
 // TakeBack takes the person's own approval back, until the access starts. Behind a closed stage that ends the request; an
 // approved grant that has not started is called off with it.
 func (d *Desk) TakeBack(ctx context.Context, c Change) (Answer, error) {
-	stream := workflows.RequestStream(c.Request)
-	h, err := d.ledger.History(ctx, stream)
-	if err != nil {
-		return Answer{}, err
+	v, no, err := d.seen(ctx, c.Cause, c.By, "take back", c.Channel, c.Request)
+	if no != nil || err != nil {
+		return Answer{Refusal: no}, err
 	}
-	streams := []workflows.StreamID{stream}
-	if s, err := workflows.Fold(h); err == nil {
-		streams = append(streams, effectStreams(s)...)
-	}
+	streams := append([]workflows.StreamID{v.Stream}, effectStreams(v.State)...)
 	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		return takeBack(f, streams, c)
 	})
@@ -243,9 +262,11 @@ func takeBack(f workflows.Facts, streams []workflows.StreamID, c Change) (workfl
 	hold, ok := g.Find(s.Grant)
 	change.Started = !ok || hold.StartedAt.UTC != 0 || !hold.Live()
 	out, err := workflows.TakeBack(f, c.Request, change)
-	if err == nil && slices.ContainsFunc(out.Events, isSuperseded) {
-		out.Add(streams[1], c.By, "", grants.Ending{Grant: s.Grant, How: grants.HowRevoked})
+	if err != nil || !slices.ContainsFunc(out.Events, isSuperseded) {
+		return out, err
 	}
+	off, err := grants.CallOff(f, streams[1], s.Grant, c.By, c.Why)
+	out.Events = append(out.Events, off.Events...)
 	return out, err
 }
 

@@ -25,7 +25,8 @@ type Approved struct {
 	Holder      string                  `json:"holder,omitempty" seal:"true"` // display name, for the target's own logs
 	Shared      bool                    `json:"shared,omitempty"`             // one membership for all overlapping grants
 	EndsAt      workflows.Stamp         `json:"ends_at"`
-	EndsMono    int64                   `json:"ends_mono"` // ledger-monotonic nanoseconds
+	EndsMono    int64                   `json:"ends_mono,string"` // ledger-monotonic nanoseconds, as text: they pass 2^53 after 104 days
+	Alarm       string                  `json:"alarm,omitempty"`  // channel that is told when a revocation does not succeed
 	Drill       bool                    `json:"drill,omitempty"`
 }
 

@@ -103,6 +103,12 @@ func (h Hold) notices() []workflows.Notice {
 				out = append(out, note(workflows.NoticeOverdue, p, true))
 			}
 		}
+		if a.Alarm != "" {
+			out = append(out, workflows.Notice{
+				ID: workflows.NoticeOverdue + "/" + string(a.Grant) + "/" + a.Alarm, What: workflows.NoticeOverdue,
+				Channel: a.Alarm, Grant: a.Grant, Urgent: true,
+			})
+		}
 	}
 	return out
 }
