@@ -239,11 +239,13 @@ func TestReq_R97_ADecisionIsBoundToWhatWasShown(t *testing.T) {
 	id := w.ask("maya", "deploy hotfix now")
 	card := w.card("access")
 	seal := &bot.Buttons{Key: []byte("a key for tests with 32 bytes ...")}
+	refused := 0
 	for name, shown := range map[string]string{"nothing": "", "something else": strings.Repeat("ab", 16)} {
 		forged := seal.Value(bot.Button{Kind: 'a', ID: string(id), Shown: shown}, "")
 		w.do(w.sim.Click(w.ctx, slacksim.Press{User: "jonas", Channel: card.Channel, TS: card.TS, ActionID: "request.approve", Confirmed: true, Value: forged}))
-		if got := w.refusals(workflows.RequestStream(id)); got[len(got)-1] != workflows.CodeStale {
-			t.Errorf("%s shown: recorded %v", name, got)
+		refused++
+		if got := w.refusals(workflows.RequestStream(id)); len(got) != refused || got[len(got)-1] != workflows.CodeStale || w.votes(id) != 0 {
+			t.Errorf("%s shown: recorded %v, %d votes", name, got, w.votes(id))
 		}
 	}
 	w.click("jonas", card, "request.approve")
