@@ -48,6 +48,9 @@ func demoCommand(ctx context.Context, p proc) error {
 	if err := p.parse(flags, 0, 0); err != nil {
 		return err
 	}
+	if steps := (&story{}).steps(); *kill != "" && *kill != "all" && !hasStep(steps, *kill) {
+		return usageError{fmt.Sprintf("there is no step %q; there are: %s", *kill, stepIDs(steps))}
+	}
 	folder, remove, err := demoDir(*dir, *fresh, *play)
 	if err != nil {
 		return err
@@ -104,7 +107,7 @@ func demoDir(dir string, fresh, play bool) (string, func(), error) {
 
 // emptyDemo removes what a demo writes, and nothing else: somebody may have named a folder of their own.
 func emptyDemo(dir string) error {
-	for _, name := range []string{"data", "config", "host", "clock", "people", "serve.log"} {
+	for _, name := range []string{"data", "config", "host", "clock", "people", "serve.log", "slack.json"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("emptying the demo's folder: %w", err)
 		}
@@ -161,6 +164,9 @@ func newDemoOf(ctx context.Context, p proc, setup demoSetup) (d *demo, err error
 	if d.slack, err = slacksim.New(d.workspace()); err != nil {
 		return d, fmt.Errorf("starting the workspace: %w", err)
 	}
+	if err = d.remember(); err != nil {
+		return d, err
+	}
 	go d.serveWeb(ctx)
 	env := d.childEnv()
 	maps.Copy(env, setup.env)
@@ -174,10 +180,39 @@ func newDemoOf(ctx context.Context, p proc, setup demoSetup) (d *demo, err error
 	return d, d.host.trust(ctx, d.child.url())
 }
 
+// memory is where the workspace's messages outlive the demo: cards of open requests go on being the same cards.
+func (d *demo) memory() string { return filepath.Join(d.dir, "slack.json") }
+
+func (d *demo) remember() error {
+	f, err := os.Open(d.memory())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the workspace's messages: %w", err)
+	}
+	defer f.Close()
+	if err := d.slack.Restore(f); err != nil {
+		return hint(fmt.Errorf("reading the workspace's messages: %w", err), "start with -fresh to begin anew")
+	}
+	return nil
+}
+
+func (d *demo) save() error {
+	f, err := os.OpenFile(d.memory()+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.slack.Save(f), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(d.memory()+".new", d.memory())
+}
+
 func (d *demo) serveWeb(ctx context.Context) {
 	srv := &http.Server{Handler: d.slack.Handler(), ReadHeaderTimeout: readHeaderTimeout}
 	context.AfterFunc(ctx, func() { srv.Close() })
-	if err := srv.Serve(d.web); !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
+	if err := srv.Serve(d.web); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) && ctx.Err() == nil {
 		d.log.Warn("the page stopped", "err", err)
 	}
 }
@@ -201,6 +236,9 @@ func (d *demo) close() {
 		d.host.close()
 	}
 	if d.slack != nil {
+		if err := d.save(); err != nil {
+			d.log.Warn("the workspace's messages were not kept", "err", err)
+		}
 		d.slack.Close()
 	}
 	if d.web != nil {

@@ -167,7 +167,9 @@ func (everybodyActive) ChatGroup(context.Context, string) ([]workflows.PersonID,
 }
 
 // Name implements desk.Directory.
-func (e everybodyActive) Name(_ context.Context, p workflows.PersonID) string { return e.policy.People[p].Name }
+func (e everybodyActive) Name(_ context.Context, p workflows.PersonID) string {
+	return e.policy.People[p].Name
+}
 
 // golden compares with a file of testdata, or writes it with -update.
 func golden(t *testing.T, name, got string) {
