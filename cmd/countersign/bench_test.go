@@ -13,7 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
 )
 
 // The figures of the product as a whole: the bot as a process of its own, a Slack workspace in this one, a real SQLite file with
@@ -168,4 +167,3 @@ func entryTime(b *testing.B, out, kind string) time.Time {
 	b.Fatalf("no entry %s", kind)
 	return time.Time{}
 }
-

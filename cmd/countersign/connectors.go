@@ -19,6 +19,23 @@ import (
 // connectorNames are the kinds of target that this program can drive; a configuration that names another is refused.
 func connectorNames() []string { return []string{"postgres", "sshca"} }
 
+// connectorParams are the words that each understands in an entitlement.
+func connectorParams() map[string]spec.Params {
+	return map[string]spec.Params{
+		"sshca": {
+			Known: []string{
+				sshca.ParamPrincipals, sshca.ParamExtensions, sshca.ParamForceCommand, sshca.ParamSourceAddress, sshca.ParamHost, sshca.ParamPort,
+				sshca.ParamUser, sshca.ParamKeyField,
+			},
+			Needed: []string{sshca.ParamPrincipals},
+		},
+		"postgres": {
+			Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase},
+			Needed: []string{postgres.ParamRole},
+		},
+	}
+}
+
 // connectors are the targets of a configuration, each by its id, and what they serve to hosts.
 type connectors struct {
 	byTarget map[string]runbooks.Connector

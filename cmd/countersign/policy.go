@@ -19,7 +19,7 @@ func readFolder(dir string) (*spec.Folder, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, hint(fmt.Errorf("%s is not a folder", dir), "countersign init %s writes one to start from", dir)
 	}
-	folder, err := spec.Load(os.DirFS(dir), spec.Options{Connectors: connectorNames()})
+	folder, err := spec.Load(os.DirFS(dir), spec.Options{Connectors: connectorNames(), Params: connectorParams()})
 	if err != nil {
 		return nil, fmt.Errorf("the configuration folder %s is not good, and nothing of it is used:\n%w", dir, err)
 	}

@@ -11,6 +11,7 @@ type checker struct {
 	f          *Folder
 	ix         *index
 	connectors []string
+	params     map[string]Params
 	refused    map[string]bool   // ids that were refused by their shape, folded
 	looks      map[string]*value // what ids look like: 0 as o, 1 as l
 }

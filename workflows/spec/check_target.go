@@ -20,6 +20,31 @@ func (c *checker) checkTarget(t *target) {
 	}
 	for _, e := range t.entitlements {
 		c.checkParams(e)
+		if conn := t.get("connector"); conn != nil {
+			c.checkWords(e, conn.scalar())
+		}
+	}
+}
+
+// checkWords refuses params that the connector would not understand: a misspelt one would otherwise be found when somebody waits for access.
+func (c *checker) checkWords(e *value, connector string) {
+	words, listed := c.params[connector]
+	if !listed {
+		return
+	}
+	p := e.get("params")
+	for _, n := range words.Needed {
+		if p == nil || !p.has(n) {
+			c.at(e.or("id"), "params: {"+n+": …}", "an entitlement on %s needs the parameter %q", connector, n)
+		}
+	}
+	if p == nil {
+		return
+	}
+	for _, x := range p.entries {
+		if !slices.Contains(words.Known, x.key) {
+			c.at(x.value, meantOr(x.key, words.Known), "%s knows no parameter %q", connector, x.key)
+		}
 	}
 }
 

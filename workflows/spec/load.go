@@ -14,6 +14,16 @@ import (
 // Options is what Load cannot read from the folder.
 type Options struct {
 	Connectors []string // names that a target may use: "sshca", "postgres"
+
+	// Params are the words that a connector understands in an entitlement's params, and those it cannot do without. A connector that is
+	// not listed takes any.
+	Params map[string]Params
+}
+
+// Params are the words of one connector.
+type Params struct {
+	Known  []string
+	Needed []string
 }
 
 // Folder is a configuration folder that was read and found good. It is immutable.
@@ -49,7 +59,7 @@ func Load(fsys fs.FS, opts Options) (*Folder, error) {
 		return nil, l.r.err()
 	}
 	f := gather(docs)
-	c := checker{report: l.r, f: f, connectors: opts.Connectors}
+	c := checker{report: l.r, f: f, connectors: opts.Connectors, params: opts.Params}
 	c.check()
 	if err := l.r.err(); err != nil {
 		return nil, err
