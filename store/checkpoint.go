@@ -21,8 +21,10 @@ type Checkpoint struct {
 // checkpoint returned is the last one.
 func (s *Store) Publish(ctx context.Context) (c Checkpoint, grew bool, err error) {
 	defer wrap(&err, "publishing the head")
-	err = s.do(ctx, func(b *batch) error {
-		c, grew, err = b.publish()
+	var made Checkpoint
+	var isNew bool
+	err = s.do(ctx, func(b *batch) (err error) {
+		made, isNew, err = b.publish()
 		return err
 	})
 	if err != nil {
@@ -33,7 +35,7 @@ func (s *Store) Publish(ctx context.Context) (c Checkpoint, grew bool, err error
 		s.poisonWith(err)
 		return Checkpoint{}, false, err
 	}
-	return c, grew, nil
+	return made, isNew, nil
 }
 
 // publish takes the head as committed: entries of the same batch come with the next publication.

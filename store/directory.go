@@ -43,15 +43,19 @@ func (s *Store) EnsureAccount(ctx context.Context, kind, key string) (a Account,
 		return a, err
 	}
 	fresh := Account{Actor: workflows.ActorID(newRef("a_")), Kind: kind, Key: key}
-	err = s.do(ctx, func(b *batch) error {
+	var made Account
+	err = s.do(ctx, func(b *batch) (err error) {
 		if _, err := b.write(`INSERT INTO account (actor, kind, key, person) VALUES ($1, $2, $3, '') ON CONFLICT (kind, key) DO NOTHING`,
 			string(fresh.Actor), kind, key); err != nil {
 			return err
 		}
-		a, err = account(b.query, `WHERE kind = $1 AND key = $2`, kind, key)
+		made, err = account(b.query, `WHERE kind = $1 AND key = $2`, kind, key)
 		return err
 	})
-	return a, err
+	if err != nil {
+		return Account{}, err
+	}
+	return made, nil
 }
 
 // PutAccount writes an account as given; Actor, Kind and Key must be set. Another account with the same kind and key is an error.
@@ -127,16 +131,20 @@ func (s *Store) EnsurePerson(ctx context.Context, key string) (p Person, err err
 	if err == nil && p.Ref != "" || err != nil {
 		return p, err
 	}
-	err = s.do(ctx, func(b *batch) error {
+	var made Person
+	err = s.do(ctx, func(b *batch) (err error) {
 		if _, err := b.write(`
 			INSERT INTO person (ref, key, name, email, tz, locale, extra) VALUES ($1, $2, '', '', '', '', '{}')
 			ON CONFLICT (key) DO NOTHING`, newRef("p_"), key); err != nil {
 			return err
 		}
-		p, err = person(b.query, `WHERE key = $1`, key)
+		made, err = person(b.query, `WHERE key = $1`, key)
 		return err
 	})
-	return p, err
+	if err != nil {
+		return Person{}, err
+	}
+	return made, nil
 }
 
 // PutPerson writes what is known about a person, in place of what was; Ref must be set. Emptying every field but Ref erases.

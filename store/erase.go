@@ -13,11 +13,15 @@ func (s *Store) EraseOpenings(ctx context.Context, subject workflows.PersonID) (
 	if subject == "" {
 		return 0, errNoKey
 	}
-	err = s.do(ctx, func(b *batch) error {
-		n, err = b.write(`DELETE FROM opening WHERE subject = $1`, string(subject))
+	var gone int64
+	err = s.do(ctx, func(b *batch) (err error) {
+		gone, err = b.write(`DELETE FROM opening WHERE subject = $1`, string(subject))
 		b.erased = true
 		clear(b.histories)
 		return err
 	})
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return gone, nil
 }

@@ -312,6 +312,38 @@ func TestCloseUnderLoad(t *testing.T) {
 	}
 }
 
+// TestGivingUp cancels callers in the queue and in the middle of their callback: an error means that nothing was written, nil that
+// it was.
+func TestGivingUp(t *testing.T) {
+	s := storetest.Open(t, storetest.Config(t))
+	inside, leave := make(chan struct{}), make(chan struct{})
+	first, giveUp := context.WithCancel(t.Context())
+	errs := make(chan error, 2)
+	go func() {
+		_, err := s.Update(first, "", nil, func(f workflows.Facts) (workflows.Outcome, error) {
+			close(inside)
+			<-leave
+			return numbered(1)(f)
+		})
+		errs <- err
+	}()
+	<-inside
+	waiting, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Update(waiting, "", nil, numbered(2)); !errors.Is(err, context.Canceled) {
+		t.Errorf("given up in the queue: %v", err)
+	}
+	giveUp()
+	close(leave)
+	if err := <-errs; err != nil {
+		t.Errorf("given up while it ran: %v, but it was recorded", err)
+	}
+	wantAll(t, s, []int{1})
+	if h, err := s.History(t.Context(), "request/2"); err != nil || len(h) != 0 {
+		t.Errorf("what was given up in the queue ran all the same: %d, %v", len(h), err)
+	}
+}
+
 // TestFault_F13 flips bits all over the database file: a start refuses, or Verify names it, or the bit lay in free space.
 func TestFault_F13(t *testing.T) {
 	cfg := storetest.Config(t)

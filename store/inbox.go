@@ -25,6 +25,7 @@ func InboxCause(id int64) string { return fmt.Sprintf("inbox/%d", id) }
 
 // PutInbox keeps a delivery; it is durable when it returns. keys are the ways in which the same delivery, or the same meaning
 // over another transport, would be recognised: when one of them is known, nothing is kept, dup is true, and id is the first row.
+// An error other than ErrLedgerUnknown means that nothing was kept and nothing will be, also when ctx ended.
 func (s *Store) PutInbox(ctx context.Context, transport, kind string, keys []string, body []byte) (id int64, dup bool, err error) {
 	defer wrap(&err, "keeping a delivery by %q", transport)
 	if len(keys) > maxInboxKeys || len(body) > maxInboxBody {
@@ -33,24 +34,25 @@ func (s *Store) PutInbox(ctx context.Context, transport, kind string, keys []str
 	if body == nil {
 		body = []byte{}
 	}
+	var row int64
+	var known bool
 	err = s.do(ctx, func(b *batch) error {
-		id, dup = 0, false
 		for _, k := range keys {
-			found, err := b.one(`SELECT inbox FROM inbox_key WHERE key = $1`, []any{&id}, k)
+			found, err := b.one(`SELECT inbox FROM inbox_key WHERE key = $1`, []any{&row}, k)
 			if err != nil {
 				return err
 			}
 			if found {
-				dup = true
+				known = true
 				return nil
 			}
 		}
-		return b.insertInbound(&id, transport, kind, keys, body)
+		return b.insertInbound(&row, transport, kind, keys, body)
 	})
 	if err != nil {
 		return 0, false, err
 	}
-	return id, dup, nil
+	return row, known, nil
 }
 
 func (b *batch) insertInbound(id *int64, transport, kind string, keys []string, body []byte) error {
@@ -120,6 +122,7 @@ func (s *Store) ReceivedAt(ctx context.Context, id int64) (workflows.Stamp, erro
 func (s *Store) PruneInbox(ctx context.Context) (n int64, err error) {
 	defer wrap(&err, "pruning the inbox")
 	before := s.nowStamp().Add(-inboxRetention)
+	var pruned int64
 	err = s.do(ctx, func(b *batch) error {
 		for _, text := range []string{
 			`DELETE FROM inbox_key WHERE inbox IN (SELECT id FROM inbox WHERE received_at < $1 AND done_at > 0 ORDER BY received_at, id LIMIT $2)`,
@@ -130,11 +133,14 @@ func (s *Store) PruneInbox(ctx context.Context) (n int64, err error) {
 				return err
 			}
 			b.dirty = b.dirty || got > 0
-			n = got
+			pruned = got
 		}
 		return nil
 	})
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return pruned, nil
 }
 
 var errNoKey = errors.New("a key is missing")

@@ -195,10 +195,7 @@ func (s *Store) Claim(ctx context.Context, limit int) (out []jobs.Job, err error
 	if next, err := s.NextDue(ctx); err != nil || next == 0 || next > now {
 		return nil, err // nothing due: no transaction
 	}
-	err = s.do(ctx, func(b *batch) error {
-		out = out[:0]
-		return b.claim(now, limit, &out)
-	})
+	err = s.do(ctx, func(b *batch) error { return b.claim(now, limit, &out) })
 	if err != nil {
 		return nil, err
 	}

@@ -37,11 +37,15 @@ type Surface struct {
 // page give the number of entries as 0.
 func (s *Store) SaveSurface(ctx context.Context, f Surface, seq int64) (out Surface, err error) {
 	defer wrap(&err, "saving a surface of %q", f.Stream)
-	err = s.do(ctx, func(b *batch) error {
-		out, err = b.saveSurface(f, seq)
+	var saved Surface
+	err = s.do(ctx, func(b *batch) (err error) {
+		saved, err = b.saveSurface(f, seq)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return Surface{}, err
+	}
+	return saved, nil
 }
 
 func (b *batch) saveSurface(f Surface, seq int64) (Surface, error) {

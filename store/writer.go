@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -27,8 +28,8 @@ type writer struct {
 
 // op is one callback waiting for the writer. run must leave nothing behind when it fails; it is never run twice.
 type op struct {
-	ctx      context.Context
 	run      func(b *batch) error
+	taken    atomic.Bool // by the writer, or by a caller who gave up before it
 	err      error
 	finished chan struct{}
 }
@@ -52,7 +53,9 @@ type batch struct {
 	wake       workflows.Stamp // the earliest due time inserted; zero: none
 }
 
-// do waits for the writer to run and commit fn. When ctx ends first, whether fn ran is unknown to this caller.
+// do waits for the writer to run and commit fn. When ctx ends before the writer has come to it, fn never runs and the error is that of
+// ctx; after that, do waits for the commit all the same: whoever is told of an error but ErrLedgerUnknown can rely on nothing having
+// been written.
 func (s *Store) do(ctx context.Context, fn func(b *batch) error) error {
 	if s.readOnly {
 		return ErrReadOnly
@@ -60,7 +63,7 @@ func (s *Store) do(ctx context.Context, fn func(b *batch) error) error {
 	if err := s.PoisonedBy(); err != nil {
 		return err
 	}
-	o := &op{ctx: ctx, run: fn, finished: make(chan struct{})}
+	o := &op{run: fn, finished: make(chan struct{})}
 	select {
 	case <-s.closing:
 		return ErrClosed
@@ -77,15 +80,16 @@ func (s *Store) do(ctx context.Context, fn func(b *batch) error) error {
 	case <-o.finished:
 		return o.err
 	case <-ctx.Done():
-		return ctx.Err()
+		if o.taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
 	case <-s.writer.done:
-		select {
-		case <-o.finished:
-			return o.err
-		default:
+		if o.taken.CompareAndSwap(false, true) {
 			return ErrClosed
 		}
 	}
+	<-o.finished
+	return o.err
 }
 
 // loop runs until the store closes and nothing waits.
@@ -138,8 +142,8 @@ func (w *writer) commit(ops []*op) {
 		return
 	}
 	for _, o := range ops {
-		if o.err = o.ctx.Err(); o.err != nil {
-			continue
+		if !o.taken.CompareAndSwap(false, true) {
+			continue // its caller has given up
 		}
 		if err := b.runOne(o); err != nil {
 			_, _ = b.exec("ROLLBACK") // the error that matters is the one that ended the batch
@@ -203,9 +207,7 @@ func (w *writer) finish(b *batch, ops []*op) {
 
 func failAll(ops []*op, err error) {
 	for _, o := range ops {
-		if o.err == nil || !errors.Is(o.err, context.Canceled) && !errors.Is(o.err, context.DeadlineExceeded) {
-			o.err = err
-		}
+		o.err = err
 	}
 }
 
