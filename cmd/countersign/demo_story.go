@@ -36,7 +36,14 @@ func (s *story) steps() []step {
 func (s *story) actNothing(context.Context) error { return nil }
 
 func (s *story) actRequest(ctx context.Context) error {
-	if err := s.command(ctx, "maya", "/access", "request prod-shell"); err != nil {
+	if err := s.command(ctx, "maya", "/access", ""); err != nil {
+		return err
+	}
+	first, err := s.view(ctx, "maya", screens.CallResult)
+	if err != nil {
+		return err
+	}
+	if err := s.choose(ctx, "maya", first, screens.ActPick, "Shell in production"); err != nil {
 		return err
 	}
 	v, err := s.view(ctx, "maya", screens.CallForm)

@@ -115,7 +115,8 @@ func TestImportWalls(t *testing.T) {
 			room   string
 			ours   []string
 			others []string
-		}) bool {
+		},
+		) bool {
 			return w.room == room
 		})
 		if i < 0 {

@@ -252,7 +252,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, s.control().handler(), s.log) })
 	part("the signals", s.reloadOnHangup)
 	part("the watch on the clock", s.watchClock)
-	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String())
+	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())
 	select {
 	case <-ctx.Done():
 	case <-s.store.Poisoned():
