@@ -271,7 +271,7 @@ func (i *Identity) Name(ctx context.Context, p workflows.PersonID) string {
 	if err != nil || id == "" {
 		return string(p)
 	}
-	u, err := i.user(ctx, id)
+	u, err := i.users.within(nameAge, id, func() (slack.User, error) { return i.c.Slack.UserInfo(ctx, id) })
 	if err != nil {
 		return string(p)
 	}
@@ -324,11 +324,16 @@ func newCache[V any](age time.Duration, most int, now func() time.Time) *cache[V
 }
 
 func (c *cache[V]) get(key string, ask func() (V, error)) (V, error) {
+	return c.within(c.age, key, ask)
+}
+
+// within takes an answer that is at most so old.
+func (c *cache[V]) within(age time.Duration, key string, ask func() (V, error)) (V, error) {
 	c.mu.Lock()
 	row, ok := c.rows[key]
 	gen := c.gen
 	c.mu.Unlock()
-	if ok && c.now().Sub(row.at) < c.age {
+	if ok && c.now().Sub(row.at) < age {
 		return row.value, nil
 	}
 	at := c.now() // before asking: the answer is at least as young

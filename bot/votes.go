@@ -118,24 +118,23 @@ func (b *Bot) openDeny(ctx context.Context, c *call) (answer, error) {
 	if no != nil || err != nil {
 		return refusal(no), err
 	}
-	v, err := b.c.Desk.Look(ctx, workflows.RequestID(x.ID))
-	if err != nil {
-		return answer{}, err
+	v, no, err := b.look(ctx, c, "vote deny", workflows.RequestID(x.ID))
+	if no != nil || err != nil {
+		return refusal(no), err
 	}
 	x.Kind = kindDenyForm
 	return b.open(ctx, c, screens.DenyForm(b.card(ctx, v, c.by.Person), b.c.Buttons.Value(x, c.by.Person)))
 }
 
-// openRead shows a long request in full; only there can it be approved (T48). Whoever may see the card may read it: the card says the same,
-// shortened.
+// openRead shows a long request in full; only there can it be approved (T48). Seeing the card in a channel is not enough to read the rest.
 func (b *Bot) openRead(ctx context.Context, c *call) (answer, error) {
 	x, no, err := b.pressed(ctx, c, kindRead, "read")
 	if no != nil || err != nil {
 		return refusal(no), err
 	}
-	v, err := b.c.Desk.Look(ctx, workflows.RequestID(x.ID))
-	if err != nil {
-		return answer{}, err
+	v, no, err := b.look(ctx, c, "read", workflows.RequestID(x.ID))
+	if no != nil || err != nil {
+		return refusal(no), err
 	}
 	text := ""
 	if v.Book != nil {
@@ -143,6 +142,16 @@ func (b *Bot) openRead(ctx context.Context, c *call) (answer, error) {
 	}
 	x.Kind = kindDecide
 	return b.open(ctx, c, b.card(ctx, v, c.by.Person).Decide(text, b.c.Buttons.Value(x, c.by.Person)))
+}
+
+// look reads a request for the person who acted; what they may not see is refused, and recorded, as unknown.
+func (b *Bot) look(ctx context.Context, c *call, command string, id workflows.RequestID) (desk.View, *workflows.Refusal, error) {
+	v, err := b.c.Desk.LookAs(ctx, c.by.Person, id)
+	var no *workflows.Refusal
+	if errors.As(err, &no) {
+		no, err = b.c.Desk.Refuse(ctx, c.cause(), c.by, command, viaSlack, string(id), no)
+	}
+	return v, no, err
 }
 
 // open opens a modal. A trigger lives three seconds: when it is too late, the person is told to click again.

@@ -308,7 +308,7 @@ func typedPart(s string) slackgo.Block {
 	if s == "" {
 		s = " "
 	}
-	return slackgo.NewSectionBlock(plain(s), nil, nil)
+	return whole(s)
 }
 
 // Result shows in a modal what became of a submission.

@@ -58,7 +58,12 @@ func typed(s string) slackgo.Block {
 	if s = strings.TrimSpace(Inert(s)); s == "" {
 		s = "(nothing)"
 	}
-	return slackgo.NewSectionBlock(plain(short(s, maxSection)), nil, nil)
+	return whole(short(s, maxSection))
+}
+
+// whole is a section that Slack never folds behind "see more": what a decision rests on must be in sight.
+func whole(s string) slackgo.Block {
+	return slackgo.NewSectionBlock(plain(s), nil, nil, slackgo.SectionBlockOptionExpand(true))
 }
 
 // facts are labelled values in two columns.
