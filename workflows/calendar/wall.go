@@ -50,6 +50,15 @@ func (d Date) AddMonths(n int) Date {
 // Since is the number of dates from o to d, negative when o is later.
 func (d Date) Since(o Date) int { return int(d.noon().Sub(o.noon()) / day) }
 
+// epochDay is a date as the number of dates since 1970-01-01: what walks use, since a sum is cheaper than a calendar.
+type epochDay int64
+
+func (d Date) epoch() epochDay { return epochDay((d.noon().Unix() - 43200) / 86400) }
+
+func (e epochDay) date() Date { return dateOf(time.Unix(int64(e)*86400, 0).UTC()) }
+
+func (e epochDay) weekday() time.Weekday { return time.Weekday(((e+4)%7 + 7) % 7) } // 1970 began on a Thursday
+
 // Weekday is the day of the week.
 func (d Date) Weekday() time.Weekday { return d.noon().Weekday() }
 
@@ -81,14 +90,14 @@ func (c Clock) String() string { return fmt.Sprintf("%02d:%02d", int(c)/60, int(
 // is the first instant after the gap. A beginning is resolved with it.
 func First(d Date, c Clock, zone *time.Location) workflows.Stamp {
 	r := resolver{zone: zone}
-	first, _ := r.resolve(d, c)
+	first, _ := r.resolve(d.epoch(), c)
 	return first
 }
 
 // Last is as First, but the last of two. An end is resolved with it.
 func Last(d Date, c Clock, zone *time.Location) workflows.Stamp {
 	r := resolver{zone: zone}
-	_, last := r.resolve(d, c)
+	_, last := r.resolve(d.epoch(), c)
 	return last
 }
 
@@ -103,19 +112,17 @@ type resolver struct {
 // aside is how far from a change of offset the short way is taken: more than any zone has ever jumped (a day), and than any offset.
 const aside = 3 * 24 * 60 * 60
 
-func (r *resolver) resolve(d Date, c Clock) (first, last workflows.Stamp) {
-	wall := daysSinceEpoch(d)*86400 + int64(c)*60 // Unix seconds of the same reading in UTC
+func (r *resolver) resolve(d epochDay, c Clock) (first, last workflows.Stamp) {
+	wall := int64(d)*86400 + int64(c)*60 // Unix seconds of the same reading in UTC
 	if u := wall - r.offset; r.from < u && u < r.to {
 		return seconds(u), seconds(u)
 	}
-	a, b := resolve(d, c, r.zone)
+	a, b := resolve(d.date(), c, r.zone)
 	if a == b {
 		r.remember(a)
 	}
 	return a, b
 }
-
-func daysSinceEpoch(d Date) int64 { return (d.noon().Unix() - 43200) / 86400 }
 
 func seconds(unix int64) workflows.Stamp { return workflows.Stamp(unix * 1_000_000) }
 
