@@ -67,7 +67,7 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 // what is the thing asked for, in words.
 func what(v desk.View) string {
 	if v.State.Asked.Request == workflows.KindPreapprove {
-		return "Runbook " + string(v.State.Asked.Runbook)
+		return "Approval of runbook " + string(v.State.Asked.Runbook)
 	}
 	if v.Entitlement.ID == "" {
 		return string(v.State.Asked.Target) + "/" + string(v.State.Asked.Entitlement)

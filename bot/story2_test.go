@@ -234,7 +234,7 @@ func TestStoryBreakGlass(t *testing.T) {
 	w.m.pass(2 * time.Hour)
 	w.run()
 	wantIn(t, w.dm("maya").Visible(), "Access expired")
-	if m := w.dmWith("maya", "Ready: Bastion"); contains(m.ActionIDs(), "grant.done") {
+	if m := w.dmWith("maya", "Over: Bastion"); contains(m.ActionIDs(), "grant.done") {
 		t.Error("access that is over can be given back")
 	}
 }

@@ -211,7 +211,7 @@ func (s Sent) sentence() string {
 	for _, p := range s.Asked {
 		names = append(names, "• "+p.Mention())
 	}
-	t := "✅ *Sent.* You asked for *" + label(s.What) + "* for *" + s.Long.String() + "*. Decide by: " + When(s.By) + "."
+	t := "✅ *Sent.* You asked for *" + label(s.What) + "* for *" + s.Long.String() + "*. Those asked have until " + When(s.By) + "."
 	if s.Where != "" {
 		t += " The card stands in " + Escape(s.Where) + "."
 	}

@@ -28,7 +28,11 @@ type Ready struct {
 
 // Render draws the message; it is repainted in place when the access ends.
 func (r Ready) Render() Message {
-	blocks := []slackgo.Block{header("Ready: " + r.What)}
+	title := "Ready: "
+	if !r.live() {
+		title = "Over: "
+	}
+	blocks := []slackgo.Block{header(title + r.What)}
 	if r.Drill {
 		blocks = append(blocks, section("*This is a drill.*"))
 	}
@@ -36,7 +40,7 @@ func (r Ready) Render() Message {
 		blocks = append(blocks, section("The holder is *"+label(r.For)+"*; you answer for it."))
 	}
 	blocks = append(blocks, section(r.Access.sentence()))
-	if r.Access.Status == "active" || r.Access.Status == "approved" {
+	if r.live() {
 		blocks = append(blocks, r.use()...)
 	}
 	if left := r.Access.leaves(); left != "" {
@@ -53,8 +57,11 @@ func (r Ready) Render() Message {
 	return Message{Text: r.text(), Blocks: blocks}
 }
 
+// live tells whether there is still something to use.
+func (r Ready) live() bool { return r.Access.Status == "active" || r.Access.Status == "approved" }
+
 func (r Ready) text() string {
-	if r.Access.Status == "active" || r.Access.Status == "approved" {
+	if r.live() {
 		return headline("Ready: %s can use %s for %s", r.holder(), r.What, r.Long.String(), "until "+Clock(r.Access.Ends)+". "+r.Command)
 	}
 	return headline("Ended: %s no longer has %s (was for %s)", r.holder(), r.What, r.Long.String(), "")
