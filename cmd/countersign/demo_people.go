@@ -88,15 +88,8 @@ func (d *demo) workspace() slacksim.Config {
 		BaseURL: strings.TrimSuffix(d.pageURL(), "/"), Clock: wall(d.clock), Seed: 1,
 		Panel: d.panel(), PanelTitle: "Clock, bastion, ledger",
 		App: slacksim.App{
-			Name: "Countersign",
-			Scopes: []string{
-				"commands", "chat:write", "im:write", "im:history", "users:read", "users:read.email", "usergroups:read",
-				"channels:read", "channels:history", "groups:read",
-			},
-			Events: []string{
-				"app_home_opened", "user_change", "team_join", "subteam_updated", "subteam_members_changed", "channel_shared", "channel_archive",
-				"tokens_revoked", "app_uninstalled",
-			},
+			Name:   "Countersign",
+			Scopes: scopeNames(), Events: slackEvents(),
 			Commands: []slacksim.Command{
 				{Name: "/access", Description: "Ask for access, see what you hold, give it back", Hint: "[help | request | list | status ID | done]"},
 				{Name: "/breakglass", Description: "Invoke a pre-approved runbook in an incident", Hint: "[RUNBOOK INC-123]"},
@@ -115,6 +108,14 @@ func (d *demo) workspace() slacksim.Config {
 		cfg.Channels = append(cfg.Channels, slacksim.Channel{Name: name, Topic: demoTopics[name], Members: append([]string{"countersign"}, everybody...)})
 	}
 	return cfg
+}
+
+func scopeNames() []string {
+	var out []string
+	for _, s := range scopes() {
+		out = append(out, s.name)
+	}
+	return out
 }
 
 var (
