@@ -162,14 +162,14 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 	problems := b.fill(c.View, v.Workflow, &sub)
 	bad, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
 	if no == nil && len(problems)+len(bad) > 0 {
-		return answer{errors: beside(v.Workflow, append(problems, bad...)), message: say("Your form came back with a problem while it was closed. Please open it again with `/access`.").message}, nil
+		return formProblems(v.Workflow, append(problems, bad...), "`/access`"), nil
 	}
 	res, err := b.c.Desk.Submit(ctx, sub)
 	switch {
 	case err != nil:
 		return answer{}, err
 	case len(res.Problems) > 0:
-		return answer{errors: beside(v.Workflow, res.Problems), message: refused(res.Refusal).message}, nil
+		return formProblems(v.Workflow, res.Problems, "`/access`"), nil
 	case res.Refusal != nil:
 		return inModal(refused(res.Refusal)), nil
 	}
@@ -218,6 +218,16 @@ func fieldValues(v *slack.View, fields []workflows.Field) map[string]string {
 		}
 	}
 	return out
+}
+
+// formProblems sends a form back. Where that comes too late, the form is closed, and the person hears the same in a message.
+func formProblems(w *workflows.Workflow, problems []workflows.FieldProblem, again string) answer {
+	lines := make([]string, 0, len(problems))
+	for _, p := range problems {
+		lines = append(lines, "• "+screens.Escape(p.Field+": "+p.Text))
+	}
+	late := say("⛔ *Not sent.* Your form had problems:\n" + strings.Join(lines, "\n") + "\nOpen it again with " + again + ".")
+	return answer{errors: beside(w, problems), message: late.message}
 }
 
 // beside puts each problem under the input it belongs to; Slack refuses an answer that names an input which the form does not have.

@@ -103,7 +103,7 @@ func (b *Bot) invokeFilled(ctx context.Context, c *call) (answer, error) {
 	values := fieldValues(c.View, r.Fields)
 	form := workflows.Workflow{Kind: workflows.KindPreapprove, Fields: r.Fields, Longest: 60, ReasonMin: 1}
 	if _, bad := form.CheckForm(workflows.Form{Seconds: 60, Reason: "-", Values: values}); len(bad) > 0 {
-		return answer{errors: beside(&form, bad), message: say("Your form came back with a problem while it was closed. Please type the command again.").message}, nil
+		return formProblems(&form, bad, "`/breakglass`"), nil
 	}
 	reason, _ := c.View.Input(screens.BlockReason, screens.InputValue)
 	a, err := b.invokeWith(ctx, c, desk.Invocation{Runbook: meta.Runbook, Incident: meta.Incident, Reason: strings.TrimSpace(reason.Value), Values: values})

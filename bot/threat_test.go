@@ -1,9 +1,7 @@
 package bot_test
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,7 +15,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/countersign-bot/countersign/bot"
-	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/workflows"
@@ -250,29 +247,13 @@ func TestReq_R97_ADecisionIsBoundToWhatWasShown(t *testing.T) {
 	}
 	w.click("jonas", card, "request.approve")
 	s := w.state(id).State
-	var vote workflows.VoteRecorded
-	h, _ := w.m.History(w.ctx, workflows.RequestStream(id))
-	var cause string
-	for _, r := range h {
-		if e, ok := r.Event.(workflows.VoteRecorded); ok {
-			vote, cause = e, r.Cause
-		}
-	}
+	vote, _ := w.lastVote(id)
 	if vote.Digest != s.Asked.Digest || vote.Shown != s.Shown(0) || vote.Authn != "slack-click" {
 		t.Errorf("recorded %+v", vote)
 	}
-	// T32: the raw click is on file, and its hash in the ledger.
-	var i int
-	if _, err := fmt.Sscanf(cause, "inbox/%d", &i); err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(w.m.inbox[i].in.Body)
-	if vote.Payload != hex.EncodeToString(sum[:]) || vote.ReceivedAt != w.m.inbox[i].at {
-		t.Errorf("payload %s at %s, want %x at %s", vote.Payload, vote.ReceivedAt, sum, w.m.inbox[i].at)
-	}
 }
 
-// R2, T12: words, reactions and forwarded cards decide nothing.
+// R2: words, reactions and forwarded cards decide nothing.
 func TestReq_R2_OnlyASignedActCounts(t *testing.T) {
 	w := start(t, nil)
 	id := w.ask("maya", "deploy hotfix now")
@@ -284,12 +265,6 @@ func TestReq_R2_OnlyASignedActCounts(t *testing.T) {
 	}
 	for _, r := range []string{"white_check_mark", "+1"} {
 		w.do(w.sim.React(w.ctx, "jonas", card.Channel, card.TS, r))
-	}
-	for _, kind := range []string{"event:message", "event:reaction_added", "event:app_mention", slack.KindMessageAction, slack.KindViewClosed, slack.KindShortcut} {
-		in := slack.Interaction{Kind: kind, TeamID: w.sim.Team().ID, UserID: w.sim.UserID("jonas"), CallbackID: screens.ActApprove, InboxID: w.row(kind), Text: "approve"}
-		if _, err := w.bot.Handle(w.ctx, in); err != nil {
-			t.Errorf("%s: %v", kind, err)
-		}
 	}
 	w.run()
 	if w.m.index != before || w.votes(id) != 0 {
@@ -563,31 +538,4 @@ func TestThreat_T11_SharedChannels(t *testing.T) {
 	if d := w.state(second).State.Delivered[workflows.NoticeCard]; d.OK || !strings.Contains(d.Why, "shared with another organisation") {
 		t.Errorf("the card's delivery: %+v", d)
 	}
-}
-
-// T59: what follows a command is words and nothing else; any text gets an answer and changes at most what it names.
-func FuzzCommand(f *testing.F) {
-	for _, s := range []string{"", "help", "list", "request x", "status --config=/etc/passwd", "@file", "withdraw $(id)", "status r_1 r_2", "done", "REQUEST", "\xff", "list; rm -rf /", "request ../../x"} {
-		f.Add(s)
-	}
-	w := start(f, nil)
-	n := 0
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, name := range []string{"/access", "/breakglass"} {
-			n++
-			row, _, err := w.m.Put(t.Context(), slack.Received{Keys: []string{fmt.Sprint("fuzz", n)}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := slack.Interaction{
-				Kind: slack.KindCommand, TeamID: w.sim.Team().ID, UserID: w.sim.UserID("eve"), Command: name, Text: text, InboxID: row, TriggerID: "0.0.0",
-			}
-			if _, err := w.bot.Handle(t.Context(), in); err != nil {
-				t.Fatalf("%q: %v", text, err)
-			}
-		}
-		if ids, _ := w.m.List(w.ctx, workflows.ListAll, "", 0); len(ids) != 0 {
-			t.Fatalf("%q made a request", text)
-		}
-	})
 }

@@ -74,6 +74,8 @@ func largeCard() screens.Card {
 		}
 		c.Why.Children = append(c.Why.Children, st)
 	}
+	c.Why.Sentence = "Approved by " + strings.Repeat(wide.Mention()+", ", 100)
+	c.Facts = []screens.Pair{{Label: "Environment", Value: strings.Repeat("production ", 500)}}
 	c.Document = policy
 	c.Access = &screens.Access{Status: "active", Ends: later, Leaves: strings.Repeat("Sessions stay. ", 30)}
 	c.Buttons.Done, c.Buttons.Revoke = value(90), value(90)

@@ -51,7 +51,11 @@ func header(s string) slackgo.Block {
 	return slackgo.NewHeaderBlock(plain(short(oneLine(s), maxHeader)))
 }
 
-func section(s string) slackgo.Block { return slackgo.NewSectionBlock(mrk(s), nil, nil) }
+// section is a paragraph of ours. One that is too long is cut rather than refused by Slack: it holds names and sentences, never a text that
+// a decision rests on.
+func section(s string) slackgo.Block {
+	return slackgo.NewSectionBlock(mrk(short(s, maxSection)), nil, nil)
+}
 
 // typed shows what somebody typed. An empty text is not a valid block, and says so.
 func typed(s string) slackgo.Block {
@@ -74,7 +78,7 @@ func facts(pairs []Pair) []slackgo.Block {
 		if p.Value == "" {
 			continue
 		}
-		row = append(row, mrk("*"+label(p.Label)+"*\n"+p.Value))
+		row = append(row, mrk(short("*"+label(p.Label)+"*\n"+p.Value, maxFact)))
 		if len(row) == 10 {
 			out, row = append(out, slackgo.NewSectionBlock(nil, row, nil)), nil
 		}
@@ -85,7 +89,7 @@ func facts(pairs []Pair) []slackgo.Block {
 	return out
 }
 
-func note(s string) slackgo.Block { return slackgo.NewContextBlock("", mrk(s)) }
+func note(s string) slackgo.Block { return slackgo.NewContextBlock("", mrk(short(s, maxSection))) }
 
 func divider() slackgo.Block { return slackgo.NewDividerBlock() }
 

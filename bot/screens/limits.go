@@ -3,6 +3,7 @@ package screens
 // Bounds of what is drawn. Slack's own limits (blocks per message, characters per text object) stand above each of them.
 const (
 	maxSection    = 2900 // characters of one text object; Slack takes 3,000
+	maxFact       = 1900 // of one field of a section; Slack takes 2,000
 	maxHeader     = 148
 	maxOption     = 75
 	maxLabel      = 150
