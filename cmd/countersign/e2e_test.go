@@ -486,3 +486,8 @@ func (w *world) step(id string, between func()) {
 	}
 	w.t.Fatalf("there is no step %q", id)
 }
+
+// pressOf is the click of a person who confirms what the button asks.
+func pressOf(w *world, person string, m slacksim.Message, action string) slacksim.Press {
+	return slacksim.Press{User: w.slackID(person), Channel: m.Channel, TS: m.TS, ActionID: action, Confirmed: true, From: &m}
+}

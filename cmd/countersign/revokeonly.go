@@ -136,7 +136,7 @@ func (r *revoking) refuseInSlack(ctx context.Context, channel string) {
 		r.log.Error("Slack cannot be told", "err", err)
 		return
 	}
-	me, err := authTest(ctx, sender, r.log)
+	me, _, err := whoAmI(ctx, r.cfg, sender, r.log)
 	if err != nil {
 		r.log.Error("Slack cannot be told", "err", err)
 		return

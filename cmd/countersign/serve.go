@@ -39,6 +39,7 @@ type serving struct {
 	sender    *slack.Sender
 	install   slack.Installation
 	botUser   string
+	confirmed bool // Slack said so at this start; else install and botUser are remembered
 	identity  *bot.Identity
 	desk      *desk.Desk
 	bot       *bot.Bot
@@ -123,9 +124,11 @@ func (s *serving) build(ctx context.Context) error {
 		return err
 	}
 	s.settings = compiled.Settings
-	if s.conns, err = openConnectors(s.cfg, s.keys, s.clock, compiled.Targets); err != nil {
+	conns, err := openConnectors(s.cfg, s.keys, s.clock, compiled.Targets)
+	if err != nil {
 		return err
 	}
+	s.conns = conns
 	s.runner = newRunner(s.conns, s.log)
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
@@ -153,10 +156,11 @@ func (s *serving) connectSlack(ctx context.Context, linkByEmail bool) (err error
 	if err != nil {
 		return err
 	}
-	me, err := authTest(ctx, s.sender, s.log)
+	me, asked, err := whoAmI(ctx, s.cfg, s.sender, s.log)
 	if err != nil {
-		return hint(fmt.Errorf("asking Slack who we are: %w", err), "check %s_SLACK_BOT_TOKEN and the way to Slack", prefix)
+		return err
 	}
+	s.confirmed = asked
 	s.install, s.botUser = me.Installation, me.UserID
 	s.names = slack.NewNames(s.sender)
 	s.identity = bot.NewIdentity(bot.IdentityConfig{
@@ -164,23 +168,6 @@ func (s *serving) connectSlack(ctx context.Context, linkByEmail bool) (err error
 		LinkByEmail: linkByEmail, Log: s.log,
 	})
 	return nil
-}
-
-// authTest tries for a while: a bot that starts before the network does must not need a second start.
-func authTest(ctx context.Context, sender *slack.Sender, log *slog.Logger) (slack.Identity, error) {
-	for wait := 200 * time.Millisecond; ; wait *= 2 {
-		me, err := sender.AuthTest(ctx)
-		var auth *slack.Auth
-		if err == nil || errors.As(err, &auth) || wait > 20*time.Second {
-			return me, err
-		}
-		log.Warn("Slack does not answer yet", "err", err, "again_in", wait)
-		select {
-		case <-ctx.Done():
-			return me, err
-		case <-time.After(wait):
-		}
-	}
 }
 
 func (s *serving) buildBot() error {
@@ -248,6 +235,7 @@ func (s *serving) run(ctx context.Context) error {
 	}
 	part("the jobs", s.worker.Run)
 	part("the connection to Slack", s.transport.Run)
+	part("the name in Slack", s.confirmIdentity)
 	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.mux(), s.log) })
 	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, s.control().handler(), s.log) })
 	part("the signals", s.reloadOnHangup)
