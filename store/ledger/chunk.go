@@ -248,7 +248,9 @@ func (p *pipeline) fillEntries(ctx context.Context, c *chunk) (more bool, err er
 			return true, nil
 		}
 		c.add(e.Leaf)
-		p.ended++
+		if p.ended++; c.full() { // without asking for one more: a bundle would read its file twice
+			return p.ended < p.size, nil
+		}
 	}
 	return false, nil
 }

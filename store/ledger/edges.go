@@ -123,6 +123,9 @@ func (v *verification) compareLeaves(ctx context.Context, from, to int64, same f
 
 // judgeFrontier compares the frontier of the head row and uses its marks to name changed entries behind the last full tile.
 func (v *verification) judgeFrontier(ctx context.Context) error {
+	if src, ok := v.src.(EdgeSource); ok {
+		return v.judgeEdge(ctx, src)
+	}
 	stack, marks, err := splitFrontier(v.head.Size, v.head.Frontier)
 	if err != nil {
 		v.report.whole(CodeFrontier, "The frontier in the head row has the wrong length for %d entries.", v.head.Size)
@@ -139,5 +142,32 @@ func (v *verification) judgeFrontier(ctx context.Context) error {
 	}
 	return v.compareLeaves(ctx, v.head.Size&^(TileWidth-1), v.head.Size, func(i int, h Hash) bool {
 		return bytes.Equal(h[:markBytes], marks[i*markBytes:(i+1)*markBytes])
+	})
+}
+
+// judgeEdge compares unfinished tiles, and uses the lowest to name changed entries behind the last full one.
+func (v *verification) judgeEdge(ctx context.Context, src EdgeSource) error {
+	tiles, err := src.Edge(ctx)
+	if err != nil {
+		return fmt.Errorf("reading unfinished tiles: %w", err)
+	}
+	have := make(map[int][]byte, len(tiles))
+	for _, t := range tiles {
+		have[t.Level] = t.Hashes
+	}
+	for level, full := 0, v.head.Size; full > 0; level, full = level+1, full>>TileHeight {
+		width := int(full % TileWidth)
+		if got, ok := have[level]; width > 0 && (!ok || len(got) != width*tlog.HashSize) {
+			v.report.whole(CodeTile, "The unfinished tile of level %d is missing, or not one for %d entries.", level, v.head.Size)
+		} else if width > 0 && v.rootOK && !bytes.Equal(got, v.tree.edge[level]) {
+			v.report.whole(CodeTile, "The unfinished tile of level %d, at the end of the ledger, was changed.", level)
+		}
+	}
+	last := have[0]
+	if v.rootOK || len(last) != int(v.head.Size%TileWidth)*tlog.HashSize {
+		return nil
+	}
+	return v.compareLeaves(ctx, v.head.Size&^(TileWidth-1), v.head.Size, func(i int, h Hash) bool {
+		return bytes.Equal(h[:], last[i*tlog.HashSize:(i+1)*tlog.HashSize])
 	})
 }

@@ -24,6 +24,14 @@ type Source interface {
 	Document(ctx context.Context, hash string) ([]byte, error)
 }
 
+// EdgeSource is a Source that keeps the unfinished tiles of the right edge instead of a frontier, as C2SP tlog-tiles has them. Head then
+// gives no frontier.
+type EdgeSource interface {
+	Source
+	// Edge gives the unfinished tiles, at most one for each level.
+	Edge(ctx context.Context) ([]Tile, error)
+}
+
 // Entry is a stored row.
 type Entry struct {
 	Index int64
