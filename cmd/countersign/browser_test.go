@@ -152,7 +152,7 @@ func (b *browser) useAccess() {
 	b.click(spot{frame: true, sel: testidCSS("login-deploy")})
 	b.see(spot{frame: true, in: testidCSS("ssh"), words: []string{"Welcome to the bastion", "deploy"}})
 	b.click(spot{frame: true, sel: testidCSS("verify")})
-	b.see(spot{frame: true, in: testidCSS("ledger"), words: []string{"verified"}})
+	b.see(spot{frame: true, in: testidCSS("ledger"), words: []string{"is intact"}})
 	b.shoot("18-panel-used")
 	b.click(spot{frame: true, sel: testidCSS("login-root")})
 	b.see(spot{frame: true, in: testidCSS("ssh"), words: []string{"refused"}})
@@ -406,7 +406,7 @@ const findJS = `(frame, within, sel, words, hit) => {
 	const host = frame ? document.querySelector("#drawer iframe") : null;
 	const doc = frame ? host?.contentDocument : document;
 	if (!doc) return null;
-	const shown = (el) => words.every((w) => el.innerText.includes(w));
+	const shown = (el) => el.getClientRects().length && words.every((w) => el.innerText.includes(w));
 	const root = within ? [...doc.querySelectorAll(within)].filter(shown).at(-1) : doc;
 	const el = root && sel ? [...root.querySelectorAll(sel)].at(-1) : root;
 	if (!el || !el.getClientRects().length) return null;

@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 )
@@ -28,11 +32,7 @@ func (d *demo) panel() http.Handler {
 	act := func(path string, f func(context.Context, *http.Request) (string, error)) {
 		mux.HandleFunc("POST /panel/"+path, func(w http.ResponseWriter, r *http.Request) {
 			say, err := f(r.Context(), r)
-			if err != nil {
-				w.WriteHeader(http.StatusUnprocessableEntity)
-				say += err.Error()
-			}
-			io.WriteString(w, say)
+			answerPanel(w, say, err)
 		})
 	}
 	act("advance", func(ctx context.Context, r *http.Request) (string, error) {
@@ -62,10 +62,25 @@ func (d *demo) panel() http.Handler {
 	return mux
 }
 
+// answerPanel says what became of a press. A refusal is an answer, not a failure of the page: that a bastion lets nobody in is often what
+// somebody wanted to see.
+func answerPanel(w http.ResponseWriter, say string, err error) {
+	answer := struct {
+		OK  bool   `json:"ok"`
+		Say string `json:"say"`
+	}{err == nil, say}
+	if err != nil {
+		answer.Say = strings.TrimSpace(err.Error() + "\n" + say)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answer)
+}
+
 func (d *demo) panelState(w http.ResponseWriter, r *http.Request) {
 	type person struct {
 		Key    string `json:"key"`
 		Name   string `json:"name"`
+		Zone   string `json:"zone"`
 		Public string `json:"public"`
 	}
 	state := struct {
@@ -75,7 +90,7 @@ func (d *demo) panelState(w http.ResponseWriter, r *http.Request) {
 	}{Now: d.clock.Now().Wall, Ready: d.child.isReady(r.Context())}
 	for _, key := range demoOrder {
 		p := d.people[key]
-		state.People = append(state.People, person{key, p.name, p.public()})
+		state.People = append(state.People, person{key, p.name, p.zone, p.public()})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(state)
@@ -89,9 +104,31 @@ func (d *demo) loginAs(who, user string) (string, error) {
 	}
 	line, ok := d.certificate(who)
 	if !ok {
-		return "", fmt.Errorf("%s has not been sent a certificate", p.name)
+		return "", fmt.Errorf("%s has not been sent a certificate yet. Ask for access first: type /access", p.name)
 	}
-	return d.host.login(user, p.ssh, line)
+	out, err := d.host.login(user, p.ssh, line)
+	if err != nil {
+		return err.Error(), errors.New(d.whyNot(line, user))
+	}
+	return out, nil
+}
+
+// whyNot reads from the certificate what a host only says to its own log.
+func (d *demo) whyNot(line, user string) string {
+	pub, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return "That is not a certificate."
+	}
+	cert, ok := pub.(*ssh.Certificate)
+	switch now := d.clock.Now().Wall; {
+	case !ok:
+		return "That is a key, not a certificate."
+	case !slices.Contains(cert.ValidPrincipals, user):
+		return fmt.Sprintf("The certificate is for %s, not for %s.", strings.Join(cert.ValidPrincipals, ", "), user)
+	case now.Unix() >= int64(cert.ValidBefore):
+		return "The certificate ended at " + time.Unix(int64(cert.ValidBefore), 0).UTC().Format("15:04 UTC on 2 January") + "."
+	}
+	return "The certificate was revoked: it is on the list that the bastion pulled."
 }
 
 // ledger runs the ledger command as an outsider would: another process, reading only.

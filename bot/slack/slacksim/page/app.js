@@ -7,7 +7,7 @@ const query = new URLSearchParams(location.search);
 const stored = (k) => { try { return localStorage.getItem("slacksim." + k); } catch { return null; } };
 const store = (k, v) => { try { localStorage.setItem("slacksim." + k, v); } catch { /* private mode: not remembered */ } };
 
-const ui = { me: query.get("as") || stored("me") || "", at: query.get("at") || "", thread: query.get("thread") || "", panel: query.get("panel") === "1", tab: "" };
+const ui = { me: query.get("as") || stored("me") || "", at: query.get("at") || "", thread: query.get("thread") || "", panel: query.get("panel") === "1", rail: false, tab: "" };
 const link = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(location.pathname);
 if (link) { ui.at = link[1]; ui.thread = query.get("thread_ts") || ""; ui.mark = `${link[2]}.${link[3]}`; }
 
@@ -84,8 +84,9 @@ function paint() {
     return refresh();
   }
   document.title = `${place()} – ${state.team.name}`;
+  document.documentElement.dataset.me = me().name; // the host's panel follows who one is
   const minute = Math.floor(now() / 60000);
-  part("top", [state.team, state.banner, state.panel, ui.panel, state.connections, document.documentElement.dataset.theme], top);
+  part("top", [state.team, state.banner, state.panel, ui.panel, ui.rail, state.connections, document.documentElement.dataset.theme], top);
   part("rail", [state.me, ui.at, state.users, state.channels.map((c) => [c.id, c.unread, c.member, c.archived, c.name]), minute, state.app.name], rail);
   part("head", [ui.at, state.channel, ui.tab, state.me], head);
   part("composer", [state.me, ui.at, state.channel?.member, state.channel?.archived], () => fill($("composer"), ui.at === "home" ? null : composer("")));
@@ -109,12 +110,14 @@ function avatar(u, cls) {
 
 function top() {
   fill($("top"),
+    h("button", { type: "button", class: "tool menu-toggle", "aria-label": "Conversations and people", "aria-expanded": String(ui.rail), "data-testid": "rail-toggle", onclick: () => { ui.rail = !ui.rail; paint(); } }, icon("menu")),
     h("div", { class: "team" }, h("img", { src: "/assets/icon.svg", alt: "" }), h("strong", {}, state.team.name)),
     h("div", { class: "banner", "data-testid": "banner" }, state.banner.map((l) => (l.url ? h("a", { href: l.url, target: "_blank", rel: "noopener" }, l.text) : h("span", {}, l.text)))),
     h("div", { class: "tools" },
-      h("span", { class: "conn " + (state.connections ? "up" : "down"), title: `${state.connections} connections of ${state.app.name}`, "data-testid": "connections" }, state.connections ? `${state.app.name} connected` : `${state.app.name} is not connected`),
+      h("span", { class: "conn " + (state.connections ? "up" : "down"), title: `${state.connections} connections of ${state.app.name}`, "data-testid": "connections" }, h("span", {}, state.connections ? `${state.app.name} connected` : `${state.app.name} is not connected`)),
       h("button", { type: "button", class: "tool", "aria-label": "Switch between light and dark", "data-testid": "theme", onclick: toggleTheme }, icon("sun")),
-      state.panel && h("button", { type: "button", class: "tool wide", "aria-pressed": String(ui.panel), "data-testid": "panel-toggle", onclick: () => { ui.panel = !ui.panel; paint(); } }, icon("panel"), state.panel_title)));
+      state.panel && h("button", { type: "button", class: "tool wide", "aria-pressed": String(ui.panel), "data-testid": "panel-toggle", onclick: () => { ui.panel = !ui.panel; paint(); } }, icon("panel"), h("span", {}, state.panel_title))));
+  $("app").classList.toggle("with-rail", ui.rail);
 }
 
 function toggleTheme() {
@@ -134,27 +137,28 @@ function rail() {
   fill($("rail"),
     h("details", { class: "who", "data-testid": "who" },
       h("summary", { "data-testid": "user-switcher", "aria-label": `You are ${u.real_name}. Switch user` }, avatar(u), h("span", { class: "who-text" }, h("small", {}, "You are"), h("strong", {}, u.real_name), h("span", { class: "when" }, icon("clock"), times(u))), icon("down")),
-      h("div", { class: "menu people", role: "listbox", "aria-label": "Be somebody else" }, people.map((x) => h("button", { type: "button", role: "option", "aria-selected": String(x.id === u.id), "data-testid": "user-" + x.name, onclick: () => become(x.name) }, avatar(x, "small"), h("span", { class: "who-text" }, h("strong", {}, x.real_name), h("small", {}, tag(x) || x.title || "@" + x.name)), h("span", { class: "when" }, times(x)))))),
+      h("div", { class: "menu people", role: "group", "aria-label": "Be somebody else" }, people.map((x) => h("button", { type: "button", "aria-current": x.id === u.id ? "true" : undefined, "data-testid": "user-" + x.name, onclick: () => become(x.name) }, avatar(x, "small"), h("span", { class: "who-text" }, h("strong", {}, x.real_name), h("small", {}, tag(x) || x.title || "@" + x.name)), h("span", { class: "when" }, times(x)))))),
     h("div", { class: "rail-scroll" }, h("div", { class: "group", role: "group", "aria-label": "Apps" }, h("h2", {}, "App"),
       item("home", icon("home"), "Home", null, "nav-home"),
       item(state.dm, icon("chat"), "Messages", dm, "nav-dm")),
     h("div", { class: "group", role: "group", "aria-label": "Channels" }, h("h2", {}, "Channels"),
       state.channels.filter((c) => c.kind === "channel" || c.kind === "group").map((c) => item(c.id, icon(c.ext_shared ? "globe" : c.kind === "group" ? "lock" : "hash"), c.name, c, "channel-" + c.name))),
     h("div", { class: "group", role: "group", "aria-label": "People" }, h("h2", {}, "People"),
-      people.map((x) => h("button", { type: "button", class: "item person", title: "Be " + x.real_name, onclick: () => become(x.name) }, avatar(x, "tiny"), h("span", { class: "name" }, x.real_name, x.id === u.id && h("span", { class: "muted" }, " (you)")), h("span", { class: "when" }, clock(x.tz, now())))))));
+      people.map((x) => h("button", { type: "button", class: "item person", title: "Be " + x.real_name, "aria-label": `Be ${x.real_name}, where it is ${clock(x.tz, now())}`, onclick: () => become(x.name) }, avatar(x, "tiny"), h("span", { class: "name" }, x.real_name, x.id === u.id && h("span", { class: "muted" }, " (you)")), h("span", { class: "when" }, clock(x.tz, now())))))));
 }
 
 const tag = (u) => (u.is_stranger ? "From another organisation" : u.is_restricted || u.is_ultra_restricted ? "Guest" : "");
 
 function become(name) {
-  ui.me = name; ui.thread = ""; store("me", name);
+  if (state.channel?.with_app && ui.at !== "home") ui.at = "dm"; // one's own
+  ui.me = name; ui.thread = ""; ui.rail = false; store("me", name);
   painted = {}; seenNotices = null;
   const keep = ui.at;
   refresh().then(() => { if (keep === "home") openHome(); });
 }
 
 function go(id) {
-  ui.at = id; ui.thread = "";
+  ui.at = id; ui.thread = ""; ui.rail = false;
   if (id === "home") openHome(); else refresh();
   painted.rail = "";
 }
@@ -163,9 +167,9 @@ function openHome() { act({ do: "home" }); }
 
 function head() {
   if (ui.at === "home" || state.channel?.with_app) {
-    const tab = (id, label) => h("button", { type: "button", role: "tab", "aria-selected": String(ui.at === id), class: ui.at === id ? "on" : "", onclick: () => go(id) }, label);
+    const tab = (id, label) => h("button", { type: "button", "aria-current": ui.at === id ? "page" : undefined, class: ui.at === id ? "on" : "", onclick: () => go(id) }, label);
     fill($("pane-head"), h("h1", { id: "pane-title" }, avatar(userOf(state.app.bot_user_id), "small"), state.app.name, h("span", { class: "chip" }, "App")),
-      h("div", { class: "tabs", role: "tablist" }, tab("home", "Home"), tab(state.dm, "Messages")));
+      h("nav", { class: "tabs", "aria-label": state.app.name }, tab("home", "Home"), tab(state.dm, "Messages")));
     return;
   }
   const c = state.channel;
@@ -198,11 +202,18 @@ function list() {
     rows.push(message(m, { grouped }));
     last = m;
   }
-  fill(box, rows.length ? rows : empty("chat", state.channel.with_app ? `This is your conversation with ${state.app.name}` : `This is the start of #${state.channel.name}`, "Messages will show up here. Type / to see commands."));
+  fill(box, rows.length ? rows : empty("chat", state.channel.with_app ? `This is your conversation with ${state.app.name}` : `This is the start of #${state.channel.name}`, state.app.commands?.length ? "Nothing has been said here yet. You can begin with a command:" : "Messages will show up here.", starters()));
   if (ui.mark) { box.querySelector(`[data-ts="${ui.mark}"]`)?.scrollIntoView({ block: "center" }); box.querySelector(`[data-ts="${ui.mark}"]`)?.classList.add("marked"); ui.mark = ""; } else if (bottom) box.scrollTop = box.scrollHeight;
 }
 
-const empty = (ic, title, text) => h("div", { class: "empty" }, icon(ic), h("strong", {}, title), h("p", {}, text));
+const empty = (ic, title, text, more) => h("div", { class: "empty" }, icon(ic), h("strong", {}, title), h("p", {}, text), more);
+
+// starters put a command into the composer, for people who do not know any yet.
+const starters = () => h("div", { class: "starters" }, (state.app.commands || []).map((c) => h("button", { type: "button", class: "btn starter", onclick: () => {
+  const box = $("composer-input");
+  if (!box) return;
+  box.value = c.name + " "; box.focus(); box.dispatchEvent(new Event("input"));
+} }, h("code", {}, c.name), h("span", {}, c.description))));
 
 function message(m, o) {
   const u = userOf(m.user), at = new Date(m.ts * 1000), where = { channel: ui.at, ts: m.ts };
@@ -230,12 +241,13 @@ function thread() {
   const box = $("thread");
   box.hidden = !ui.thread;
   $("app").classList.toggle("with-thread", !!ui.thread);
-  if (!ui.thread) return;
+  if (!ui.thread) return box.replaceChildren();
   fill(box, h("div", { class: "pane-head" }, h("h2", {}, "Thread"), h("span", { class: "topic" }, place()), h("button", { type: "button", class: "tool", "aria-label": "Close thread", onclick: () => { ui.thread = ""; paint(); } }, icon("close"))),
     h("div", { class: "scroll", tabindex: "0" }, state.thread.map((m, i) => [message(m, { inThread: true }), i === 0 && state.thread.length > 1 && h("div", { class: "day" }, h("span", {}, `${state.thread.length - 1} ${state.thread.length === 2 ? "reply" : "replies"}`))])),
     composer(ui.thread));
   const s = box.querySelector(".scroll");
   s.scrollTop = s.scrollHeight;
+  box.onkeydown = (ev) => { if (ev.key === "Escape" && !ev.target.closest("details[open]")) { ui.thread = ""; paint(); $("messages").focus(); } };
 }
 
 function drawer() {
@@ -267,7 +279,7 @@ function report(r) {
 function ask(c, from) {
   const dlg = $("confirm"), ctx = context({});
   return new Promise((resolve) => {
-    const done = (yes) => { dlg.close(); resolve(yes); from?.focus(); };
+    const done = (yes) => { dlg.close(); resolve(yes); back(from); };
     const label = (t) => withEmoji(t.text);
     fill(dlg, h("h2", { id: "confirm-title" }, c.title ? label(c.title) : "Are you sure?"),
       h("div", { class: "confirm-text" }, c.text.type === "mrkdwn" ? mrkdwn(c.text.text, ctx) : label(c.text)),
@@ -285,11 +297,11 @@ function composer(threadTS) {
   if (c.archived) return h("div", { class: "composer off" }, "This channel is archived.");
   const key = ui.me + ui.at + threadTS, id = threadTS ? "thread-composer" : "composer-input";
   const box = h("textarea", { id, rows: 1, "data-testid": threadTS ? "thread-composer" : "composer", "aria-label": threadTS ? "Reply" : "Message " + place(), placeholder: threadTS ? "Reply…" : `Message ${place()}   ·   / for commands`, value: drafts.get(key) || "" });
-  const hints = h("div", { class: "menu hints", hidden: true, role: "listbox", "aria-label": "Commands" });
+  const hints = h("div", { class: "menu hints", hidden: true, role: "group", "aria-label": "Commands" });
   const matching = () => (!threadTS && /^\/\S*$/.test(box.value) ? (state.app.commands || []).filter((x) => x.name.startsWith(box.value)) : []);
   const suggest = () => {
     const found = matching();
-    hints.replaceChildren(...found.map((x) => h("button", { type: "button", role: "option", "data-testid": "command-" + x.name.slice(1), onclick: () => { box.value = x.name + " "; hints.hidden = true; box.focus(); } }, h("strong", {}, x.name), " ", h("span", { class: "muted" }, x.hint), h("small", {}, x.description))));
+    hints.replaceChildren(...found.map((x) => h("button", { type: "button", "data-testid": "command-" + x.name.slice(1), onclick: () => { box.value = x.name + " "; hints.hidden = true; box.focus(); } }, h("strong", {}, x.name), " ", h("span", { class: "muted" }, x.hint), h("small", {}, x.description))));
     hints.hidden = !found.length;
   };
   const submit = async () => {
@@ -324,11 +336,31 @@ function form(view) {
   };
 }
 
+// A modal stands over the workspace but not over the tools of whoever hosts the page: what is needed to fill it in may be there. So it
+// is not the browser's own modal, and what lies behind it is made inert by hand.
+const behind = ["rail", "pane", "thread"];
+let opener = null;
+
 function modal() {
   const dlg = $("modal"), v = state.views.at(-1);
-  if (!v) { if (dlg.open) dlg.close(); painted.modal = ""; return; }
+  if (!v) {
+    if (dlg.open) { dlg.close(); for (const id of behind) $(id).inert = false; back(opener); }
+    painted.modal = "";
+    return;
+  }
+  if (!dlg.open) {
+    opener = document.activeElement;
+    for (const id of behind) $(id).inert = true;
+    dlg.show();
+  }
   part("modal", [state.me, v.id, v.hash, v.errors, v.notice, state.views.length], () => drawModal(dlg, v));
-  if (!dlg.open) dlg.showModal();
+}
+
+// back returns the focus to where it was, or to what took its place.
+function back(el) {
+  if (!el) return;
+  const id = el.dataset?.testid, now = el.isConnected ? el : id && document.querySelector(`[data-testid="${CSS.escape(id)}"]`);
+  (now || $("messages")).focus({ preventScroll: true });
 }
 
 function drawModal(dlg, v) {
@@ -347,9 +379,9 @@ function drawModal(dlg, v) {
     h("div", { class: "modal-foot" }, v.notice && h("p", { class: "error", role: "alert", "data-testid": "modal-notice" }, v.notice),
       h("button", { type: "button", class: "btn", "data-testid": "modal-close", onclick: close }, v.close || (state.views.length > 1 ? "Back" : "Close")),
       v.submit && h("button", { type: "submit", class: "btn primary", "data-testid": "modal-submit" }, v.submit))));
-  dlg.oncancel = (ev) => { ev.preventDefault(); close(); };
-  const first = dlg.querySelector("[aria-invalid]") || dlg.querySelector("[autofocus]");
-  if (first) requestAnimationFrame(() => first.focus());
+  dlg.onkeydown = (ev) => { if (ev.key === "Escape" && !ev.target.closest("details[open], .combo")) { ev.preventDefault(); close(); } };
+  const first = dlg.querySelector("[aria-invalid]") || (!dlg.contains(document.activeElement) && (dlg.querySelector("[autofocus]") || dlg.querySelector(".modal-body :is(input, select, textarea)") || dlg.querySelector(".modal-foot .primary, .modal-foot .btn")));
+  if (first) first.focus();
 }
 
 // ---- notices ----
@@ -369,7 +401,13 @@ function toast(text) {
 
 setTheme(query.get("theme") || stored("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 document.addEventListener("click", (ev) => document.querySelectorAll("details[open]").forEach((d) => { if (!d.contains(ev.target)) d.open = false; }));
-document.addEventListener("keydown", (ev) => { if (ev.key === "Escape") document.querySelectorAll("details[open]").forEach((d) => { d.open = false; }); });
+document.addEventListener("keydown", (ev) => {
+  if (ev.key !== "Escape") return;
+  const open = document.querySelectorAll("details[open]");
+  open.forEach((d) => { d.open = false; d.querySelector("summary").focus(); });
+  if (!open.length && ui.rail) { ui.rail = false; paint(); }
+  if (!open.length && $("modal").open && !$("confirm").open && document.activeElement === document.body) act({ do: "close" }).then(report);
+});
 if (query.get("live") !== "0") setInterval(() => state && paint(), 15000);
 // live=0 is for tools that wait until the page is quiet, which a page that listens never is.
 refresh().then(() => { if (query.get("live") !== "0") listen(); if (ui.at === "home") openHome(); });

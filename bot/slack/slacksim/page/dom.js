@@ -21,12 +21,15 @@ export function append(el, children) {
   return el;
 }
 
-// fill replaces the children of el, keeping the keyboard focus on the element with the same test id.
+// fill replaces the children of el, keeping the keyboard focus where it was: on the element with the same test id and the same place
+// among those that share it; when that is gone, on el itself, so that nobody starts again from the top of the page.
 export function fill(el, ...children) {
-  const focus = el.contains(document.activeElement) && document.activeElement.dataset.testid;
+  const here = document.activeElement !== el && el.contains(document.activeElement) ? document.activeElement : null;
+  const same = here?.dataset.testid && `[data-testid="${CSS.escape(here.dataset.testid)}"]`;
+  const nth = same ? [...el.querySelectorAll(same)].indexOf(here) : -1;
   el.replaceChildren();
   append(el, children);
-  if (focus) el.querySelector(`[data-testid="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+  if (here) ((same && el.querySelectorAll(same)[nth]) || el).focus({ preventScroll: true });
 }
 
 const ns = "http://www.w3.org/2000/svg";
@@ -38,6 +41,9 @@ const paths = {
   sun: "M10 6.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7M10 1.500v2M10 16.500v2M1.500 10h2M16.500 10h2M4 4l1.400 1.400M14.600 14.600 16 16M16 4l-1.400 1.400M5.400 14.600 4 16",
   panel: "M3 4h14v12H3zM12.500 4v12",
   close: "M5 5l10 10M15 5 5 15",
+  menu: "M3 5.500h14M3 10h14M3 14.500h14",
+  copy: "M7 7h9v9H7zM4 13V4h9",
+  check: "M4.500 10.500l3.500 3.500 7.500-8",
   send: "M3 17 17.500 10 3 3l2.500 7zM5.500 10H11",
   down: "m6 8 4 4 4-4",
   reply: "M8 5 3.500 9.500 8 14M4 9.500h7a5.500 5.500 0 0 1 5.500 5.500",

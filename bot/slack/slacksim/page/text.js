@@ -1,4 +1,4 @@
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
 
 const emoji = {
   white_check_mark: "✅", heavy_check_mark: "✔️", x: "❌", warning: "⚠️", hourglass: "⌛", hourglass_flowing_sand: "⏳", lock: "🔒",
@@ -28,7 +28,7 @@ const drawn = {
   page_facing_up: ["line", dim, "M5 3h7l3 3v11H5zM7.500 9h5M7.500 12h5"], link: ["line", cool, "M8.500 11.500l3-3M9 6.500l1.500-1.500a3 3 0 0 1 4.300 4.300L13.300 11M11 13.500 9.500 15a3 3 0 0 1-4.300-4.300L6.700 9"],
   shield: ["line", ok, "M10 2.500 16 5v5c0 4-3 6.500-6 7.500-3-1-6-3.500-6-7.500V5z"], repeat: ["line", cool, "M4 8V7a2 2 0 0 1 2-2h9M13 3l2 2-2 2M16 12v1a2 2 0 0 1-2 2H5M7 17l-2-2 2-2"],
   alarm_clock: ["line", mild, "M10 5a6 6 0 1 0 0 12 6 6 0 0 0 0-12M10 8v3l2 2M4 4.500 5.500 3M16 4.500 14.500 3"], red_circle: ["disc", bad, ""], large_green_circle: ["disc", ok, ""],
-  large_yellow_circle: ["disc", mild, ""], large_blue_circle: ["disc", cool, ""], white_circle: ["disc", dim, ""],
+  heavy_minus_sign: ["line", dim, "M4.500 10h11"], large_yellow_circle: ["disc", mild, ""], large_blue_circle: ["disc", cool, ""], white_circle: ["disc", dim, ""],
 };
 const alias = { hourglass_flowing_sand: "hourglass", stopwatch: "alarm_clock", clock1: "alarm_clock", closed_lock_with_key: "lock" };
 for (const [from, to] of Object.entries(alias)) drawn[from] = drawn[to];
@@ -160,11 +160,21 @@ function spans(s, ctx) {
   return out;
 }
 
+// pre is text to copy, with a button that does.
+function pre(content) {
+  const code = h("code", {}, content), say = (ic, label) => { button.replaceChildren(icon(ic)); button.setAttribute("aria-label", label); button.title = label; };
+  const button = h("button", { type: "button", class: "copy", onclick: async () => {
+    try { await navigator.clipboard.writeText(code.textContent); say("check", "Copied"); setTimeout(say, 2000, "copy", "Copy"); } catch { getSelection().selectAllChildren(code); }
+  } });
+  say("copy", "Copy");
+  return h("div", { class: "pre" }, h("pre", { tabindex: "0" }, code), button);
+}
+
 // mrkdwn renders Slack's markup to nodes.
 export function mrkdwn(text, ctx) {
   const out = [];
   text.split(/```\n?([\s\S]*?)\n?```/).forEach((part, i) => {
-    if (i % 2) return out.push(h("pre", { tabindex: "0" }, h("code", {}, plainEntities(part).replace(/<([^|<>\s]+)\|([^<>]+)>/g, "$2"))));
+    if (i % 2) return out.push(pre(plainEntities(part).replace(/<([^|<>\s]+)\|([^<>]+)>/g, "$2")));
     const lines = part.replace(/^\n|\n$/g, (s) => (text.includes("```") ? "" : s)).split("\n");
     let quote = null;
     lines.forEach((line, n) => {
@@ -215,7 +225,7 @@ export function richText(block, ctx) {
   return h("div", { class: "rich" }, block.elements.map((part) => {
     const leaves = () => part.elements.map((e) => richLeaf(e, ctx));
     switch (part.type) {
-      case "rich_text_preformatted": return h("pre", { tabindex: "0" }, h("code", {}, leaves()));
+      case "rich_text_preformatted": return pre(leaves());
       case "rich_text_quote": return h("blockquote", {}, leaves());
       case "rich_text_list": return h(part.style === "ordered" ? "ol" : "ul", {}, part.elements.map((s) => h("li", {}, s.elements.map((e) => richLeaf(e, ctx)))));
       default: return h("div", {}, leaves());
