@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 func allKinds() []workflows.EventKind {
 	var out []workflows.EventKind
 	for _, list := range [][]workflows.EventKind{
-		workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), incidents.EventKinds(), reviews.EventKinds(), identities.EventKinds(),
+		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), incidents.EventKinds(), reviews.EventKinds(), identities.EventKinds(),
 	} {
 		out = append(out, list...)
 	}
