@@ -27,7 +27,7 @@ import (
 // eventKinds are the events of all rooms, for decoding.
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
-		workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), reviews.EventKinds(),
+		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(),
 		incidents.EventKinds(), identities.EventKinds(),
 	)
 }

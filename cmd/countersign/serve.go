@@ -51,6 +51,7 @@ type serving struct {
 	reloader  *reloader
 	names     *slack.Names
 	settings  specSettings
+	wait      sync.WaitGroup // alarms on their way
 }
 
 // stopWithin is how long a stop may take before the process is left to its supervisor.
@@ -185,19 +186,15 @@ func (s *serving) buildBot() error {
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: func(f slack.Foreign) {
-			s.log.Warn("a payload of another app or workspace was dropped", "kind", f.Kind, "field", f.Field)
-		},
-		Log: s.log,
+		OnForeign: s.foreign,
+		Log:       s.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.transport, err = slack.NewTransport(slack.TransportOptions{
 		AppToken: s.cfg.SlackApp, APIURL: s.cfg.SlackAPI, Intake: s.intake, AllowLoopback: s.cfg.SlackAPI != "", Log: s.log,
-		OnGhost: func(expected, got int) {
-			s.log.Error("Slack counts more connections than we hold: half-open ones swallow clicks, or somebody else uses the app token", "held", expected, "counted", got)
-		},
+		OnGhost: s.ghost,
 	})
 	return err
 }
@@ -247,6 +244,7 @@ func (s *serving) run(ctx context.Context) error {
 		cancel(codeError{exitUnknown, s.store.PoisonedBy()})
 	}
 	s.bot.Close()
+	s.wait.Wait()
 	err = context.Cause(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil
