@@ -40,18 +40,18 @@ func (a Access) sentence() string {
 
 // ended says how it ended, in words.
 func (a Access) ended() string {
-	at := When(a.EndedAt)
+	at := " at " + When(a.EndedAt)
 	switch {
 	case a.How == "returned" && a.By.Name != "":
-		return "➖ Access given back by " + a.By.Mention() + ", " + at + "."
+		return "➖ Access given back by " + a.By.Mention() + at + "."
 	case a.How == "returned":
-		return "➖ Access given back, " + at + "."
+		return "➖ Access given back" + at + "."
 	case a.How == "revoked" && a.By.Name != "":
-		return "⛔ Access revoked by " + a.By.Mention() + ", " + at + "."
+		return "⛔ Access revoked by " + a.By.Mention() + at + "."
 	case a.How == "revoked":
-		return "⛔ Access revoked, " + at + "."
+		return "⛔ Access revoked" + at + "."
 	default:
-		return "➖ Access expired, " + at + "."
+		return "➖ Access expired" + at + "."
 	}
 }
 

@@ -100,7 +100,7 @@ func (l Line) Render() Message {
 	if who == "" {
 		who, name = "Countersign", "Countersign"
 	}
-	blocks := []slackgo.Block{section(who + " " + Escape(l.Did) + ", " + When(l.At) + ".")}
+	blocks := []slackgo.Block{section(who + " " + Escape(l.Did) + " at " + When(l.At) + ".")}
 	if l.Reason != "" {
 		text, _ := Cut(l.Reason, shownRunes, shownLines)
 		blocks = append(blocks, typed(text))

@@ -195,7 +195,7 @@ type Sent struct {
 
 // Modal replaces the form.
 func (s Sent) Modal() slackgo.ModalViewRequest {
-	return modal(CallResult, "Request sent", "", section(s.sentence()), note("Request "+code(string(s.ID))+" · `/access status "+Escape(string(s.ID))+"`"))
+	return modal(CallResult, "Request sent", "", section(s.sentence()), note("`/access status "+Escape(string(s.ID))+"` says where it stands."))
 }
 
 // Message is the same for a direct message, when the form is closed already.
@@ -247,10 +247,10 @@ func RevokeForm(what string, holder Person, a Access, meta string) slackgo.Modal
 func InvokeForm(title string, incident string, useWhen, not string, fields []workflows.Field, long workflows.Span, meta string) slackgo.ModalViewRequest {
 	blocks := []slackgo.Block{section("*" + label(title) + "*\nIncident *" + label(incident) + "*. Access starts at once, lasts *" + long.String() + "*, and everybody whose approval is skipped is told.")}
 	if useWhen != "" {
-		blocks = append(blocks, section("*Use when* "+Escape(short(useWhen, 600))))
+		blocks = append(blocks, section("*Use when:* "+Escape(short(useWhen, 600))))
 	}
 	if not != "" {
-		blocks = append(blocks, section("*Do not use when* "+Escape(short(not, 600))))
+		blocks = append(blocks, section("*Do not use when:* "+Escape(short(not, 600))))
 	}
 	for _, x := range fields[:min(len(fields), maxFields)] {
 		blocks = append(blocks, fieldInput(x))

@@ -102,7 +102,11 @@ func (r Review) Ask() Message {
 		e.Style = slackgo.StylePrimary
 		blocks = append(blocks, actions(e)...)
 	}
-	blocks = append(blocks, note("Review "+code(string(r.ID))+" · or type `/breakglass review "+Escape(string(r.ID))+"`"))
+	id := "Review " + code(string(r.ID))
+	if r.Verdict == "" {
+		id += " · or type `/breakglass review " + Escape(string(r.ID)) + "`"
+	}
+	blocks = append(blocks, note(id))
 	return Message{Text: headline(verb+" %s took %s for %s", r.Invoker.Name, r.What, r.Long.String(), r.Incident+", due "+Clock(r.DueAt)), Blocks: blocks}
 }
 
@@ -115,7 +119,7 @@ func (r Review) Closed() Message {
 }
 
 func (r Review) sentence() string {
-	s := r.Invoker.Mention() + " took *" + label(r.What) + "* for *" + r.Long.String() + "* through runbook " + code(r.Runbook) + " in incident *" + label(r.Incident) + "*, " + When(r.At) + "."
+	s := r.Invoker.Mention() + " took *" + label(r.What) + "* for *" + r.Long.String() + "* through runbook " + code(r.Runbook) + " in incident *" + label(r.Incident) + "* at " + When(r.At) + "."
 	if r.Drill {
 		s = "*This is a drill.* " + s
 	}
@@ -123,7 +127,7 @@ func (r Review) sentence() string {
 	case r.Verdict != "":
 		return s
 	case r.Late:
-		return s + "\n⚠️ *The review was due " + When(r.DueAt) + " and is overdue.*"
+		return s + "\n⚠️ *The review was due at " + When(r.DueAt) + " and is overdue.*"
 	}
 	return s + "\nPlease look at what was done and say whether it was an emergency, a drill or misuse, by " + When(r.DueAt) + "."
 }
@@ -132,7 +136,7 @@ func (r Review) found() []slackgo.Block {
 	if r.Verdict == "" {
 		return nil
 	}
-	out := []slackgo.Block{section("*Verdict: " + label(r.Verdict) + "*, by " + r.ClosedBy.Mention() + ", " + When(r.ClosedAt) + ".")}
+	out := []slackgo.Block{section("*Verdict: " + label(r.Verdict) + "*, by " + r.ClosedBy.Mention() + " at " + When(r.ClosedAt) + ".")}
 	if r.Note == "" {
 		return out
 	}

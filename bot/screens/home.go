@@ -62,7 +62,7 @@ func (h Home) Render() slackgo.HomeTabViewRequest {
 	blocks = append(blocks, h.mine()...)
 	blocks = append(blocks, h.reviews()...)
 	blocks = append(blocks, h.catalogue()...)
-	blocks = append(blocks, note("Drawn "+When(h.DrawnAt)+" · `/access help` says what you can type."))
+	blocks = append(blocks, note("Updated at "+When(h.DrawnAt)+" · `/access help` says what you can type."))
 	return slackgo.HomeTabViewRequest{Type: slackgo.VTHomeTab, Blocks: slackgo.Blocks{BlockSet: blocks}}
 }
 

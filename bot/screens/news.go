@@ -16,6 +16,7 @@ type Outcome struct {
 	Reason string // of a denial
 	Why    string // of a superseded or failed request
 	Next   string // what to do now
+	Text   bool   // a text was approved: no access follows
 }
 
 // Render draws the message.
@@ -39,6 +40,9 @@ func (o Outcome) sentence() string {
 	}
 	switch o.Status {
 	case workflows.StatusApproved:
+		if o.Text {
+			return "✅ " + what + "was approved" + by + "."
+		}
 		return "✅ " + what + "was approved" + by + ". You are told here as soon as the access is ready."
 	case workflows.StatusDenied:
 		return "⛔ " + what + "was denied" + by + "."
@@ -112,7 +116,7 @@ func (o Overdue) Render() Message {
 		Blocks: []slackgo.Block{
 			header("Access could not be taken back"),
 			section("⚠️ " + o.Holder.Mention() + " may still have *" + label(o.What) + "*. Taking it back has not worked since " + When(o.Since) + "."),
-			section("*What is tried*\nIt is tried again until it is gone.\n*What you can do*\nEnd it on the target by hand; this message is followed by another when reading the target back finds it gone."),
+			section("*What is tried*\nIt is tried again until it is gone.\n*What you can do*\nEnd it on the target by hand. The request's card, where there is one, and the ledger say when it is gone."),
 			note("Grant " + code(string(o.Grant))),
 		},
 	}

@@ -112,13 +112,14 @@ func headline(format, who, what, long, rest string) string {
 	return Escape(short(line, maxNotify))
 }
 
-// When is a moment in each reader's own zone; clients that cannot say so show UTC.
+// When is a moment in each reader's own zone; clients that cannot say so show UTC. The hour comes first, so that it stands well after "at",
+// "by" and "until": "at 14:00 today", "until 14:00 tomorrow". With the day first a reader would see "at Today at 14:00".
 func When(s workflows.Stamp) string {
 	if s.IsZero() {
 		return "–"
 	}
 	t := s.Time()
-	return fmt.Sprintf("<!date^%d^{date_short_pretty} at {time}|%s UTC>", t.Unix(), t.Format("2006-01-02 15:04"))
+	return fmt.Sprintf("<!date^%d^{time} {date_short_pretty}|%s UTC>", t.Unix(), t.Format("2006-01-02 15:04"))
 }
 
 // Clock is a moment as plain text, for places where Slack shows no dates in the reader's zone.
