@@ -218,9 +218,9 @@ func (b *Bot) end(ctx context.Context, c *call, id workflows.GrantID, how, why s
 		return refusal(res.Refusal), err
 	}
 	if how == grants.HowRevoked {
-		return say("✅ Recorded: you revoked the access. It is being taken back now; the card says when it is gone."), nil
+		return say("✅ Recorded: you revoked the access. It is being taken back now; its holder is told when it is gone."), nil
 	}
-	return say("✅ Recorded: you are done. The access is being taken back now; you are told when it is gone."), nil
+	return say("✅ Recorded: you are done. The access is being taken back now; its holder is told when it is gone."), nil
 }
 
 // openRevoke asks why.
