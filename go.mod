@@ -3,38 +3,37 @@ module github.com/countersign-bot/countersign
 go 1.26.0
 
 require (
-	github.com/chromedp/chromedp v0.23.0
-	github.com/goccy/go-yaml v1.19.2
-	github.com/google/go-cmp v0.7.0
-	github.com/gorilla/websocket v1.5.3
-	github.com/gowebpki/jcs v1.0.2
-	github.com/jackc/pgx/v5 v5.12.0
-	github.com/kelseyhightower/envconfig v1.4.0
-	github.com/pressly/goose/v3 v3.28.0
-	github.com/prometheus/client_golang v1.25.0
-	github.com/robfig/cron/v3 v3.0.1
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
-	github.com/slack-go/slack v0.35.0
-	github.com/yuin/goldmark v1.8.7
-	golang.org/x/crypto v0.58.0
-	golang.org/x/mod v0.42.0
-	modernc.org/sqlite v1.60.1
-	pgregory.net/rapid v1.3.0
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
+	github.com/goccy/go-yaml v1.19.2 // configuration files: strict, with line numbers and excerpts
+	github.com/google/go-cmp v0.7.0 // tests: readable differences
+	github.com/gorilla/websocket v1.5.3 // Socket Mode: the overlapping transport, and the simulator it is tested on
+	github.com/gowebpki/jcs v1.0.2 // tests: an independent RFC 8785 to hold our canonical JSON to
+	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL: as the ledger's database and as a target
+	github.com/kelseyhightower/envconfig v1.4.0 // settings from the environment: names and documentation
+	github.com/pressly/goose/v3 v3.28.0 // schema migrations for both databases, with a lock for replicas
+	github.com/prometheus/client_golang v1.25.0 // /metrics
+	github.com/robfig/cron/v3 v3.0.1 // the grammar of recurring schedules; only its parser and Next
+	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts for every subcommand
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: Slack's schemas against what we draw and what the simulator answers
+	github.com/slack-go/slack v0.35.0 // Slack: block types and Web API client
+	github.com/yuin/goldmark v1.8.7 // runbooks: finds the steps in a Markdown document
+	golang.org/x/crypto v0.58.0 // SSH certificates, keys, and the demo's SSH server
+	golang.org/x/mod v0.42.0 // signed notes and transparency log proofs, as the Go checksum database uses them
+	modernc.org/sqlite v1.60.1 // the ledger's default database, without cgo
+	pgregory.net/rapid v1.3.0 // tests: properties
 )
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/chromedp/cdproto v0.159.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
-	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mfridman/interpolate v0.0.2 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
@@ -58,6 +57,7 @@ require (
 	mvdan.cc/gofumpt v0.12.0 // indirect
 )
 
+// staticcheck finds bugs, gofumpt keeps one formatting; both run in .ci/run.
 tool (
 	honnef.co/go/tools/cmd/staticcheck
 	mvdan.cc/gofumpt
