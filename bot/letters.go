@@ -45,7 +45,7 @@ func (b *Bot) outcome(ctx context.Context, v desk.View) screens.Outcome {
 	switch s.Status {
 	case workflows.StatusApproved:
 		if s.Asked.Request == workflows.KindPreapprove {
-			o.Text, o.Next = true, "The runbook can be invoked now with /breakglass " + string(s.Asked.Runbook) + " INC-123."
+			o.Text, o.Next = true, "The runbook can be invoked now with /breakglass "+string(s.Asked.Runbook)+" INC-123."
 		}
 	case workflows.StatusDenied:
 		o.Next = "Talk to them if you think they missed something; you can ask again with /access."
