@@ -3,7 +3,7 @@ module github.com/countersign-bot/countersign
 go 1.26.0
 
 require (
-	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/cdproto v0.159.0 // tests: the words that chromedp sends to the browser
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
 	github.com/goccy/go-yaml v1.19.2 // configuration files: strict, with line numbers and excerpts
 	github.com/google/go-cmp v0.7.0 // tests: readable differences
