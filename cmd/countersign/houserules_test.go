@@ -207,7 +207,7 @@ func TestFault_F15_NobodyOpensTheDatabaseFiles(t *testing.T) {
 	}
 }
 
-func TestNoInitAndNoSleepingTests(t *testing.T) {
+func TestNoInit(t *testing.T) {
 	goFiles(t, func(path, text string) {
 		if strings.Contains(text, "\nfunc init() {") {
 			t.Errorf("%s has an init function", path)
