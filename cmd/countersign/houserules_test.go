@@ -85,6 +85,7 @@ var walls = []struct {
 	{"workflows/storytest", []string{"workflows", "workflows/*"}, nil},
 	{"workflows/desk", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents", "workflows/calendar"}, nil},
 	{"store/ledger", nil, []string{"golang.org/x/mod/*"}},
+	{"store/ledger/bundle", []string{"store/ledger"}, nil},
 	{"store/jobs", []string{"workflows"}, []string{"github.com/robfig/cron/v3"}},
 	{"store/ledger/bundle", []string{"store/ledger"}, []string{"golang.org/x/mod/*"}},
 	{"store/storetest/pgtest", nil, []string{"github.com/jackc/pgx/v5"}},

@@ -15,139 +15,102 @@ LIMITS = [(r"checkpoint", 1 << 16), (r"(published|witness|openings|people)\.json
 REQUIRED = {"id": str, "mono": str, "seq": int, "stream": str, "time": str, "type": str, "v": int}
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 
-
-class Bad(Exception):
-    pass
-
-
 def need(ok, text, *args):
     if not ok:
-        raise Bad(text % args)
-
+        raise ValueError(text % args)
 
 # Ed25519 as RFC 8032, section 5.1.7, has it.
 P, Q = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT = pow(2, (P - 1) // 4, P)
-
-
 def add(a, b):
     A, B = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
     C, E = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
     e, f, g, h = B - A, E - C, E + C, B + A
     return e * f % P, g * h % P, f * g % P, e * h % P
-
-
 def mul(n, p):
     q = (0, 1, 1, 0)
-    while n:
-        if n & 1:
-            q = add(q, p)
-        p, n = add(p, p), n >> 1
+    for bit in bin(n)[2:]:
+        q = add(add(q, q), p) if bit == "1" else add(q, q)
     return q
-
-
 def point(b):
     y = int.from_bytes(b, "little")
     sign, y = y >> 255, y & (1 << 255) - 1
     xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(xx, (P + 3) // 8, P)
-    if (x * x - xx) % P:
-        x = x * ROOT % P
+    x = x if (x * x - xx) % P == 0 else x * ROOT % P
     need(y < P and (x * x - xx) % P == 0 and not (x == 0 and sign), "not a point of the curve")
     x = P - x if x & 1 != sign else x
     return x, y, 1, x * y % P
-
-
 BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
-
-
 def signed(public, message, sig):
     s = int.from_bytes(sig[32:], "little")
     k = int.from_bytes(hashlib.sha512(sig[:32] + public + message).digest(), "little") % Q
     a, b = mul(s, BASE), add(point(sig[:32]), mul(k, point(public)))
     return s < Q and (a[0] * b[2] - b[0] * a[2]) % P == 0 and (a[1] * b[2] - b[1] * a[2]) % P == 0
-
-
 def vkey(text):
     name, hash_, key = text.split("+", 2)
     raw = base64.b64decode(key, validate=True)
-    need(len(raw) == 33 and raw[0] == 1, "%s is not an Ed25519 key", text)
     id_ = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-    need(id_.hex() == hash_, "the key %s has another hash", text)
+    need(len(raw) == 33 and raw[0] == 1 and id_.hex() == hash_, "%s is not an Ed25519 key", text)
     return name, id_, raw[1:]
-
-
 def open_note(text, key, what):
     """Give the body of a signed note, which the key must have signed."""
-    name, id_, public = vkey(key)
-    body, _, sigs = text.partition("\n\n")
-    body, found = body + "\n", False
+    (name, id_, public), found, (body, _, sigs) = vkey(key), False, text.partition("\n\n")
     for line in sigs.splitlines():
         dash, who, sig = line.split(" ")
         raw = base64.b64decode(sig, validate=True)
         if dash == "—" and who == name and raw[:4] == id_:
-            need(len(raw) == 68 and signed(public, body.encode(), raw[4:]), "%s: the signature is wrong", what)
+            need(len(raw) == 68 and signed(public, body.encode() + b"\n", raw[4:]), "%s: the signature is wrong", what)
             found = True
     need(found, "%s is not signed by the key in force", what)
-    return body
-
-
+    return body + "\n"
 def checkpoint(text):
-    origin, size, root, rest = text.split("\n", 3)
-    need(size == str(int(size)) and rest in ("", None) or rest.startswith("\n"), "not a checkpoint")
+    origin, size, root, empty, _ = text.split("\n", 4)
     raw = base64.b64decode(root, validate=True)
-    need(len(raw) == 32 and base64.b64encode(raw).decode() == root, "not a root: %s", root)
+    need(size == str(int(size)) and not empty and len(raw) == 32 and base64.b64encode(raw).decode() == root, "not a checkpoint")
     return origin, int(size), raw
-
 
 # Files
 def limit(name, size):
-    found = [n for pattern, n in LIMITS if re.fullmatch(pattern, name)]
-    need(found and len(name) <= 128, "%r does not belong into a bundle", name)
-    need(size <= found[0], "%s has %d bytes", name, size)
-
+    found = [most for pattern, most in LIMITS if re.fullmatch(pattern, name)]
+    need(found and len(name) <= 128 and size <= found[0], "%r does not belong into a bundle, or is too large", name)
 
 def open_files(path):
     """Give the names and sizes, and a function that reads one file."""
     sizes = {}
     if os.path.isdir(path):
         for base, dirs, names in os.walk(path):
-            for n in dirs + names:
-                full = os.path.join(base, n)
-                kind = os.lstat(full)
-                need(n in dirs and stat.S_ISDIR(kind.st_mode) or stat.S_ISREG(kind.st_mode), "%s is not a file", full)
-                if stat.S_ISREG(kind.st_mode):
-                    sizes[os.path.relpath(full, path).replace(os.sep, "/")] = kind.st_size
-        for name, size in sizes.items():
-            limit(name, size)
+            need(not any(os.path.islink(os.path.join(base, n)) for n in dirs), "%s holds a link", base)
+            for full in (os.path.join(base, n) for n in names):
+                name = os.path.relpath(full, path).replace(os.sep, "/")
+                sizes[name] = os.lstat(full).st_size
+                need(stat.S_ISREG(os.lstat(full).st_mode), "%s is not a file", name)
+                limit(name, sizes[name])
         return sizes, lambda name: open(os.path.join(path, name), "rb").read()
     length = os.path.getsize(path)
     with open(path, "rb") as f:
-        head, _ = f.read(4), f.seek(max(0, length - 22))
-        end = f.read()
-    need(head == b"PK\3\4" and end[:4] == b"PK\5\6" and struct.unpack("<H", end[10:12])[0] <= 65000, "not a plain zip")
+        head, _, end = f.read(4), f.seek(max(0, length - 22)), f.read()
     z, next_ = zipfile.ZipFile(path), 0
+    need(head == b"PK\3\4" and end[:4] == b"PK\5\6" and end[20:] == b"\0\0", "not a plain zip, or cut off")
+    need(len(z.infolist()) == struct.unpack("<H", end[10:12])[0] <= 65000, "another number of files than it says")
     for i in sorted(z.infolist(), key=lambda i: i.header_offset):
         need(i.filename not in sizes and i.orig_filename == i.filename, "%s is there twice", i.filename)
-        need(next_ <= i.header_offset <= next_ + 24, "%s lies over another file, or something is before it", i.filename)
+        need(next_ == i.header_offset, "%s lies over another file, or something is before it", i.filename)
         need(i.compress_type in (0, 8) and not i.flag_bits & 1, "%s is packed in an unusual way", i.filename)
         need(i.create_system != 3 or stat.S_IFMT(i.external_attr >> 16) in (0, stat.S_IFREG), "%s is a link", i.filename)
         limit(i.filename, i.file_size)
-        next_ = i.header_offset + 30 + len(i.filename) + i.compress_size
+        next_ = i.header_offset + 30 + len(i.filename) + i.compress_size + (16 if i.flag_bits & 8 else 0)
         sizes[i.filename] = i.file_size
-    need(next_ <= z.start_dir <= next_ + 24, "something stands before the directory")
+    need(next_ == z.start_dir, "something stands before the directory")
     need(sum(sizes.values()) <= 100 * length + (1 << 20), "it unpacks to too much")
     return sizes, z.read
 
-
 def tile_path(kind, n, width):
     path = "%03d" % (n % 1000)
-    while n >= 1000:
-        n //= 1000
+    while (n := n // 1000) > 0:
         path = "x%03d/%s" % (n % 1000, path)
     return "tile/%s/%s%s" % (kind, path, "" if width == 256 else ".p/%d" % width)
-
 
 def lines(files, name):
     sizes, read = files
@@ -155,18 +118,15 @@ def lines(files, name):
     need(text == "" or text.endswith("\n"), "%s was cut off", name)
     return [canonical(line, name) for line in text.split("\n")[:-1]]
 
-
 # Entries
 def tidy(v, depth, what):
+    need(depth <= 16 or not isinstance(v, (dict, list)), "%s: nested too deep", what)
     if isinstance(v, dict):
-        need(depth <= 16, "%s: nested too deep", what)
         return {k: tidy(v[k], depth + 1, what) for k in sorted(v, key=lambda k: k.encode("utf-16-be"))}
     if isinstance(v, list):
-        need(depth <= 16, "%s: nested too deep", what)
         return [tidy(x, depth + 1, what) for x in v]
     need(isinstance(v, (str, bool)) or isinstance(v, int) and abs(v) < 2**53, "%s: a value outside of the profile", what)
     return v
-
 
 def canonical(text, what):
     v = json.loads(text)
@@ -174,7 +134,6 @@ def canonical(text, what):
     again = json.dumps(tidy(v, 1, what), ensure_ascii=False, separators=(",", ":"))
     need(again == text, "%s: not in its one encoding", what)
     return v
-
 
 def envelope(e, i, seqs, ids, mono):
     for k, t in REQUIRED.items():
@@ -184,10 +143,8 @@ def envelope(e, i, seqs, ids, mono):
     need(e["id"] not in ids, "entry %d repeats an id", i)
     need(int(e["mono"]) >= mono, "entry %d: the ledger's clock runs backwards", i)
     need((e["type"] == "genesis") == (i == 0), "entry %d: a genesis belongs at the beginning", i)
-    seqs[e["stream"]] = e["seq"]
-    ids.add(e["id"])
+    seqs[e["stream"]], _ = e["seq"], ids.add(e["id"])
     return int(e["mono"])
-
 
 def rotate(e, i, keys):
     text = "countersign key rotation v1\n%s\n%s\n" % (keys[-1][0], e["vkey"])
@@ -196,10 +153,8 @@ def rotate(e, i, keys):
         need(open_note(e["cross"], k, "entry %d" % i) == text, "entry %d: signed about something else", i)
     keys.append((e["vkey"], i))
 
-
-def node(left, right):
+def node(right, left):
     return hashlib.sha256(b"\1" + left + right).digest()
-
 
 def roots_of(hashes, sizes):
     """Give the roots that the tree over hashes had at these sizes."""
@@ -207,12 +162,10 @@ def roots_of(hashes, sizes):
     for i, h in enumerate(hashes, 1):
         stack.append(h)
         for _ in range((i & -i).bit_length() - 1):
-            b, a = stack.pop(), stack.pop()
-            stack.append(node(a, b))
+            stack.append(node(stack.pop(), stack.pop()))
         if i in sizes:
-            out[i] = functools.reduce(lambda right, left: node(left, right), reversed(stack))
+            out[i] = functools.reduce(node, reversed(stack))
     return out
-
 
 def entries(files, size):
     sizes, read = files
@@ -222,30 +175,27 @@ def entries(files, size):
         need(name in sizes, "entries %d to %d are missing", n * 256, n * 256 + width - 1)
         raw, at = read(name), 0
         for k in range(width):
-            need(at + 2 <= len(raw), "%s was cut off", name)
-            length = struct.unpack_from(">H", raw, at)[0]
+            length = int.from_bytes(raw[at:at + 2], "big")
             need(at + 2 + length <= len(raw), "%s was cut off", name)
             yield n * 256 + k, raw[at + 2:at + 2 + length]
             at += 2 + length
         need(at == len(raw), "%s holds more than %d entries", name, width)
 
-
 def verify(path, pinned):
     files = sizes, read = open_files(path)
-    for name in ("checkpoint", "MANIFEST.json", "SHA256SUMS"):
-        need(name in sizes, "%s is missing", name)
+    need({"checkpoint", "MANIFEST.json", "SHA256SUMS"} <= set(sizes), "the checkpoint, the manifest or the sums are missing")
     note = read("checkpoint").decode()
     origin, size, root = checkpoint(note)
     sums = dict(reversed(line.split("  ", 1)) for line in read("SHA256SUMS").decode().splitlines())
     need(set(sums) == set(sizes) - {"SHA256SUMS"}, "files were added or taken away: %s", set(sums) ^ (set(sizes) - {"SHA256SUMS"}))
     for name, sum_ in sums.items():
-        need(hashlib.sha256(read(name)).hexdigest() == sum_, "%s was changed: its sum is another", name)
+        content = read(name)
+        need(len(content) == sizes[name] and hashlib.sha256(content).hexdigest() == sum_, "%s was changed: its sum is another", name)
         need(not name.startswith("documents/") or name[10:] == sum_, "%s is another document", name)
     manifest = json.loads(read("MANIFEST.json"))
     need((manifest["origin"], manifest["rows"], manifest["root"]) == (origin, size, base64.b64encode(root).decode()), "the manifest is of another ledger")
     need({f["name"]: (f["sha256"], f["bytes"]) for f in manifest["files"]} ==
          {n: (sums[n], sizes[n]) for n in sums if n != "MANIFEST.json"}, "the manifest lists other files")
-
     opened = {}
     for o in lines(files, "openings.jsonl"):
         opened.setdefault(o["entry"], []).append(o)
@@ -254,7 +204,7 @@ def verify(path, pinned):
         e = canonical(leaf.decode(), "entry %d" % i)
         mono = envelope(e, i, seqs, ids, mono)
         hashes.append(hashlib.sha256(b"\0" + leaf).digest())
-        if e["type"] == "genesis":
+        if i == 0:
             need(e["format"] == 1 and e["origin"] == vkey(e["vkey"])[0] == origin, "entry 0 begins another ledger")
             keys.append((e["vkey"], -1))
         elif e["type"] == "key.rotated":
@@ -275,7 +225,7 @@ def verify(path, pinned):
         for n, part in enumerate(parts):
             name = tile_path(level, n, len(part))
             need(name in sizes and read(name) == b"".join(part), "%s was changed or is missing", name)
-            names |= {name} | ({tile_path("entries", n, len(part))} if level == 0 else set())
+            names |= {name, tile_path("entries", n, len(part)) if level == 0 else name}
         row, level = [roots_of(part, {256})[256] for part in parts if len(part) == 256], level + 1
     need(names == {n for n in sizes if n.startswith("tile/")}, "there are tiles that do not belong to %d entries", size)
     for d in documents:
@@ -286,9 +236,8 @@ def verify(path, pinned):
             open_note(a["note"], [k for k, since in keys if a["size"] > since][-1], what)
             need(checkpoint(a["note"]) == (origin, a["size"], roots[a["size"]]), "%s: a line about something else", what)
     need(not pinned or pinned in [k for k, _ in keys], "the key you gave has never been this ledger's")
-    whose = "yours" if pinned else "the ledger's own word for it"
-    return "intact: %s, %d entries, %d texts open, key %s (%s)" % (origin, size, fit, keys[-1][0], whose)
-
+    return "intact: %s, %d entries, %d texts open, key %s (%s)" % (
+        origin, size, fit, keys[-1][0], "yours" if pinned else "the ledger's own word for it")
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):

@@ -115,11 +115,11 @@ func (b *Bundle) read(name string) ([]byte, error) {
 	n := b.size[name]
 	b.buf = slices.Grow(b.buf[:0], int(n)+1)[:n+1]
 	got, err := io.ReadFull(r, b.buf)
-	if err == nil || int64(got) != n {
-		return nil, malformed("%q changed its size while it was read", name)
-	}
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, err
+	case err == nil || int64(got) != n:
+		return nil, malformed("%q changed its size while it was read", name)
 	}
 	return b.buf[:n], nil
 }

@@ -46,6 +46,15 @@ func testKey(t testing.TB, seed string) ledger.Key {
 	return k
 }
 
+func signerOf(t testing.TB, k ledger.Key) note.Signer {
+	t.Helper()
+	s, err := k.Signer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func (w *written) append(l ledger.Leaf) {
 	w.t.Helper()
 	i := int64(len(w.entries))
@@ -63,11 +72,7 @@ func (w *written) sign(keys ...ledger.Key) {
 	w.t.Helper()
 	var signers []note.Signer
 	for _, k := range keys {
-		s, err := k.Signer()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		signers = append(signers, s)
+		signers = append(signers, signerOf(w.t, k))
 	}
 	h, err := w.tree.Head(testOrigin, signers...)
 	if err != nil {

@@ -14,15 +14,16 @@ import (
 
 // archive/zip reads more kinds of zip than a verifier should accept: it takes any number of members before anybody can count them, names
 // from the directory that differ from those before the data, and members that lie over each other. So the directory is read here.
-// The format is APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
+// The format is APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.9, 4.3.12 and 4.3.16.
 const (
-	signLocal     = 0x04034b50
-	signDirectory = 0x02014b50
-	signEnd       = 0x06054b50
-	lenLocal      = 30
-	lenDirectory  = 46
-	lenEnd        = 22
-	maxDescriptor = 24 // bytes that may stand behind the data of a member
+	signLocal      = 0x04034b50
+	signDirectory  = 0x02014b50
+	signEnd        = 0x06054b50
+	signDescriptor = 0x08074b50
+	lenLocal       = 30
+	lenDirectory   = 46
+	lenEnd         = 22
+	lenDescriptor  = 16 // behind the data of a member whose sizes its writer did not know before
 
 	methodStored   = 0
 	methodDeflated = 8
@@ -124,32 +125,51 @@ func parseMember(b []byte) (m member, rest []byte, err error) {
 	return m, b[lenDirectory+name+extra+comment:], err
 }
 
-// checkPlaces reads what stands before the data of each member. list is in the order of the file, which the directory ends.
+// checkPlaces reads what stands around the data of each member: each begins where the one before it ends, and the directory where the last
+// ends. list is in the order of the file.
 func checkPlaces(r io.ReaderAt, list []member, end int64) error {
-	var b [lenLocal + maxName]byte
-	le := binary.LittleEndian
 	next := int64(0)
 	for i := range list {
 		m := &list[i]
-		if m.header < next || m.header > next+maxDescriptor || i == 0 && m.header != 0 {
+		if m.header != next {
 			return malformed("%q does not follow what is before it: members overlap, or something is between them", m.name)
 		}
-		head := b[:lenLocal+len(m.name)]
-		if _, err := r.ReadAt(head, m.header); err != nil {
-			return malformed("%q begins behind the end", m.name)
+		if err := m.checkLocal(r, end); err != nil {
+			return err
 		}
-		if le.Uint32(head) != signLocal || le.Uint16(head[6:]) != m.flags || le.Uint16(head[8:]) != m.method ||
-			int(le.Uint16(head[26:])) != len(m.name) || string(head[lenLocal:]) != m.name {
-			return malformed("%q is called or packed otherwise where it lies", m.name)
-		}
-		m.data = m.header + lenLocal + int64(len(m.name)) + int64(le.Uint16(head[28:]))
-		next = m.data + m.packed
-		if next > end {
-			return malformed("%q ends behind the end", m.name)
+		if next = m.data + m.packed; m.flags&flagDescriptor != 0 {
+			next += lenDescriptor
 		}
 	}
-	if end < next || end > next+maxDescriptor {
+	if next != end {
 		return malformed("something stands between the last member and the directory")
+	}
+	return nil
+}
+
+// checkLocal compares what stands before and behind the data with the directory.
+func (m *member) checkLocal(r io.ReaderAt, end int64) error {
+	var b [lenLocal + maxName]byte
+	le := binary.LittleEndian
+	head := b[:lenLocal+len(m.name)]
+	if _, err := r.ReadAt(head, m.header); err != nil {
+		return malformed("%q begins behind the end", m.name)
+	}
+	if le.Uint32(head) != signLocal || le.Uint16(head[6:]) != m.flags || le.Uint16(head[8:]) != m.method ||
+		int(le.Uint16(head[26:])) != len(m.name) || string(head[lenLocal:]) != m.name {
+		return malformed("%q is called or packed otherwise where it lies", m.name)
+	}
+	m.data = m.header + lenLocal + int64(len(m.name)) + int64(le.Uint16(head[28:]))
+	sums := head[14:26]
+	if m.flags&flagDescriptor != 0 {
+		behind := b[:lenDescriptor]
+		if _, err := r.ReadAt(behind, m.data+m.packed); err != nil || le.Uint32(behind) != signDescriptor {
+			return malformed("%q ends behind the end, or without its sums", m.name)
+		}
+		sums = behind[4:]
+	}
+	if m.data+m.packed > end || le.Uint32(sums) != m.crc || int64(le.Uint32(sums[4:])) != m.packed || int64(le.Uint32(sums[8:])) != m.size {
+		return malformed("%q ends behind the end, or has other sizes where it lies", m.name)
 	}
 	return nil
 }
