@@ -2,8 +2,10 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +21,7 @@ type Desk struct {
 	directory Directory
 	ids       IDs
 	log       *slog.Logger
+	loading   sync.RWMutex // held while a policy becomes the one that governs; read-held while a decision under one is recorded
 	policy    atomic.Pointer[Policy]
 	versions  versions
 }
@@ -150,6 +153,31 @@ func (d *Desk) update(ctx context.Context, cause Cause, streams []workflows.Stre
 		}
 		return settle(f, out)
 	})
+}
+
+// under is update for a decision that was prepared under a policy. If another governs by now, nothing is decided and ErrAskAgain returned:
+// the entries of the ledger then stand in the order in which their policies did.
+func (d *Desk) under(ctx context.Context, p *Policy, cause Cause, streams []workflows.StreamID, fn decide) (Result, error) {
+	d.loading.RLock()
+	defer d.loading.RUnlock()
+	return d.update(ctx, cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+		if d.Policy() != p {
+			return workflows.Outcome{}, workflows.ErrAskAgain
+		}
+		return fn(f)
+	})
+}
+
+// maxAsks bounds how often a command asks the world again because somebody else voted or the policy changed meanwhile.
+const maxAsks = 5
+
+// again carries out a command, and anew as long as the record or the policy has moved on since the world was asked.
+func again[T any](fn func() (T, error)) (T, error) {
+	out, err := fn()
+	for i := 1; i < maxAsks && errors.Is(err, workflows.ErrAskAgain); i++ {
+		out, err = fn()
+	}
+	return out, err
 }
 
 func settle(f workflows.Facts, out workflows.Outcome) (workflows.Outcome, error) {

@@ -20,19 +20,29 @@ type EndGrant struct {
 
 // End ends a grant before its time. Giving access back needs no standing: revoking is the safe direction.
 func (d *Desk) End(ctx context.Context, c EndGrant) (Answer, error) {
-	stream, err := d.grantStream(ctx, c.Grant)
+	by := grants.EndBy{By: c.By, Security: d.HasRole(ctx, RoleSecurity, c.By.Person), How: c.How, Why: c.Why, Channel: c.Channel}
+	stream, streams, err := d.endable(ctx, c.Grant, by)
 	if err != nil {
 		return Answer{}, err
 	}
-	if stream == "" {
-		r, err := d.Refuse(ctx, c.Cause, c.By, c.How, c.Channel, string(c.Grant), workflows.Unknown())
-		return Answer{Refusal: r}, err
-	}
-	by := grants.EndBy{By: c.By, Security: d.HasRole(ctx, RoleSecurity, c.By.Person), How: c.How, Why: c.Why, Channel: c.Channel}
-	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		return grants.End(f, stream, c.Grant, by)
 	})
 	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+// endable finds the stream of a grant that somebody may end. A grant that is not theirs is looked for nowhere, like one that does not
+// exist: both get the same answer and leave the same record.
+func (d *Desk) endable(ctx context.Context, g workflows.GrantID, by grants.EndBy) (workflows.StreamID, []workflows.StreamID, error) {
+	stream, err := d.grantStream(ctx, g)
+	if err != nil || stream == "" {
+		return "", nil, err
+	}
+	hold, _, err := d.hold(ctx, stream, g)
+	if err != nil || !hold.MayEnd(by.By.Person, by.Security) {
+		return "", nil, err
+	}
+	return stream, []workflows.StreamID{stream}, nil
 }
 
 // grantStream finds the stream of a grant, or "".
@@ -75,7 +85,11 @@ func (d *Desk) MayStart(ctx context.Context, hold grants.Hold) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if why := gone(d.Policy(), s); why != "" {
+		now, err := d.now(ctx)
+		if err != nil {
+			return "", err
+		}
+		if why := gone(d.Policy(), s, now); why != "" {
 			return why, nil
 		}
 		people = append(people, s.Asked.Sponsor)
@@ -100,6 +114,16 @@ func (d *Desk) MayStart(ctx context.Context, hold grants.Hold) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// now is the moment of the ledger's clock, by a decision that decides nothing: the desk has no clock of its own.
+func (d *Desk) now(ctx context.Context) (workflows.Stamp, error) {
+	var now workflows.Stamp
+	_, err := d.ledger.Update(ctx, "", nil, func(f workflows.Facts) (workflows.Outcome, error) {
+		now = f.Now.UTC
+		return workflows.Outcome{}, nil
+	})
+	return now, err
 }
 
 // GrantStarted records what the target answered.

@@ -37,22 +37,23 @@ type Invoked struct {
 func (d *Desk) Invoke(ctx context.Context, c Invocation) (Invoked, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	return again(func() (Invoked, error) { return d.invoke(ctx, c) })
+}
+
+func (d *Desk) invoke(ctx context.Context, c Invocation) (Invoked, error) {
 	policy := d.Policy()
 	book, ok := policy.Runbooks[c.Runbook]
 	if !ok {
 		r := workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", "Type `/breakglass` to see the list.")
-		r, err := d.Refuse(ctx, c.Cause, c.By, "break glass", c.Channel, string(c.Runbook), r)
-		return Invoked{Refusal: r}, err
+		res, err := d.refuse(ctx, c.Cause, c.By, "break glass", c.Channel, string(c.Runbook), "", r)
+		return invoked(res), err
 	}
-	in, others, err := d.invocation(ctx, policy, book, c)
-	if err != nil {
-		return Invoked{}, err
-	}
+	in, others := d.invocation(ctx, policy, book, c)
 	b := book.Runbook
 	grant := workflows.GrantStream(c.By.Person.Identity(), b.Grant.Target, b.Grant.ID)
 	review := workflows.ReviewStream(in.Review)
 	holder := d.directory.Name(ctx, c.By.Person)
-	res, err := d.update(ctx, c.Cause, []workflows.StreamID{workflows.RunbookStream(b.ID), grant, review}, func(f workflows.Facts) (workflows.Outcome, error) {
+	res, err := d.under(ctx, policy, c.Cause, []workflows.StreamID{workflows.RunbookStream(b.ID), grant, review}, func(f workflows.Facts) (workflows.Outcome, error) {
 		out, err := incidents.Invoke(f, in)
 		if err != nil || out.Refusal != nil {
 			return out, err
@@ -60,13 +61,18 @@ func (d *Desk) Invoke(ctx context.Context, c Invocation) (Invoked, error) {
 		breakGlass(f, &out, in, grant, holder, policy.Settings.SecurityChannel, others)
 		return out, nil
 	})
+	return invoked(res), err
+}
+
+// invoked reads the answer from what is recorded, which may have been recorded when the same call came first.
+func invoked(res Result) Invoked {
 	out := Invoked{Refusal: res.Refusal}
 	for _, r := range res.Records {
 		if e, ok := r.Event.(incidents.Invoked); ok {
 			out.Grant, out.Review, out.EndsAt = e.Grant, e.Review, e.EndsAt
 		}
 	}
-	return out, err
+	return out
 }
 
 func breakGlass(f workflows.Facts, out *workflows.Outcome, in incidents.Invocation, stream workflows.StreamID, holder, alarm string, others []workflows.PersonID) {
@@ -95,7 +101,7 @@ func values(fields []workflows.Field, in incidents.Invocation) map[string]string
 }
 
 // invocation gathers all that the decision may look at, and the other reviewers.
-func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocation) (incidents.Invocation, []workflows.PersonID, error) {
+func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocation) (incidents.Invocation, []workflows.PersonID) {
 	b := book.Runbook
 	in := incidents.Invocation{
 		By: c.By, Standing: d.standing(ctx, c.By), Book: b, Policy: book.Hash, Incident: c.Incident, Reason: c.Reason,
@@ -107,11 +113,12 @@ func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocatio
 	cleaned, bad := form.CheckForm(workflows.Form{Seconds: 60, Reason: "-", Values: c.Values})
 	in.Clean, in.Fields = cleaned.Fields, bad
 	a := asked{c.By.Person, c.By.Person.Identity(), b.Grant.Owner, b.Grant.Backup}
-	invokers, err := d.resolve(ctx, p, b.Invokers, a)
+	selected, err := d.among(ctx, p, b.Invokers, a, c.By.Person)
 	if err != nil {
+		d.log.WarnContext(ctx, "invokers not resolved", "runbook", b.ID, "err", err)
 		in.Standing.Known = false
 	}
-	in.Standing.Selected = slices.ContainsFunc(invokers, func(s workflows.Seat) bool { return s.Person == c.By.Person })
+	in.Standing.Selected = selected
 	reviewers, err := d.resolve(ctx, p, b.Reviewers, a)
 	if err != nil {
 		d.log.WarnContext(ctx, "reviewers not resolved", "runbook", b.ID, "err", err)
@@ -126,8 +133,11 @@ func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocatio
 			others = append(others, s.Person)
 		}
 	}
+	if in.Owner == "" && err != nil {
+		in.Standing.Known = false // that nobody answered does not mean that nobody is there
+	}
 	in.Skipped = d.skipped(ctx, p, b.Skips, a)
-	return in, others, nil
+	return in, others
 }
 
 // skipped are the people whose approval the normal chain would have asked for. A group that cannot be asked in an emergency

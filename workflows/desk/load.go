@@ -13,17 +13,27 @@ import (
 // Load makes a policy the one that governs, and records it when it differs from the last one recorded: its documents go
 // into the ledger with the entry that names them. Open requests whose ground is gone are ended as superseded.
 func (d *Desk) Load(ctx context.Context, p *Policy) error {
-	_, err := d.update(ctx, "", []workflows.StreamID{workflows.PolicyStream}, func(f workflows.Facts) (workflows.Outcome, error) {
-		return loaded(f.Histories[workflows.PolicyStream], p), nil
-	})
-	if err != nil {
-		return fmt.Errorf("recording the policy: %w", err)
-	}
 	if err := d.register(ctx, p); err != nil {
 		return fmt.Errorf("recording the inventory: %w", err)
 	}
-	d.policy.Store(p)
+	if err := d.govern(ctx, p); err != nil {
+		return fmt.Errorf("recording the policy: %w", err)
+	}
 	return d.sweep(ctx, p)
+}
+
+// govern records a policy and puts it in force in one step, as far as decisions under a policy can see: none of them is recorded in
+// between, under a version that the ledger says has been replaced.
+func (d *Desk) govern(ctx context.Context, p *Policy) error {
+	d.loading.Lock()
+	defer d.loading.Unlock()
+	_, err := d.update(ctx, "", []workflows.StreamID{workflows.PolicyStream}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return loaded(f.Histories[workflows.PolicyStream], p), nil
+	})
+	if err == nil {
+		d.policy.Store(p)
+	}
+	return err
 }
 
 func loaded(h []workflows.Record, p *Policy) workflows.Outcome {
@@ -99,7 +109,7 @@ func (d *Desk) sweep(ctx context.Context, p *Policy) error {
 			if err != nil || s.Final() {
 				return out, err
 			}
-			if why := gone(p, s); why != "" {
+			if why := gone(p, s, f.Now.UTC); why != "" {
 				out.Add(stream, workflows.System, s.Policy, workflows.Superseded{Code: workflows.CodeNoPolicy, Why: why})
 			}
 			return out, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -33,12 +34,14 @@ func (d *Desk) Look(ctx context.Context, id workflows.RequestID) (View, error) {
 	if b, ok := d.Policy().Runbooks[s.Asked.Runbook]; ok && b.Runbook.Document == s.Asked.Document {
 		v.Book = &b
 	}
-	if s.Grant == "" {
+	if s.Grant == "" || s.Asked.Request == workflows.KindPreapprove {
 		return v, nil
 	}
-	if hold, _, err := d.hold(ctx, effectStreams(s)[0], s.Grant); err == nil {
-		v.Hold = &hold
+	hold, _, err := d.hold(ctx, effectStreams(s)[0], s.Grant)
+	if err != nil {
+		return View{}, fmt.Errorf("reading what %q brought about: %w", id, err)
 	}
+	v.Hold = &hold
 	return v, nil
 }
 
@@ -208,6 +211,12 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 	return out, nil
 }
 
+// identity finds a non-human identity in the inventory, unless it has expired by now.
+func (p *Policy) identity(id workflows.IdentityID, now workflows.Stamp) (Identity, bool) {
+	i, ok := p.Identities[id]
+	return i, ok && !now.After(i.Expires)
+}
+
 // Owned are the non-human identities that a person owns or backs up, in order.
 func (p *Policy) Owned(person workflows.PersonID) []workflows.IdentityID {
 	var out []workflows.IdentityID
@@ -247,9 +256,7 @@ func (d *Desk) Runbooks(ctx context.Context, person workflows.PersonID, now work
 		var a incidents.Approval
 		a, v.Left, v.No = s.Readiness(b.Runbook.Document, now)
 		v.Until = a.Until
-		if seats, err := d.resolve(ctx, p, b.Runbook.Invokers, asked{requester: person}); err == nil {
-			v.May = slices.ContainsFunc(seats, func(s workflows.Seat) bool { return s.Person == person })
-		}
+		v.May, _ = d.among(ctx, p, b.Runbook.Invokers, asked{requester: person}, person)
 		out = append(out, v)
 	}
 	slices.SortFunc(out, func(a, b BookView) int { return cmp.Compare(a.Book.Runbook.ID, b.Book.Runbook.ID) })

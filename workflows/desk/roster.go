@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,9 +20,11 @@ type asked struct {
 	backup    workflows.PersonID
 }
 
-// resolve asks who a selector yields now. An error means that somebody could not be asked; nobody is a possible answer.
+// resolve asks who a selector yields now. An error means that somebody could not be asked: the seats given with it are true but may not
+// be all. Nobody is a possible answer.
 func (d *Desk) resolve(ctx context.Context, p *Policy, sel workflows.Selector, a asked) ([]workflows.Seat, error) {
 	var out []workflows.Seat
+	var failed error
 	add := func(why string, people ...workflows.PersonID) {
 		for _, x := range people {
 			if x != "" && !slices.Contains(sel.Exclude, x) && !slices.ContainsFunc(out, func(s workflows.Seat) bool { return s.Person == x }) {
@@ -36,7 +39,8 @@ func (d *Desk) resolve(ctx context.Context, p *Policy, sel workflows.Selector, a
 	for _, handle := range sel.ChatGroups {
 		members, err := d.directory.ChatGroup(ctx, handle)
 		if err != nil {
-			return nil, fmt.Errorf("resolving chat group %q: %w", handle, err)
+			failed = errors.Join(failed, fmt.Errorf("resolving chat group %q: %w", handle, err))
+			continue
 		}
 		add("chat:"+handle, members...)
 	}
@@ -50,7 +54,17 @@ func (d *Desk) resolve(ctx context.Context, p *Policy, sel workflows.Selector, a
 	if sel.Manager {
 		add("manager", p.People[a.requester].Manager)
 	}
-	return out, nil
+	return out, failed
+}
+
+// among tells whether a selector yields a person. Who is found is found, whatever else could not be asked; an error means that the person
+// was not found where one could look.
+func (d *Desk) among(ctx context.Context, p *Policy, sel workflows.Selector, a asked, person workflows.PersonID) (bool, error) {
+	seats, err := d.resolve(ctx, p, sel, a)
+	if person != "" && slices.ContainsFunc(seats, func(s workflows.Seat) bool { return s.Person == person }) {
+		return true, nil
+	}
+	return false, err
 }
 
 // currentMembers is a file group as it stands now: who left it loses the power at once, who joined gets none over requests
@@ -98,7 +112,7 @@ func (d *Desk) selected(ctx context.Context, p *Policy, s workflows.State, stage
 		return false, nil
 	}
 	current, exists := p.Workflows[s.Asked.Workflow]
-	if exists && excludes(current.Workflow, s.Stages[stage].Plan.Name, person) {
+	if exists && excludes(current.Workflow, s.Stages[stage], person) {
 		return false, nil
 	}
 	kind, name, _ := strings.Cut(seat.Why, ":")
@@ -119,9 +133,14 @@ func (d *Desk) selected(ctx context.Context, p *Policy, s workflows.State, stage
 	return !exists || stillNamed(current.Workflow, s.Stages[stage].Plan.Name, person), nil
 }
 
-func excludes(w *workflows.Workflow, stage string, p workflows.PersonID) bool {
+// excludes tells whether the stage of that name leaves the person out now: in its first tier, or in the one they were added by.
+func excludes(w *workflows.Workflow, was workflows.StageState, p workflows.PersonID) bool {
+	wider := slices.IndexFunc(was.Roster, func(s workflows.Seat) bool { return s.Person == p }) >= was.FirstAsked
 	for _, st := range w.Stages {
-		if st.Name == stage && slices.Contains(st.Approvers.Exclude, p) {
+		if st.Name != was.Plan.Name {
+			continue
+		}
+		if slices.Contains(st.Approvers.Exclude, p) || wider && st.Escalate != nil && slices.Contains(st.Escalate.Approvers.Exclude, p) {
 			return true
 		}
 	}
@@ -143,11 +162,14 @@ func stillNamed(w *workflows.Workflow, stage string, p workflows.PersonID) bool 
 	return true
 }
 
-// HasRole tells whether a person holds a role now. A selector that cannot be asked holds nothing.
+// HasRole tells whether a person holds a role now. A group that cannot be asked gives nobody a role.
 func (d *Desk) HasRole(ctx context.Context, role string, p workflows.PersonID) bool {
 	policy := d.Policy()
-	seats, err := d.resolve(ctx, policy, policy.Roles[role], asked{requester: p})
-	return err == nil && p != "" && slices.ContainsFunc(seats, func(s workflows.Seat) bool { return s.Person == p })
+	holds, err := d.among(ctx, policy, policy.Roles[role], asked{requester: p}, p)
+	if err != nil {
+		d.log.WarnContext(ctx, "role not resolved", "role", role, "person", p, "err", err)
+	}
+	return holds
 }
 
 // mayAsk tells whether, and by which part of may_ask, a person may use a workflow.
@@ -159,15 +181,12 @@ func (d *Desk) mayAsk(ctx context.Context, p *Policy, w *workflows.Workflow, per
 		return "may_ask: anyone", true, nil
 	}
 	seats, err := d.resolve(ctx, p, w.Ask, asked{requester: person})
-	if err != nil {
-		return "", false, err
-	}
 	for _, s := range seats {
 		if s.Person == person {
 			return "may_ask: " + s.Why, true, nil
 		}
 	}
-	return "", false, nil
+	return "", false, err
 }
 
 // versions keeps decoded policy versions: they are immutable, so the cache needs no expiry, only a bound.

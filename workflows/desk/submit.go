@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -54,52 +55,70 @@ func formChanged() *workflows.Refusal {
 func (d *Desk) Submit(ctx context.Context, c Submission) (Submitted, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	return again(func() (Submitted, error) { return d.submit(ctx, c) })
+}
+
+func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 	policy := d.Policy()
 	v, ok := policy.Workflows[c.Workflow]
 	if !ok {
-		return d.refuseSubmit(ctx, c, noWorkflow())
+		return d.refuseSubmit(ctx, c, noWorkflow(), string(c.Workflow), "")
 	}
 	if c.FormPolicy != "" && c.FormPolicy != v.Hash {
-		return d.refuseSubmit(ctx, c, formChanged())
+		_, shown, _ := strings.Cut(string(c.FormPolicy), ":") // T17: the record names both versions
+		return d.refuseSubmit(ctx, c, formChanged(), string(c.Workflow)+"/"+shown, v.Hash)
 	}
 	ask, err := d.ask(ctx, policy, v, c)
 	if err != nil {
 		return Submitted{}, err
 	}
 	id := workflows.RequestStream(ask.ID)
-	res, err := d.update(ctx, c.Cause, []workflows.StreamID{id}, func(f workflows.Facts) (workflows.Outcome, error) {
-		if d.Policy() != policy {
-			r := formChanged()
-			return workflows.RefuseOn(workflows.SystemStream, c.By, "submit", c.Channel, string(c.Workflow), r), nil
+	res, err := d.under(ctx, policy, c.Cause, []workflows.StreamID{id}, func(f workflows.Facts) (workflows.Outcome, error) {
+		ask := ask
+		if _, ok := policy.identity(ask.Subject, f.Now.UTC); !ok && !ask.Subject.IsPerson() {
+			ask.Subject = "" // R71: refused as not in the inventory
 		}
 		return v.Workflow.Submit(f, ask)
 	})
 	if err != nil {
 		return Submitted{}, err
 	}
-	out := Submitted{Refusal: res.Refusal}
-	for _, r := range res.Records {
-		if _, ok := r.Event.(workflows.Submitted); ok {
-			out.ID = workflows.RequestID(r.Stream.Rest())
-		}
-	}
+	out := submitted(res)
 	if res.Refusal != nil && res.Refusal.Code == workflows.CodeBadField {
 		_, out.Problems = v.Workflow.CheckForm(c.Form)
 	}
 	return out, nil
 }
 
-func (d *Desk) refuseSubmit(ctx context.Context, c Submission, r *workflows.Refusal) (Submitted, error) {
-	res, err := d.Refuse(ctx, c.Cause, c.By, "submit", c.Channel, string(c.Workflow), r)
-	return Submitted{Refusal: res}, err
+// submitted reads the answer from what is recorded, which may have been recorded when the same form came first.
+func submitted(res Result) Submitted {
+	out := Submitted{Refusal: res.Refusal}
+	for _, r := range res.Records {
+		if _, ok := r.Event.(workflows.Submitted); ok {
+			out.ID = workflows.RequestID(r.Stream.Rest())
+		}
+	}
+	return out
 }
 
-// Refuse records a refusal that no engine made (an unknown id, a foreign button) and gives it back.
+func (d *Desk) refuseSubmit(ctx context.Context, c Submission, r *workflows.Refusal, about string, policy workflows.DocHash) (Submitted, error) {
+	res, err := d.refuse(ctx, c.Cause, c.By, "submit", c.Channel, about, policy, r)
+	return submitted(res), err
+}
+
+// Refuse records a refusal that no engine made (an unknown id, a foreign button) and gives it back. It gives nil when the cause was
+// consumed before and not refused then.
 func (d *Desk) Refuse(ctx context.Context, cause Cause, by workflows.Acting, command, channel, about string, r *workflows.Refusal) (*workflows.Refusal, error) {
-	res, err := d.update(ctx, cause, nil, func(workflows.Facts) (workflows.Outcome, error) {
-		return workflows.RefuseOn(workflows.SystemStream, by, command, channel, about, r), nil
-	})
+	res, err := d.refuse(ctx, cause, by, command, channel, about, "", r)
 	return res.Refusal, err
+}
+
+func (d *Desk) refuse(ctx context.Context, cause Cause, by workflows.Acting, command, channel, about string, policy workflows.DocHash, r *workflows.Refusal) (Result, error) {
+	return d.update(ctx, cause, nil, func(workflows.Facts) (workflows.Outcome, error) {
+		out := workflows.RefuseOn(workflows.SystemStream, by, command, channel, about, r)
+		out.Events[0].Policy = policy
+		return out, nil
+	})
 }
 
 // ask gathers all that the decision may look at.
@@ -112,7 +131,7 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (wor
 	ask.Standing = d.standing(ctx, c.By)
 	rule, may, err := d.mayAsk(ctx, p, w, c.By.Person)
 	if err != nil {
-		ask.Standing.Known = false
+		ask.Standing.Known = false // could not be asked, which is not the same as "no"
 	}
 	ask.Rule, ask.Standing.Selected = rule, may
 	if c.Subject == "" {
@@ -130,7 +149,7 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (wor
 }
 
 // describeSubject adds what the inventory knows about the holder. A non-human identity that is not in it is emptied, which
-// refuses (R71); one past its expiry counts as not in it.
+// refuses (R71); so is one past its expiry, when the decision is taken and the time is known.
 func (d *Desk) describeSubject(p *Policy, ask *workflows.Ask, ent workflows.Entitlement) {
 	if ask.Subject.IsPerson() {
 		ask.Account = p.People[ask.Subject.Person()].Accounts[ent.Target]

@@ -32,35 +32,25 @@ type Answer struct {
 	Records []workflows.Record
 }
 
-// maxAsks bounds how often a vote asks the world again because somebody else voted meanwhile.
-const maxAsks = 5
-
 // Vote records a decision and what follows from it: the next stage, the grant, the end.
 func (d *Desk) Vote(ctx context.Context, b Ballot) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	var a Answer
-	err := error(workflows.ErrAskAgain)
-	for i := 0; i < maxAsks && errors.Is(err, workflows.ErrAskAgain); i++ {
-		a, err = d.vote(ctx, b)
-	}
-	return a, err
+	return again(func() (Answer, error) { return d.vote(ctx, b) })
 }
 
 func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
 	v, no, err := d.seen(ctx, b.Cause, b.By, "vote", b.Channel, b.Request)
 	if no != nil || err != nil {
-		return Answer{Refusal: no}, err
+		return answered(no), err
 	}
-	s, w := v.State, v.Workflow
-	ballot, err := d.prepare(ctx, d.Policy(), s, w, askedOf(w, s), b)
-	if err != nil {
-		return Answer{}, err
-	}
-	holder, alarm := d.holder(ctx, s), d.Policy().Settings.SecurityChannel
+	s, w, policy := v.State, v.Workflow, d.Policy()
+	ballot := d.prepare(ctx, policy, s, w, askedOf(w, s), b)
+	holder, alarm := d.holder(ctx, s), policy.Settings.SecurityChannel
 	streams := append([]workflows.StreamID{v.Stream}, effectStreams(s)...)
-	res, err := d.update(ctx, b.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+	res, err := d.under(ctx, policy, b.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		ballot := ballot
+		ballot.WorkflowGone = gone(policy, s, f.Now.UTC)
 		if ballot.ReceivedAt == 0 {
 			ballot.ReceivedAt = f.Now.UTC
 		}
@@ -70,11 +60,11 @@ func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
 		}
 		return out, effect(f, &out, w, holder, alarm)
 	})
-	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+	return answered(&res), err
 }
 
 // seen reads a request for a command of somebody. What they may not see and what does not exist are the same recorded refusal.
-func (d *Desk) seen(ctx context.Context, cause Cause, by workflows.Acting, command, channel string, id workflows.RequestID) (View, *workflows.Refusal, error) {
+func (d *Desk) seen(ctx context.Context, cause Cause, by workflows.Acting, command, channel string, id workflows.RequestID) (View, *Result, error) {
 	v, err := d.Look(ctx, id)
 	if err != nil && !errors.Is(err, workflows.ErrNoStream) {
 		return View{}, nil, err
@@ -82,8 +72,16 @@ func (d *Desk) seen(ctx context.Context, cause Cause, by workflows.Acting, comma
 	if err == nil && d.maySee(ctx, by.Person, v) {
 		return v, nil, nil
 	}
-	r, err := d.Refuse(ctx, cause, by, command, channel, string(id), workflows.Unknown())
-	return View{}, r, err
+	r, err := d.refuse(ctx, cause, by, command, channel, string(id), "", workflows.Unknown())
+	return View{}, &r, err
+}
+
+// answered is the answer to what was decided without asking further, or when its cause came first.
+func answered(r *Result) Answer {
+	if r == nil {
+		return Answer{}
+	}
+	return Answer{Refusal: r.Refusal, Records: r.Records}
 }
 
 // request reads a request and the workflow version that binds it.
@@ -106,7 +104,7 @@ func askedOf(w *workflows.Workflow, s workflows.State) asked {
 }
 
 // prepare asks everything that a decision on this request may look at.
-func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow, a asked, b Ballot) (workflows.Ballot, error) {
+func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow, a asked, b Ballot) workflows.Ballot {
 	out := workflows.Ballot{
 		By: b.By, Standing: d.standing(ctx, b.By), Verdict: b.Verdict, Stage: b.Stage, Shown: b.Shown, Reason: b.Reason,
 		ReceivedAt: b.ReceivedAt, Authn: b.Authn, Channel: b.Channel, Payload: b.Payload,
@@ -118,31 +116,38 @@ func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *wor
 	}
 	out.Standing.Selected = sel
 	if b.Verdict != workflows.Approve || s.Final() {
-		return out, nil
+		return out
 	}
 	out.Rosters = d.rosters(ctx, p, w, a)
-	out.WorkflowGone = gone(p, s)
 	for i, st := range s.Stages {
 		for _, v := range st.Approvals() {
-			standing, err := d.directory.StandingOf(ctx, v)
-			if err != nil {
-				return out, err // could not decide: nothing is written, the click is tried again
-			}
-			standing.Selected, err = d.selected(ctx, p, s, i, v, a)
-			if err != nil {
-				return out, err
-			}
+			standing := d.voter(ctx, p, s, i, v, a)
 			if before, twice := out.Voters[v]; twice { // a person may sit on several stages: each must still yield them
 				standing.Selected = standing.Selected && before.Selected
+				standing.Known = standing.Known && before.Known
 			}
 			out.Voters[v] = standing
 		}
 	}
-	return out, nil
+	return out
+}
+
+// voter asks again about somebody who has approved. Who cannot be asked about is not known: if the vote at hand would close the chain it
+// is refused and can be repeated, else it counts and they are asked again at the next one.
+func (d *Desk) voter(ctx context.Context, p *Policy, s workflows.State, stage int, v workflows.PersonID, a asked) workflows.Standing {
+	standing, err := d.directory.StandingOf(ctx, v)
+	if err == nil {
+		standing.Selected, err = d.selected(ctx, p, s, stage, v, a)
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "standing of a voter not known", "request", s.ID, "person", v, "err", err)
+		return workflows.Standing{}
+	}
+	return standing
 }
 
 // gone says why what was asked cannot be granted under the current documents, or nothing.
-func gone(p *Policy, s workflows.State) string {
+func gone(p *Policy, s workflows.State, now workflows.Stamp) string {
 	v, ok := p.Workflows[s.Asked.Workflow]
 	if !ok {
 		return "The chain was removed while the request was open."
@@ -162,8 +167,8 @@ func gone(p *Policy, s workflows.State) string {
 		return "The longest access was lowered below what was asked for."
 	}
 	if !s.Asked.Subject.IsPerson() {
-		if _, ok := p.Identities[s.Asked.Subject]; !ok {
-			return "The identity is no longer in the inventory."
+		if _, ok := p.identity(s.Asked.Subject, now); !ok {
+			return "The identity is no longer in the inventory, or has expired there."
 		}
 	}
 	return ""
@@ -225,7 +230,7 @@ type Change struct {
 // Withdraw ends the requester's own open request.
 func (d *Desk) Withdraw(ctx context.Context, c Change) (Answer, error) {
 	if _, no, err := d.seen(ctx, c.Cause, c.By, "withdraw", c.Channel, c.Request); no != nil || err != nil {
-		return Answer{Refusal: no}, err
+		return answered(no), err
 	}
 	stream := workflows.RequestStream(c.Request)
 	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
@@ -239,7 +244,7 @@ func (d *Desk) Withdraw(ctx context.Context, c Change) (Answer, error) {
 func (d *Desk) TakeBack(ctx context.Context, c Change) (Answer, error) {
 	v, no, err := d.seen(ctx, c.Cause, c.By, "take back", c.Channel, c.Request)
 	if no != nil || err != nil {
-		return Answer{Refusal: no}, err
+		return answered(no), err
 	}
 	streams := append([]workflows.StreamID{v.Stream}, effectStreams(v.State)...)
 	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
