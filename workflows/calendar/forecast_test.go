@@ -183,6 +183,11 @@ func TestForecastIsAsDefined(t *testing.T) {
 			if s.Length() <= 0 || s.Awake >= team.Quorum || i > 0 && s.From <= list[i-1].To || there(s.From) >= team.Quorum || there(s.To-1) >= team.Quorum {
 				t.Fatalf("shortfall %d from %s to %s", i, show(s.From), show(s.To))
 			}
+			for at := s.From; at < s.To; at = at.Add(max(15*time.Minute, s.Length()/100)) {
+				if there(at) > s.Awake {
+					t.Fatalf("%d there at %s, of %d at most", there(at), show(at), s.Awake)
+				}
+			}
 			if s.To < c.To && there(s.To) < team.Quorum {
 				t.Fatalf("the shortfall goes on after %s", show(s.To))
 			}
@@ -218,6 +223,23 @@ func TestWords(t *testing.T) {
 		if got := calendar.Local(at, zone(t, z)) + " in " + calendar.City(zone(t, z)); got != want {
 			t.Errorf("%s: %q, want %q", z, got, want)
 		}
+	}
+	order := calendar.Team{Quorum: 1, Members: []calendar.Member{
+		{Person: "short", Hours: hours(t, "UTC", "Sun 09:00-13:00")},
+		{Person: "never stops", Hours: hours(t, "UTC", "Mon-Sun 00:00-24:00")},
+		{Person: "never starts", Hours: hours(t, "UTC", "Wed 09:00-13:00")},
+		{Person: "long", Hours: hours(t, "UTC", "Sun 09:00-17:00")},
+	}}
+	f, err := order.Forecast(at, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []workflows.PersonID
+	for _, p := range f.Order {
+		names = append(names, p.Person)
+	}
+	if d := cmp.Diff([]workflows.PersonID{"never stops", "long", "short", "never starts"}, names); d != "" {
+		t.Error(d)
 	}
 	always, away := calendar.Member{Hours: hours(t, "UTC", "Mon-Sun 00:00-24:00")}, calendar.Member{Hours: hours(t, "UTC", "Wed 09:00-10:00")}
 	if got := always.Presence(at, 14).Words(at); got != "awake in UTC" {

@@ -43,7 +43,8 @@ func TestReq_R4_WorkingHoursOnTheirOwnClock(t *testing.T) {
 		{"Pacific/Kiritimati", all, "2026-11-22", "2026-11-22", 24 * time.Hour},
 		{"America/New_York", night, "2026-03-07", "2026-03-08", (6 + 2 + 5 + 2) * time.Hour},
 		{"America/New_York", night, "2026-10-31", "2026-11-01", (6 + 2 + 7 + 2) * time.Hour},
-		{"Europe/London", "Sun 01:15-01:45", "2026-10-25", "2026-10-25", 90 * time.Minute}, // first 01:15 to last 01:45
+		{"Europe/London", "Sun 01:15-01:45", "2026-10-25", "2026-10-25", 90 * time.Minute},          // first 01:15 to last 01:45
+		{"Europe/London", "Sun 01:00-01:30,01:30-02:00", "2026-10-25", "2026-10-25", 2 * time.Hour}, // both hold 01:30 twice
 		{"Europe/London", "Sun 01:15-01:45", "2026-03-29", "2026-03-29", 0},
 		{"America/New_York", "Sun 02:30-04:00", "2026-03-08", "2026-03-08", time.Hour}, // begins when the gap is over
 		{"Asia/Jerusalem", "Sun-Thu 09:00-18:00", "2026-11-20", "2026-11-22", 9 * time.Hour},

@@ -100,7 +100,7 @@ func anyWeek(t *rapid.T) calendar.Week {
 	}
 	for d := range w {
 		w[d] = rapid.SampledFrom([][]calendar.Window{
-			nil, sorts[0], sorts[0], sorts[1], {{From: 0, To: calendar.EndOfDay}}, {{From: sorts[0][0].From, To: calendar.EndOfDay}},
+			nil, {{From: 30, To: 90}, {From: 90, To: 180}, {From: 180, To: 190}}, sorts[0], sorts[0], sorts[1], {{From: 0, To: calendar.EndOfDay}}, {{From: sorts[0][0].From, To: calendar.EndOfDay}},
 		}).Draw(t, "day")
 	}
 	if d := time.Weekday(rapid.IntRange(0, 6).Draw(t, "night")); rapid.Bool().Draw(t, "nights") {
