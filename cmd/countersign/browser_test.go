@@ -204,9 +204,14 @@ func (b *browser) denyByKeyboard() {
 	b.shoot("23-deny")
 	b.tabTo(testidCSS("modal-submit"))
 	b.key(kb.Enter)
-	b.see(b.card("Denied", "Please use the copy in staging"))
+	b.see(spot{in: "#modal", words: []string{"Recorded: you denied"}})
+	b.key(kb.Escape)
 	b.gone("#modal[open]")
+	b.see(b.card("Denied by"))
 	b.shoot("24-card-denied")
+	b.click(b.card("Denied by").at(testidCSS("thread-open")))
+	b.see(spot{in: testidCSS("thread-pane"), words: []string{"denied", "Please use the copy in staging"}})
+	b.key(kb.Escape)
 	b.become("maya")
 	b.click(testid("nav-dm"))
 	b.see(spot{in: "article.msg", words: []string{"denied", "Please use the copy in staging"}})
@@ -587,15 +592,61 @@ func (b *browser) fail(format string, args ...any) {
 func (b *browser) shoot(name string) {
 	b.t.Helper()
 	b.frame(name, "light", 1400, 900)
-	if !b.all {
-		return
+	b.audit(name)
+	b.theme("dark")
+	b.audit(name + " in the dark")
+	if b.all {
+		b.frame(name, "dark", 1400, 900)
+		b.frame(name, "dark", 1000, 700)
+		b.frame(name, "light", 1000, 700)
+		b.audit(name + " in a small window")
+		b.frame(name, "light", 390, 844)
+		b.audit(name + " on a phone")
+		b.do(chromedp.EmulateViewport(1400, 900), chromedp.Evaluate[chromedp.Void](`document.querySelector("#drawer").style.display = ""`))
 	}
-	b.frame(name, "dark", 1400, 900)
-	b.frame(name, "dark", 1000, 700)
-	b.frame(name, "light", 1000, 700)
-	b.frame(name, "light", 390, 844)
 	b.theme("light")
-	b.do(chromedp.EmulateViewport(1400, 900))
+}
+
+// auditJS lists what a person with weak eyes, a screen reader or a small window could not use: text below the contrast of WCAG AA,
+// controls without a name, and a page that is wider than its window.
+const auditJS = `(() => {
+	const wrong = [];
+	const parse = (c) => { const n = c.match(/[\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+	const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3]));
+	const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+	const ground = (el) => { if (!el) return [255, 255, 255]; const c = parse(getComputedStyle(el).backgroundColor); return c[3] === 1 ? c.slice(0, 3) : over(c, ground(el.parentElement)); };
+	const faint = (el) => el ? Number(getComputedStyle(el).opacity) * faint(el.parentElement) : 1;
+	const look = (doc, where) => {
+		const walk = doc.createTreeWalker(doc.body, NodeFilter.SHOW_TEXT);
+		for (let n = walk.nextNode(); n; n = walk.nextNode()) {
+			const el = n.parentElement;
+			if (!n.data.trim() || !el.checkVisibility() || el.closest("[inert], [aria-hidden], :disabled, script, style, option, .skip, .toast")) continue;
+			const s = getComputedStyle(el), under = ground(el), fg = parse(s.color);
+			const a = light(over([...fg.slice(0, 3), fg[3] * faint(el)], under)), b = light(under);
+			const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05), size = parseFloat(s.fontSize);
+			if (ratio < (size >= 24 || size >= 18.66 && s.fontWeight >= 700 ? 3 : 4.5)) wrong.push(where + "contrast " + ratio.toFixed(1) + " of \"" + n.data.trim().slice(0, 30) + "\"");
+		}
+		for (const el of doc.querySelectorAll("button, a[href], input, select, textarea, iframe, dialog[open]")) {
+			const named = el.getAttribute("aria-label") || el.title || el.labels?.length || el.getAttribute("aria-labelledby") || el.innerText?.trim();
+			if (!named && el.checkVisibility()) wrong.push(where + "no name on " + el.outerHTML.slice(0, 80));
+		}
+		if (doc.documentElement.scrollWidth > doc.documentElement.clientWidth) wrong.push(where + "wider than the window");
+	};
+	look(document, "");
+	const frame = document.querySelector("#drawer:not([hidden]) iframe");
+	if (frame?.checkVisibility()) look(frame.contentDocument, "panel: ");
+	return [...new Set(wrong)];
+})()`
+
+func (b *browser) audit(where string) {
+	b.t.Helper()
+	wrong, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](auditJS))
+	if err != nil {
+		b.fail("looking for what people cannot use: %v", err)
+	}
+	for _, w := range wrong {
+		b.t.Errorf("%s: %s", where, w)
+	}
 }
 
 func (b *browser) theme(t string) {
@@ -605,7 +656,9 @@ func (b *browser) theme(t string) {
 func (b *browser) frame(name, theme string, width, height int64) {
 	b.t.Helper()
 	b.theme(theme)
-	b.do(chromedp.EmulateViewport(width, height), chromedp.Evaluate[chromedp.Void](
+	b.do(chromedp.EmulateViewport(width, height), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(
+		`document.querySelector("#drawer").style.display = %d < 640 ? "none" : ""`, width))) // on a phone the panel lies over everything
+	b.do(chromedp.Evaluate[chromedp.Void](
 		`new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok)))`, chromedp.EvalAwaitPromise))
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {

@@ -116,7 +116,7 @@ function top() {
     h("div", { class: "tools" },
       h("span", { class: "conn " + (state.connections ? "up" : "down"), title: `${state.connections} connections of ${state.app.name}`, "data-testid": "connections" }, h("span", {}, state.connections ? `${state.app.name} connected` : `${state.app.name} is not connected`)),
       h("button", { type: "button", class: "tool", "aria-label": "Switch between light and dark", "data-testid": "theme", onclick: toggleTheme }, icon("sun")),
-      state.panel && h("button", { type: "button", class: "tool wide", "aria-pressed": String(ui.panel), "data-testid": "panel-toggle", onclick: () => { ui.panel = !ui.panel; paint(); } }, icon("panel"), h("span", {}, state.panel_title))));
+      state.panel && h("button", { type: "button", class: "tool wide", "aria-pressed": String(ui.panel), "aria-label": state.panel_title, "data-testid": "panel-toggle", onclick: () => { ui.panel = !ui.panel; paint(); } }, icon("panel"), h("span", {}, state.panel_title))));
   $("app").classList.toggle("with-rail", ui.rail);
 }
 
