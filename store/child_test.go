@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 // child starts this binary in a role and gives what it prints, line by line.
 type child struct {
 	cmd   *exec.Cmd
+	in    io.WriteCloser
 	lines *bufio.Scanner
 }
 
@@ -53,11 +54,20 @@ func startChild(t *testing.T, role string, cfg store.Config, env ...string) *chi
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe)
+	return startCommand(t, exec.Command(exe), role, cfg, env...)
+}
+
+// startCommand starts this binary by way of a command that runs it.
+func startCommand(t *testing.T, cmd *exec.Cmd, role string, cfg store.Config, env ...string) *child {
+	t.Helper()
 	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+cfg.Dir, childKey+"="+cfg.Key.SeedText())
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +78,7 @@ func startChild(t *testing.T, role string, cfg store.Config, env ...string) *chi
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return &child{cmd: cmd, lines: bufio.NewScanner(out)}
+	return &child{cmd: cmd, in: in, lines: bufio.NewScanner(out)}
 }
 
 // line waits for the next line of the child.
@@ -104,6 +114,8 @@ func runChild(role string) error {
 	switch role {
 	case "append":
 		return childAppends(cfg)
+	case "drive":
+		return childDriven(cfg)
 	case "hold":
 		return childHolds(cfg)
 	case "begin":
@@ -159,6 +171,47 @@ func childAppends(cfg store.Config) error {
 	wg.Wait()
 	fmt.Println("closed", err)
 	return err
+}
+
+// childDriven reads numbers, one a line: for each it appends as many events, one after the other, and prints what became of each.
+func childDriven(cfg store.Config) error {
+	ctx := context.Background()
+	s, err := store.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	from, err := strconv.Atoi(os.Getenv(childFrom))
+	if err != nil {
+		return err
+	}
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		count, err := strconv.Atoi(in.Text())
+		if err != nil {
+			return err
+		}
+		for range count {
+			from++
+			if _, err := s.Update(ctx, store.Cause(fmt.Sprintf("cli/%d", from)), nil, numbered(from)); err != nil {
+				fmt.Println("error", strings.ReplaceAll(err.Error(), "\n", " "))
+				continue
+			}
+			fmt.Println("ack", from)
+		}
+		fmt.Println("next")
+	}
+	return s.Close()
+}
+
+// append lets a driven child append so many events and gives what it said.
+func (c *child) append(t *testing.T, count int) (out []string) {
+	t.Helper()
+	if _, err := fmt.Fprintln(c.in, count); err != nil {
+		t.Fatal(err)
+	}
+	for line := c.line(t); line != "next"; line = c.line(t) {
+		out = append(out, line)
+	}
+	return out
 }
 
 // numbered records a number, and owes a job for it.

@@ -133,12 +133,16 @@ func (s *Store) Verify(ctx context.Context, anchors ...ledger.Anchor) (r ledger.
 	if err != nil {
 		return r, err
 	}
+	return s.verifyAgainst(ctx, append(seen.Anchors, anchors...))
+}
+
+func (s *Store) verifyAgainst(ctx context.Context, anchors []ledger.Anchor) (r ledger.Report, err error) {
 	src, err := s.Source(ctx)
 	if err != nil {
 		return r, err
 	}
 	defer src.Close()
-	opt := ledger.Options{Origin: s.Origin(), Anchors: append(seen.Anchors, anchors...)}
+	opt := ledger.Options{Origin: s.Origin(), Anchors: anchors}
 	if opt.Origin != "" {
 		opt.Keys = append([]string{s.VKey()}, s.cfg.VKeys...)
 	}

@@ -224,12 +224,15 @@ func isFatalStorage(err error) bool {
 	return false
 }
 
+// databaseName is the file of a data folder that holds the ledger.
+const databaseName = "countersign.db"
+
 // sqlitePath gives the file a configuration means.
 func sqlitePath(cfg Config) string {
 	if cfg.DSN != "" {
 		return cfg.DSN
 	}
-	return filepath.Join(cfg.Dir, "countersign.db")
+	return filepath.Join(cfg.Dir, databaseName)
 }
 
 // sqliteFiles are the three files that make up one database.
