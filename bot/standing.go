@@ -46,7 +46,7 @@ func (i *Identity) StandingOf(ctx context.Context, p workflows.PersonID) (workfl
 	for _, k := range keys {
 		s, err := i.standingByKey(ctx, k)
 		if err != nil {
-			return workflows.Standing{}, err
+			return i.vouched(ctx, p, linked, err)
 		}
 		s.Linked = linked
 		if s.Refusal() == nil {
@@ -55,6 +55,21 @@ func (i *Identity) StandingOf(ctx context.Context, p workflows.PersonID) (workfl
 		last = s
 	}
 	return last, nil
+}
+
+// vouched is the standing of a person while Slack cannot be asked: one who acts on this machine is as active as their entry in the people
+// file (R5); of anybody else nothing is known, and that refuses.
+func (i *Identity) vouched(ctx context.Context, p workflows.PersonID, linked bool, slackErr error) (workflows.Standing, error) {
+	accounts, err := i.c.Accounts.Of(ctx, p)
+	if err != nil {
+		return workflows.Standing{}, errors.Join(slackErr, err)
+	}
+	for _, a := range accounts {
+		if a.Kind != slackAccount && linked {
+			return workflows.Standing{Known: true, Human: true, Active: true, Member: true, Linked: true, Asked: i.asked()}, nil
+		}
+	}
+	return workflows.Standing{}, slackErr
 }
 
 func (i *Identity) asked() workflows.Stamp { return workflows.StampOf(i.c.Now()) }

@@ -17,9 +17,9 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "%s is good: %s, %s, %s, %s, %s.\n\n", dir, count(len(c.People), "person", "people"), count(len(c.Targets), "target", "targets"),
-		count(len(c.Workflows), "workflow", "workflows"), count(len(c.Runbooks), "runbook", "runbooks"),
-		count(len(c.Identities), "non-human identity", "non-human identities"))
+	fmt.Fprintf(p.out, "%s is good: %s, %s, %s, %s, %s.\n\n", dir, quantity(len(c.People), "person", "people"), quantity(len(c.Targets), "target", "targets"),
+		quantity(len(c.Workflows), "workflow", "workflows"), quantity(len(c.Runbooks), "runbook", "runbooks"),
+		quantity(len(c.Identities), "non-human identity", "non-human identities"))
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "WORKFLOW\tGRANTS\tSTAGES\tLONGEST\tPOLICY")
 	list := make([]spec.Policy, 0, len(c.Workflows))
@@ -33,7 +33,7 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	return w.Flush()
 }
 
-func count(n int, one, many string) string {
+func quantity(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -59,7 +59,11 @@ func stagesWords(w workflows.Workflow) string {
 	return strings.Join(out, " > ")
 }
 
+// shortHash cuts a document's hash to twelve digits.
 func shortHash(h workflows.DocHash) string {
-	_, hex, _ := strings.Cut(string(h), ":")
-	return hex[:min(12, len(hex))]
+	hex, ok := strings.CutPrefix(string(h), "sha256:")
+	if !ok || len(hex) < 12 {
+		return "of no hash"
+	}
+	return hex[:12]
 }

@@ -31,6 +31,7 @@ type Config struct {
 	LedgerOrigin string `envconfig:"LEDGER_ORIGIN" desc:"name of the ledger, fixed for ever at the first start: a domain you control and a path" example:"example.com/countersign/main"`
 	Witness      string `envconfig:"WITNESS" desc:"file that every signed head is written to, best on another disk; empty: witness.log in the data folder" example:""`
 	Listen       string `envconfig:"LISTEN" default:"127.0.0.1:8484" desc:"address for health, metrics and the lists that hosts pull" example:"127.0.0.1:8484"`
+	Socket       string `envconfig:"SOCKET" desc:"Unix socket through which people of this machine act without Slack; empty: people.sock in the data folder, for the bot's own user" example:"/run/countersign/people.sock"`
 	PublicURL    string `envconfig:"PUBLIC_URL" desc:"address under which hosts and people reach LISTEN, if it is not the same" example:""`
 	SlackBot     string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…" example:"xoxb-…"`
 	SlackApp     string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
@@ -239,6 +240,14 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 
 func (c Config) keysDir() string    { return filepath.Join(c.Data, "keys") }
 func (c Config) socketPath() string { return filepath.Join(c.Data, "control.sock") }
+
+// peopleSocket is where people of this machine act without Slack.
+func (c Config) peopleSocket() string {
+	if c.Socket != "" {
+		return c.Socket
+	}
+	return filepath.Join(c.Data, "people.sock")
+}
 
 // publicURL is where hosts reach the lists.
 func (c Config) publicURL() string {

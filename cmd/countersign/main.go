@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // zones on hosts and in images that have none
 )
@@ -50,7 +51,7 @@ type command struct {
 
 // commands is read from top to bottom by help; the order is that of a first day.
 func commands() []command {
-	return []command{
+	return slices.Concat([]command{
 		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
 		{"init", "DIR", "write a commented configuration folder to start from", initCommand},
 		{"check", "[DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
@@ -63,8 +64,9 @@ func commands() []command {
 		{"ledger", "verify|show|head", "read and verify the ledger", ledgerCommand},
 		{"keys", "list", "list the keys of the data folder", keysCommand},
 		{"sshca", "pull --url URL --out FILE", "on a host: fetch the list of revoked certificates", sshcaCommand},
+	}, peopleCommands(), []command{
 		{"version", "", "print the version", versionCommand},
-	}
+	})
 }
 
 // Errors that choose the exit code.

@@ -141,13 +141,14 @@ func TestPostgres_ElevationEndToEnd(t *testing.T) {
 	}
 }
 
-// TestPostgres_StoryWithKills plays the demo's story with the ledger on PostgreSQL and the bot killed at every step.
-func TestPostgres_StoryWithKills(t *testing.T) {
+// TestPostgres_StoryWithKill plays the demo's story with the ledger on PostgreSQL and the bot killed while the access is being made. (A
+// lease on PostgreSQL outlives its process by ten seconds, so killing it at every step would take minutes.)
+func TestPostgres_StoryWithKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: the story on PostgreSQL takes half a minute")
 	}
 	d, _, _ := pgDemo(t)
-	if err := d.play(t.Context(), "all"); err != nil {
+	if err := d.play(t.Context(), "approve-east"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -220,6 +220,10 @@ func (s *serving) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	people, err := listenPeople(s.cfg)
+	if err != nil {
+		return errors.Join(err, l.Close(), sock.Close())
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -235,6 +239,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the name in Slack", s.confirmIdentity)
 	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.mux(), s.log) })
 	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, s.control().handler(), s.log) })
+	part("the people's socket", func(ctx context.Context) error { return serveHTTP(ctx, people, s.peopleHandler(), s.log) })
 	part("the signals", s.reloadOnHangup)
 	part("the watch on the clock", s.watchClock)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+// The commands of people: what Slack does, on the bot's host, when Slack is away or nobody wants it. Who acts is who the kernel says.
+
+// send gives one order to the running bot.
+func send(ctx context.Context, c Config, o order) (reply, error) {
+	var out reply
+	if o.Cause == "" {
+		var b [16]byte
+		rand.Read(b[:])
+		o.Cause = hex.EncodeToString(b[:])
+	}
+	body, err := json.Marshal(o)
+	if err != nil {
+		return out, err
+	}
+	client := http.Client{
+		Timeout: 30 * time.Second,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", c.peopleSocket())
+		}},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://people/do", bytes.NewReader(body))
+	if err != nil {
+		return out, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return out, hint(fmt.Errorf("no bot answers on %s", c.peopleSocket()), "is countersign serve running here, and is %s_SOCKET (or %s_DATA) the one it uses?", prefix, prefix)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return out, fmt.Errorf("reading the bot's answer: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return out, errors.New(strings.TrimSpace(string(raw)))
+	}
+	return out, json.Unmarshal(raw, &out)
+}
+
+// person is what the commands of people have in common.
+type person struct {
+	p      proc
+	cfg    Config
+	flags  *flag.FlagSet
+	asJSON *bool
+}
+
+func newPerson(p proc, name, usage string) *person {
+	fs := p.flags(name, usage)
+	return &person{p: p, flags: fs, asJSON: fs.Bool("json", false, "print the answer as JSON")}
+}
+
+// parse reads flags before and after the words: people type them in any order.
+func (x *person) parse(least, most int) ([]string, error) {
+	var words []string
+	args := x.p.args
+	for {
+		if err := x.flags.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, usageError{err.Error()}
+		}
+		if x.flags.NArg() == 0 {
+			break
+		}
+		words = append(words, x.flags.Arg(0))
+		args = x.flags.Args()[1:]
+	}
+	switch {
+	case len(words) < least:
+		return nil, usageError{"something is missing"}
+	case len(words) > most:
+		return nil, usageError{fmt.Sprintf("%q is too much", words[most])}
+	}
+	var err error
+	if x.cfg, err = loadConfig(x.p.env); err != nil {
+		return nil, err
+	}
+	if x.cfg.Data == "" && x.cfg.Socket == "" {
+		return nil, hint(errors.New("nobody said where the bot's socket is"), "set %s_SOCKET, or %s_DATA to the bot's data folder", prefix, prefix)
+	}
+	return words, nil
+}
+
+// do sends an order and prints what comes back.
+func (x *person) do(ctx context.Context, o order) error {
+	r, err := send(ctx, x.cfg, o)
+	if err != nil {
+		return err
+	}
+	return x.print(r)
+}
+
+func (x *person) print(r reply) error {
+	if *x.asJSON {
+		enc := json.NewEncoder(x.p.out)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	} else {
+		x.printText(r)
+	}
+	if !r.OK {
+		return errors.New(r.Refused)
+	}
+	return nil
+}
+
+func (x *person) printText(r reply) {
+	if r.ID != "" {
+		fmt.Fprintf(x.p.out, "%s  %s\n", r.ID, r.Status)
+	}
+	for _, l := range r.Lines {
+		fmt.Fprintln(x.p.out, printable(l))
+	}
+	if r.Text != "" {
+		fmt.Fprintln(x.p.out, printable(r.Text))
+	}
+	if r.Explain != nil {
+		for _, c := range r.Explain.Children {
+			x.printExplanation(c, 1)
+		}
+	}
+	var use runbooks.Use
+	if len(r.Use) > 0 && json.Unmarshal(r.Use, &use) == nil {
+		x.printUse(use)
+	}
+}
+
+func (x *person) printExplanation(e workflows.Explanation, depth int) {
+	fmt.Fprintf(x.p.out, "%s%-8s %s: %s\n", strings.Repeat("  ", depth), e.Status, printable(e.Name), printable(e.Sentence))
+	for _, c := range e.Children {
+		x.printExplanation(c, depth+1)
+	}
+}
+
+func (x *person) printUse(u runbooks.Use) {
+	for i, s := range u.Steps {
+		fmt.Fprintf(x.p.out, "%d. %s\n", i+1, printable(s))
+	}
+	if u.Command != "" {
+		fmt.Fprintf(x.p.out, "\n  %s\n\n", printable(u.Command))
+	}
+	for name, content := range u.Files {
+		fmt.Fprintf(x.p.out, "%s:\n%s\n", printable(name), content)
+	}
+}
+
+// pairs collects name=value flags.
+type pairs map[string]string
+
+// String implements flag.Value.
+func (p pairs) String() string { return "" }
+
+// Set implements flag.Value; a value that begins with @ is the content of a file, such as a public key.
+func (p pairs) Set(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return fmt.Errorf("%q: want name=value", s)
+	}
+	if file, isFile := strings.CutPrefix(value, "@"); isFile {
+		b, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			return err
+		}
+		value = strings.TrimSpace(string(b))
+	}
+	p[name] = value
+	return nil
+}
+
+func requestCommand(ctx context.Context, p proc) error {
+	x := newPerson(p, "request", "WORKFLOW -reason TEXT [flags]")
+	reason := x.flags.String("reason", "", "why; those who decide read it")
+	what := x.flags.String("what", "", "target/entitlement, where the chain grants more than one")
+	long := x.flags.String("for-time", "", "how long, such as 30m or 2h; default: the usual time of the chain")
+	subject := x.flags.String("for", "", "a non-human identity that you own; default: yourself")
+	book := x.flags.String("runbook", "", "for a chain that approves runbooks: which")
+	fields := pairs{}
+	x.flags.Var(fields, "field", "name=value of a form field; name=@FILE reads a file; may be given more than once")
+	words, err := x.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	o := order{Do: "request", Workflow: words[0], What: *what, For: *subject, Reason: *reason, Fields: fields, Runbook: *book}
+	if *long != "" {
+		if o.Long, err = spec.ParseSpan(*long); err != nil {
+			return usageError{"-for-time: " + err.Error()}
+		}
+	}
+	return x.do(ctx, o)
+}
+
+// decideCommand approves or denies: it shows the request first, and the decision is bound to what was shown.
+func decideCommand(verb string) func(context.Context, proc) error {
+	return func(ctx context.Context, p proc) error {
+		x := newPerson(p, verb, "ID [-reason TEXT] [-yes]")
+		reason := x.flags.String("reason", "", "why; a denial needs it")
+		yes := x.flags.Bool("yes", false, "do not ask again after showing the request")
+		words, err := x.parse(1, 1)
+		if err != nil {
+			return err
+		}
+		seen, err := send(ctx, x.cfg, order{Do: "status", ID: words[0]})
+		if err != nil {
+			return err
+		}
+		if !seen.OK {
+			return x.print(seen)
+		}
+		if !*yes {
+			x.printText(seen)
+			if !x.agrees(verb) {
+				return errors.New("nothing was decided")
+			}
+		}
+		return x.do(ctx, order{Do: verb, ID: seen.ID, Shown: seen.Shown, Stage: seen.Stage, Reason: *reason})
+	}
+}
+
+func (x *person) agrees(verb string) bool {
+	fmt.Fprintf(x.p.err, "\nType %s to %s this: ", verb, verb)
+	line, err := bufio.NewReader(io.LimitReader(x.p.in, 100)).ReadString('\n')
+	return (err == nil || errors.Is(err, io.EOF)) && strings.TrimSpace(line) == verb
+}
+
+// idCommand is a command on one id.
+func idCommand(verb string, least int) func(context.Context, proc) error {
+	return func(ctx context.Context, p proc) error {
+		x := newPerson(p, verb, "ID [-reason TEXT]")
+		reason := x.flags.String("reason", "", "why")
+		words, err := x.parse(least, 1)
+		if err != nil {
+			return err
+		}
+		return x.do(ctx, order{Do: verb, ID: strings.Join(words, ""), Reason: *reason})
+	}
+}
+
+func listCommand(ctx context.Context, p proc) error {
+	x := newPerson(p, "list", "")
+	if _, err := x.parse(0, 0); err != nil {
+		return err
+	}
+	return x.do(ctx, order{Do: "list"})
+}
+
+// peopleCommands are the commands that act as somebody.
+func peopleCommands() []command {
+	return slices.Clone([]command{
+		{"request", "WORKFLOW -reason TEXT [-field NAME=VALUE]", "ask for access, on the bot's host", requestCommand},
+		{"list", "", "what waits for you, what you hold, what you can ask for", listCommand},
+		{"status", "ID", "where a request stands, and how to use what was granted", idCommand("status", 1)},
+		{"approve", "ID", "decide in favour, after seeing the request", decideCommand("approve")},
+		{"deny", "ID -reason TEXT", "decide against", decideCommand("deny")},
+		{"take-back", "ID", "take your approval back before the access starts", idCommand("take-back", 1)},
+		{"withdraw", "ID", "withdraw your own request", idCommand("withdraw", 1)},
+		{"done", "[ID]", "give access back early", idCommand("done", 0)},
+		{"revoke", "ID", "take access away from somebody", idCommand("revoke", 1)},
+	})
+}

@@ -1,0 +1,405 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// The people's socket is the way without Slack: whoever opens it is who the kernel says, mapped by `unix:` in the people file. The same desk
+// with the same rules and the same ledger answers; entries carry channel "cli" and authn "unix-peer".
+
+const (
+	viaCLI     = "cli"
+	unixPeer   = "unix-peer"
+	unixMedium = "unix"
+)
+
+// order is one command through the socket. Fields that a command does not need are empty.
+type order struct {
+	Do       string            `json:"do"`              // request, approve, deny, take-back, withdraw, done, revoke, list, status, chains
+	Cause    string            `json:"cause,omitempty"` // random; the same order sent twice counts once
+	ID       string            `json:"id,omitempty"`    // of the request or grant; an unambiguous ending will do
+	Shown    string            `json:"shown,omitempty"` // what the person was shown before deciding
+	Stage    int               `json:"stage,omitempty"`
+	Reason   string            `json:"reason,omitempty"`
+	Workflow string            `json:"workflow,omitempty"`
+	What     string            `json:"what,omitempty"` // target/entitlement
+	For      string            `json:"for,omitempty"`  // a non-human identity; empty: oneself
+	Long     workflows.Span    `json:"long,omitempty"`
+	Fields   map[string]string `json:"fields,omitempty"`
+	Runbook  string            `json:"runbook,omitempty"`
+}
+
+// reply is what comes back: text for people, or why not.
+type reply struct {
+	OK      bool                   `json:"ok"`
+	Refused string                 `json:"refused,omitempty"`
+	Code    string                 `json:"code,omitempty"`
+	Text    string                 `json:"text,omitempty"`
+	ID      string                 `json:"id,omitempty"`
+	Status  string                 `json:"status,omitempty"`
+	Shown   string                 `json:"shown,omitempty"`
+	Stage   int                    `json:"stage,omitempty"`
+	Explain *workflows.Explanation `json:"explain,omitempty"`
+	Lines   []string               `json:"lines,omitempty"`
+	Use     json.RawMessage        `json:"use,omitempty"`
+}
+
+const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
+
+type uidKey struct{}
+
+// withPeer puts the caller's user id into the context of every request of a connection.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	uid, err := peerUID(c)
+	if err != nil {
+		return context.WithValue(ctx, uidKey{}, err)
+	}
+	return context.WithValue(ctx, uidKey{}, uid)
+}
+
+// listenPeople opens the socket. It is for the bot's own user unless the operator names a place that others can reach: then the folder's
+// rights decide who may open it, and the kernel who they are.
+func listenPeople(c Config) (net.Listener, error) {
+	l, err := listenControl(c.peopleSocket())
+	if err != nil || c.Socket == "" {
+		return l, err
+	}
+	if err := os.Chmod(c.Socket, 0o666); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s to others: %w", c.Socket, err), l.Close())
+	}
+	return l, nil
+}
+
+func (s *serving) peopleHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
+		var o order
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&o); err != nil {
+			http.Error(w, "the order cannot be read: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		out, err := s.obey(r.Context(), o)
+		if err != nil {
+			ref := clockIDs{s.clock}.New("")[18:]
+			s.log.Error("a command was not carried out", "do", o.Do, "ref", ref, "err", err)
+			http.Error(w, "something went wrong (ref "+ref+"); the operator's log says more", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(out)
+	})
+	return mux
+}
+
+// unixActor maps the caller to an account and a person of the people file.
+func (s *serving) unixActor(ctx context.Context) (workflows.Acting, *workflows.Refusal, error) {
+	switch v := ctx.Value(uidKey{}).(type) {
+	case uint32:
+		return s.unixAccount(ctx, v)
+	case error:
+		return workflows.Acting{}, workflows.Refuse(workflows.CodeUnlinked, "Nobody can say who you are: "+v.Error()+".", "Use Slack."), nil
+	}
+	return workflows.Acting{}, nil, errors.New("a connection without a peer")
+}
+
+func (s *serving) unixAccount(ctx context.Context, uid uint32) (workflows.Acting, *workflows.Refusal, error) {
+	id := strconv.FormatUint(uint64(uid), 10)
+	name := id
+	if u, err := user.LookupId(id); err == nil {
+		name = u.Username
+	}
+	row, err := s.store.EnsureAccount(ctx, unixMedium, name)
+	if err != nil {
+		return workflows.Acting{}, nil, err
+	}
+	by := workflows.Acting{Actor: row.Actor}
+	for _, p := range s.desk.Policy().People {
+		if p.Unix != name || p.Unix == "" {
+			continue
+		}
+		by.Person = p.ID
+		if row.Person == p.ID {
+			return by, nil, nil
+		}
+		if err := s.desk.Link(ctx, p.ID, identities.Linked{Account: row.Actor, Medium: unixMedium, How: "people file", Name: p.Name}); err != nil {
+			return by, nil, err
+		}
+		return by, nil, s.store.LinkAccount(ctx, row.Actor, p.ID)
+	}
+	return by, workflows.Refuse(workflows.CodeUnlinked, "The user "+printable(name)+" of this machine is nobody in the people file.",
+		"Ask the operator to add unix: "+printable(name)+" to your entry in people.yaml."), nil
+}
+
+// obey carries out one order as the person who sent it.
+func (s *serving) obey(ctx context.Context, o order) (reply, error) {
+	by, no, err := s.unixActor(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	cause := workflows.Cause("")
+	if o.Cause != "" {
+		cause = workflows.Cause("cli/" + o.Cause)
+	}
+	if no != nil {
+		no, err := s.desk.Refuse(ctx, cause, by, o.Do, viaCLI, "", no)
+		return refusedReply(no), err
+	}
+	switch o.Do {
+	case "request":
+		return s.cliRequest(ctx, by, cause, o)
+	case "approve", "deny":
+		return s.cliVote(ctx, by, cause, o)
+	case "take-back", "withdraw":
+		return s.cliChange(ctx, by, cause, o)
+	case "done", "revoke":
+		return s.cliEnd(ctx, by, cause, o)
+	case "status":
+		return s.cliStatus(ctx, by, o)
+	case "list":
+		return s.cliList(ctx, by)
+	}
+	return refusedReply(workflows.Refuse(workflows.CodeBadField, "There is no such command.", "")), nil
+}
+
+func refusedReply(r *workflows.Refusal) reply {
+	return reply{Code: r.Code, Refused: r.Error()}
+}
+
+func (s *serving) cliRequest(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order) (reply, error) {
+	target, entitlement, _ := strings.Cut(o.What, "/")
+	form := workflows.Form{
+		Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: o.Long, Reason: o.Reason, Values: o.Fields,
+	}
+	id := workflows.WorkflowID(o.Workflow)
+	if v, ok := s.desk.Policy().Workflows[id]; ok {
+		if o.What == "" && len(v.Workflow.Entitlements) == 1 {
+			form.Target, form.Entitlement = v.Workflow.Entitlements[0].Target, v.Workflow.Entitlements[0].ID
+		}
+		if form.Seconds == 0 {
+			form.Seconds = v.Workflow.Usual
+		}
+	}
+	res, err := s.desk.Submit(ctx, desk.Submission{
+		Cause: cause, By: by, Workflow: id, Form: form, Subject: workflows.IdentityID(o.For), Runbook: workflows.RunbookID(o.Runbook),
+		Channel: viaCLI, Authn: unixPeer,
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	if res.Refusal != nil {
+		out := refusedReply(res.Refusal)
+		for _, p := range res.Problems {
+			out.Lines = append(out.Lines, p.Field+": "+p.Text)
+		}
+		return out, nil
+	}
+	return s.seenReply(ctx, by, res.ID)
+}
+
+// findRequest finds a request by its id or an unambiguous ending of at least four characters, among those the person has to do with.
+func (s *serving) findRequest(ctx context.Context, p workflows.PersonID, word string) (workflows.RequestID, *workflows.Refusal, error) {
+	if strings.HasPrefix(word, "r_") && len(word) == 28 {
+		return workflows.RequestID(word), nil, nil
+	}
+	var found []workflows.RequestID
+	for _, list := range []string{workflows.ListWaiting, workflows.ListMine, workflows.ListPart} {
+		streams, err := s.store.List(ctx, list, string(p), 0)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, x := range streams {
+			id := workflows.RequestID(x.Rest())
+			if len(word) >= 4 && strings.HasSuffix(string(id), word) && (len(found) == 0 || found[0] != id) {
+				found = append(found, id)
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil, nil
+	case 0:
+		return "", workflows.Unknown(), nil
+	}
+	return "", workflows.Refuse(workflows.CodeUnknown, "More than one request ends in "+word+".", "Give more of its id."), nil
+}
+
+func (s *serving) cliVote(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order) (reply, error) {
+	id, no, err := s.findRequest(ctx, by.Person, o.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	if no != nil {
+		no, err := s.desk.Refuse(ctx, cause, by, "vote", viaCLI, "", no)
+		return refusedReply(no), err
+	}
+	verdict := workflows.Approve
+	if o.Do == "deny" {
+		verdict = workflows.Deny
+	}
+	res, err := s.desk.Vote(ctx, desk.Ballot{
+		Cause: cause, By: by, Request: id, Verdict: verdict, Stage: o.Stage, Shown: o.Shown, Reason: strings.TrimSpace(o.Reason),
+		Authn: unixPeer, Channel: viaCLI,
+	})
+	return s.answered(ctx, by, id, res, err)
+}
+
+func (s *serving) cliChange(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order) (reply, error) {
+	id, no, err := s.findRequest(ctx, by.Person, o.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	if no != nil {
+		no, err := s.desk.Refuse(ctx, cause, by, o.Do, viaCLI, "", no)
+		return refusedReply(no), err
+	}
+	change := desk.Change{Cause: cause, By: by, Request: id, Why: o.Reason, Channel: viaCLI}
+	do := s.desk.Withdraw
+	if o.Do == "take-back" {
+		do = s.desk.TakeBack
+	}
+	res, err := do(ctx, change)
+	return s.answered(ctx, by, id, res, err)
+}
+
+func (s *serving) answered(ctx context.Context, by workflows.Acting, id workflows.RequestID, a desk.Answer, err error) (reply, error) {
+	if err != nil {
+		return reply{}, err
+	}
+	if a.Refusal != nil {
+		return refusedReply(a.Refusal), nil
+	}
+	return s.seenReply(ctx, by, id)
+}
+
+func (s *serving) cliEnd(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order) (reply, error) {
+	how := grants.HowReturned
+	if o.Do == "revoke" {
+		how = grants.HowRevoked
+	}
+	id := workflows.GrantID(o.ID)
+	if !strings.HasPrefix(o.ID, "g_") || len(o.ID) != 28 {
+		held, err := s.desk.Grants(ctx, by.Person, 0)
+		if err != nil {
+			return reply{}, err
+		}
+		n := 0
+		for _, h := range held {
+			if o.ID == "" || (len(o.ID) >= 4 && strings.HasSuffix(string(h.Hold.Approved.Grant), o.ID)) {
+				id, n = h.Hold.Approved.Grant, n+1
+			}
+		}
+		if n > 1 {
+			return refusedReply(workflows.Refuse(workflows.CodeUnknown, "You hold more than one access.", "Name it: countersign list shows the ids.")), nil
+		}
+	}
+	res, err := s.desk.End(ctx, desk.EndGrant{Cause: cause, By: by, Grant: id, How: how, Why: o.Reason, Channel: viaCLI})
+	if err != nil {
+		return reply{}, err
+	}
+	if res.Refusal != nil {
+		return refusedReply(res.Refusal), nil
+	}
+	return reply{OK: true, ID: string(id), Status: string(grants.StatusEnding), Text: "The access is being taken back."}, nil
+}
+
+func (s *serving) cliStatus(ctx context.Context, by workflows.Acting, o order) (reply, error) {
+	id, no, err := s.findRequest(ctx, by.Person, o.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	if no != nil {
+		return refusedReply(no), nil
+	}
+	return s.seenReply(ctx, by, id)
+}
+
+// seenReply shows a request to a person: who asks for what and why, where it stands, what was granted.
+func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflows.RequestID) (reply, error) {
+	v, err := s.desk.LookAs(ctx, by.Person, id)
+	var no *workflows.Refusal
+	if errors.As(err, &no) {
+		return refusedReply(no), nil
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	asked := v.State.Asked
+	what := screens.Inert(v.Entitlement.TargetTitle + " – " + v.Entitlement.Title)
+	if asked.Request == workflows.KindPreapprove {
+		what = "approval of runbook " + string(asked.Runbook) + ", text " + shortHash(asked.Document)
+	}
+	out := reply{OK: true, ID: string(id), Status: v.State.Status.Words(), Stage: v.State.Current}
+	out.Lines = []string{
+		s.desk.Name(ctx, v.State.Requester.Person) + " asks for " + what + " for " + asked.Seconds.String(),
+		"Why: " + asked.Reason,
+	}
+	if !asked.Subject.IsPerson() {
+		out.Lines = append(out.Lines, "For: "+string(asked.Subject))
+	}
+	if v.State.Open() != nil {
+		out.Shown = v.State.Shown(v.State.Current)
+	}
+	e := workflows.Explain(v.State, workflows.Outlook{Name: func(p workflows.PersonID) string { return s.desk.Name(ctx, p) }})
+	out.Explain = &e
+	out.Text = e.Sentence
+	if v.Hold != nil {
+		out.Lines = append(out.Lines, "Access: "+string(v.Hold.Status)+", until "+v.Hold.Ends.UTC.Time().Format("2006-01-02 15:04 UTC"))
+		if mine := by.Person == v.State.Requester.Person || by.Person == asked.Subject.Person(); mine && v.Hold.Status == grants.StatusActive && v.Hold.Started.Use != "" {
+			out.Use = json.RawMessage(v.Hold.Started.Use)
+		}
+	}
+	return out, nil
+}
+
+func (s *serving) cliList(ctx context.Context, by workflows.Acting) (reply, error) {
+	out := reply{OK: true}
+	for _, part := range []struct{ title, list string }{
+		{"Waiting for you", workflows.ListWaiting}, {"Your open requests", workflows.ListMyOpen},
+	} {
+		views, err := s.desk.Requests(ctx, part.list, by.Person, 50)
+		if err != nil {
+			return reply{}, err
+		}
+		out.Lines = append(out.Lines, fmt.Sprintf("%s: %d", part.title, len(views)))
+		for _, v := range views {
+			e := workflows.Explain(v.State, workflows.Outlook{Name: func(p workflows.PersonID) string { return s.desk.Name(ctx, p) }})
+			out.Lines = append(out.Lines, fmt.Sprintf("  %s  %s for %s, by %s. %s", v.State.ID, v.Entitlement.Name(), v.State.Asked.Seconds, s.desk.Name(ctx, v.State.Requester.Person), e.Sentence))
+		}
+	}
+	held, err := s.desk.Grants(ctx, by.Person, 0)
+	if err != nil {
+		return reply{}, err
+	}
+	out.Lines = append(out.Lines, fmt.Sprintf("Access you have: %d", len(held)))
+	for _, h := range held {
+		a := h.Hold.Approved
+		out.Lines = append(out.Lines, fmt.Sprintf("  %s  %s/%s, %s until %s", a.Grant, a.Target, a.Entitlement, h.Hold.Status, h.Hold.Ends.UTC.Time().Format("2006-01-02 15:04 UTC")))
+	}
+	offers, err := s.desk.Catalogue(ctx, by.Person)
+	if err != nil {
+		return reply{}, err
+	}
+	out.Lines = append(out.Lines, fmt.Sprintf("What you can ask for: %d", len(offers)))
+	for _, f := range offers {
+		w := f.Version.Workflow
+		out.Lines = append(out.Lines, fmt.Sprintf("  %s  %s, up to %s", w.ID, w.Title, w.Longest))
+	}
+	return out, nil
+}
