@@ -18,6 +18,8 @@ const (
 	maxLine      = 3000             // characters of a command that are looked at
 	maxDrawn     = 20_000           // messages of which we remember what they show: 1 MB
 	maxThread    = 50               // lines written into a card's thread by one repaint
+	maxHours     = 20               // people of a stage whose working hours are looked up; a card lists twelve
+	hoursAhead   = 14               // days in which somebody's next hour of work is looked for
 	macBytes     = 16
 	shownDigits  = 32 // hex digits of the shown hash in a button: 128 bits
 	minKeyBytes  = 32

@@ -38,7 +38,9 @@ func (b *Bot) explain(ctx context.Context, s workflows.State) workflows.Explanat
 	for i := range s.Stages {
 		s.Stages[i].Plan.Name = screens.Escape(s.Stages[i].Plan.Name)
 	}
-	return workflows.Explain(s, b.outlook(ctx))
+	e := workflows.Explain(s, b.outlook(ctx))
+	b.addHours(e, s)
+	return e
 }
 
 // card is a request for a reader; the empty reader is a channel.

@@ -21,6 +21,8 @@ var (
 	later = at.Add(time.Hour)
 	maya  = screens.Person{Name: "Maya Chen", Slack: "U0MAYA"}
 	jonas = screens.Person{Name: "Jonas Weber", Slack: "U0JONAS"}
+	here  = screens.Presence{Working: true, City: "Berlin", Local: "Sun 17:00 CET", At: at.Add(2 * time.Hour)}
+	there = screens.Presence{City: "Kolkata", Local: "Mon 09:00 IST", At: at.Add(13*time.Hour + 30*time.Minute)}
 	wide  = screens.Person{Name: strings.Repeat("Ada Lovelace-", 20), Slack: "U0LONG"}
 )
 
@@ -48,7 +50,8 @@ func usualCard() screens.Card {
 	c.Facts = []screens.Pair{{Label: "Environment", Value: "production"}, {Label: "Data class", Value: "internal"}, {Label: "Owner", Value: jonas.Mention()}}
 	c.Why.Children = []workflows.Explanation{
 		{Name: "owner", Status: "pending", Sentence: "0 of 1 approvals.", Children: []workflows.Explanation{
-			{Name: jonas.Mention(), Status: "pending", Sentence: "Asked: owner of the target."},
+			{Name: jonas.Mention(), Status: "pending", Sentence: "Asked: owner of the target. " + here.Sentence()},
+			{Name: "Priya Nair", Status: "pending", Sentence: "Asked: member of @security in the chat. " + there.Sentence()},
 		}},
 		{Name: "security", Status: "pending", Sentence: "Opens when stage 1 is satisfied; needs 1."},
 	}
@@ -87,7 +90,9 @@ func overCard(status workflows.Status, sentence string, a *screens.Access) scree
 	c.Status, c.Access, c.Buttons, c.YouAre = status, a, screens.CardButtons{}, ""
 	c.Why.Status, c.Why.Sentence = "approved", sentence
 	c.Why.Children[0].Status = "approved"
-	c.Why.Children[0].Children = append(c.Why.Children[0].Children, workflows.Explanation{Name: "Eve", Status: "pending", Sentence: "Asked: member of group dba."})
+	c.Why.Children[0].Children = []workflows.Explanation{
+		{Name: jonas.Mention(), Status: "pending", Sentence: "Asked: owner of the target."}, {Name: "Eve", Status: "pending", Sentence: "Asked: member of group dba."},
+	}
 	return c
 }
 
