@@ -277,6 +277,7 @@ type draft struct {
 }
 
 func named(names ...string) workflows.Selector { return workflows.Selector{People: persons(names...)} }
+
 func groups(names ...string) workflows.Selector {
 	var s workflows.Selector
 	for _, n := range names {

@@ -123,6 +123,9 @@ func (d *Desk) selected(ctx context.Context, p *Policy, s workflows.State, stage
 		members, err := d.directory.ChatGroup(ctx, name)
 		return slices.Contains(members, person), err
 	case "target_owner":
+		if e, ok := current.entitlement(s); ok { // who owned the target when it was asked for but owns it no more has no say
+			return person == e.Owner || person == e.Backup, nil
+		}
 		return person == a.owner || person == a.backup, nil
 	case "identity_owner":
 		id := p.Identities[a.subject]
@@ -131,6 +134,14 @@ func (d *Desk) selected(ctx context.Context, p *Policy, s workflows.State, stage
 		return p.People[s.Requester.Person].Manager == person, nil
 	}
 	return !exists || stillNamed(current.Workflow, s.Stages[stage].Plan.Name, person), nil
+}
+
+// entitlement is what a request asks for, as this version has it.
+func (v Version) entitlement(s workflows.State) (workflows.Entitlement, bool) {
+	if v.Workflow == nil {
+		return workflows.Entitlement{}, false
+	}
+	return v.Workflow.Entitlement(s.Asked.Target, s.Asked.Entitlement)
 }
 
 // excludes tells whether the stage of that name leaves the person out now: in its first tier, or in the one they were added by.

@@ -485,7 +485,7 @@ func TestBrokenReads(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error       { return err }
+func second[T any](_ T, err error) error        { return err }
 func third[T, U any](_ T, _ U, err error) error { return err }
 
 // What a bot could ask a desk without a policy is refused.
@@ -505,4 +505,3 @@ func TestDeskWithoutPolicy(t *testing.T) {
 		t.Error("a role without a policy")
 	}
 }
-
