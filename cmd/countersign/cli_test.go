@@ -205,3 +205,20 @@ func TestCommandLine_NoBot(t *testing.T) {
 	}
 	said(t, out, "no bot answers on", "hint: is countersign serve running here")
 }
+
+// TestCommandLine_CauseIsOnesOwn: the client chooses the cause that makes an order count once; it is worth nothing to anybody else.
+func TestCommandLine_CauseIsOnesOwn(t *testing.T) {
+	a, b := workflows.Acting{Actor: "a_1"}, workflows.Acting{Actor: "a_2"}
+	const chosen = "0123456789abcdef"
+	one, ok := causeOf(a, chosen)
+	two, okToo := causeOf(b, chosen)
+	again, _ := causeOf(a, chosen)
+	if !ok || !okToo || one == two || one != again {
+		t.Errorf("causes %q, %q, %q", one, two, again)
+	}
+	for _, bad := range []string{"short", "../../inbox/1", strings.Repeat("a", 65), "0123456789ABCDEF", "01234567\n"} {
+		if c, ok := causeOf(a, bad); ok {
+			t.Errorf("%q became %q", bad, c)
+		}
+	}
+}

@@ -153,9 +153,9 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	cause := workflows.Cause("")
-	if o.Cause != "" {
-		cause = workflows.Cause("cli/" + o.Cause)
+	cause, ok := causeOf(by, o.Cause)
+	if !ok {
+		return refusedReply(workflows.Refuse(workflows.CodeBadField, "The order's cause is not 8 to 64 hexadecimal digits.", "")), nil
 	}
 	if no != nil {
 		no, err := s.desk.Refuse(ctx, cause, by, o.Do, viaCLI, "", no)
@@ -176,6 +176,17 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliList(ctx, by)
 	}
 	return refusedReply(workflows.Refuse(workflows.CodeBadField, "There is no such command.", "")), nil
+}
+
+// causeOf makes what a client chose into a cause of its own: nobody consumes, or reads, what somebody else's order did.
+func causeOf(by workflows.Acting, chosen string) (workflows.Cause, bool) {
+	if chosen == "" {
+		return "", true
+	}
+	if len(chosen) < 8 || len(chosen) > 64 || strings.Trim(chosen, "0123456789abcdef") != "" {
+		return "", false
+	}
+	return workflows.Cause("cli/" + string(by.Actor) + "/" + chosen), true
 }
 
 func refusedReply(r *workflows.Refusal) reply {
