@@ -88,7 +88,9 @@ func (b *browser) ask() {
 	b.shoot("04-hints")
 	b.key(kb.Tab)
 	b.key(kb.Enter)
-	b.choose(testid("input-pick"), "Shell in production")
+	b.true("the menu has the focus", `document.activeElement.dataset.testid === "input-pick"`)
+	b.key("S")
+	b.key(kb.Enter)
 	b.fillForm("4711", "The shop answers 502 since 14:02; I need the logs and a restart.")
 	b.shoot("05-form")
 	b.click(testid("modal-submit"))
@@ -224,6 +226,8 @@ func (b *browser) approveRunbook() {
 	b.see(testid("ephemeral"))
 	b.shoot("30-breakglass-not-ready")
 	b.command("/access request runbook-approval")
+	b.see(testid("input-reason"))
+	b.trapped()
 	b.typeInto(testid("input-reason"), "So that whoever is on call can act at night.")
 	b.shoot("31-runbook-form")
 	b.click(testid("modal-submit"))
@@ -240,6 +244,7 @@ func (b *browser) approveRunbook() {
 		b.click(testid("modal-close"))
 		b.gone("#modal[open]")
 	}
+	b.see(b.card("Approved by"))
 	b.shoot("33-runbook-approved")
 }
 
@@ -503,14 +508,17 @@ func (b *browser) tabTo(sel string) {
 	b.fail("the Tab key does not reach %s", sel)
 }
 
-// choose picks an entry of a menu by typing its first letters, as the browser offers it.
-func (b *browser) choose(s spot, text string) {
+// trapped goes around with the Tab key, both ways, and finds the focus within the modal at every step.
+func (b *browser) trapped() {
 	b.t.Helper()
-	b.see(s)
-	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
-		const el = document.querySelector(%q), o = [...el.options].find((o) => o.text.includes(%q));
-		el.value = o.value; el.dispatchEvent(new Event("change", {bubbles: true}));
-	}`, s.sel, text)))
+	for i := range 24 {
+		if i < 12 {
+			b.key(kb.Tab)
+		} else {
+			b.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		}
+		b.true("the focus is within the modal", `document.querySelector("#modal").contains(document.activeElement)`)
+	}
 }
 
 // become switches the user by the menu in the corner.

@@ -151,6 +151,7 @@ const tag = (u) => (u.is_stranger ? "From another organisation" : u.is_restricte
 
 function become(name) {
   if (state.channel?.with_app && ui.at !== "home") ui.at = "dm"; // one's own
+  $("rail").querySelector("details").open = false;
   ui.me = name; ui.thread = ""; ui.rail = false; store("me", name);
   painted = {}; seenNotices = null;
   const keep = ui.at;
@@ -356,6 +357,15 @@ function modal() {
   part("modal", [state.me, v.id, v.hash, v.errors, v.notice, state.views.length], () => drawModal(dlg, v));
 }
 
+// roundabout keeps the Tab key within a modal.
+function roundabout(dlg, ev) {
+  const stops = [...dlg.querySelectorAll("button, input, select, textarea, a[href], summary, [tabindex='0']")].filter((el) => !el.disabled && el.checkVisibility());
+  const end = ev.shiftKey ? stops[0] : stops.at(-1);
+  if (document.activeElement !== end) return;
+  ev.preventDefault();
+  (ev.shiftKey ? stops.at(-1) : stops[0]).focus();
+}
+
 // back returns the focus to where it was, or to what took its place.
 function back(el) {
   if (!el) return;
@@ -379,8 +389,11 @@ function drawModal(dlg, v) {
     h("div", { class: "modal-foot" }, v.notice && h("p", { class: "error", role: "alert", "data-testid": "modal-notice" }, v.notice),
       h("button", { type: "button", class: "btn", "data-testid": "modal-close", onclick: close }, v.close || (state.views.length > 1 ? "Back" : "Close")),
       v.submit && h("button", { type: "submit", class: "btn primary", "data-testid": "modal-submit" }, v.submit))));
-  dlg.onkeydown = (ev) => { if (ev.key === "Escape" && !ev.target.closest("details[open], .combo")) { ev.preventDefault(); close(); } };
-  const first = dlg.querySelector("[aria-invalid]") || (!dlg.contains(document.activeElement) && (dlg.querySelector("[autofocus]") || dlg.querySelector(".modal-body :is(input, select, textarea)") || dlg.querySelector(".modal-foot .primary, .modal-foot .btn")));
+  dlg.onkeydown = (ev) => {
+    if (ev.key === "Escape" && !ev.target.closest("details[open], .combo")) { ev.preventDefault(); close(); }
+    if (ev.key === "Tab" && !ui.panel) roundabout(dlg, ev);
+  };
+  const first = dlg.querySelector("[aria-invalid]") || ((document.activeElement === dlg || !dlg.contains(document.activeElement)) && (dlg.querySelector("[autofocus]") || dlg.querySelector(".modal-body :is(input, select, textarea)") || dlg.querySelector(".modal-foot .primary, .modal-foot .btn")));
   if (first) first.focus();
 }
 

@@ -54,8 +54,23 @@ function element(e, b, ctx) {
       return h("details", { class: "overflow" }, h("summary", { ...id, class: "btn icon-btn", "aria-label": "More" }, icon("more")),
         h("div", { class: "menu" }, e.options.map((o) => h("button", { type: "button", "data-testid": `option-${e.action_id}-${o.value}`, onclick: (ev) => { ev.currentTarget.closest("details").open = false; ctx.press(e, b, [o.value]); } }, textObject(o.text, ctx)))));
     default:
-      return control(e, b, ctx, (values) => ctx.press(e, b, values), e.placeholder?.text || b.text?.text || e.action_id);
+      return patiently((values) => ctx.press(e, b, values), (changed) => control(e, b, ctx, changed, e.placeholder?.text || b.text?.text || e.action_id));
   }
+}
+
+// patiently draws a control that acts at once, but lets people go through a menu with the arrow keys or by letters: then it acts on Enter, or
+// when they move on. What is picked with a pointer, or from the opened list, acts at once.
+function patiently(act, draw) {
+  let browsing = false, held = null;
+  const go = () => { const v = held; held = null; browsing = false; if (v) act(v); };
+  const el = draw((values) => { if (browsing) held = values; else act(values); });
+  if (el.tagName !== "SELECT") return el;
+  el.addEventListener("keydown", (ev) => {
+    if (ev.key === "Enter" && held) { ev.preventDefault(); go(); } else if (ev.key !== "Tab") browsing = ev.key !== "Enter" && ev.key !== " " && !ev.altKey;
+  });
+  el.addEventListener("pointerdown", () => { browsing = false; });
+  el.addEventListener("blur", go);
+  return el;
 }
 
 const optionText = (o) => withEmoji(o.text.text);

@@ -21,15 +21,26 @@ export function append(el, children) {
   return el;
 }
 
-// fill replaces the children of el, keeping the keyboard focus where it was: on the element with the same test id and the same place
-// among those that share it; when that is gone, on el itself, so that nobody starts again from the top of the page.
+// fill replaces the children of el. What people are at stays: menus that are open, and the keyboard focus, each on the element with the
+// same test id and the same place among those that share it. When the focused one is gone, the focus goes to el itself, so that nobody
+// starts again from the top of the page.
 export function fill(el, ...children) {
   const here = document.activeElement !== el && el.contains(document.activeElement) ? document.activeElement : null;
-  const same = here?.dataset.testid && `[data-testid="${CSS.escape(here.dataset.testid)}"]`;
-  const nth = same ? [...el.querySelectorAll(same)].indexOf(here) : -1;
+  const find = here && finder(el, here);
+  const open = [...el.querySelectorAll("details[open] > summary")].map((s) => finder(el, s));
   el.replaceChildren();
   append(el, children);
-  if (here) ((same && el.querySelectorAll(same)[nth]) || el).focus({ preventScroll: true });
+  for (const again of open) { const d = again()?.parentElement; if (d) d.open = true; }
+  if (here) (find() || el).focus({ preventScroll: true });
+}
+
+// finder remembers an element by its test id and place, and finds what stands there later.
+function finder(el, target) {
+  const id = target.dataset.testid;
+  if (!id) return () => null;
+  const same = () => [...el.querySelectorAll(`[data-testid="${CSS.escape(id)}"]`)];
+  const nth = same().indexOf(target);
+  return () => same()[nth];
 }
 
 const ns = "http://www.w3.org/2000/svg";
