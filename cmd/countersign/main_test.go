@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"io"
@@ -38,8 +39,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"countersign": main, "fixture": fixture})
 }
 
-// fixture makes in a script what only a bot makes: "fixture ledger CONFIG DATA" a ledger with a request that was denied,
-// "fixture damage DATA KIND" a change behind the program's back.
+// fixture makes in a script what only a bot makes: "fixture ledger CONFIG DATA" a ledger with a request that was denied, "fixture
+// acks CONFIG DATA" the same and a line for each thing that is durable, "fixture damage DATA KIND" a change behind the program's back.
 func fixture() {
 	if err := makeFixture(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "fixture:", err)
@@ -50,7 +51,9 @@ func fixture() {
 func makeFixture(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "ledger":
-		return smallLedger(ctx, args[1], args[2])
+		return smallLedger(ctx, args[1], args[2], func(string) {})
+	case len(args) == 3 && args[0] == "acks":
+		return smallLedger(ctx, args[1], args[2], func(what string) { fmt.Println(what) })
 	case len(args) == 3 && args[0] == "damage":
 		return damage(ctx, args[1], args[2])
 	}
@@ -78,7 +81,7 @@ func openFixture(ctx context.Context, data string) (*store.Store, error) {
 }
 
 // smallLedger runs a request through the desk that serve uses, without a chat: somebody asks, somebody says no.
-func smallLedger(ctx context.Context, config, data string) (err error) {
+func smallLedger(ctx context.Context, config, data string, ack func(string)) (err error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
@@ -86,9 +89,13 @@ func smallLedger(ctx context.Context, config, data string) (err error) {
 	if err != nil {
 		return err
 	}
+	ack("open")
 	defer func() {
 		if e := s.Close(); err == nil {
 			err = e
+		}
+		if err == nil {
+			ack("done")
 		}
 	}()
 	folder, err := readFolder(config)
@@ -103,6 +110,7 @@ func smallLedger(ctx context.Context, config, data string) (err error) {
 	if err := d.Load(ctx, policy); err != nil {
 		return err
 	}
+	ack("loaded")
 	who := map[string]workflows.Acting{}
 	for _, p := range policy.People {
 		a, err := s.EnsureAccount(ctx, "slack", "T1/"+p.Key)
@@ -114,12 +122,12 @@ func smallLedger(ctx context.Context, config, data string) (err error) {
 		}
 		who[p.Key] = workflows.Acting{Actor: a.Actor, Person: p.ID}
 	}
-	return askAndDeny(ctx, d, who["maya"], who["jonas"])
+	return askAndDeny(ctx, d, who["maya"], who["jonas"], ack)
 }
 
-func askAndDeny(ctx context.Context, d *desk.Desk, asks, denies workflows.Acting) error {
+func askAndDeny(ctx context.Context, d *desk.Desk, asks, denies workflows.Acting, ack func(string)) error {
 	asked, err := d.Submit(ctx, desk.Submission{
-		Cause: "test/1", By: asks, Workflow: "prod-shell", Channel: "slack", Authn: "slack-click",
+		Cause: desk.Cause("test/ask/" + rand.Text()), By: asks, Workflow: "prod-shell", Channel: "slack", Authn: "slack-click",
 		Form: workflows.Form{
 			Target: "bastion", Entitlement: "deploy", Seconds: workflows.Span(time.Hour / time.Second), Reason: "The shop answers 502 since noon.",
 			Values: map[string]string{"ticket": "OPS-1", "key": testKey},
@@ -131,16 +139,20 @@ func askAndDeny(ctx context.Context, d *desk.Desk, asks, denies workflows.Acting
 	if asked.Refusal != nil || len(asked.Problems) > 0 {
 		return fmt.Errorf("the request was not taken: %v %v", asked.Refusal, asked.Problems)
 	}
+	ack("asked")
 	view, err := d.Look(ctx, asked.ID)
 	if err != nil {
 		return err
 	}
 	answer, err := d.Vote(ctx, desk.Ballot{
-		Cause: "test/2", By: denies, Request: asked.ID, Verdict: workflows.Deny, Stage: 0, Shown: view.State.Shown(0),
+		Cause: desk.Cause("test/deny/" + rand.Text()), By: denies, Request: asked.ID, Verdict: workflows.Deny, Stage: 0, Shown: view.State.Shown(0),
 		Reason: "Not during the sale.", Authn: "slack-click", Channel: "slack", ReceivedAt: workflows.StampOf(time.Now()),
 	})
 	if err == nil && answer.Refusal != nil {
 		err = fmt.Errorf("the denial was not taken: %v", answer.Refusal)
+	}
+	if err == nil {
+		ack("denied")
 	}
 	return err
 }

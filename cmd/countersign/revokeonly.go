@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,8 +39,9 @@ type revoking struct {
 	desk   *desk.Desk
 	runner *runbooks.Runner
 	why    error
-	debts  string // file
-	done   map[workflows.GrantID]bool
+	debts  string                     // file
+	done   map[workflows.GrantID]bool // taken back by this process
+	noted  map[string]bool            // written down, also by earlier ones
 	count  atomic.Int64
 }
 
@@ -46,6 +51,9 @@ func revokeOnly(ctx context.Context, c Config, clock jobs.Clock, keys *keyring, 
 	log.Error("THE LEDGER FAILS A CHECK: nothing is decided or granted; only what is due is revoked", "why", why)
 	r := &revoking{cfg: c, log: log, clock: clock, why: why, debts: storeConfig(c, clock, key, log).DebtsFile(), done: map[workflows.GrantID]bool{}}
 	var err error
+	if r.noted, err = notedDebts(r.debts); err != nil {
+		return brokenError{errors.Join(why, err)}
+	}
 	if r.store, err = store.OpenReadOnly(ctx, storeConfig(c, clock, key, log)); err != nil {
 		return brokenError{errors.Join(why, fmt.Errorf("reading it for revocations: %w", err))}
 	}
@@ -119,14 +127,39 @@ func (r *revoking) sweep(ctx context.Context) {
 			r.log.Error("a revocation did not succeed and is tried again", "grant", id, "err", err)
 			continue
 		}
-		said := string(presence) + " " + receipt.Ref
-		if err := store.AppendDebt(r.debts, store.DebtRecorded{What: "revoked", Grant: string(id), Said: said, AtRun: now}); err != nil {
-			r.log.Error("a revocation could not be written down", "grant", id, "err", err)
-			continue
+		if !r.noted[string(id)] {
+			said := string(presence) + " " + receipt.Ref
+			if err := store.AppendDebt(r.debts, store.DebtRecorded{What: debtRevoked, Grant: string(id), Said: said, AtRun: now}); err != nil {
+				r.log.Error("a revocation could not be written down", "grant", id, "err", err)
+				continue
+			}
+			r.noted[string(id)] = true
 		}
 		r.done[id] = true
 		r.count.Add(1)
 	}
+}
+
+const debtRevoked = "revoked"
+
+// notedDebts are the grants that an earlier revoke-only process wrote down. They are taken back once more, because a target may
+// have been put back too, but they are recorded once.
+func notedDebts(file string) (map[string]bool, error) {
+	out := map[string]bool{}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what was taken back before: %w", err)
+	}
+	for line := range bytes.Lines(b) {
+		var d store.DebtRecorded
+		if json.Unmarshal(line, &d) == nil && d.What == debtRevoked { // a torn line was the last thing a process did: it is done again
+			out[d.Grant] = true
+		}
+	}
+	return out, nil
 }
 
 // refuseInSlack answers everybody who acts with the reason, and tells the security channel once.
