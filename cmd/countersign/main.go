@@ -62,6 +62,8 @@ func commands() []command {
 		{"reload", "", "make the running bot read its configuration folder again", reloadCommand},
 		{"health", "", "ask the running bot how it is; for health checks", healthCommand},
 		{"ledger", "verify|show|head", "read and verify the ledger", ledgerCommand},
+		{"backup", "OUT [-data DIR] [-json]", "copy the ledger while the bot runs, and verify the copy", backupCommand},
+		{"restore", "BACKUP -data NEWDIR [-anchor FILE] [-json]", "make a data folder out of a backup, if it verifies", restoreCommand},
 		{"keys", "list", "list the keys of the data folder", keysCommand},
 		{"sshca", "pull --url URL --out FILE", "on a host: fetch the list of revoked certificates", sshcaCommand},
 	}, peopleCommands(), []command{
