@@ -79,7 +79,7 @@ var walls = []struct {
 	{"workflows/identities", []string{"workflows"}, nil},
 	{"workflows/reviews", []string{"workflows"}, nil},
 	{"workflows/incidents", []string{"workflows"}, nil},
-	{"workflows/spec", []string{"workflows", "workflows/incidents"}, []string{"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/*", "github.com/robfig/cron/v3"}},
+	{"workflows/spec", []string{"workflows", "workflows/incidents", "workflows/calendar"}, []string{"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/*", "github.com/robfig/cron/v3"}},
 	{"workflows/calendar", []string{"workflows"}, []string{"github.com/robfig/cron/v3"}},
 	{"workflows/library", nil, nil},
 	{"workflows/storytest", []string{"workflows", "workflows/*"}, nil},

@@ -9,11 +9,6 @@ func (c *checker) checkPeople() {
 				c.at(m, "leave the key out at the top", "%q is their own manager", p.key)
 			}
 		}
-		if h := p.str("working_hours"); h != "" {
-			if from, to, _ := strings.Cut(h, "-"); from == to {
-				c.at(p.get("working_hours"), "", "working_hours: begin and end are the same")
-			}
-		}
 		c.accounts(p.value)
 	}
 	c.managerRounds()

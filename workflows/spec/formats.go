@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/countersign-bot/countersign/workflows/calendar"
 )
 
 // ident is the key of something: ASCII, so that two of them that look the same are the same (T61).
@@ -185,9 +187,14 @@ func commonZones() []string {
 		Pacific/Auckland Pacific/Honolulu`)
 }
 
+// hours are what package calendar counts with: one grammar for the file and for whoever is at work.
 func hours() shape {
-	clock := `([01][0-9]|2[0-3]):[0-5][0-9]`
-	return matching(`working hours such as "09:00-17:30"`, clock+`-`+clock, "in quotes, on the person's own clock")
+	return text(`working hours such as "09:00-17:30"`, func(s string) (string, string) {
+		if _, err := calendar.ParseHours(s); err != nil {
+			return err.Error(), `write "09:00-17:30" (Monday to Friday) or "Sun-Thu 09:00-18:00", in quotes, on the person's own clock`
+		}
+		return "", ""
+	})
 }
 
 // pattern is RE2, which cannot be made slow (T41).

@@ -28,7 +28,7 @@ func peopleShape() shape {
 			key{"slack", false, slackUser(), "Slack member id: U…, or T…/U… with several workspaces."},
 			key{"unix", false, unixUser(), "User on the bot's host, for the command line."},
 			key{"timezone", true, zone(), "IANA time zone; times are shown in it."},
-			key{"working_hours", false, hours(), "Usual hours on the person's own clock."},
+			key{"working_hours", false, hours(), "Usual hours on the person's own clock: `09:00-17:30` (Monday to Friday), `Sun-Thu 09:00-18:00`, several parts with `;`."},
 			key{"manager", false, personRef(), "Key of the manager."},
 			key{"accounts", false, tableOf(maxSettings, ident(), account()), "Account name of the person on each target that needs one."},
 		)), "Everybody who may ask, approve, own or review. Who is not here can do nothing."},
