@@ -3,17 +3,12 @@ package desk_test
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -39,6 +34,8 @@ type office struct {
 	desk  *desk.Desk
 	n     atomic.Int64 // commands so far: each has a cause of its own
 	ids   *counter
+
+	checked int64 // entries up to here have been folded
 }
 
 // secret stands in every free text that a test types: no leaf may hold it.
@@ -56,7 +53,7 @@ func open(t *testing.T) *office {
 	x.dir = &directory{draft: func() *draft { return x.draft }, people: map[workflows.PersonID]func(workflows.Standing) workflows.Standing{}}
 	x.desk = x.another()
 	x.load(func(*draft) {})
-	t.Cleanup(x.check)
+	t.Cleanup(x.checkAll)
 	t.Cleanup(x.leaves)
 	return x
 }
@@ -71,180 +68,6 @@ type counter struct{ n atomic.Int64 }
 
 func (c *counter) New(prefix string) string { return fmt.Sprintf("%s%026d", prefix, c.n.Add(1)) }
 func (c *counter) Nonce() string            { return fmt.Sprintf("%032x", c.n.Add(1)) }
-
-// tap is the ledger with an ear: it counts decisions by cause and can be told to fail reads.
-type tap struct {
-	desk.Ledger
-	mu      sync.Mutex
-	decided map[desk.Cause]int
-	broken  bool // reads fail
-}
-
-func (l *tap) Update(ctx context.Context, cause desk.Cause, streams []workflows.StreamID, decide func(workflows.Facts) (workflows.Outcome, error)) (desk.Result, error) {
-	return l.Ledger.Update(ctx, cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
-		l.mu.Lock()
-		if l.decided == nil {
-			l.decided = map[desk.Cause]int{}
-		}
-		l.decided[cause]++
-		l.mu.Unlock()
-		return decide(f)
-	})
-}
-
-func (l *tap) times(c desk.Cause) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.decided[c]
-}
-
-var errDisk = errors.New("the disk is gone")
-
-func (l *tap) fails(broken bool) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	was := l.broken
-	l.broken = broken
-	return was
-}
-
-func (l *tap) isBroken() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.broken
-}
-
-func (l *tap) History(ctx context.Context, s workflows.StreamID) ([]workflows.Record, error) {
-	if l.isBroken() {
-		return nil, errDisk
-	}
-	return l.Ledger.History(ctx, s)
-}
-
-func (l *tap) List(ctx context.Context, list, member string, limit int) ([]workflows.StreamID, error) {
-	if l.isBroken() {
-		return nil, errDisk
-	}
-	return l.Ledger.List(ctx, list, member, limit)
-}
-
-func (l *tap) Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error) {
-	if l.isBroken() {
-		return workflows.Document{}, errDisk
-	}
-	return l.Ledger.Document(ctx, h)
-}
-
-// directory answers as the draft lists people, unless told otherwise.
-type directory struct {
-	mu     sync.Mutex
-	draft  func() *draft
-	people map[workflows.PersonID]func(workflows.Standing) workflows.Standing // who is not as usual
-	silent map[workflows.PersonID]bool                                        // cannot be asked about
-	chat   map[string][]workflows.PersonID
-	quiet  map[string]bool // chat groups that cannot be asked
-	hook   func(workflows.PersonID)
-}
-
-var (
-	errSilent = errors.New("the chat does not answer")
-	usual     = workflows.Standing{Known: true, Linked: true, Active: true, Human: true, Member: true}
-)
-
-// The ways in which somebody is not as usual.
-func inactive(s workflows.Standing) workflows.Standing { s.Active = false; return s }
-func guest(s workflows.Standing) workflows.Standing    { s.Member = false; return s }
-func unlinked(s workflows.Standing) workflows.Standing { s.Linked = false; return s }
-func robot(s workflows.Standing) workflows.Standing    { s.Human = false; return s }
-func unknown(workflows.Standing) workflows.Standing    { return workflows.Standing{} }
-
-func (d *directory) is(name string, how func(workflows.Standing) workflows.Standing) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.people[person(name)] = how
-}
-
-func (d *directory) hush(names ...string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.silent = map[workflows.PersonID]bool{}
-	for _, n := range names {
-		d.silent[person(n)] = true
-	}
-}
-
-// meanwhile runs once, the next time somebody is asked about: between asking the world and deciding.
-func (d *directory) meanwhile(name string, fn func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.hook = func(p workflows.PersonID) {
-		if p == person(name) {
-			d.mu.Lock()
-			d.hook = nil
-			d.mu.Unlock()
-			fn()
-		}
-	}
-}
-
-func (d *directory) group(handle string, names ...string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.chat == nil {
-		d.chat, d.quiet = map[string][]workflows.PersonID{}, map[string]bool{}
-	}
-	d.chat[handle] = persons(names...)
-}
-
-func (d *directory) mute(handle string, quiet bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.quiet == nil {
-		d.quiet = map[string]bool{}
-	}
-	d.quiet[handle] = quiet
-}
-
-// Standing implements desk.Directory.
-func (d *directory) Standing(_ context.Context, by workflows.Acting) (workflows.Standing, error) {
-	d.mu.Lock()
-	hook := d.hook
-	d.mu.Unlock()
-	if hook != nil {
-		hook(by.Person)
-	}
-	return d.StandingOf(context.Background(), by.Person)
-}
-
-// StandingOf implements desk.Directory.
-func (d *directory) StandingOf(_ context.Context, p workflows.PersonID) (workflows.Standing, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.silent[p] {
-		return workflows.Standing{}, errSilent
-	}
-	s := usual
-	if how, ok := d.people[p]; ok {
-		s = how(s)
-	}
-	return s, nil
-}
-
-// ChatGroup implements desk.Directory.
-func (d *directory) ChatGroup(_ context.Context, handle string) ([]workflows.PersonID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	members, ok := d.chat[handle]
-	if !ok || d.quiet[handle] {
-		return nil, errSilent
-	}
-	return members, nil
-}
-
-// Name implements desk.Directory.
-func (d *directory) Name(_ context.Context, p workflows.PersonID) string {
-	return strings.ToUpper(strings.TrimPrefix(string(p), "p_"))
-}
 
 func person(name string) workflows.PersonID {
 	if name == "" {
@@ -263,157 +86,6 @@ func persons(names ...string) []workflows.PersonID {
 
 func acting(name string) workflows.Acting {
 	return workflows.Acting{Actor: workflows.ActorID("a_" + name), Person: person(name)}
-}
-
-// draft is a folder of documents that can still be edited. Groups in selectors are filled in when it is compiled.
-type draft struct {
-	flows      map[workflows.WorkflowID]*workflows.Workflow
-	books      map[workflows.RunbookID]*incidents.Runbook
-	texts      map[workflows.RunbookID]string
-	people     map[workflows.PersonID]desk.Person
-	groups     map[string][]workflows.PersonID
-	identities map[workflows.IdentityID]desk.Identity
-	roles      map[string]workflows.Selector
-}
-
-func named(names ...string) workflows.Selector { return workflows.Selector{People: persons(names...)} }
-
-func groups(names ...string) workflows.Selector {
-	var s workflows.Selector
-	for _, n := range names {
-		s.Groups = append(s.Groups, workflows.Group{Name: n})
-	}
-	return s
-}
-
-func stage(name string, quorum int, s workflows.Selector) workflows.Stage {
-	return workflows.Stage{Name: name, Quorum: quorum, Approvers: s, Timeout: 4 * 3600}
-}
-
-func entitlement(target workflows.TargetID, id workflows.EntitlementID) workflows.Entitlement {
-	return workflows.Entitlement{
-		Target: target, ID: id, TargetTitle: string(target), Title: string(id), Owner: "p_olga", Backup: "p_otto", Connector: "sshca",
-		Params: map[string][]string{"principals": {"deploy"}},
-	}
-}
-
-func chain(id workflows.WorkflowID, e workflows.Entitlement, stages ...workflows.Stage) *workflows.Workflow {
-	return &workflows.Workflow{
-		ID: id, Title: string(id), Kind: workflows.KindCredential, Owner: "p_olga", Ask: workflows.Selector{Anyone: true},
-		For: []string{workflows.ForSelf, workflows.ForOwned}, Entitlements: []workflows.Entitlement{e}, Longest: 4 * 3600, Usual: 3600, ReasonMin: 5,
-		Stages: stages, Channel: "#access", SeenBy: workflows.SeenByParties,
-		Fields: []workflows.Field{{Name: "ticket", Type: workflows.FieldTicket, Pattern: "OPS-[0-9]+"}, {Name: "note", Type: workflows.FieldText, Optional: true}},
-	}
-}
-
-var listed = []string{
-	"zed", "ann", "bob", "cho", "dan", "olga", "otto", "sam", "aud", "rita", "rob", "lea", "mia", "ivy", "ida", "nia", "gus",
-}
-
-const bookText = "---\nid: failover\n---\n1. Fail over.\n"
-
-func standard() *draft {
-	d := &draft{
-		flows: map[workflows.WorkflowID]*workflows.Workflow{}, books: map[workflows.RunbookID]*incidents.Runbook{},
-		texts:  map[workflows.RunbookID]string{"failover": bookText},
-		people: map[workflows.PersonID]desk.Person{}, groups: map[string][]workflows.PersonID{"dba": persons("ann", "bob", "cho")},
-		identities: map[workflows.IdentityID]desk.Identity{
-			"svc-deploy": {
-				ID: "svc-deploy", Class: "service_account", Name: "Deployer", Owner: "p_ivy", Backup: "p_ida", Purpose: "deploys", Environment: "production",
-				Expires: workflows.StampOf(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)), ExpiresOn: "2026-12-31",
-				Accounts: map[workflows.TargetID]string{"pg-main": "deployer"},
-			},
-		},
-		roles: map[string]workflows.Selector{desk.RoleSecurity: named("sam"), desk.RoleAuditor: named("aud")},
-	}
-	for _, n := range listed {
-		d.people[person(n)] = desk.Person{ID: person(n), Key: n, Name: n, Manager: "p_mia", Accounts: map[workflows.TargetID]string{"pg-main": n}}
-	}
-	db := entitlement("pg-main", "writer")
-	db.Shared, db.Longest, db.Account = true, 2*3600, true
-	peers := stage("peers", 2, groups("dba"))
-	peers.Remind, peers.Escalate = 1800, &workflows.Escalation{After: 3600, Approvers: named("sam", "dan")}
-	members := chain("shell", entitlement("bastion", "deploy"), stage("peers", 1, named("ann", "bob", "cho")))
-	members.SeenBy = workflows.SeenByMembers
-	for _, w := range []*workflows.Workflow{
-		chain("prod-db", db, peers, stage("owner", 1, workflows.Selector{TargetOwner: true})),
-		members,
-		chain("pair", entitlement("bastion", "pair"), stage("peers", 2, groups("dba"))),
-		chain("names", entitlement("bastion", "names"), stage("peers", 2, named("ann", "bob"))),
-		chain("chat", entitlement("bastion", "chat"), stage("oncall", 2, workflows.Selector{ChatGroups: []string{"@oncall"}})),
-		chain("manager", entitlement("bastion", "manager"), stage("manager", 1, workflows.Selector{Manager: true}), stage("owner", 1, workflows.Selector{IdentityOwner: true})),
-	} {
-		d.flows[w.ID] = w
-	}
-	approve := chain("approve-book", workflows.Entitlement{}, stage("lead", 1, named("lea")))
-	approve.Kind, approve.Entitlements, approve.Fields, approve.For, approve.Uses, approve.Longest = workflows.KindPreapprove, nil, nil, nil, 2, 30*24*3600
-	d.flows[approve.ID] = approve
-	d.books["failover"] = &incidents.Runbook{
-		ID: "failover", Title: "Fail over", Owner: "p_olga", Invokers: named("zed", "rita"), Grant: entitlement("pg-main", "admin"), Longest: 1800,
-		IncidentPattern: "INC-[0-9]{1,7}", Skips: "prod-db", Notify: "#incidents", Reviewers: named("rita", "rob", "lea"), ReviewDue: 24 * 3600,
-		Fields: []workflows.Field{{Name: "host", Type: workflows.FieldChoice, Choices: []string{"a", "b"}, Optional: true}},
-	}
-	return d
-}
-
-// compile makes the policy. It copies everything, so that the draft can be edited on.
-func (d *draft) compile(t *testing.T) *desk.Policy {
-	t.Helper()
-	p := &desk.Policy{
-		Workflows: map[workflows.WorkflowID]desk.Version{}, Runbooks: map[workflows.RunbookID]desk.Book{}, People: maps.Clone(d.people),
-		Groups: map[string][]workflows.PersonID{}, Identities: maps.Clone(d.identities), Roles: map[string]workflows.Selector{},
-		Settings: desk.Settings{SecurityChannel: "#security"},
-		Loaded: workflows.PolicyLoaded{
-			Workflows: map[string]workflows.DocHash{}, Runbooks: map[string]workflows.DocHash{}, Sources: map[string]workflows.DocHash{}, Version: "test",
-		},
-	}
-	for name, members := range d.groups {
-		p.Groups[name] = slices.Clone(members)
-	}
-	for role, s := range d.roles {
-		p.Roles[role] = d.fill(s)
-	}
-	for id, w := range d.flows {
-		flow := *w
-		flow.Ask, flow.Stages = d.fill(w.Ask), slices.Clone(w.Stages)
-		for i := range flow.Stages {
-			flow.Stages[i].Approvers = d.fill(flow.Stages[i].Approvers)
-		}
-		copied, doc := copyOf(t, flow)
-		p.Workflows[id] = desk.Version{Workflow: &copied, Hash: doc.Hash}
-		p.Loaded.Workflows[string(id)], p.Loaded.Sources["workflows/"+string(id)] = doc.Hash, doc.Hash
-		p.Documents = append(p.Documents, doc)
-	}
-	for id, b := range d.books {
-		book := *b
-		book.Document = workflows.HashDocument([]byte(d.texts[id]))
-		copied, doc := copyOf(t, book)
-		p.Runbooks[id] = desk.Book{Runbook: copied, Hash: doc.Hash, Text: []byte(d.texts[id])}
-		p.Loaded.Runbooks[string(id)], p.Loaded.Sources["runbooks/"+string(id)] = doc.Hash, book.Document
-		p.Documents = append(p.Documents, doc, workflows.Document{Hash: book.Document, Kind: "runbook", Bytes: []byte(d.texts[id])})
-	}
-	return p
-}
-
-func copyOf[T any](t *testing.T, v T) (T, workflows.Document) {
-	t.Helper()
-	var out T
-	b, err := json.Marshal(v)
-	if err == nil {
-		err = json.Unmarshal(b, &out)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out, workflows.Document{Hash: workflows.HashDocument(b), Kind: "policy", Bytes: b}
-}
-
-func (d *draft) fill(s workflows.Selector) workflows.Selector {
-	s.Groups = slices.Clone(s.Groups)
-	for i := range s.Groups {
-		s.Groups[i].Members = slices.Clone(d.groups[s.Groups[i].Name])
-	}
-	return s
 }
 
 // load edits the documents and puts them in force.
@@ -537,11 +209,24 @@ func (x *office) hold(id workflows.RequestID) (workflows.StreamID, grants.Hold) 
 	return stream, h
 }
 
+// checkAll folds every stream.
+func (x *office) checkAll() {
+	x.t.Helper()
+	x.checked = 0
+	x.check()
+}
+
 func (x *office) entries() []workflows.Record {
+	x.t.Helper()
+	return x.entriesFrom(0)
+}
+
+func (x *office) entriesFrom(from int64) []workflows.Record {
 	x.t.Helper()
 	var out []workflows.Record
 	for {
-		next, err := x.store.Entries(context.Background(), int64(len(out)), int64(len(out))+4096)
+		at := from + int64(len(out))
+		next, err := x.store.Entries(context.Background(), at, at+4096)
 		if err != nil {
 			x.t.Fatal(err)
 		}
@@ -554,16 +239,21 @@ func (x *office) entries() []workflows.Record {
 
 func (x *office) last() workflows.Record {
 	x.t.Helper()
-	all := x.entries()
-	return all[len(all)-1]
+	head, err := x.store.Head(context.Background())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return x.entriesFrom(head.Size - 1)[0]
 }
 
-// check folds every stream again and compares what the ledger keeps outside its entries with what they owe.
+// check folds every stream that grew since the last time again, and compares what the ledger keeps outside its entries with what they owe.
 func (x *office) check() {
 	x.t.Helper()
 	ctx := context.Background()
 	seen := map[workflows.StreamID]bool{}
-	for _, r := range x.entries() {
+	grown := x.entriesFrom(x.checked)
+	x.checked += int64(len(grown))
+	for _, r := range grown {
 		if seen[r.Stream] {
 			continue
 		}

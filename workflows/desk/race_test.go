@@ -169,7 +169,7 @@ func TestVoteAsksAgain(t *testing.T) {
 func TestChangesAtOnce(t *testing.T) {
 	t.Parallel()
 	x := open(t)
-	for i := range 40 {
+	for i := range 24 {
 		id := x.ask("zed", "pair")
 		x.approve(id, "ann")
 		b := x.ballot("bob", id, workflows.Approve)
@@ -201,7 +201,7 @@ func TestChangesAtOnce(t *testing.T) {
 func TestEndAgainstStart(t *testing.T) {
 	t.Parallel()
 	x := open(t)
-	for range 30 {
+	for range 16 {
 		id := x.ask("zed", "shell")
 		x.approve(id, "ann")
 		stream, h := x.hold(id)

@@ -505,3 +505,42 @@ func TestDeskWithoutPolicy(t *testing.T) {
 		t.Error("a role without a policy")
 	}
 }
+
+// What no engine refuses (a foreign button) is recorded with what it was about, cut to what can be an id.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	no := workflows.Refuse(workflows.CodeTampered, "That button is not ours.", "")
+	cause := x.cause()
+	for range 2 {
+		got, err := x.desk.Refuse(t.Context(), cause, acting("zed"), "vote", "slack", "r_1 and "+secret, no)
+		if err != nil || *got != *no {
+			t.Fatalf("%v %v", got, err)
+		}
+	}
+	if r := x.refused(workflows.SystemStream, "vote", workflows.CodeTampered); r.Event.(workflows.Refused).About != "r_1" || r.Person != "p_zed" {
+		t.Errorf("%+v", r)
+	}
+	if n := x.tap.times(cause); n != 1 {
+		t.Errorf("decided %d times", n)
+	}
+}
+
+// A policy whose text is not what its hash says, or is no workflow, binds nothing.
+func TestDamagedVersion(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	id := x.ask("zed", "shell")
+	b := x.ballot("ann", id, workflows.Approve)
+	size := len(x.entries())
+	for _, text := range []string{`{"id":"shell"}`, "not the text"} {
+		x.tap.swap([]byte(text))
+		d := x.another()
+		if _, err := d.Vote(t.Context(), b); err == nil || !strings.Contains(err.Error(), "another hash") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if n := len(x.entries()); n != size {
+		t.Errorf("%d entries were recorded", n-size)
+	}
+}
