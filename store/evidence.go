@@ -51,6 +51,16 @@ func (s *Source) Documents(ctx context.Context) iter.Seq2[workflows.Document, er
 		})
 }
 
+// Tile reads one full tile. ledger.ErrNoTile when there is none.
+func (s *Source) Tile(ctx context.Context, level int, n int64) (b []byte, err error) {
+	defer wrap(&err, "reading tile %d of level %d", n, level)
+	found, err := s.with(ctx).one(`SELECT hashes FROM log_tile WHERE level = $1 AND n = $2`, []any{&b}, int64(level), n)
+	if err == nil && !found {
+		err = ledger.ErrNoTile
+	}
+	return b, err
+}
+
 // Remembered gives what the witness file holds of the heads before this moment. Read it before taking a Source: a writer that goes
 // on then cannot make it look ahead of the snapshot.
 func (s *Store) Remembered() (out []ledger.Anchor, err error) {

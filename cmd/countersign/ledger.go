@@ -22,38 +22,58 @@ import (
 	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
+// ledgerVerb is one of the things that can be done with a ledger.
+type ledgerVerb struct {
+	name string
+	run  func(context.Context, proc) error
+}
+
+func ledgerVerbs() []ledgerVerb {
+	return []ledgerVerb{
+		{"verify", ledgerVerify},
+		{"show", ledgerShow},
+		{"head", ledgerHead},
+		{"history", ledgerHistory},
+		{"search", ledgerSearch},
+		{"export", ledgerExport},
+		{"prove", ledgerProve},
+		{"check-proof", ledgerCheckProof},
+	}
+}
+
+func ledgerVerbNames() string {
+	var names []string
+	for _, v := range ledgerVerbs() {
+		names = append(names, v.name)
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
 // ledgerCommand reads the ledger beside a running bot, or without one: it takes no lock and changes nothing.
 func ledgerCommand(ctx context.Context, p proc) error {
 	if len(p.args) == 0 {
-		return usageError{"a verb is missing: verify, show or head"}
+		return usageError{"a verb is missing: " + ledgerVerbNames()}
 	}
 	verb := p.args[0]
 	p.args = p.args[1:]
-	switch verb {
-	case "verify":
-		return ledgerVerify(ctx, p)
-	case "show":
-		return ledgerShow(ctx, p)
-	case "head":
-		return ledgerHead(ctx, p)
-	case "-h", "-help", "--help":
-		fmt.Fprintln(p.out, "usage: countersign ledger verify|show|head; each with -h says more")
+	for _, v := range ledgerVerbs() {
+		if v.name == verb {
+			return v.run(ctx, p)
+		}
+	}
+	if verb == "-h" || verb == "-help" || verb == "--help" {
+		fmt.Fprintf(p.out, "usage: countersign ledger VERB: %s; each with -h says more\n", ledgerVerbNames())
 		return nil
 	}
-	return usageError{fmt.Sprintf("there is no verb %q: verify, show or head", verb)}
+	return usageError{fmt.Sprintf("there is no verb %q: %s", verb, ledgerVerbNames())}
 }
 
 // openToRead opens the ledger that the environment or -data names.
 func openToRead(ctx context.Context, p proc, data string) (*store.Store, error) {
-	c, err := loadConfig(p.env)
+	c, err := p.dataConfig(data)
 	if err != nil {
 		return nil, err
-	}
-	if data != "" {
-		c.Data = data
-	}
-	if c.Data == "" {
-		return nil, hint(errors.New("no data folder is named"), "set %s_DATA or give -data DIR", prefix)
 	}
 	key, err := readLedgerKey(c)
 	if err != nil {
@@ -82,16 +102,25 @@ func readLedgerKey(c Config) (ledger.Key, error) {
 }
 
 func ledgerVerify(ctx context.Context, p proc) error {
-	flags := p.flags("ledger verify", "[-data DIR] [-anchor FILE] [-json]")
+	flags := p.flags("ledger verify", "[BUNDLE] [-data DIR] [-vkey KEY] [-anchor FILE] [-json]")
 	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
+	pin := flags.String("vkey", "", "the ledger's public key, or a file with it, as you know it from elsewhere")
 	anchor := flags.String("anchor", "", "file with a signed head that was kept elsewhere, such as one copied from the audit channel")
 	asJSON := flags.Bool("json", false, "print the report as JSON")
-	if err := p.parse(flags, 0, 0); err != nil {
+	words, err := p.parseMixed(flags, 0, 1)
+	if err != nil {
 		return err
 	}
 	anchors, err := readAnchor(*anchor)
 	if err != nil {
 		return err
+	}
+	keys, err := vkeyArgument(*pin)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return verifyBundle(ctx, p, words[0], keys, anchors, *asJSON)
 	}
 	s, err := openToRead(ctx, p, *data)
 	if err != nil {
@@ -102,11 +131,43 @@ func ledgerVerify(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
+	pinKeys(&report, keys)
 	replay, err := replayAll(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := printReport(p.out, report, replay, *asJSON); err != nil {
+	return conclude(p, report, replay, *asJSON)
+}
+
+// verifyBundle needs nothing but the bundle: no data folder, no configuration, no network.
+func verifyBundle(ctx context.Context, p proc, path string, keys []string, anchors []ledger.Anchor, asJSON bool) error {
+	e, err := openEvidence(ctx, p, "", path)
+	if err != nil {
+		return hint(err, "a bundle is what countersign ledger export writes; ask for it again if it came damaged")
+	}
+	defer e.close()
+	report, err := e.verify(ctx, keys, anchors)
+	if err != nil {
+		return err
+	}
+	replay, err := e.replay(ctx)
+	if err != nil {
+		return err
+	}
+	return conclude(p, report, replay, asJSON)
+}
+
+// pinKeys compares the key that signs with the one given: a data folder brings a key of its own along, which whoever holds the folder
+// could have changed.
+func pinKeys(r *ledger.Report, keys []string) {
+	if len(keys) > 0 && r.Key != keys[0] {
+		r.Add(ledger.Problem{Code: ledger.CodeKey, Index: -1, Text: "The key you gave is not the one that signs this ledger now: it is another ledger, or its key was changed since."})
+	}
+}
+
+// conclude prints the verdict and gives it its exit code.
+func conclude(p proc, report ledger.Report, replay replayed, asJSON bool) error {
+	if err := printReport(p.out, report, replay, asJSON); err != nil {
 		return err
 	}
 	switch n := len(replay.Problems); {

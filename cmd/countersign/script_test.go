@@ -89,7 +89,8 @@ func TestGoldenHelp(t *testing.T) {
 	}
 	for _, c := range commands() {
 		if c.name == "ledger" {
-			for _, verb := range []string{"verify", "show", "head"} {
+			for _, v := range ledgerVerbs() {
+				verb := v.name
 				h, _, _ := runHere(t, nil, "ledger", verb, "-h")
 				out += "\n--- ledger " + verb + " -h\n" + h
 			}

@@ -34,6 +34,7 @@ const (
 	CodeDocMissing    Code = "doc-missing"    // an entry names a document that is not there
 	CodeDocChanged    Code = "doc-changed"    // a document is not what its hash says
 	CodeEntryRejected Code = "entry-rejected" // the caller's own rules refuse the entry
+	CodeFile          Code = "file"           // a file of a bundle is not the one its manifest lists
 )
 
 // Problem is one finding.
@@ -97,6 +98,12 @@ func (r *Report) finish() {
 	if !r.OK {
 		r.First = &r.Problems[0] // -1 sorts last: a named entry comes before what is wrong with the whole
 	}
+}
+
+// Add enters what a caller found by means of its own, after the verification.
+func (r *Report) Add(p Problem) {
+	r.add(p)
+	r.finish()
 }
 
 // Total is the number of problems, those not named included.

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/reviews"
+)
+
+const (
+	maya  workflows.PersonID = "p_11111111aaaaaaaaaaaaaaaaaaaaaaaa"
+	jonas workflows.PersonID = "p_22222222bbbbbbbbbbbbbbbbbbbbbbbb"
+	ada   workflows.PersonID = "p_33333333cccccccccccccccccccccccc"
+)
+
+// storyOfEveryKind is one record of each kind of event there is, in an order in which they could happen.
+func storyOfEveryKind() []workflows.Record {
+	var out []workflows.Record
+	start := workflows.StampOf(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	end := start.Add(time.Hour)
+	policy := workflows.DocHash("sha256:" + strings.Repeat("0123456789abcdef", 4))
+	say := func(stream workflows.StreamID, by workflows.PersonID, e workflows.Event) {
+		r := workflows.Record{
+			Index: int64(len(out)), Stream: stream, Seq: 1, At: workflows.Instant{UTC: start.Add(time.Duration(len(out)) * time.Minute)},
+			Person: by, Actor: "a_99999999dddddddddddddddddddddddd", Policy: policy, Event: e,
+		}
+		if by == "" {
+			r.Actor = workflows.SystemActor
+		}
+		out = append(out, r)
+	}
+	sys, req := workflows.SystemStream, workflows.RequestStream("r_01")
+	grant := workflows.GrantStream(maya.Identity(), "bastion", "deploy")
+	seats := []workflows.Seat{{Person: jonas, Why: "named"}, {Person: ada, Why: "group:dba"}}
+	answers := workflows.Answers{Who: "Maya", What: "deploy on bastion for 1h", Now: "ticket OPS-1 is open"}
+
+	say(sys, "", store.Genesis{Origin: "example.com/countersign/main", VKey: "example.com/countersign/main+1a2b3c4d+AAAA", Format: 1, Virtual: true})
+	say(sys, "", store.InstanceStarted{Instance: "bot-1", Version: "v1.2.3"})
+	say(workflows.PolicyStream, "", workflows.PolicyLoaded{
+		Workflows: map[string]workflows.DocHash{"prod-shell": policy}, Version: "v1.2.3", Changed: []string{"workflows/prod-shell.yaml", "people.yaml"},
+	})
+	say(workflows.PersonStream(maya), "", identities.Linked{Account: "a_99999999dddddddddddddddddddddddd", Medium: "slack", How: "people file", Name: "Maya Lind"})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.Registered{
+		Class: "service_account", Name: "deploy robot", Owner: ada, Purpose: "deploys the shop.", Environment: "production", Expires: "2027-01-31",
+	})
+	say(req, maya, workflows.Submitted{
+		Workflow: "prod-shell", Request: workflows.KindCredential, Subject: maya.Identity(), Target: "bastion", Entitlement: "deploy", Seconds: 3600,
+		Reason: "The shop answers 502 since noon.",
+	})
+	say(req, "", workflows.StageOpened{Roster: seats, TimesOutAt: end})
+	say(req, "", workflows.RosterChanged{Roster: seats[:1], Why: "Ada's shift ended."})
+	say(req, "", workflows.StageReminded{})
+	say(req, "", workflows.StageEscalated{Added: seats[1:]})
+	say(req, "", workflows.StageEscalated{Skipped: "The list security is empty."})
+	say(req, jonas, workflows.VoteRecorded{Verdict: workflows.Approve, Authn: "slack-click", Answers: answers})
+	say(req, jonas, workflows.VoteTakenBack{Why: "Too early."})
+	say(req, ada, workflows.VoteRecorded{Verdict: workflows.Approve, Authn: "slack-click", Answers: answers, Drill: true})
+	say(req, ada, workflows.VoteRecorded{Stage: 1, Verdict: workflows.Deny, Authn: "unix-peer", Reason: "Not during the sale."})
+	say(req, "", workflows.StageSatisfied{})
+	say(req, "", workflows.Approved{Grant: "g_01", Answers: answers})
+	say(grant, "", grants.Approved{
+		Grant: "g_01", Request: "r_01", Identity: maya.Identity(), Requester: maya, Approvers: []workflows.PersonID{jonas, ada}, Owner: ada,
+		Target: "bastion", TargetTitle: "Bastion", Entitlement: "deploy", Title: "Deploy shell", EndsAt: end,
+	})
+	say(grant, "", grants.AttemptFailed{Grant: "g_01", Op: "start", Class: "temporary", Text: "connection refused"})
+	say(grant, "", grants.Started{Grant: "g_01", Ref: "serial 7"})
+	say(req, "", workflows.NoticeDelivered{Notice: "granted/g_01", Via: "slack"})
+	say(req, "", workflows.NoticeUndelivered{Notice: "granted/g_01", Why: "The user has left the workspace."})
+	say(grant, maya, grants.Ending{Grant: "g_01", How: grants.HowReturned})
+	say(grant, ada, grants.Ending{Grant: "g_01", How: grants.HowRevoked})
+	say(grant, "", grants.Ending{Grant: "g_01", How: grants.HowExpired, KeptBy: "g_02"})
+	say(grant, "", grants.Overdue{Grant: "g_01", Level: 2})
+	say(grant, "", grants.Revoked{Grant: "g_01", Presence: "unconfirmed", Leaves: "Sessions that are open stay open."})
+	say(grant, "", grants.Verified{Grant: "g_01"})
+	say(grant, "", grants.Failed{Grant: "g_03", Why: "The account does not exist."})
+	say(req, "", workflows.StageTimedOut{Stage: 1})
+	say(req, "", workflows.TimedOut{Stage: 1})
+	say(req, "", workflows.Denied{Stage: 1})
+	say(req, maya, workflows.Withdrawn{})
+	say(req, "", workflows.Superseded{Code: "no-policy", Why: "The workflow prod-shell was deleted."})
+	say(req, "", workflows.Failed{Why: "The target refused."})
+	say(sys, jonas, workflows.Refused{Command: "vote", Code: "self-approval", Channel: "slack", About: "r_01"})
+	say(workflows.RunbookStream("db-rescue"), "", incidents.Preapproved{Document: policy, Request: "r_02", Approvers: []workflows.PersonID{ada}, Until: end, Uses: 3})
+	say(workflows.RunbookStream("db-rescue"), maya, incidents.Invoked{
+		Document: policy, Incident: "INC-7", Reason: "Replication stands still.", Grant: "g_04", Review: "v_01", Skipped: []workflows.PersonID{jonas, ada}, EndsAt: end,
+	})
+	say(workflows.ReviewStream("v_01"), "", reviews.Opened{About: "runbook/db-rescue", Incident: "INC-7", Invoker: maya, Owner: ada, DueAt: end})
+	say(workflows.ReviewStream("v_01"), "", reviews.Overdue{DueAt: end})
+	say(workflows.ReviewStream("v_01"), ada, reviews.Closed{Verdict: reviews.Emergency, Note: "Rightly so."})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.Removed{Why: "It is not in the file any more."})
+	say(sys, "", store.AnchorPublished{Size: 40, Root: "S6pF+CtbfbmSoIBCMtKbeyC709RUB+Y/1s8tawYqM54=", Sink: "slack"})
+	say(sys, "", workflows.AlarmRaised{What: "slack.ghost", Detail: "3 messages"})
+	say(sys, "", store.ClockJumped{From: start, To: end})
+	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})
+	say(sys, "", store.InstanceStopped{Instance: "bot-1"})
+	return out
+}
+
+// TestReq_R80_OneSentenceForEveryKindOfEvent holds the sentences word by word, with names and with pseudonyms, and that no kind is
+// left without one.
+func TestReq_R80_OneSentenceForEveryKindOfEvent(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := newNarrator(zone, map[workflows.PersonID]string{maya: "Maya Lind", jonas: "Jonas Ek"})
+	story := storyOfEveryKind()
+	var out strings.Builder
+	told := map[string]bool{}
+	for _, r := range story {
+		inStory, alone := named.Sentence(r), newNarrator(time.UTC, nil).Sentence(r)
+		fmt.Fprintf(&out, "%s\n  %s\n  alone: %s\n", r.Event.Kind(), inStory, alone)
+		told[r.Event.Kind()] = true
+		for _, s := range []string{inStory, alone} {
+			if strings.Contains(s, " recorded "+r.Event.Kind()) || strings.Contains(s, "%!") || !strings.HasSuffix(s, ".") || strings.ContainsAny(s, "\n\t") {
+				t.Errorf("%s has no sentence of its own: %s", r.Event.Kind(), s)
+			}
+		}
+		if strings.Contains(alone, "Maya Lind") && r.Event.Kind() != "person.linked" {
+			t.Errorf("%s discloses a name: %s", r.Event.Kind(), alone)
+		}
+	}
+	for _, k := range slices.Concat(eventKinds(), store.EventKinds()) {
+		if !told[k.Name] {
+			t.Errorf("%s is in no story: an event kind needs its sentence", k.Name)
+		}
+	}
+	golden(t, "sentences.golden", out.String())
+}
+
+// TestThreat_T33_SentencesMoveNoCursor holds that texts of people cannot change how a line is shown.
+func TestThreat_T33_SentencesMoveNoCursor(t *testing.T) {
+	r := workflows.Record{Stream: "request/r_1", Person: maya, Event: workflows.Submitted{
+		Workflow: "w", Subject: maya.Identity(), Target: "t", Entitlement: "e", Seconds: 60, Reason: "a\x1b[2Jb\r\nc\u202ed\u200be\u0000",
+	}}
+	if s := newNarrator(time.UTC, nil).Sentence(r); strings.ContainsAny(s, "\x1b\r\n\u202e\u200b\x00") || !strings.Contains(s, "a[2Jbcde") {
+		t.Errorf("the sentence is %q", s)
+	}
+}
+
+func TestThreat_T57_NoCellOfTheCSVIsAFormula(t *testing.T) {
+	for _, s := range []string{
+		"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "　=1", "＝1", "＋1", "－1", "＠x", "\"=1", "'=1", "“=1", "\"\"\t=cmd|' /C calc'!A0",
+		"\u200b=1", "\ufeff=1", "\u202e=1", "\u00a0=1", "|calc", "%0a=1", "\x00=1", "−1", "x\n=1", "x\r\n=1", "x\u2028=1",
+	} {
+		var b strings.Builder
+		if err := writeCSV(&b, s, "ok"); err != nil {
+			t.Fatal(err)
+		}
+		line, ok := strings.CutSuffix(b.String(), "\",\"ok\"\r\n")
+		cell, ok2 := strings.CutPrefix(line, `"`)
+		if !ok || !ok2 || strings.ContainsAny(cell, "\r\n\t\u2028") || strings.Contains(strings.ReplaceAll(cell, `""`, ""), `"`) {
+			t.Errorf("%q is written as %q", s, b.String())
+		}
+		if first := strings.TrimLeft(strings.ReplaceAll(s, "\u2028", "\n"), "x"); first == s && !strings.HasPrefix(cell, "'") {
+			t.Errorf("%q is written as %q: a spreadsheet could take it for a formula", s, b.String())
+		}
+	}
+	for _, s := range []string{"", "plain", "a=b", "r_01", "2026-11-22T10:00:00+01:00", "Maya asked for x - now", "“Not now”"} {
+		if got := inert(s); got != s {
+			t.Errorf("%q became %q", s, got)
+		}
+	}
+}
