@@ -203,8 +203,20 @@ function list() {
     rows.push(message(m, { grouped }));
     last = m;
   }
+  announce(state.messages);
   fill(box, rows.length ? rows : empty("chat", state.channel.with_app ? `This is your conversation with ${state.app.name}` : `This is the start of #${state.channel.name}`, state.app.commands?.length ? "Nothing has been said here yet. You can begin with a command:" : "Messages will show up here.", starters()));
   if (ui.mark) { box.querySelector(`[data-ts="${ui.mark}"]`)?.scrollIntoView({ block: "center" }); box.querySelector(`[data-ts="${ui.mark}"]`)?.classList.add("marked"); ui.mark = ""; } else if (bottom) box.scrollTop = box.scrollHeight;
+}
+
+// announce says new messages to screen readers: their notification, which says it all. The list itself is drawn as a whole and would be
+// read as a whole.
+let heard = { place: "", ts: "" };
+function announce(messages) {
+  const place = ui.me + ui.at, newest = messages.at(-1)?.ts || "";
+  const fresh = heard.place === place ? messages.filter((m) => m.ts > heard.ts && m.user !== state.me) : [];
+  heard = { place, ts: newest > heard.ts || heard.place !== place ? newest : heard.ts };
+  if (!fresh.length) return;
+  $("announce").replaceChildren(...fresh.map((m) => h("p", {}, `${userOf(m.user)?.real_name || "Somebody"}: `, mrkdwn(m.text, context({})))));
 }
 
 const empty = (ic, title, text, more) => h("div", { class: "empty" }, icon(ic), h("strong", {}, title), h("p", {}, text), more);
