@@ -72,9 +72,7 @@ func Restore(ctx context.Context, cfg Config, from string, anchors ...ledger.Anc
 	source := cfg
 	source.DSN = from
 	s, err := OpenReadOnly(ctx, source)
-	if isFatalStorage(err) {
-		return c, fmt.Errorf("%w: %w", ErrDamaged, err)
-	} else if err != nil {
+	if err != nil {
 		return c, err
 	}
 	defer s.abandon()
@@ -164,12 +162,8 @@ func vacuumInto(ctx context.Context, from, to string) (err error) {
 		return err
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, `VACUUM INTO $1`, to); isFatalStorage(err) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	} else if err != nil {
-		return err
-	}
-	return nil
+	_, err = db.ExecContext(ctx, `VACUUM INTO $1`, to)
+	return asDamage(err)
 }
 
 // syncFile brings a file or folder to the disk. It is called for files that SQLite has not open.

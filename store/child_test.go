@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,8 @@ const (
 	childDir  = "STORE_TEST_DIR"
 	childKey  = "STORE_TEST_KEY"
 	childFrom = "STORE_TEST_FROM"
+
+	childAbrupt = "STORE_TEST_ABRUPT" // a driven child ends after its first round as if it were killed
 )
 
 func TestMain(m *testing.M) {
@@ -173,13 +176,18 @@ func childAppends(cfg store.Config) error {
 	return err
 }
 
-// childDriven reads numbers, one a line: for each it appends as many events, one after the other, and prints what became of each.
+// exitUnknown is how a child ends when it cannot say what is recorded, as the program does.
+const exitUnknown = 70
+
+// childDriven reads numbers, one a line: for each it appends as many events, one after the other, reads one back, folds the log, and
+// prints what became of each. It ends as the program does when the store is poisoned.
 func childDriven(cfg store.Config) error {
 	ctx := context.Background()
 	s, err := store.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	fmt.Println("opened")
 	from, err := strconv.Atoi(os.Getenv(childFrom))
 	if err != nil {
 		return err
@@ -191,16 +199,34 @@ func childDriven(cfg store.Config) error {
 		}
 		for range count {
 			from++
-			if _, err := s.Update(ctx, store.Cause(fmt.Sprintf("cli/%d", from)), nil, numbered(from)); err != nil {
-				fmt.Println("error", strings.ReplaceAll(err.Error(), "\n", " "))
-				continue
+			_, err := s.Update(ctx, store.Cause(fmt.Sprintf("cli/%d", from)), nil, numbered(from))
+			switch {
+			case err == nil:
+				fmt.Println("ack", from)
+			case errors.Is(err, store.ErrLedgerUnknown):
+				fmt.Println("error unknown", from, oneLine(err))
+			default:
+				fmt.Println("error refused", from, oneLine(err))
 			}
-			fmt.Println("ack", from)
+			if s.PoisonedBy() != nil {
+				os.Exit(exitUnknown)
+			}
+		}
+		if os.Getenv(childAbrupt) != "" {
+			os.Exit(0)
+		}
+		if _, err := s.History(ctx, "request/1"); err != nil {
+			fmt.Println("error reading", oneLine(err))
+		}
+		if _, _, err := s.FoldLog(ctx); err != nil {
+			fmt.Println("error folding", oneLine(err))
 		}
 		fmt.Println("next")
 	}
 	return s.Close()
 }
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", " ") }
 
 // append lets a driven child append so many events and gives what it said.
 func (c *child) append(t *testing.T, count int) (out []string) {
@@ -209,7 +235,9 @@ func (c *child) append(t *testing.T, count int) (out []string) {
 		t.Fatal(err)
 	}
 	for line := c.line(t); line != "next"; line = c.line(t) {
-		out = append(out, line)
+		if line != "opened" {
+			out = append(out, line)
+		}
 	}
 	return out
 }

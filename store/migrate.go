@@ -73,7 +73,10 @@ func schemaState(q *query) (empty, ours bool, version int64, err error) {
 		return schemaStatePG(q)
 	}
 	var objects, app int64
-	if _, err = q.one(`SELECT COUNT(*) FROM sqlite_schema`, []any{&objects}); err != nil {
+	// The tables that goose keeps its versions in come in a transaction of their own, before the first migration: a crash between
+	// the two leaves them alone in the file.
+	if _, err = q.one(`SELECT COUNT(*) FROM sqlite_schema WHERE tbl_name NOT IN ('goose_db_version', 'sqlite_sequence')`,
+		[]any{&objects}); err != nil {
 		return false, false, 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if _, err = q.one(`PRAGMA application_id`, []any{&app}); err != nil {

@@ -23,7 +23,7 @@ func Open(ctx context.Context, cfg Config) (s *Store, err error) {
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
+		if err = asDamage(err); err != nil && s != nil {
 			s.abandon()
 			s = nil
 		}
@@ -37,7 +37,7 @@ func Open(ctx context.Context, cfg Config) (s *Store, err error) {
 	go s.writer.loop()
 	go s.tend()
 	if err := s.settleIn(ctx); err != nil {
-		return s, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -58,7 +58,7 @@ func OpenReadOnly(ctx context.Context, cfg Config) (s *Store, err error) {
 		_, s.db, err = openSQLite(ctx, path, true)
 	}
 	if err != nil {
-		return nil, err
+		return nil, asDamage(err)
 	}
 	p, err := newProvider(s.db, s.pg)
 	if err == nil {
@@ -66,7 +66,7 @@ func OpenReadOnly(ctx context.Context, cfg Config) (s *Store, err error) {
 	}
 	if err != nil {
 		s.abandon()
-		return nil, err
+		return nil, asDamage(err)
 	}
 	return s, nil
 }

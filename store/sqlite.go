@@ -214,14 +214,25 @@ func checkTriggers(q *query, text string) error {
 // or written can be relied on. A full disk and a busy file are not among them: they end, and nothing is half-written.
 func isFatalStorage(err error) bool {
 	var e *sqlite.Error
+	return isDamage(err) || errors.As(err, &e) && e.Code()&0xFF == sqlite3.SQLITE_IOERR
+}
+
+// isDamage tells whether the error says that what was read is not a database, or not a whole one.
+func isDamage(err error) bool {
+	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return false
 	}
-	switch e.Code() & 0xFF {
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return true
+	code := e.Code() & 0xFF
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// asDamage makes such an error one that callers know.
+func asDamage(err error) error {
+	if isDamage(err) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return false
+	return err
 }
 
 // databaseName is the file of a data folder that holds the ledger.
