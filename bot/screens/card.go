@@ -3,6 +3,7 @@ package screens
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	slackgo "github.com/slack-go/slack"
 
@@ -111,15 +112,32 @@ func (c Card) asked() []slackgo.Block {
 		out = append(out, note(plural(len(list)-compactFields, "more field", "more fields")+" to read."))
 		list = list[:compactFields]
 	}
-	for len(list) > 0 {
-		n := min(5, len(list)) // a section takes ten texts
-		var row []*slackgo.TextBlockObject
-		for _, f := range list[:n] {
-			v, _ := Cut(f.Value, shownField, 1)
-			row = append(row, mrk("*"+label(f.Label)+"*"), plain(Inert(v)))
+	return append(out, c.filled(list)...)
+}
+
+// filled shows fields in two columns, name and value. A value too long for half a card, such as a key, stands below its name.
+func (c Card) filled(list []Pair) []slackgo.Block {
+	var out []slackgo.Block
+	var row []*slackgo.TextBlockObject
+	flush := func() {
+		if len(row) > 0 {
+			out, row = append(out, slackgo.NewSectionBlock(nil, row, nil)), nil
 		}
-		out, list = append(out, slackgo.NewSectionBlock(nil, row, nil)), list[n:]
 	}
+	wide := 0
+	for _, f := range list {
+		v, _ := Cut(f.Value, shownField, 1)
+		if !c.compact && wide < wideFields && utf8.RuneCountInString(v) > halfCard {
+			flush()
+			out, wide = append(out, section("*"+label(f.Label)+"*"), typed(v)), wide+1
+			continue
+		}
+		row = append(row, mrk("*"+label(f.Label)+"*"), plain(Inert(v)))
+		if len(row) == 10 { // a section takes ten texts
+			flush()
+		}
+	}
+	flush()
 	return out
 }
 

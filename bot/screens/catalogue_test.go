@@ -59,6 +59,13 @@ func usualCard() screens.Card {
 	return c
 }
 
+// keyCard has a value that half a card cannot show.
+func keyCard() screens.Card {
+	c := usualCard()
+	c.Fields = []screens.Pair{{Label: "Ticket", Value: "OPS-12"}, {Label: "SSH public key", Value: "ssh-ed25519 " + strings.Repeat("AbCd", 17)}, {Label: "Host", Value: "web-1"}}
+	return c
+}
+
 // largeCard has everything the engine allows: 20 stages of 500 people, 1,000 characters in every text.
 func largeCard() screens.Card {
 	c := usualCard()
@@ -206,6 +213,7 @@ func catalogue() []sample {
 	return append([]sample{
 		{"card-small", smallCard().Render(), false},
 		{"card", usualCard().Render(), false},
+		{"card-key", keyCard().Render(), false},
 		{"card-large", largeCard().Render(), true},
 		{"card-approved", overCard(workflows.StatusApproved, "Approved by Jonas.", &screens.Access{Status: "active", Ends: later}).Render(), false},
 		{"card-ended", overCard(workflows.StatusApproved, "Approved by Jonas.", &gone).Render(), false},

@@ -142,7 +142,7 @@ func (h Home) catalogue() []slackgo.Block {
 	}
 	out := []slackgo.Block{divider()}
 	if len(lines) == 0 {
-		return append(out, section("*What you can ask for*"), note("Nothing. Who may ask for what stands in the workflow files."))
+		return append(out, section("*What you can ask for*"), note("Nothing right now. Who may ask for what stands in the workflow files; their owner can add you."))
 	}
 	out = append(out, section(listing("*What you can ask for*", lines, listLines)))
 	if len(h.Runbooks) == 0 {

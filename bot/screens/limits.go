@@ -14,6 +14,8 @@ const (
 	shownRunes    = 300 // of a typed text on a card: more would push the decision out of sight, so it is cut and must be opened
 	shownLines    = 6
 	shownField    = 120
+	halfCard      = 40 // runes that one of two columns shows without breaking a word that has no spaces
+	wideFields    = 3  // long values that get a line of their own: each takes two of Slack's 50 blocks
 	compactFields = 5  // fields of a request on a Home page
 	maxSeats      = 12 // people listed per stage; the rest is counted
 	maxOptions    = 100
