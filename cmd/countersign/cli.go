@@ -81,7 +81,7 @@ func (x *person) parse(least, most int) ([]string, error) {
 	var words []string
 	args := x.p.args
 	for {
-		if err := x.flags.Parse(args); err != nil {
+		if err := parseFlags(x.flags, args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}

@@ -183,9 +183,21 @@ func (p proc) flags(name, usage string) *flag.FlagSet {
 	return fs
 }
 
+// parseFlags prints the usage for -h only: the flag package would print it for every error, into what a script reads.
+func parseFlags(fs *flag.FlagSet, args []string) error {
+	show := fs.Usage
+	defer func() { fs.Usage = show }()
+	fs.Usage = func() {}
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		show()
+	}
+	return err
+}
+
 // parse parses flags and checks how many words are left.
 func (p proc) parse(fs *flag.FlagSet, least, most int) error {
-	err := fs.Parse(p.args)
+	err := parseFlags(fs, p.args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return err
