@@ -123,6 +123,8 @@ func runChild(role string) error {
 		return childHolds(cfg)
 	case "begin":
 		return childBegins(cfg)
+	case "lock":
+		return childLocks(cfg)
 	case "umask":
 		return childUmask(cfg)
 	case "descriptors":
@@ -275,6 +277,23 @@ func childBegins(cfg store.Config) error {
 	}
 	fmt.Println("wrote")
 	return nil
+}
+
+// childLocks holds the lock for writing until its standard input ends.
+func childLocks(cfg store.Config) error {
+	db, err := openRaw(cfg, time.Second)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	fmt.Println("locked")
+	_, _ = io.ReadAll(os.Stdin)
+	_, err = db.Exec("ROLLBACK")
+	return err
 }
 
 func childUmask(cfg store.Config) error {

@@ -281,7 +281,7 @@ func TestFault_F06(t *testing.T) {
 	var list []fault
 	for _, name := range []string{"EIO", "ENOSPC", "EDQUOT"} {
 		for _, sticky := range []bool{false, true} {
-			list = append(list, fault{call: "pwrite64", how: "error=" + name, sticky: sticky, most: 48})
+			list = append(list, fault{call: "pwrite64", how: "error=" + name, sticky: sticky, most: 32})
 		}
 		list = append(list, fault{call: "write", how: "error=" + name, on: "witness.log", most: 12})
 	}

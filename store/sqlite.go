@@ -217,6 +217,12 @@ func isFatalStorage(err error) bool {
 	return isDamage(err) || errors.As(err, &e) && e.Code()&0xFF == sqlite3.SQLITE_IOERR
 }
 
+// isFull tells whether there was no room.
+func isFull(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xFF == sqlite3.SQLITE_FULL
+}
+
 // isDamage tells whether the error says that what was read is not a database, or not a whole one.
 func isDamage(err error) bool {
 	var e *sqlite.Error

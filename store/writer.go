@@ -173,6 +173,10 @@ func (w *writer) finish(b *batch, ops []*op) {
 		return
 	}
 	if _, err := b.exec("COMMIT"); err != nil {
+		if isFull(err) && w.tookNothing() {
+			failAll(ops, fmt.Errorf("%w: COMMIT: %w", ErrUnavailable, err))
+			return
+		}
 		err = fmt.Errorf("%w: COMMIT: %w", ErrLedgerUnknown, err)
 		w.s.poisonWith(err)
 		failAll(ops, err)
@@ -203,6 +207,17 @@ func (w *writer) finish(b *batch, ops []*op) {
 			h.Wake(b.wake)
 		}
 	}
+}
+
+// tookNothing rolls back after a COMMIT for which the disk had no room, and looks. It is the one error of COMMIT that can mean "no":
+// SQLite writes the frame that makes a transaction valid last, and syncs only then, so that what did not fit was never valid.
+func (w *writer) tookNothing() bool {
+	if _, err := w.conn.conn.ExecContext(context.Background(), "ROLLBACK"); err != nil {
+		w.s.log.Warn("rolling back on a full disk", "err", err) // SQLite may have done it itself
+	}
+	w.reconnect()
+	head, _, err := readHead(&query{ctx: context.Background(), run: w.conn})
+	return err == nil && head.Size == w.tree.Size()
 }
 
 func failAll(ops []*op, err error) {

@@ -1,0 +1,160 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/storetest"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// TestFault_F12 lets another process, as a backup tool or a forgotten shell does, keep the file locked for longer than the store waits:
+// the caller is told that it was busy and that nothing was recorded, nobody is told yes, and the next one succeeds.
+func TestFault_F12(t *testing.T) {
+	t.Parallel()
+	cfg := onMachineTime(t)
+	s := storetest.Open(t, cfg)
+	c := startChild(t, "lock", cfg)
+	if line := c.line(t); line != "locked" {
+		t.Fatal(line)
+	}
+	_, err := s.Update(t.Context(), "cli/1", nil, numbered(1))
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "locked") {
+		t.Errorf("under the lock of another process: %v", err)
+	}
+	// The lock is still held here: the wait has an end of its own.
+	if err := s.PoisonedBy(); err != nil {
+		t.Errorf("a busy file is not a broken one: %v", err)
+	}
+	if h, err := s.History(t.Context(), "request/1"); err != nil || len(h) != 0 {
+		t.Errorf("reading goes on: %d, %v", len(h), err)
+	}
+	told := make(chan error, 1)
+	go func() {
+		_, err := s.Update(t.Context(), "cli/2", nil, numbered(2))
+		told <- err
+	}()
+	if err := c.in.Close(); err != nil { // lets the lock go
+		t.Fatal(err)
+	}
+	if err := <-told; err != nil {
+		t.Errorf("when the lock is let go within the wait: %v", err)
+	}
+	if _, err := s.Update(t.Context(), "cli/1", nil, numbered(1)); err != nil {
+		t.Errorf("the same thing again: %v", err)
+	}
+	wantAll(t, s, []int{1, 2})
+}
+
+// smallDisk mounts a file system in memory of so many KiB.
+func smallDisk(t *testing.T, kib int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("countersign-test", dir, "tmpfs", 0, "size="+strconv.Itoa(kib)+"k"); err != nil {
+		t.Skipf("a small file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// TestFault_F08 fills the disk, several times: what does not fit is refused with the reason and is not there, reading goes on, and when
+// space returns the ledger goes on, in the same process or, if the witness file was what did not fit, in the next.
+func TestFault_F08(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 2048)
+	cfg := inFolder(onMachineTime(t), filepath.Join(disk, "data"))
+	ballast := filepath.Join(disk, "ballast")
+	s, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.Close() }()
+	var kept []int
+	refused, restarts, n := 0, 0, 0
+	for round := range 12 {
+		if err := fillUp(ballast, 4096*int64(round%4)); err != nil {
+			t.Fatal(err)
+		}
+		full := false
+		for tries := 0; !full && tries < 400; tries++ {
+			n++
+			_, err := s.Update(t.Context(), "", nil, numbered(n))
+			switch {
+			case err == nil:
+				kept = append(kept, n)
+			case errors.Is(err, store.ErrUnavailable):
+				full = true
+				refused++
+				if !strings.Contains(err.Error(), "full") {
+					t.Errorf("refused without the reason: %v", err)
+				}
+				if h, err := s.History(t.Context(), workflows.StreamID("request/"+strconv.Itoa(n))); err != nil || len(h) != 0 {
+					t.Errorf("%d was refused and is there: %v", n, err)
+				}
+			default:
+				full = true // the witness file did not fit, or COMMIT was cut off: unknown
+				if !errors.Is(err, store.ErrLedgerUnknown) || s.PoisonedBy() == nil {
+					t.Fatalf("round %d: %v", round, err)
+				}
+			}
+		}
+		if !full {
+			t.Fatalf("round %d: the disk does not fill up", round)
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		if s.PoisonedBy() != nil {
+			restarts++
+			s.Close() // what it says does not matter any more
+			if s, err = store.Open(t.Context(), cfg); err != nil {
+				t.Fatalf("round %d: with space again: %v", round, err)
+			}
+		}
+		n++
+		if _, err := s.Update(t.Context(), "", nil, numbered(n)); err != nil {
+			t.Fatalf("round %d: with space again: %v", round, err)
+		}
+		kept = append(kept, n)
+		if _, _, err := s.FoldLog(t.Context()); err != nil {
+			t.Errorf("round %d: folding with space again: %v", round, err)
+		}
+	}
+	wantAll(t, s, kept)
+	storetest.Check(t, s)
+	if refused == 0 {
+		t.Error("nothing was ever refused")
+	}
+	t.Logf("full 12 times: %d refused, %d restarts, %d kept", refused, restarts, len(kept))
+}
+
+// fillUp writes until the disk is full, and then leaves so many bytes.
+func fillUp(path string, leave int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size := int64(0)
+	for block := make([]byte, 4096); ; {
+		n, err := f.Write(block)
+		size += int64(n)
+		if errors.Is(err, syscall.ENOSPC) {
+			return f.Truncate(max(0, size-leave))
+		}
+		if err != nil {
+			return fmt.Errorf("filling the disk: %w", err)
+		}
+	}
+}
