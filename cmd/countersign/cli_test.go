@@ -222,3 +222,57 @@ func TestCommandLine_CauseIsOnesOwn(t *testing.T) {
 		}
 	}
 }
+
+// sendRaw gives an order to the running bot as the user that runs the tests, with whatever a client of their own could write into it.
+func (d *demo) sendRaw(t *testing.T, o order) (reply, error) {
+	t.Helper()
+	return send(t.Context(), Config{Data: filepath.Join(d.dir, "data")}, o)
+}
+
+// TestThreat_T36_PeopleSocketTakesNoForeignText: the verb of an order is recorded in clear, for ever. What is not a verb is not recorded;
+// a reason has the length it has in Slack.
+func TestThreat_T36_PeopleSocketTakesNoForeignText(t *testing.T) {
+	for _, d := range []*demo{quietDemo(t), cliDemo(t)} { // in the first, the user that runs the tests is a stranger
+		r, err := d.sendRaw(t, order{Do: "Maya Chen was here " + strings.Repeat("x", 50_000)})
+		if err != nil || r.Code != workflows.CodeBadField {
+			t.Errorf("%v, %+v", err, r)
+		}
+		shown, err := d.ledger(t.Context(), "show", "-last", "0", "-json")
+		mustSay(t, err)
+		if strings.Contains(shown, "was here") {
+			t.Error("what was sent instead of a verb stands in the ledger")
+		}
+	}
+	d := cliDemo(t)
+	r, err := d.sendRaw(t, order{Do: "request", Workflow: "solo", Reason: "I need the logs of last night.", Fields: map[string]string{"key": d.people["jonas"].public()}})
+	if err != nil || !r.OK {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	for _, do := range []string{"withdraw", "take-back", "deny", "done", "revoke"} {
+		long, err := d.sendRaw(t, order{Do: do, ID: r.ID, Reason: strings.Repeat("long ", 201)})
+		if err != nil || long.Code != workflows.CodeTooLong {
+			t.Errorf("%s with a reason of 1,005 characters: %v, %+v", do, err, long)
+		}
+	}
+}
+
+// TestCommandLine_CauseTwice: a cause that was consumed by an order that was carried out gives an answer to whatever comes with it next,
+// not a connection that breaks.
+func TestCommandLine_CauseTwice(t *testing.T) {
+	d := cliDemo(t)
+	o := order{Do: "request", Cause: "0123456789abcdef", Workflow: "solo", Reason: "I need the logs of last night.", Fields: map[string]string{"key": d.people["jonas"].public()}}
+	first, err := d.sendRaw(t, o)
+	if err != nil || !first.OK {
+		t.Fatalf("%v, %+v", err, first)
+	}
+	again, err := d.sendRaw(t, o)
+	if err != nil || again.ID != first.ID {
+		t.Errorf("the same order again: %v, %+v", err, again)
+	}
+	for _, do := range []string{"approve", "withdraw"} {
+		other, err := d.sendRaw(t, order{Do: do, Cause: o.Cause, ID: "zzzz"})
+		if err != nil || other.OK || other.Code != workflows.CodeUnknown {
+			t.Errorf("%s of nothing under the same cause: %v, %+v", do, err, other)
+		}
+	}
+}

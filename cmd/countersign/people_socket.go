@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,7 @@ const (
 
 // order is one command through the socket. Fields that a command does not need are empty.
 type order struct {
-	Do       string            `json:"do"`              // request, approve, deny, take-back, withdraw, done, revoke, list, status, chains
+	Do       string            `json:"do"`              // request, approve, deny, take-back, withdraw, done, revoke, status, list
 	Cause    string            `json:"cause,omitempty"` // random; the same order sent twice counts once
 	ID       string            `json:"id,omitempty"`    // of the request or grant; an unambiguous ending will do
 	Shown    string            `json:"shown,omitempty"` // what the person was shown before deciding
@@ -60,6 +61,15 @@ type reply struct {
 }
 
 const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
+
+// isKnown tells whether an order can be carried out.
+func (o order) isKnown() bool {
+	switch o.Do {
+	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list":
+		return true
+	}
+	return false
+}
 
 type uidKey struct{}
 
@@ -157,9 +167,15 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 	if !ok {
 		return refusedReply(workflows.Refuse(workflows.CodeBadField, "The order's cause is not 8 to 64 hexadecimal digits.", "")), nil
 	}
+	if !o.isKnown() { // before anything is recorded: what somebody sends instead of a verb must not get into a leaf, where it stays
+		return refusedReply(workflows.Refuse(workflows.CodeBadField, "There is no such command.", "")), nil
+	}
 	if no != nil {
-		no, err := s.desk.Refuse(ctx, cause, by, o.Do, viaCLI, "", no)
-		return refusedReply(no), err
+		return s.refuse(ctx, cause, by, o.Do, no)
+	}
+	if len([]rune(o.Reason)) > workflows.MaxReason {
+		no := workflows.Refusef(workflows.CodeTooLong, "", "A reason has at most %d characters.", workflows.MaxReason)
+		return s.refuse(ctx, cause, by, o.Do, no)
 	}
 	switch o.Do {
 	case "request":
@@ -172,10 +188,17 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliEnd(ctx, by, cause, o)
 	case "status":
 		return s.cliStatus(ctx, by, o)
-	case "list":
-		return s.cliList(ctx, by)
 	}
-	return refusedReply(workflows.Refuse(workflows.CodeBadField, "There is no such command.", "")), nil
+	return s.cliList(ctx, by)
+}
+
+// refuse records a refusal and answers with it. The recorded one is none when the cause was consumed before by an order that was carried out.
+func (s *serving) refuse(ctx context.Context, cause workflows.Cause, by workflows.Acting, command string, no *workflows.Refusal) (reply, error) {
+	recorded, err := s.desk.Refuse(ctx, cause, by, command, viaCLI, "", no)
+	if err != nil {
+		return reply{}, err
+	}
+	return refusedReply(cmp.Or(recorded, no)), nil
 }
 
 // causeOf makes what a client chose into a cause of its own: nobody consumes, or reads, what somebody else's order did.
@@ -257,8 +280,7 @@ func (s *serving) cliVote(ctx context.Context, by workflows.Acting, cause workfl
 		return reply{}, err
 	}
 	if no != nil {
-		no, err := s.desk.Refuse(ctx, cause, by, "vote", viaCLI, "", no)
-		return refusedReply(no), err
+		return s.refuse(ctx, cause, by, "vote", no)
 	}
 	verdict := workflows.Approve
 	if o.Do == "deny" {
@@ -277,8 +299,7 @@ func (s *serving) cliChange(ctx context.Context, by workflows.Acting, cause work
 		return reply{}, err
 	}
 	if no != nil {
-		no, err := s.desk.Refuse(ctx, cause, by, o.Do, viaCLI, "", no)
-		return refusedReply(no), err
+		return s.refuse(ctx, cause, by, o.Do, no)
 	}
 	change := desk.Change{Cause: cause, By: by, Request: id, Why: o.Reason, Channel: viaCLI}
 	do := s.desk.Withdraw
