@@ -10,16 +10,19 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	programs "github.com/countersign-bot/countersign/runbooks/command" // "command" is a subcommand here
 	"github.com/countersign-bot/countersign/runbooks/postgres"
 	"github.com/countersign-bot/countersign/runbooks/sshca"
+	"github.com/countersign-bot/countersign/runbooks/webhook"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
 
 // connectorNames are the kinds of target that this program can drive; a configuration that names another is refused.
-func connectorNames() []string { return []string{"postgres", "sshca"} }
+func connectorNames() []string { return []string{"command", "postgres", "sshca", "webhook"} }
 
-// connectorParams are the words that each understands in an entitlement.
+// connectorParams are the words that each understands in an entitlement. What command and webhook make of them is up to what stands
+// behind them, so they take any.
 func connectorParams() map[string]spec.Params {
 	return map[string]spec.Params{
 		"sshca": {
@@ -90,8 +93,38 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 		}
 		o.close = append(o.close, con.Close)
 		return con, nil
+	case "command":
+		cfg, err := programs.ReadSettings(t.Settings, os.LookupEnv)
+		if err != nil {
+			return nil, err
+		}
+		con, err := programs.Open(cfg)
+		if err != nil {
+			return nil, err
+		}
+		o.close = append(o.close, con.Close)
+		return con, nil
+	case "webhook":
+		return o.openWebhook(t)
 	}
 	return nil, fmt.Errorf("there is no connector %q", t.Connector)
+}
+
+func (o *connectors) openWebhook(t spec.Target) (runbooks.Connector, error) {
+	secret, err := settingSecret(t.Settings, webhook.SettingSecret)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := webhook.ReadSettings(t.Settings, secret, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	con, err := webhook.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	o.close = append(o.close, con.Close)
+	return con, nil
 }
 
 // settingSecret reads a secret of a target from the file or the environment variable that the target's settings name.
