@@ -99,6 +99,8 @@ func End(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID, by 
 		return refuse(workflows.Refuse(workflows.CodeNotYours, "There is no such access, or it is not yours to end.", "Its holder, the target's owner, those who approved it and security can."))
 	case h.Status == StatusEnding || h.Status == StatusEnded || h.Status == StatusFailed:
 		return refuse(workflows.Refuse(workflows.CodeNotActive, "This access has already ended.", ""))
+	case by.How == HowReturned && !h.isHeldBy(by.By.Person):
+		return refuse(workflows.Refuse(workflows.CodeNotYours, "This is somebody else's access, so you cannot be done with it.", "You can revoke it, and say why."))
 	}
 	var out workflows.Outcome
 	out.Add(stream, by.By, "", s.ending(h, by.How, by.Why))
@@ -119,13 +121,18 @@ func CallOff(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID,
 	return out, nil
 }
 
+// isHeldBy tells whether the person is on the holder's side: the holder, or who asked on behalf of an identity.
+func (h Hold) isHeldBy(p workflows.PersonID) bool {
+	return p != "" && (p == h.Approved.Requester || p == h.Approved.Identity.Person())
+}
+
 // MayEnd tells who may end a grant: the holder's side, the target's owner, those whose approval made it, and security.
 func (h Hold) MayEnd(p workflows.PersonID, security bool) bool {
 	if p == "" {
 		return false
 	}
 	a := h.Approved
-	if security || p == a.Requester || p == a.Identity.Person() || p == a.Owner {
+	if security || h.isHeldBy(p) || p == a.Owner {
 		return true
 	}
 	for _, x := range a.Approvers {

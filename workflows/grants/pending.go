@@ -89,7 +89,7 @@ func (h Hold) notices() []workflows.Notice {
 		out = append(out, note(workflows.NoticeReady, holder, true))
 	case h.Status == StatusFailed:
 		out = append(out, note(workflows.NoticeFailed, holder, true))
-	case h.Status == StatusEnded && h.StartedAt.UTC != 0:
+	case h.Status == StatusEnded && h.StartedAt.UTC != 0 && h.Presence != "unconfirmed":
 		out = append(out, note(workflows.NoticeEnded, holder, false))
 	case h.Status == StatusEnding && h.Level > 0:
 		seen := map[workflows.PersonID]bool{"": true}
