@@ -50,7 +50,7 @@ func (b *Bot) bookItems(ctx context.Context, p workflows.PersonID, onlyMine bool
 		line := "ready: `/breakglass " + string(r.ID) + " INC-123`, approved until " + screens.When(v.Until)
 		switch {
 		case v.No != nil:
-			line = "not ready. " + screens.Escape(v.No.Sentence)
+			line = "not ready. " + screens.Escape(v.No.Error())
 		case !v.May:
 			line = "ready, but you are not on its list of invokers"
 		}

@@ -220,7 +220,7 @@ func (b *Bot) end(ctx context.Context, c *call, id workflows.GrantID, how, why s
 	if how == grants.HowRevoked {
 		return say("✅ Recorded: you revoked the access. It is being taken back now; its holder is told when it is gone."), nil
 	}
-	return say("✅ Recorded: you are done. The access is being taken back now; its holder is told when it is gone."), nil
+	return say("✅ Recorded: you are done. The access is being taken back now; you are told when it is gone."), nil
 }
 
 // openRevoke asks why.

@@ -143,7 +143,7 @@ func (f Field) clean(v string) (value, problem string) {
 	}
 	if f.Pattern != "" {
 		if !MatchesWhole(f.Pattern, v) {
-			return "", "This must look like " + f.Pattern + "."
+			return "", f.shape()
 		}
 	}
 	return v, ""
@@ -157,6 +157,14 @@ func MatchesWhole(pattern, s string) bool {
 	}
 	re, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
 	return err == nil && re.MatchString(s)
+}
+
+// shape says how a value must look: in the author's words where there are some, else as the pattern itself.
+func (f Field) shape() string {
+	if f.Help != "" {
+		return "This does not have the right form. " + strings.TrimSuffix(f.Help, ".") + "."
+	}
+	return "This must look like " + f.Pattern + "."
 }
 
 // cleanSSHKey keeps the type and the key of one OpenSSH public key line and drops its comment, which is often a name.
