@@ -168,22 +168,39 @@ func (s *Store) foldLoop() {
 }
 
 // checkSQLite looks for damage that can be seen without reading the ledger: pages, foreign keys, triggers. Large files get their
-// page check from `ledger verify`, so that a start stays quick.
+// page check from CheckPages after the start, so that a start stays quick.
 func checkSQLite(q *query) error {
 	var pages int64
 	if _, err := q.one(`PRAGMA page_count`, []any{&pages}); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if pages <= checkPages {
-		var verdict string
-		if _, err := q.one(`PRAGMA quick_check(1)`, []any{&verdict}); err != nil {
-			return fmt.Errorf("%w: quick_check: %w", ErrDamaged, err)
-		}
-		if verdict != "ok" {
-			return fmt.Errorf("%w: quick_check: %s", ErrDamaged, verdict)
+		if err := quickCheck(q); err != nil {
+			return err
 		}
 	}
 	return checkTriggers(q, `SELECT name FROM sqlite_schema WHERE type = 'trigger'`)
+}
+
+func quickCheck(q *query) error {
+	var verdict string
+	if _, err := q.one(`PRAGMA quick_check(1)`, []any{&verdict}); err != nil {
+		return fmt.Errorf("%w: quick_check: %w", ErrDamaged, err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: quick_check: %s", ErrDamaged, verdict)
+	}
+	return nil
+}
+
+// CheckPages reads every page of the database, which a start leaves out when there are many. It runs beside the writer. ErrDamaged when
+// one is not as it must be. PostgreSQL looks after its own pages.
+func (s *Store) CheckPages(ctx context.Context) (err error) {
+	defer wrap(&err, "checking the pages of the database")
+	if s.pg {
+		return nil
+	}
+	return quickCheck(s.reader(ctx))
 }
 
 // checkTriggers refuses a database whose append-only guards are gone.

@@ -40,6 +40,7 @@ type serving struct {
 	install   slack.Installation
 	botUser   string
 	confirmed bool // Slack said so at this start; else install and botUser are remembered
+	deep      deepCheck
 	identity  *bot.Identity
 	desk      *desk.Desk
 	bot       *bot.Bot
@@ -242,6 +243,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the people's socket", func(ctx context.Context) error { return serveHTTP(ctx, people, s.peopleHandler(), s.log) })
 	part("the signals", s.reloadOnHangup)
 	part("the watch on the clock", s.watchClock)
+	part("the check of the whole ledger", s.checkWhole)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())
 	select {
 	case <-ctx.Done():
@@ -309,6 +311,9 @@ func (s *serving) mux() *http.ServeMux {
 		{"ledger", func() (bool, string) {
 			if err := s.store.PoisonedBy(); err != nil {
 				return false, err.Error()
+			}
+			if wrong := s.deep.problem(); wrong != "" {
+				return false, wrong
 			}
 			return true, "entries are written"
 		}},
