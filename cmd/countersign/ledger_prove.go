@@ -150,8 +150,9 @@ func (e *evidence) prove(ctx context.Context, w io.Writer, list []provable) erro
 	if err := e.writeNames(&out, list); err != nil {
 		return err
 	}
+	tiles := ledger.NewProver(e.tiles)
 	for _, x := range list {
-		path, err := ledger.ProveInclusion(ctx, e.tiles, head.Size, x.index)
+		path, err := ledger.ProveInclusion(ctx, tiles, head.Size, x.index)
 		if err != nil {
 			return brokenError{err}
 		}

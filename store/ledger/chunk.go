@@ -65,8 +65,9 @@ func (c *chunk) full() bool {
 	return n > 0 && n%TileWidth == 0 && (n >= maxChunkTiles*TileWidth || len(c.leaves) >= maxChunkBytes)
 }
 
-// add copies a leaf; of one beyond the limit only so much that it is refused later.
+// add copies a leaf behind the zero byte that its hash begins with; of one beyond the limit only so much that it is refused later.
 func (c *chunk) add(leaf []byte) {
+	c.leaves = append(c.leaves, 0)
 	from := len(c.leaves)
 	c.leaves = append(c.leaves, leaf[:min(len(leaf), MaxLeafBytes+1)]...)
 	c.spans = append(c.spans, span{int32(from), int32(len(c.leaves))})
@@ -96,7 +97,7 @@ func (h *hasher) work(c *chunk) {
 			c.facts = append(c.facts, fact{})
 			continue
 		}
-		sum := LeafHash(leaf)
+		sum := sha256.Sum256(c.leaves[c.spans[i].from-1 : c.spans[i].to]) // LeafHash without copying
 		c.hashes = append(c.hashes, sum[:]...)
 		c.facts = append(c.facts, fact{})
 		s = scanner{b: leaf}

@@ -211,13 +211,10 @@ const required = 1<<2 | 1<<3 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11
 
 // walkLeaf reads the members of a leaf in order and makes sure that the required ones are there; member must read each value.
 func walkLeaf(s *scanner, member func(s *scanner, name []byte) error) error {
-	b, seen, next := s.b, 0, 0
-	if len(b) < MinLeafBytes || len(b) > MaxLeafBytes {
-		return fmt.Errorf("%d bytes are outside %d to %d", len(b), MinLeafBytes, MaxLeafBytes)
+	if err := checkLeafBytes(s.b); err != nil {
+		return err
 	}
-	if !utf8.Valid(b) {
-		return errNotUTF8
-	}
+	seen, next := 0, 0
 	err := s.members(1, func(key []byte) error {
 		for next < len(envelope) && envelope[next] < string(key) { // as in UTF-16: the names are ASCII
 			next++
@@ -227,10 +224,27 @@ func walkLeaf(s *scanner, member func(s *scanner, name []byte) error) error {
 		}
 		return member(s, key)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.i != len(b):
+	}
+	return endOfLeaf(s, seen)
+}
+
+// checkLeafBytes is what can be said of a leaf before it is read.
+func checkLeafBytes(b []byte) error {
+	if len(b) < MinLeafBytes || len(b) > MaxLeafBytes {
+		return fmt.Errorf("%d bytes are outside %d to %d", len(b), MinLeafBytes, MaxLeafBytes)
+	}
+	if !utf8.Valid(b) {
+		return errNotUTF8
+	}
+	return nil
+}
+
+// endOfLeaf is what is left to say when all members are read. seen has one bit for each name of the envelope.
+func endOfLeaf(s *scanner, seen int) error {
+	switch {
+	case s.i != len(s.b):
 		return fmt.Errorf("bytes after the end at offset %d", s.i)
 	case seen&required != required:
 		return errors.New("one of id, mono, seq, stream, time, type, v is missing")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"sync"
 )
 
 // entry looks at one entry with what came before it in mind.
@@ -67,14 +68,19 @@ func (v *verification) reportMissing(idx int64) {
 
 // order checks stream, id and clock, and remembers them.
 func (v *verification) order(idx int64, f *fact) {
-	last := v.streams[f.key]
+	at, known := v.streams[f.key]
+	if !known {
+		at = int32(len(v.seqs))
+		v.streams[f.key], v.seqs = at, append(v.seqs, 0)
+	}
+	last := v.seqs[at]
 	switch {
 	case f.seq > last+1:
 		v.complain(CodeSeq, idx, f, "follows number %d of its stream: what was between is missing", last)
 	case f.seq <= last:
 		v.complain(CodeSeq, idx, f, "comes after number %d of its stream: entries were swapped or repeated", last)
 	}
-	v.streams[f.key] = max(last, f.seq)
+	v.seqs[at] = max(last, f.seq)
 
 	v.ids = append(v.ids, f.id)
 	if f.mono < v.mono {
@@ -120,13 +126,7 @@ func (v *verification) special(idx int64, f *fact) {
 // nameDuplicates finds entries with one id. Sorting 8 bytes an entry takes less memory and time than a set of them; what is equal there
 // is only suspected, and the entries are read once more to be certain and to name both.
 func (v *verification) nameDuplicates(ctx context.Context) error {
-	slices.Sort(v.ids)
-	suspects := make(map[uint64]bool)
-	for i := 1; i < len(v.ids) && len(suspects) < maxProblems; i++ {
-		if v.ids[i] == v.ids[i-1] {
-			suspects[v.ids[i]] = true
-		}
-	}
+	suspects := repeated(v.ids)
 	if len(suspects) == 0 {
 		return nil
 	}
@@ -150,4 +150,29 @@ func (v *verification) nameDuplicates(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// repeated finds numbers that stand more than once, at most maxProblems of them. It sorts both halves at the same time and then walks
+// through them as one.
+func repeated(ids []uint64) map[uint64]bool {
+	a, b := ids[:len(ids)/2], ids[len(ids)/2:]
+	var wg sync.WaitGroup
+	wg.Go(func() { slices.Sort(a) })
+	slices.Sort(b)
+	wg.Wait()
+	out := make(map[uint64]bool)
+	last, begun := uint64(0), false
+	for len(a)+len(b) > 0 && len(out) < maxProblems {
+		var x uint64
+		if len(b) == 0 || len(a) > 0 && a[0] < b[0] {
+			x, a = a[0], a[1:]
+		} else {
+			x, b = b[0], b[1:]
+		}
+		if begun && x == last {
+			out[x] = true
+		}
+		last, begun = x, true
+	}
+	return out
 }

@@ -33,7 +33,7 @@ type Options struct {
 func Verify(ctx context.Context, src Source, opt Options) (Report, error) {
 	v := &verification{
 		src: src, opt: opt, tree: NewTree(), mono: -1, idSeed: maphash.MakeSeed(),
-		streams: make(map[streamKey]int64), policies: make(map[string]int64),
+		streams: make(map[streamKey]int32), policies: make(map[string]int64),
 	}
 	for _, step := range []func(context.Context) error{
 		v.readHead, v.collectMilestones, v.readEntries, v.findStrays, v.judgeHead, v.compareTiles, v.judgeFrontier,
@@ -66,9 +66,10 @@ type verification struct {
 	passed     int // milestones compared
 
 	idSeed   maphash.Seed
-	ids      []uint64 // of each entry, for finding two with one id at the end
-	streams  map[streamKey]int64
-	policies map[string]int64 // hash of a document -> first entry naming it
+	ids      []uint64            // of each entry, for finding two with one id at the end
+	streams  map[streamKey]int32 // place in seqs: one look-up an entry
+	seqs     []int64             // the last number of each stream
+	policies map[string]int64    // hash of a document -> first entry naming it
 	mono     int64
 	time     int64
 	missing  int64 // entries missing in the run that ends here
