@@ -193,6 +193,8 @@ func (i *Identity) byEmail(ctx context.Context, l *listing, key string) (Listed,
 
 // user asks Slack about one of ours, at most once a minute.
 func (i *Identity) user(ctx context.Context, id string) (slack.User, error) {
+	ctx, cancel := context.WithTimeout(ctx, userWait)
+	defer cancel()
 	return i.users.get(id, func() (slack.User, error) { return i.c.Slack.UserInfo(ctx, id) })
 }
 

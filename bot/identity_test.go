@@ -163,6 +163,66 @@ func TestStandingOfAPerson(t *testing.T) {
 	}
 }
 
+// T10, R5: an account of this machine is as active as its person is in Slack; while Slack cannot be asked, as its entry in the people file.
+func TestThreat_T10_AccountOfTheMachine(t *testing.T) {
+	w := start(t, nil)
+	if err := w.m.putAccount(w.ctx, "unix", "jonas", w.people["jonas"]); err != nil {
+		t.Fatal(err)
+	}
+	by := workflows.Acting{Actor: "a_jonas", Person: w.people["jonas"]}
+	ask := func() workflows.Standing {
+		t.Helper()
+		w.identity.Forget(w.sim.UserID("jonas"))
+		s, err := w.identity.Standing(w.ctx, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if r := ask().Refusal(); r != nil {
+		t.Errorf("a full member: %v", r)
+	}
+	for want, change := range map[string]func(*slacksim.User){
+		workflows.CodeInactive: func(u *slacksim.User) { u.Deleted = true },
+		workflows.CodeGuest:    func(u *slacksim.User) { u.Restricted = true },
+	} {
+		var before slacksim.User
+		if err := w.sim.SetUser("jonas", func(u *slacksim.User) { before = *u; change(u) }); err != nil {
+			t.Fatal(err)
+		}
+		if r := ask().Refusal(); r == nil || r.Code != want {
+			t.Errorf("%s in Slack: %v", want, r)
+		}
+		if err := w.sim.SetUser("jonas", func(u *slacksim.User) { *u = before }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultHTTP, Match: "users.info", Count: -1, Status: 503})
+	if r := ask().Refusal(); r != nil {
+		t.Errorf("while Slack cannot be asked: %v", r)
+	}
+	w.identity.SetPeople(nil)
+	if r := ask().Refusal(); r == nil {
+		t.Error("the people file does not list them any more")
+	}
+}
+
+// R5: Slack takes the question and never answers. The time that a decision has is not all spent on waiting for it.
+func TestReq_R5_SilentSlackLeavesTimeToDecide(t *testing.T) {
+	t.Parallel()
+	w := start(t, nil)
+	if err := w.m.putAccount(w.ctx, "unix", "jonas", w.people["jonas"]); err != nil {
+		t.Fatal(err)
+	}
+	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultHang, Match: "users.info", Count: -1})
+	ctx, cancel := context.WithTimeout(w.ctx, 9*time.Second) // less than a call to Slack may take
+	defer cancel()
+	s, err := w.identity.Standing(ctx, workflows.Acting{Actor: "a_jonas", Person: w.people["jonas"]})
+	if err != nil || s.Refusal() != nil || ctx.Err() != nil {
+		t.Errorf("%+v, %v; the time for deciding: %v", s, err, ctx.Err())
+	}
+}
+
 func (m *memory) putAccount(ctx context.Context, kind, key string, p workflows.PersonID) error {
 	a, err := tables{m}.Ensure(ctx, kind, key)
 	if err != nil {

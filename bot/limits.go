@@ -5,6 +5,7 @@ import "time"
 // Bounds of the room.
 const (
 	standingAge  = 60 * time.Second // how old an answer about a person may be when it decides (T10)
+	userWait     = 3 * time.Second  // for one answer about a person: a decision on this machine goes on without a Slack that is silent (R5)
 	nameAge      = time.Hour        // of a name on a screen, which decides nothing; an event says so when it changes
 	groupAge     = 60 * time.Second // the same for user groups, which are Tier 2: 20 calls a minute
 	channelAge   = 5 * time.Minute  // whether a channel is shared; an event says so at once

@@ -28,8 +28,11 @@ func (i *Identity) Standing(ctx context.Context, by workflows.Acting) (workflows
 	case "":
 		return workflows.Standing{Known: true}, nil // an account that was never made is nobody's
 	}
-	// An account of this machine is as active as its entry in the people file.
-	return workflows.Standing{Known: true, Human: true, Active: linked, Member: true, Linked: linked, Asked: i.asked()}, nil
+	if !linked {
+		return workflows.Standing{Known: true, Human: true, Member: true, Asked: i.asked()}, nil
+	}
+	// Whoever left the chat has left: an account of this machine outlives its person, so that it is never more active than they are (T10).
+	return i.StandingOf(ctx, by.Person)
 }
 
 // StandingOf implements desk.Directory: by the account the person decides with. One whose listed account is gone is not active.
