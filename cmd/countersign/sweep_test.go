@@ -44,9 +44,11 @@ func TestFault_F02_KilledAtEveryCall(t *testing.T) {
 		t.Parallel()
 		sw.run(t, func(data string) error { return exec.Command("cp", "-a", made, data).Run() })
 	})
+	first := sw
+	first.step = max(3, sw.step) // it makes the schema in some 250 calls that are much alike
 	t.Run("the first start", func(t *testing.T) {
 		t.Parallel()
-		sw.run(t, func(string) error { return nil })
+		first.run(t, func(string) error { return nil })
 	})
 }
 
