@@ -525,3 +525,25 @@ func TestMayAskByChatGroup(t *testing.T) {
 		t.Error("a role by a chat group")
 	}
 }
+
+// (4): a stage that opens later asks those of its group as the request bound it who are in it still: who left lost the power at once, who
+// joined gets none over requests that were there before.
+func TestGroupOfALaterStage(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	x.load(func(d *draft) {
+		d.groups["two"] = persons("cho", "dan")
+		d.flows["shell"].Stages = append(d.flows["shell"].Stages, stage("second", 1, groups("two")))
+	})
+	before := x.ask("zed", "shell")
+	x.load(func(d *draft) { d.groups["two"] = persons("dan", "nia") })
+	x.approve(before, "ann")
+	same(t, "asked before", persons("dan"), x.state(before).CanVote())
+	after := x.ask("zed", "shell")
+	x.approve(after, "ann")
+	same(t, "asked since", persons("dan", "nia"), x.state(after).CanVote())
+	x.load(func(d *draft) { delete(d.groups, "two") })
+	if out := x.submit(x.submission("zed", "shell")); code(out.Refusal) != workflows.CodeNobody {
+		t.Errorf("a group that is gone: %v", out.Refusal)
+	}
+}

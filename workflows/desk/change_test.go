@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -412,5 +413,45 @@ func TestReq_R59_MayStart(t *testing.T) {
 				t.Errorf("asking recorded %d entries", n)
 			}
 		})
+	}
+}
+
+// T18: an approver is demoted and the requester is deactivated, each at any point of vote, vote, start. Access is made only when both of
+// them still counted at the moment they were needed.
+func TestThreat_T18_EveryOrderOfLeaving(t *testing.T) {
+	t.Parallel()
+	for demoted := range 4 { // before step 0, 1, 2, or after all
+		for left := range 4 {
+			t.Run(fmt.Sprintf("demoted before step %d, left before step %d", demoted, left), func(t *testing.T) {
+				t.Parallel()
+				x := open(t)
+				id := x.ask("zed", "pair")
+				made := false
+				for step := range 3 {
+					if step == demoted {
+						x.load(func(d *draft) { d.groups["dba"] = persons("bob", "cho") })
+					}
+					if step == left {
+						x.dir.is("zed", inactive)
+					}
+					if step < 2 {
+						x.vote(x.ballot([]string{"ann", "bob"}[step], id, workflows.Approve))
+						continue
+					}
+					if x.state(id).Status != workflows.StatusApproved {
+						continue
+					}
+					_, h := x.hold(id)
+					why, err := x.desk.MayStart(t.Context(), h)
+					if err != nil {
+						t.Fatal(err)
+					}
+					made = why == ""
+				}
+				if want := demoted > 1 && left > 2; made != want {
+					t.Errorf("made: %t, want %t; the request is %s", made, want, x.state(id).Status)
+				}
+			})
+		}
 	}
 }
