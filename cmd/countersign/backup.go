@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 )
 
@@ -68,7 +69,7 @@ func restoreCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
-	copied, err := store.Restore(ctx, storeConfig(c, newRealClock(), key, slog.New(slog.DiscardHandler)), from, anchors...)
+	copied, err := store.Restore(ctx, storeConfig(c, jobs.NewSystem(), key, slog.New(slog.DiscardHandler)), from, anchors...)
 	if err != nil {
 		return explainCopy(err, from)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -12,50 +11,16 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 )
 
-// realClock is product time as the machine tells it.
-type realClock struct{ start time.Time }
-
-func newRealClock() realClock { return realClock{time.Now()} }
-
-// Now implements jobs.Clock.
-func (c realClock) Now() jobs.Reading {
-	now := time.Now()
-	return jobs.Reading{Wall: now, Mono: now.Sub(c.start)}
-}
-
-// Wait implements jobs.Clock.
-func (c realClock) Wait(ctx context.Context, t time.Time, wake <-chan struct{}) error {
-	return waitReal(ctx, time.Until(t), wake, nil)
-}
-
-// waitReal waits on the machine's own clock; it looks again at least once a second, because a wall clock can be set and a
-// machine can sleep.
-func waitReal(ctx context.Context, d time.Duration, wake, jump <-chan struct{}) error {
-	timer := time.NewTimer(max(0, min(d, time.Second)))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-wake:
-	case <-jump:
-	case <-timer.C:
-	}
-	return nil
-}
-
-// demoClock is the machine's time plus an offset that only grows, kept in a file so that it outlives a crash. Only ledgers
-// under demo.invalid/ may run on it, and their first entry says so.
+// demoClock is the machine's time plus an offset that only grows, kept in a file so that it outlives a crash and so that the demo can
+// move the bot it started. Only ledgers under demo.invalid/ may run on it, and their first entry says so.
 type demoClock struct {
-	file  string
-	start time.Time
-
-	mu     sync.Mutex
-	offset time.Duration
-	jump   chan struct{} // closed at each jump
+	*jobs.Virtual
+	file string
+	mu   sync.Mutex // held over a reload
 }
 
 func newDemoClock(file string) (*demoClock, error) {
-	c := &demoClock{file: file, start: time.Now(), jump: make(chan struct{})}
+	c := &demoClock{Virtual: jobs.NewVirtual(jobs.NewSystem(), 0), file: file}
 	return c, c.reload()
 }
 
@@ -74,19 +39,13 @@ func (c *demoClock) reload() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if d := time.Duration(ns); d > c.offset {
-		c.offset = d
-		close(c.jump)
-		c.jump = make(chan struct{})
-	}
+	c.Jump(time.Duration(ns) - c.Jump(0)) // an offset that is behind moves nothing
 	return nil
 }
 
 // advance moves the clock and writes the offset for others to read.
 func (c *demoClock) advance(d time.Duration) error {
-	c.mu.Lock()
-	next := c.offset + d
-	c.mu.Unlock()
+	next := c.Jump(0) + d
 	tmp := c.file + ".new"
 	if err := os.WriteFile(tmp, []byte(strconv.FormatInt(next.Nanoseconds(), 10)), 0o600); err != nil {
 		return fmt.Errorf("moving the demo clock: %w", err)
@@ -95,25 +54,6 @@ func (c *demoClock) advance(d time.Duration) error {
 		return fmt.Errorf("moving the demo clock: %w", err)
 	}
 	return c.reload()
-}
-
-func (c *demoClock) state() (time.Duration, <-chan struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.offset, c.jump
-}
-
-// Now implements jobs.Clock.
-func (c *demoClock) Now() jobs.Reading {
-	offset, _ := c.state()
-	now := time.Now()
-	return jobs.Reading{Wall: now.Add(offset), Mono: now.Sub(c.start) + offset}
-}
-
-// Wait implements jobs.Clock: a jump ends it at once.
-func (c *demoClock) Wait(ctx context.Context, t time.Time, wake <-chan struct{}) error {
-	offset, jump := c.state()
-	return waitReal(ctx, t.Sub(time.Now().Add(offset)), wake, jump)
 }
 
 // wall is a clock as rooms without monotonic needs take it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
@@ -202,7 +203,7 @@ func (d *doctor) targets(ctx context.Context, c spec.Policies) {
 			d.say(true, "target "+string(t.ID)+": certificates are signed here; hosts pull the list from "+d.cfg.publicURL(), "")
 			continue
 		}
-		conns, err := openConnectors(d.cfg, nil, newRealClock(), []spec.Target{t})
+		conns, err := openConnectors(d.cfg, nil, jobs.NewSystem(), []spec.Target{t})
 		if err != nil {
 			d.say(false, err.Error(), "")
 			continue

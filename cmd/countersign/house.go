@@ -24,6 +24,9 @@ import (
 	"github.com/countersign-bot/countersign/workflows/reviews"
 )
 
+// The walls keep desk and store apart; this is where they meet.
+var _ desk.Ledger = (*store.Store)(nil)
+
 // eventKinds are the events of all rooms, for decoding.
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
@@ -35,7 +38,7 @@ func eventKinds() []workflows.EventKind {
 // clockOf is product time: the machine's, or the demo's that jumps.
 func clockOf(c Config) (jobs.Clock, error) {
 	if c.DemoClock == "" {
-		return newRealClock(), nil
+		return jobs.NewSystem(), nil
 	}
 	return newDemoClock(c.DemoClock)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -80,7 +81,7 @@ func openToRead(ctx context.Context, p proc, data string) (*store.Store, error) 
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	s, err := store.OpenReadOnly(ctx, storeConfig(c, newRealClock(), key, log))
+	s, err := store.OpenReadOnly(ctx, storeConfig(c, jobs.NewSystem(), key, log))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, hint(err, "is %s the data folder of a bot that has been started once?", c.Data)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 )
@@ -76,7 +77,7 @@ func openFixture(ctx context.Context, data string) (*store.Store, error) {
 	if _, err := keys.seed(keyButtons); err != nil {
 		return nil, err
 	}
-	s, _, err := openHealthy(ctx, c, newRealClock(), key, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s, _, err := openHealthy(ctx, c, jobs.NewSystem(), key, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	return s, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
@@ -152,7 +153,7 @@ func TestOwnServices(t *testing.T) {
 	}))
 	defer service.Close()
 	targets, members := ownFolder(t, service.URL)
-	conns, err := openConnectors(Config{}, nil, newRealClock(), targets)
+	conns, err := openConnectors(Config{}, nil, jobs.NewSystem(), targets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,12 +188,12 @@ func TestOwnServices(t *testing.T) {
 // TestOwnServicesSetWrong: a mistake is told with the target that holds it.
 func TestOwnServicesSetWrong(t *testing.T) {
 	targets, _ := ownFolder(t, "http://127.0.0.1:9/orders")
-	if _, err := openConnectors(Config{}, nil, newRealClock(), targets); err == nil || err.Error() != `target "vpn": setting env: environment variable "OWN_SERVICE_PATH" is not set` {
+	if _, err := openConnectors(Config{}, nil, jobs.NewSystem(), targets); err == nil || err.Error() != `target "vpn": setting env: environment variable "OWN_SERVICE_PATH" is not set` {
 		t.Errorf("%v", err)
 	}
 	crm := slices.IndexFunc(targets, func(x spec.Target) bool { return x.ID == "crm" })
 	targets[crm].Settings["loopback_host"] = ""
-	if _, err := openConnectors(Config{}, nil, newRealClock(), targets[crm:crm+1]); err == nil ||
+	if _, err := openConnectors(Config{}, nil, jobs.NewSystem(), targets[crm:crm+1]); err == nil ||
 		err.Error() != `target "crm": the url is not https (http is for this machine only, with loopback_host)` {
 		t.Errorf("%v", err)
 	}
