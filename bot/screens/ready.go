@@ -64,7 +64,7 @@ func (r Ready) text() string {
 	if r.live() {
 		return headline("Ready: %s can use %s for %s", r.holder(), r.What, r.Long.String(), "until "+Clock(r.Access.Ends)+". "+r.Command)
 	}
-	return headline("Ended: %s no longer has %s (was for %s)", r.holder(), r.What, r.Long.String(), "")
+	return headline("Ended: %s had %s for %s", r.holder(), r.What, r.Long.String(), "")
 }
 
 func (r Ready) holder() string {
