@@ -11,6 +11,7 @@ import (
 // TestThreat_T05_GhostIsRecordedAndTold: somebody else on the app token (or a half-open connection) makes Slack count more connections than
 // the bot holds. That is an entry in the ledger and a message to the security channel: once, however often Slack says it.
 func TestThreat_T05_GhostIsRecordedAndTold(t *testing.T) {
+	t.Parallel()
 	d := quietDemo(t)
 	s := &story{demo: d}
 	d.slack.SetGhosts(2)

@@ -86,6 +86,7 @@ func said(t *testing.T, out string, words ...string) {
 // TestReq_R5_CommandLineWithoutSlack: the database is the record and chat is a view. With Slack away altogether, a request is approved on
 // the bot's host. Whether Maya is still active cannot be asked then, so her access is made when it can be; the card is the same card.
 func TestReq_R5_CommandLineWithoutSlack(t *testing.T) {
+	t.Parallel()
 	d := cliDemo(t)
 	s := &story{demo: d}
 	ctx := t.Context()
@@ -145,6 +146,7 @@ func requestIn(t *testing.T, out string) string {
 
 // TestCommandLine walks a person's own request through every command.
 func TestCommandLine(t *testing.T) {
+	t.Parallel()
 	d := cliDemo(t)
 	ctx := t.Context()
 	key := filepath.Join(t.TempDir(), "id.pub")
@@ -183,6 +185,7 @@ func TestCommandLine(t *testing.T) {
 
 // TestCommandLine_Stranger: a user of the machine whom the people file does not name can do nothing, and that is recorded.
 func TestCommandLine_Stranger(t *testing.T) {
+	t.Parallel()
 	d := quietDemo(t) // its people file names no user of this machine
 	out, err := d.cli(t.Context(), "", "list")
 	if err == nil {
@@ -196,6 +199,7 @@ func TestCommandLine_Stranger(t *testing.T) {
 
 // TestCommandLine_NoBot says what to do when nothing answers.
 func TestCommandLine_NoBot(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	d := &demo{dir: t.TempDir()}
@@ -208,6 +212,7 @@ func TestCommandLine_NoBot(t *testing.T) {
 
 // TestCommandLine_CauseIsOnesOwn: the client chooses the cause that makes an order count once; it is worth nothing to anybody else.
 func TestCommandLine_CauseIsOnesOwn(t *testing.T) {
+	t.Parallel()
 	a, b := workflows.Acting{Actor: "a_1"}, workflows.Acting{Actor: "a_2"}
 	const chosen = "0123456789abcdef"
 	one, ok := causeOf(a, chosen)
@@ -232,6 +237,7 @@ func (d *demo) sendRaw(t *testing.T, o order) (reply, error) {
 // TestThreat_T36_PeopleSocketTakesNoForeignText: the verb of an order is recorded in clear, for ever. What is not a verb is not recorded;
 // a reason has the length it has in Slack.
 func TestThreat_T36_PeopleSocketTakesNoForeignText(t *testing.T) {
+	t.Parallel()
 	for _, d := range []*demo{quietDemo(t), cliDemo(t)} { // in the first, the user that runs the tests is a stranger
 		r, err := d.sendRaw(t, order{Do: "Maya Chen was here " + strings.Repeat("x", 50_000)})
 		if err != nil || r.Code != workflows.CodeBadField {
@@ -259,6 +265,7 @@ func TestThreat_T36_PeopleSocketTakesNoForeignText(t *testing.T) {
 // TestCommandLine_CauseTwice: a cause that was consumed by an order that was carried out gives an answer to whatever comes with it next,
 // not a connection that breaks.
 func TestCommandLine_CauseTwice(t *testing.T) {
+	t.Parallel()
 	d := cliDemo(t)
 	o := order{Do: "request", Cause: "0123456789abcdef", Workflow: "solo", Reason: "I need the logs of last night.", Fields: map[string]string{"key": d.people["jonas"].public()}}
 	first, err := d.sendRaw(t, o)

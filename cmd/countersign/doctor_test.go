@@ -29,6 +29,7 @@ func doctored(t *testing.T, d *demo, change map[string]string) (string, error) {
 }
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	d := quietDemo(t)
 	out, err := doctored(t, d, nil)
 	if err != nil {
@@ -42,6 +43,7 @@ func TestDoctor(t *testing.T) {
 }
 
 func TestDoctor_FindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	d := quietDemo(t)
 	mustSay(t, d.slack.SetUser("sofia", func(u *slacksim.User) { u.Restricted = true }))
 	mustSay(t, d.slack.SetUser("priya", func(u *slacksim.User) { u.Deleted = true }))
@@ -63,6 +65,7 @@ func TestDoctor_FindsWhatIsWrong(t *testing.T) {
 
 // TestManifest holds that the app asks for nothing that the demo's workspace does not need, and subscribes to what the bot handles.
 func TestManifest(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	mustSay(t, manifestCommand(t.Context(), proc{out: &out, err: io.Discard}))
 	var m struct {

@@ -101,6 +101,7 @@ func pgDemo(t *testing.T) (*demo, *pgtest.Server, string) {
 // TestPostgres_ElevationEndToEnd: the ledger lives on a real PostgreSQL, and an approved request makes somebody a member of a role on a
 // real PostgreSQL; at the end the open session that uses it is cut, the membership is gone, and the ledger verifies.
 func TestPostgres_ElevationEndToEnd(t *testing.T) {
+	t.Parallel()
 	d, _, mine := pgDemo(t)
 	s := &story{demo: d}
 	ctx := t.Context()
@@ -144,6 +145,7 @@ func TestPostgres_ElevationEndToEnd(t *testing.T) {
 // TestPostgres_StoryWithKill plays the demo's story with the ledger on PostgreSQL and the bot killed while the access is being made. (A
 // lease on PostgreSQL outlives its process by ten seconds, so killing it at every step would take minutes.)
 func TestPostgres_StoryWithKill(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("short: the story on PostgreSQL takes half a minute")
 	}
