@@ -106,11 +106,17 @@ func (d *Desk) refuseSubmit(ctx context.Context, c Submission, r *workflows.Refu
 	return submitted(res), err
 }
 
-// Refuse records a refusal that no engine made (an unknown id, a foreign button) and gives it back. It gives nil when the cause was
-// consumed before and not refused then.
+// Refuse records a refusal that no engine made (an unknown id, a foreign button) and gives it back: never nil without an error. A cause that
+// was consumed before, by whatever, records nothing more; the caller is refused all the same, which is the safe answer to a repetition.
 func (d *Desk) Refuse(ctx context.Context, cause Cause, by workflows.Acting, command, channel, about string, r *workflows.Refusal) (*workflows.Refusal, error) {
 	res, err := d.refuse(ctx, cause, by, command, channel, about, "", r)
-	return res.Refusal, err
+	if err != nil {
+		return nil, err
+	}
+	if res.Refusal == nil {
+		return r, nil
+	}
+	return res.Refusal, nil
 }
 
 func (d *Desk) refuse(ctx context.Context, cause Cause, by workflows.Acting, command, channel, about string, policy workflows.DocHash, r *workflows.Refusal) (Result, error) {
