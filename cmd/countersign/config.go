@@ -171,6 +171,11 @@ func (c Config) checkServe() error {
 			errs = append(errs, fmt.Errorf("%s_LEDGER_ORIGIN: %w", prefix, err))
 		}
 	}
+	for _, path := range []string{c.socketPath(), c.peopleSocket()} {
+		if len(path) > maxSocketPath {
+			errs = append(errs, fmt.Errorf("%s: a socket's path has at most %d bytes, this one has %d: take a shorter %s_DATA or %s_SOCKET", path, maxSocketPath, len(path), prefix, prefix))
+		}
+	}
 	errs = append(errs, c.checkTokens()...)
 	if c.DemoClock != "" && !c.demo() {
 		errs = append(errs, fmt.Errorf("%s_DEMO_CLOCK is only for ledgers under demo.invalid/: nobody may move a real ledger's clock", prefix))
@@ -237,6 +242,8 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 	}
 	return a
 }
+
+const maxSocketPath = 107 // bytes: unix(7); some systems take 103, where opening it says so
 
 func (c Config) keysDir() string    { return filepath.Join(c.Data, "keys") }
 func (c Config) socketPath() string { return filepath.Join(c.Data, "control.sock") }
