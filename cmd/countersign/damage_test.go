@@ -15,10 +15,11 @@ func damages() map[string][]string {
 	const leaf = `UPDATE log_entry SET leaf = CAST(replace(CAST(leaf AS TEXT), '"verdict":"deny"', '"verdict":"okay"') AS BLOB)
 		WHERE instr(CAST(leaf AS TEXT), '"verdict":"deny"') > 0`
 	return map[string][]string{
-		"edit":   {leaf},
-		"delete": {`DELETE FROM log_entry WHERE idx = 3`},
-		"tail":   {`DELETE FROM log_entry WHERE idx = (SELECT MAX(idx) FROM log_entry)`},
-		"lists":  {`DELETE FROM listing`},
+		"edit":    {leaf},
+		"delete":  {`DELETE FROM log_entry WHERE idx = 3`},
+		"tail":    {`DELETE FROM log_entry WHERE idx = (SELECT MAX(idx) FROM log_entry)`},
+		"lists":   {`DELETE FROM listing`},
+		"payload": {`UPDATE inbox SET body = CAST('{}' AS BLOB)`},
 	}
 }
 

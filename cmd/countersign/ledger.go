@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,6 +24,7 @@ import (
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // ledgerVerb is one of the things that can be done with a ledger.
@@ -201,6 +205,7 @@ func readAnchor(file string) ([]ledger.Anchor, error) {
 type replayed struct {
 	Streams  int      `json:"streams"`
 	Requests int      `json:"requests"`
+	Payloads int      `json:"payloads"` // raw deliveries that are still kept, compared with the decisions made of them
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -224,6 +229,9 @@ func replayAll(ctx context.Context, s *store.Store) (replayed, error) {
 			return out, err
 		}
 		for _, r := range records {
+			if err := out.payload(ctx, s, r); err != nil {
+				return out, err
+			}
 			if !seen[r.Stream] {
 				seen[r.Stream] = true
 				if err := out.stream(ctx, s, r.Stream); err != nil {
@@ -259,6 +267,34 @@ func (r *replayed) stream(ctx context.Context, s *store.Store, stream workflows.
 	return nil
 }
 
+// payload compares the digest in a decision with the raw delivery it was made of, while that is kept: what the person's client sent.
+func (r *replayed) payload(ctx context.Context, s *store.Store, rec workflows.Record) error {
+	want := ""
+	switch e := rec.Event.(type) {
+	case workflows.VoteRecorded:
+		want = e.Payload
+	case incidents.Invoked:
+		want = e.Payload
+	}
+	row, ok := strings.CutPrefix(rec.Cause, "inbox/")
+	id, err := strconv.ParseInt(row, 10, 64)
+	if want == "" || !ok || err != nil {
+		return nil
+	}
+	in, err := s.Received(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // its thirty days are over; the digest stays
+	}
+	if err != nil {
+		return err
+	}
+	r.Payloads++
+	if sum := sha256.Sum256(in.Body); hex.EncodeToString(sum[:]) != want {
+		r.say("entry %d of %s: the delivery %s is kept, but is not the one that was decided on", rec.Index, rec.Stream, rec.Cause)
+	}
+	return nil
+}
+
 func (r *replayed) say(format string, args ...any) {
 	if len(r.Problems) < replayTrouble {
 		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
@@ -286,6 +322,9 @@ func printReport(w io.Writer, r ledger.Report, replay replayed, asJSON bool) err
 		return err
 	}
 	fmt.Fprintf(w, "  replayed     %d streams, %d of them requests, through the engine\n", replay.Streams, replay.Requests)
+	if replay.Payloads > 0 {
+		fmt.Fprintf(w, "  deliveries   %d that decisions were made of are still kept and compared\n", replay.Payloads)
+	}
 	for _, p := range replay.Problems {
 		fmt.Fprintf(w, "  WRONG        %s\n", p)
 	}

@@ -46,6 +46,14 @@
 // The key is named in the genesis entry; an entry key.rotated, signed by the old key and the new one, replaces it (RotationFields).
 // A Receipt (C2SP tlog-proof) carries a checkpoint and the way from one entry to its root.
 //
+// # Bundles
+//
+// An exported ledger is a folder, or a zip of it, laid out as C2SP tlog-tiles wants: checkpoint, tile/<L>/<N>, tile/entries/<N> (each entry
+// behind its length in two bytes). The first bytes of tile/entries/000.p/1 of the ledger above: 01 0a, as its genesis has 266 bytes,
+// then {"format". Beside them lie documents/<SHA-256>, the openings that are disclosed, what was published and witnessed, one Anchor.Line
+// each, pages for people, a manifest and sums. Package bundle describes, writes and reads it. It is a Source and an EdgeSource: Verify does
+// not know whether it reads a database or a bundle.
+//
 // # What a verification proves
 //
 // Verify recomputes all of it. Without the key nobody can change, remove, add or reorder an entry unseen. Somebody who holds the
