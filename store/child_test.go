@@ -217,8 +217,10 @@ func childDriven(cfg store.Config) error {
 		if os.Getenv(childAbrupt) != "" {
 			os.Exit(0)
 		}
-		if _, err := s.History(ctx, "request/1"); err != nil {
+		if h, err := s.History(ctx, "request/1"); err != nil {
 			fmt.Println("error reading", oneLine(err))
+		} else if len(h) != 1 {
+			fmt.Println("made up", len(h))
 		}
 		if _, _, err := s.FoldLog(ctx); err != nil {
 			fmt.Println("error folding", oneLine(err))

@@ -139,6 +139,84 @@ func TestFault_F08(t *testing.T) {
 	t.Logf("full 12 times: %d refused, %d restarts, %d kept", refused, restarts, len(kept))
 }
 
+// TestFault_F08_AccessStillEnds fills the disk of a ledger that keeps a reserve: people are refused with the reason, timers and jobs go on,
+// also after a restart on the full disk, and when there is room again people are served again, without anybody's doing.
+func TestFault_F08_AccessStillEnds(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 4096)
+	cfg := inFolder(onMachineTime(t), filepath.Join(disk, "data"))
+	cfg.Reserve = 1 << 20
+	s, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.Close() }()
+	n := 0
+	next := func(cause store.Cause) error {
+		n++
+		_, err := s.Update(t.Context(), cause, nil, numbered(n))
+		return err
+	}
+	if err := next("cli/1"); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(disk, "ballast")
+	if err := fillUp(ballast, 0); err != nil {
+		t.Fatal(err)
+	}
+	for tries := 2; err == nil && tries < 400; tries++ {
+		err = next(store.Cause("cli/" + strconv.Itoa(tries)))
+	}
+	if !errors.Is(err, store.ErrUnavailable) || s.PoisonedBy() != nil {
+		t.Fatalf("on a full disk: %v, poisoned by %v", err, s.PoisonedBy())
+	}
+	refusedToPeople := func(when string) {
+		t.Helper()
+		_, _, put := s.PutInbox(t.Context(), "t", "k", nil, nil)
+		for _, err := range []error{next("cli/again"), next("inbox/7"), next("api/8"), put} {
+			if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "the disk is full") {
+				t.Errorf("%s, somebody asks: %v", when, err)
+			}
+		}
+	}
+	owedGoesOn := func(when string) {
+		t.Helper()
+		if got, err := s.Claim(t.Context(), 1); err != nil || len(got) != 1 {
+			t.Errorf("%s, a job is claimed: %d, %v", when, len(got), err)
+		}
+		for range 30 {
+			if _, _, err := s.FoldLog(t.Context()); err != nil { // as happens once a second
+				t.Error(err)
+			}
+			if err := errors.Join(next(""), next(store.Cause("job/"+strconv.Itoa(n)))); err != nil {
+				t.Fatalf("%s, what the product owes: %v", when, err)
+			}
+		}
+	}
+	refusedToPeople("full")
+	owedGoesOn("full")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	more := filepath.Join(disk, "more") // closing has folded the log and made room: less than the reserve is left now
+	if err := fillUp(more, 768<<10); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = store.Open(t.Context(), cfg); err != nil {
+		t.Fatalf("a start on a full disk: %v", err)
+	}
+	refusedToPeople("after a start")
+	owedGoesOn("after a start")
+	if err := errors.Join(os.Remove(ballast), os.Remove(more)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "room again", func() bool { return next(store.Cause("cli/later/"+strconv.Itoa(n))) == nil })
+	if info, err := os.Stat(filepath.Join(cfg.Dir, "reserve")); err != nil || info.Size() != cfg.Reserve || info.Mode() != 0o600 {
+		t.Errorf("the reserve is not there again: %v, %v", info, err)
+	}
+	storetest.Check(t, s)
+}
+
 // fillUp writes until the disk is full, and then leaves so many bytes.
 func fillUp(path string, leave int64) error {
 	f, err := os.Create(path)

@@ -31,6 +31,9 @@ func (s *Store) PutInbox(ctx context.Context, transport, kind string, keys []str
 	if len(keys) > maxInboxKeys || len(body) > maxInboxBody {
 		return 0, false, fmt.Errorf("%d keys or %d bytes exceed the limits of %d and %d", len(keys), len(body), maxInboxKeys, maxInboxBody)
 	}
+	if err := s.affords("inbox/"); err != nil {
+		return 0, false, err
+	}
 	if body == nil {
 		body = []byte{}
 	}

@@ -246,6 +246,9 @@ func wantHonest(t *testing.T, r ruin) {
 	if r.code != 0 && r.code != 1 && r.code != exitUnknown {
 		t.Errorf("it ended in a way of its own: %v", r)
 	}
+	if r.has("made up") {
+		t.Errorf("it read what is not there: %v", r)
+	}
 	if r.has("error unknown") && r.code != exitUnknown {
 		t.Errorf("unknown, and it went on: %v", r)
 	}

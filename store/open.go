@@ -31,6 +31,7 @@ func Open(ctx context.Context, cfg Config) (s *Store, err error) {
 	if err := s.openDatabase(ctx); err != nil {
 		return s, err
 	}
+	s.lean.Store(!s.keepReserve())
 	if err := s.openLedger(ctx); err != nil {
 		return s, err
 	}

@@ -137,7 +137,8 @@ func (s *Store) foldLog(ctx context.Context) (pages, copied int64, err error) {
 	return pages, copied, err
 }
 
-// foldLoop folds the log once a second while anything is written, and says when it cannot keep up.
+// foldLoop folds the log once a second while anything is written, and says when it cannot keep up. It also looks whether a full disk
+// has room again.
 func (s *Store) foldLoop() {
 	t := time.NewTicker(foldEvery)
 	defer t.Stop()
@@ -148,6 +149,7 @@ func (s *Store) foldLoop() {
 		case <-s.closing:
 			return
 		}
+		s.lookForRoom()
 		now := s.commits.Load()
 		if now == last {
 			continue

@@ -34,6 +34,10 @@ type Config struct {
 	Key   ledger.Key // its origin is the ledger's
 	VKeys []string   // earlier public keys of this ledger that may have signed its head; the Key's own is added
 
+	// Reserve is how many bytes beside the database are kept for the time when the disk is full: access still ends then, while people
+	// are refused. 0: none.
+	Reserve int64
+
 	Virtual  bool   // the clock can be moved; entry 0 says so
 	Instance string // when set, Open and Close record instance.started and instance.stopped under this name
 	Version  string // of the program, for instance.started
@@ -51,6 +55,7 @@ type Store struct {
 	db        *sql.DB // reads; on PostgreSQL also the writer's pool
 	writeDB   *sql.DB
 	foldDB    *sql.DB      // SQLite: folds the write-ahead log
+	lean      atomic.Bool  // the disk is full and the reserve given up
 	commits   atomic.Int64 // transactions that wrote, since the start
 	kinds     map[string]kindOf
 	signer    note.Signer

@@ -17,6 +17,9 @@ func (s *Store) Update(ctx context.Context, cause Cause, streams []workflows.Str
 	if len(streams) > maxStreams {
 		return Result{}, fmt.Errorf("store.Update(%q): %d streams exceed the limit of %d", cause, len(streams), maxStreams)
 	}
+	if err := s.affords(cause); err != nil {
+		return Result{}, fmt.Errorf("store.Update(%q): %w", cause, err)
+	}
 	var res Result
 	err := s.do(ctx, func(b *batch) (err error) {
 		res, err = b.update(string(cause), streams, decide)

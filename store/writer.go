@@ -174,6 +174,7 @@ func (w *writer) finish(b *batch, ops []*op) {
 	}
 	if _, err := b.exec("COMMIT"); err != nil {
 		if isFull(err) && w.tookNothing() {
+			w.s.giveUpReserve()
 			failAll(ops, fmt.Errorf("%w: COMMIT: %w", ErrUnavailable, err))
 			return
 		}
@@ -228,6 +229,9 @@ func failAll(ops []*op, err error) {
 
 // fault poisons the store when the error says that the storage itself is failing: a full disk is waited out, a lying one is not.
 func (w *writer) fault(err error) error {
+	if isFull(err) {
+		w.s.giveUpReserve()
+	}
 	if isFatalStorage(err) {
 		w.s.poisonWith(err)
 	}

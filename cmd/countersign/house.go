@@ -43,11 +43,15 @@ func clockOf(c Config) (jobs.Clock, error) {
 	return newDemoClock(c.DemoClock)
 }
 
+// diskReserve is some two hundred entries with their jobs, and the log is folded every second: enough to take back what is due on a full
+// disk for as long as it takes somebody to make room.
+const diskReserve = 8 << 20
+
 // storeConfig is how serve and the ledger commands open the ledger.
 func storeConfig(c Config, clock jobs.Clock, key ledger.Key, log *slog.Logger) store.Config {
 	return store.Config{
 		DSN: c.Database, Dir: c.Data, WitnessPath: c.Witness, Kinds: eventKinds(), Clock: clock, Key: key,
-		Virtual: c.DemoClock != "", Version: version(), Log: log,
+		Virtual: c.DemoClock != "", Version: version(), Log: log, Reserve: diskReserve,
 	}
 }
 
