@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ const (
 	childDir  = "STORE_TEST_DIR"
 	childKey  = "STORE_TEST_KEY"
 	childFrom = "STORE_TEST_FROM"
+
+	childCallers = "STORE_TEST_CALLERS" // of an appending child
 
 	childAbrupt = "STORE_TEST_ABRUPT" // a driven child ends after its first round as if it were killed
 )
@@ -133,7 +136,7 @@ func runChild(role string) error {
 	return fmt.Errorf("unknown role %q", role)
 }
 
-// childAppends lets eight callers append, each event with a job, and prints the number of each one that was acknowledged. On
+// childAppends lets eight callers, or as many as it is told, append, each event with a job, and prints the number of each one that was acknowledged. On
 // SIGTERM it closes the store and ends.
 func childAppends(cfg store.Config) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -155,7 +158,11 @@ func childAppends(cfg store.Config) error {
 		next++
 		return next
 	}
-	for range 8 {
+	callers, err := strconv.Atoi(cmp.Or(os.Getenv(childCallers), "8"))
+	if err != nil {
+		return err
+	}
+	for range callers {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				n := take()

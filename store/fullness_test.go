@@ -217,6 +217,33 @@ func TestFault_F08_AccessStillEnds(t *testing.T) {
 	storetest.Check(t, s)
 }
 
+// TestFault_F33 kills a process under the load of 64 callers as the kernel does when memory runs out, after looking how much it had
+// taken: far less than the 200 MiB it may, and all that was acknowledged is there.
+func TestFault_F33(t *testing.T) {
+	t.Parallel()
+	cfg := inFolder(onMachineTime(t), filepath.Join(memoryDir(t), "data"))
+	c := startChild(t, "append", cfg, childFrom+"=0", childCallers+"=64")
+	var lines []string
+	for range 5000 {
+		lines = append(lines, c.line(t))
+	}
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		t.Skipf("the memory of a process cannot be read here: %v", err)
+	}
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	numbers, errs := acked(append(lines, c.rest()...))
+	_, peak, _ := strings.Cut(string(raw), "VmHWM:")
+	var kib int
+	if _, err := fmt.Sscan(peak, &kib); err != nil || kib > 200<<10 || len(errs) > 0 {
+		t.Errorf("it took %d KiB at most: %v %v", kib, err, errs)
+	}
+	t.Logf("%d MiB at most after %d entries", kib>>10, len(numbers))
+	wantAll(t, storetest.Open(t, cfg), numbers)
+}
+
 // fillUp writes until the disk is full, and then leaves so many bytes.
 func fillUp(path string, leave int64) error {
 	f, err := os.Create(path)
