@@ -17,11 +17,11 @@ import (
 
 // evidenceWorld lets people get access through the whole product and ends the bot in order. It gives the public key of the ledger as
 // an organisation would hand it to its auditors.
-func evidenceWorld(t *testing.T) (w *world, vkey string) {
+func evidenceWorld(t *testing.T, reason ...string) (w *world, vkey string) {
 	t.Helper()
 	w = newWorld(t, worldOptions{})
 	w.start()
-	w.grant("maya", "1h", "The shop answers 502 since noon.")
+	w.grant("maya", "1h", strings.Join(append(reason, "The shop answers 502 since noon."), " "))
 	w.stopBot()
 	b, err := os.ReadFile(filepath.Join(w.data(), "keys", keyLedger))
 	w.check(err)
@@ -264,4 +264,27 @@ func writeTemp(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// TestThreat_T33_PagesOfABundleRunNothing holds that what people typed is shown on the pages and is never a part of them.
+func TestThreat_T33_PagesOfABundleRunNothing(t *testing.T) {
+	t.Parallel()
+	w, _ := evidenceWorld(t, `<script>alert(1)</script><img src=x onerror=alert(1)>"'{{.}}`)
+	dir := filepath.Join(t.TempDir(), "folder")
+	if out, code := w.run("ledger", "export", "-out", dir, "-open", "all"); code != exitDone {
+		t.Fatal(out)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	w.check(err)
+	page := string(b)
+	for _, bad := range []string{"<script", "<img", "onerror=alert(1)>", "<link", "javascript:", "http://", "https://"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page contains %q", bad)
+		}
+	}
+	for _, want := range []string{"&lt;script&gt;alert(1)&lt;/script&gt;", "default-src 'none'", "The shop answers 502 since noon"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not contain %q", want)
+		}
+	}
 }

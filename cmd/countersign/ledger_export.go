@@ -48,6 +48,9 @@ func ledgerExport(ctx context.Context, p proc) error {
 	if o.since, err = readAnchor(*head); err != nil {
 		return err
 	}
+	for i := range o.since {
+		o.since[i].From = "a head that was kept elsewhere" // not the name of a file here: it goes into the bundle
+	}
 	e, err := openEvidence(ctx, p, *data, "")
 	if err != nil {
 		return err
