@@ -46,6 +46,15 @@ func helper(op, dir string, args []string) int {
 		await(filepath.Join(dir, "alone"))
 		fmt.Println(`{"ref":"left one behind"}`)
 		return 0
+	case "escape": // leaves a child in a session of its own
+		cmd := exec.Command(os.Args[0], helperWord, "sleep-alone", dir)
+		cmd.Stdout, cmd.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			return 9
+		}
+		await(filepath.Join(dir, "alone"))
+		fmt.Println(`{"ref":"one escaped"}`)
+		return 0
 	case "sleep-alone":
 		note(dir, "alone")
 		time.Sleep(time.Hour)

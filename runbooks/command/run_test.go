@@ -111,6 +111,21 @@ func TestFault_F25_NothingIsLeftBehind(t *testing.T) {
 	}
 }
 
+// TestFault_F25_EscapedChild: a child in a session of its own is out of reach, and holds the output open; the answer is
+// taken and the call comes back all the same.
+func TestFault_F25_EscapedChild(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	argv := program(t, "escape", dir)
+	r, err := open(t, command.Config{Grant: argv, Revoke: argv, Check: argv, Timeout: time.Minute}).Grant(t.Context(), order("g_1"))
+	if err != nil || r.Ref != "one escaped" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := syscall.Kill(pid(t, dir, "alone"), syscall.SIGKILL); err != nil {
+		t.Errorf("it did not escape: %v", err)
+	}
+}
+
 // inherits marks the process that stands for the bot as process 1 of a container.
 const inherits = "COMMAND_TEST_INHERITS"
 

@@ -215,14 +215,35 @@ func TestPolls(t *testing.T) {
 func TestFault_F25_EndlessProgress(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, oldSecret)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	polls := 0
+	r.mu.Lock()
+	r.turn = func(w http.ResponseWriter, c call) bool { // one call at a time: each waits for the one before
+		if polls++; polls == 5 {
+			cancel()
+		}
+		return says(202, `{"poll":"/jobs/17"}`)(w, c)
+	}
+	r.mu.Unlock()
+	_, err := open(t, r.config(t)).Grant(ctx, order("g_1"))
+	if runbooks.ClassOf(err) != runbooks.Retry || !errors.Is(err, context.Canceled) || len(r.received()) != 5 {
+		t.Errorf("%v after %d calls", err, len(r.received()))
+	}
+}
+
+// TestFault_F25_OwnTimeout: the connector does not rely on its caller's deadline.
+func TestFault_F25_OwnTimeout(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, oldSecret)
 	r.mu.Lock()
 	r.turn = says(202, `{"poll":"/jobs/17"}`)
 	r.mu.Unlock()
 	cfg := r.config(t)
-	cfg.Timeout = 300 * time.Millisecond
-	_, err := open(t, cfg).Grant(t.Context(), order("g_1"))
-	if runbooks.ClassOf(err) != runbooks.Retry || !errors.Is(err, context.DeadlineExceeded) || len(r.received()) < 2 {
-		t.Errorf("%v after %d calls", err, len(r.received()))
+	cfg.Timeout = 100 * time.Millisecond
+	p, err := open(t, cfg).Check(t.Context(), order("g_1"))
+	if p != runbooks.Unconfirmed || runbooks.ClassOf(err) != runbooks.Retry || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%s, %v", p, err)
 	}
 }
 
