@@ -193,6 +193,9 @@ func TestFault_F08_AccessStillEnds(t *testing.T) {
 			}
 		}
 	}
+	if err := s.DiskFull(); err == nil {
+		t.Error("the bot does not know that the disk is full")
+	}
 	refusedToPeople("full")
 	owedGoesOn("full")
 	if err := s.Close(); err != nil {
@@ -211,6 +214,9 @@ func TestFault_F08_AccessStillEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "room again", func() bool { return next(store.Cause("cli/later/"+strconv.Itoa(n))) == nil })
+	if err := s.DiskFull(); err != nil {
+		t.Error(err)
+	}
 	if info, err := os.Stat(filepath.Join(cfg.Dir, "reserve")); err != nil || info.Size() != cfg.Reserve || info.Mode() != 0o600 {
 		t.Errorf("the reserve is not there again: %v, %v", info, err)
 	}

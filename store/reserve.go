@@ -67,6 +67,14 @@ func (s *Store) lookForRoom() {
 	}
 }
 
+// DiskFull tells whether people are refused because the disk has no room; nil when it has.
+func (s *Store) DiskFull() error {
+	if s.lean.Load() {
+		return errFull
+	}
+	return nil
+}
+
 // affords tells whether a decision with this cause may use the last room: timers and jobs, which the product owes, and what a start
 // records. Everything else comes from people.
 func (s *Store) affords(cause Cause) error {

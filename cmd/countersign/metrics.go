@@ -20,7 +20,7 @@ func (s *serving) metrics() []prometheus.Collector {
 	in := func() float64 { return float64(s.intake.Stats().Received) }
 	return []prometheus.Collector{
 		gauge("ledger_entries", "Entries in the ledger.", s.entries),
-		gauge("ledger_writable", "1 while the ledger can be written.", func() float64 { return truth(s.store.PoisonedBy() == nil) }),
+		gauge("ledger_writable", "1 while the ledger can be written.", func() float64 { return truth(s.store.PoisonedBy() == nil && s.store.DiskFull() == nil) }),
 		gauge("ledger_sound", "1 once the whole ledger was checked after the start, 0 before, -1 if it failed.", func() float64 { return float64(s.deep.state.Load()) }),
 		gauge("requests_open", "Requests that wait for a decision.", s.listed(workflows.ListOpen)),
 		gauge("grants_live", "Grants that are due, active or still to be taken back.", s.liveGrants),

@@ -312,6 +312,9 @@ func (s *serving) mux() *http.ServeMux {
 			if err := s.store.PoisonedBy(); err != nil {
 				return false, err.Error()
 			}
+			if err := s.store.DiskFull(); err != nil {
+				return false, err.Error()
+			}
 			if wrong := s.deep.problem(); wrong != "" {
 				return false, wrong
 			}
