@@ -250,6 +250,44 @@ func TestFault_F33(t *testing.T) {
 	wantAll(t, storetest.Open(t, cfg), numbers)
 }
 
+// TestFault_F37 keeps a reader open while a thousand pages are written: writing goes on, the log grows, and shrinks again when the
+// reader is gone.
+func TestFault_F37(t *testing.T) {
+	cfg := storetest.Config(t)
+	s := storetest.Open(t, cfg)
+	src, err := s.Source(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Head(t.Context()); err != nil { // from here on it holds its snapshot
+		t.Fatal(err)
+	}
+	for n := range 200 {
+		if _, err := s.Update(t.Context(), "", nil, numbered(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pages, copied, err := s.FoldLog(t.Context())
+	if err != nil || pages < 1000 || copied >= pages {
+		t.Errorf("under a reader: %d pages, %d folded, %v", pages, copied, err)
+	}
+	if head, err := src.Head(t.Context()); err != nil || head.Size != 1 {
+		t.Errorf("the snapshot moved: %d, %v", head.Size, err)
+	}
+	if err := src.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if pages, copied, err = s.FoldLog(t.Context()); err != nil || copied != pages {
+		t.Errorf("without it: %d pages, %d folded, %v", pages, copied, err)
+	}
+	if _, err := s.Update(t.Context(), "", nil, numbered(1000)); err != nil {
+		t.Fatal(err)
+	}
+	if pages, _, err = s.FoldLog(t.Context()); err != nil || pages > 100 {
+		t.Errorf("the log does not begin again: %d pages, %v", pages, err)
+	}
+}
+
 // fillUp writes until the disk is full, and then leaves so many bytes.
 func fillUp(path string, leave int64) error {
 	f, err := os.Create(path)
