@@ -49,6 +49,10 @@ func (s *serving) checkWhole(ctx context.Context) error {
 	default:
 		s.deep.state.Store(1)
 		s.log.Info("the whole ledger was checked", "entries", report.Size, "took", time.Since(begin).Round(time.Millisecond))
+		if err := s.setRight(ctx); err != nil && ctx.Err() == nil {
+			s.deep.fail(err.Error())
+			s.log.Error("the rows beside the ledger could not be looked at", "err", err)
+		}
 	}
 	return nil
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
-	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
@@ -248,23 +247,11 @@ func (r *replayed) stream(ctx context.Context, s *store.Store, stream workflows.
 	if stream.Kind() == workflows.KindRequest {
 		r.Requests++
 	}
-	h, err := s.History(ctx, stream)
-	if err != nil {
-		return err
+	what, err := astray(ctx, s, stream)
+	if what != "" {
+		r.say("%s: %s", stream, what)
 	}
-	o, err := desk.Outstanding(stream, h)
-	if err != nil {
-		r.say("%s: its entries do not follow from each other: %v", stream, err)
-		return nil
-	}
-	lists, err := s.Listings(ctx, stream)
-	if err != nil {
-		return err
-	}
-	if !sameLists(lists, o.Lists) {
-		r.say("%s: the lists that people read differ from what its entries say", stream)
-	}
-	return nil
+	return err
 }
 
 // payload compares the digest in a decision with the raw delivery it was made of, while that is kept: what the person's client sent.

@@ -35,6 +35,12 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 	return err
 }
 
+// Restate writes down again which jobs and lists follow from a stream's entries: for rows that somebody else took away. It decides nothing.
+func (d *Desk) Restate(ctx context.Context, stream workflows.StreamID) error {
+	_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(workflows.Facts) (workflows.Outcome, error) { return workflows.Outcome{}, nil })
+	return err
+}
+
 // wider asks whom the open stage's escalation would add.
 func (d *Desk) wider(ctx context.Context, id workflows.RequestID) (workflows.Rosters, error) {
 	s, w, err := d.request(ctx, id)

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+)
+
+// The jobs and lists beside the ledger are not hashed into it: they follow from its entries. Whoever deletes a row of them takes no entry
+// away, but the end of an access that nothing wakes up for would never come. So they are compared with what the entries say.
+
+const owedTries = 5 // readings of a stream that moves on while it is read
+
+// astray says what is wrong with the jobs or lists of a stream, and nothing when they are what its entries demand. Only a missing job is
+// wrong: one too many finds that it is not owed.
+func astray(ctx context.Context, s *store.Store, stream workflows.StreamID) (string, error) {
+	for range owedTries {
+		h, err := s.History(ctx, stream)
+		if err != nil {
+			return "", err
+		}
+		what, err := compared(ctx, s, stream, h)
+		if what == "" || err != nil {
+			return "", err
+		}
+		after, err := s.History(ctx, stream)
+		if err != nil || len(after) == len(h) {
+			return what, err
+		}
+	}
+	return "", nil // it is in use: its next entry sets right what is wrong
+}
+
+func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h []workflows.Record) (string, error) {
+	o, err := desk.Outstanding(stream, h)
+	if err != nil {
+		return fmt.Sprintf("its entries do not follow from each other: %v", err), nil
+	}
+	lists, err := s.Listings(ctx, stream)
+	if err != nil {
+		return "", err
+	}
+	if !sameLists(lists, o.Lists) {
+		return "the lists that people read differ from what its entries say", nil
+	}
+	rows, err := s.JobsOf(ctx, stream)
+	if err != nil {
+		return "", err
+	}
+	for _, want := range o.Jobs {
+		if !slices.ContainsFunc(rows, func(j store.JobStatus) bool { return j.Kind == want.Kind && j.Key == want.Key }) {
+			return fmt.Sprintf("a job that its entries demand is missing: %s %s", want.Kind, want.Key), nil
+		}
+	}
+	return "", nil
+}
+
+// setRight makes the jobs and lists again that somebody took away, so that every access ends when it should.
+func (s *serving) setRight(ctx context.Context) error {
+	for _, kind := range []string{workflows.KindGrant, workflows.KindRequest, workflows.KindReview, workflows.KindRunbook} {
+		for after := int64(-1); ; {
+			streams, err := s.store.Streams(ctx, kind, after)
+			if err != nil || len(streams) == 0 {
+				if err != nil {
+					return err
+				}
+				break
+			}
+			for _, stream := range streams {
+				h, err := s.setRightOne(ctx, stream)
+				if err != nil {
+					return err
+				}
+				after = h[0].Index
+			}
+		}
+	}
+	return nil
+}
+
+func (s *serving) setRightOne(ctx context.Context, stream workflows.StreamID) ([]workflows.Record, error) {
+	what, err := astray(ctx, s.store, stream)
+	if err == nil && what != "" {
+		s.log.Error("the rows beside the ledger were changed by somebody else; they are made again", "stream", stream, "what", what)
+		err = s.desk.Restate(ctx, stream)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking at what %q owes: %w", stream, err)
+	}
+	return s.store.History(ctx, stream)
+}

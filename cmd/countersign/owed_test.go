@@ -1,0 +1,38 @@
+package main
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestThreat_T26_RowsBesideTheLedger: whoever deletes the jobs or the lists changes no entry, but nothing would wake up for the end of an
+// access. The outsider's command says so; the bot makes them again, and the access ends when it should.
+func TestThreat_T26_RowsBesideTheLedger(t *testing.T) {
+	t.Parallel()
+	for table, want := range map[string]string{"job": "a job that its entries demand is missing: wake wake", "listing": "the lists that people read differ"} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, worldOptions{})
+			w.start()
+			cert := w.grant("maya", "1h", "Somebody will tamper with the end of this.")
+			w.stopBot()
+			db, err := sql.Open("sqlite", filepath.Join(w.data(), "countersign.db"))
+			w.check(err)
+			_, err = db.ExecContext(t.Context(), `DELETE FROM `+table)
+			w.check(err)
+			w.check(db.Close())
+			out, err := w.ledger(t.Context(), "verify")
+			if err == nil || !strings.Contains(out, want) {
+				t.Errorf("verify: %v; want %q:\n%s", err, want, out)
+			}
+			w.start()
+			w.later(time.Hour)
+			w.recorded("grant.revoked", 1)
+			w.shutOut("maya", cert)
+			w.verify()
+		})
+	}
+}
