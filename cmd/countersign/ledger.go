@@ -305,6 +305,9 @@ func printReport(w io.Writer, r ledger.Report, replay replayed, asJSON bool) err
 			Replay replayed `json:"replay"`
 		}{r, replay})
 	}
+	if n := len(replay.Problems); n > 0 && r.OK { // who reads one line only must not read "intact"
+		fmt.Fprintf(w, "NOT ALL IS WELL: %d of what must follow from the entries does not; see WRONG below.\n", n)
+	}
 	if err := r.WriteText(w); err != nil {
 		return err
 	}
