@@ -27,4 +27,9 @@ const (
 	ourMetadata  = "countersign" // event type of message metadata
 	maxButton    = 400           // characters of a button's value that are decoded
 	slackAccount = "slack"       // kind of account
+
+	// surfaceLooks and surfaceEvery bound how long a click on a message of ours waits for the row that says so: the row follows the message
+	// by milliseconds, and the acknowledgement waits 1.5 s.
+	surfaceLooks = 20
+	surfaceEvery = 50 * time.Millisecond
 )

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -19,6 +20,9 @@ func (b *Bot) pressed(ctx context.Context, c *call, kind byte, command string) (
 	reader := c.by.Person
 	if c.View == nil {
 		f, ok, err := b.standsOn(ctx, c, claim)
+		if err == nil && !ok && b.ours(value, kind, c.by.Person) {
+			f, ok, err = b.standsOnSoon(ctx, c, claim)
+		}
 		if err != nil {
 			return Button{}, nil, err
 		}
@@ -63,6 +67,32 @@ func (b *Bot) notHere(ctx context.Context, c *call, command, about string) (*wor
 	}
 	r := workflows.Refuse(workflows.CodeTampered, "This channel is shared with another organisation now, so nothing is decided here.", "Use the copy in your direct messages, or this app's Home page.")
 	return b.c.Desk.Refuse(ctx, c.cause(), c.by, command, viaSlack, about, r)
+}
+
+// ours tells whether we made the button, for everybody or for this reader.
+func (b *Bot) ours(value string, kind byte, reader workflows.PersonID) bool {
+	for _, r := range []workflows.PersonID{"", reader} {
+		if _, err := b.c.Buttons.Open(value, kind, r); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// standsOnSoon looks again for a moment: a message can be clicked as soon as Slack has it, which is before we have written down that it is
+// ours. A click that comes in between is not a forgery.
+func (b *Bot) standsOnSoon(ctx context.Context, c *call, x Button) (Surface, bool, error) {
+	for range surfaceLooks {
+		select {
+		case <-ctx.Done():
+			return Surface{}, false, ctx.Err()
+		case <-time.After(surfaceEvery):
+		}
+		if f, ok, err := b.standsOn(ctx, c, x); ok || err != nil {
+			return f, ok, err
+		}
+	}
+	return Surface{}, false, nil
 }
 
 // standsOn finds the surface that the clicked message is, among those of the stream that the button claims.
