@@ -162,6 +162,9 @@ func (s State) refuseVote(b Ballot) *Refusal {
 	if st.TimesOutAt != 0 && b.ReceivedAt >= st.TimesOutAt {
 		return Refuse(CodeLate, "The deadline of this stage had passed when your click arrived.", "Ask the requester to submit again.")
 	}
+	if b.Stage >= 0 && b.Stage < s.Current && s.Stages[b.Stage].HasVoted(p) {
+		return Refuse(CodeAlreadyVoted, "Your decision on that stage is already recorded; the request has gone on.", "You can take it back until the access starts.")
+	}
 	if b.Stage != s.Current || b.Shown != s.Shown(s.Current) {
 		return Refuse(CodeStale, "What you were shown is not what would be decided now.", "Look at the fresh card and decide there.")
 	}

@@ -200,6 +200,9 @@ func (d *doctor) people(ctx context.Context, sender *slack.Sender, c spec.Polici
 func (d *doctor) targets(ctx context.Context, c spec.Policies) {
 	for _, t := range c.Targets {
 		if t.Connector == "sshca" {
+			d.say(d.cfg.SSHToken != "" || loopbackURL("http://"+d.cfg.Listen),
+				"target "+string(t.ID)+": hosts prove who they are when they report which list they have",
+				"set "+prefix+"_SSHCA_TOKEN here and --token-file on the hosts: without it anybody who reaches "+d.cfg.Listen+" can confirm a revocation for a host")
 			d.say(true, "target "+string(t.ID)+": certificates are signed here; hosts pull the list from "+d.cfg.publicURL(), "")
 			continue
 		}

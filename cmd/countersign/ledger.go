@@ -298,6 +298,7 @@ func sameLists(a, b []workflows.Listing) bool {
 
 func printReport(w io.Writer, r ledger.Report, replay replayed, asJSON bool) error {
 	if asJSON {
+		r.OK = r.OK && len(replay.Problems) == 0
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(struct {

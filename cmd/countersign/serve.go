@@ -251,22 +251,27 @@ func (s *serving) run(ctx context.Context) error {
 		cancel(codeError{exitUnknown, s.store.PoisonedBy()})
 	}
 	s.bot.Close()
-	s.wait.Wait()
 	err = context.Cause(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return errors.Join(err, waitAll(&wg, stopWithin))
+	return errors.Join(err, waitAll(&wg, stopWithin), waitAll(&s.wait, stopWithin/4))
 }
 
 // drain finishes interactions that were made durable and not handled, before any timer runs: a click that came in time is not
 // overtaken by its own deadline.
 func (s *serving) drain(ctx context.Context) error {
+	last := int64(-1)
 	for {
 		rows, err := s.store.Undone(ctx)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		if rows[0].ID == last {
+			s.log.Error("a finished interaction cannot be marked so; it is tried again at the next start", "inbox", last)
+			return nil
+		}
+		last = rows[0].ID
 		var in []slack.Interaction
 		for _, r := range rows {
 			x, err := slack.Decode(r.Kind, r.Body)

@@ -52,7 +52,7 @@ func authTest(ctx context.Context, sender *slack.Sender, log *slog.Logger, patie
 		if err == nil || errors.As(err, &auth) {
 			return me, err
 		}
-		log.Warn("Slack does not answer yet", "err", err, "again_in", wait)
+		log.Warn("Slack does not answer yet", "err", err, "again_in", wait.String())
 		select {
 		case <-ctx.Done():
 			return me, err
