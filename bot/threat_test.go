@@ -224,7 +224,7 @@ func TestDuplicateAndStaleClicks(t *testing.T) {
 	if w.votes(id) != 1 {
 		t.Errorf("%d votes", w.votes(id))
 	}
-	if diff := cmp.Diff([]string{workflows.CodeStale, workflows.CodeStale, workflows.CodeLate, workflows.CodeDecided}, w.refusals(workflows.RequestStream(id))); diff != "" {
+	if diff := cmp.Diff([]string{workflows.CodeAlreadyVoted, workflows.CodeStale, workflows.CodeLate, workflows.CodeDecided}, w.refusals(workflows.RequestStream(id))); diff != "" {
 		t.Error(diff)
 	}
 }
