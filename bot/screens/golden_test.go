@@ -116,7 +116,7 @@ func newWorkspace(t *testing.T) *workspace {
 	sim, err := slacksim.New(slacksim.Config{
 		Users:      []slacksim.User{{Name: "maya"}},
 		Channels:   []slacksim.Channel{{Name: "access", Members: []string{"maya", "countersign"}}},
-		App:        slacksim.App{Name: "Countersign", Commands: []slacksim.Command{{Name: "/access"}}},
+		App:        slacksim.App{Name: "Countersign", Commands: []slacksim.Command{{Name: "/access"}}, Events: []string{"app_uninstalled"}}, // none comes
 		RequestURL: "http://bot.invalid/", HTTPClient: &http.Client{Transport: w},
 	})
 	if err != nil {
