@@ -3,6 +3,9 @@ module github.com/countersign-bot/countersign
 go 1.26.0
 
 require (
+	cel.dev/cel-go v0.33.2 // conditions in workflow files: CEL, type-checked at load, with a cost limit
+	github.com/arran4/golang-ical v0.3.4 // calendars: rotations, holidays and absences out of iCalendar files
+	github.com/aws/aws-sdk-go-v2 v1.47.7 // streams: Signature Version 4 for S3-shaped stores; only its signer
 	github.com/chromedp/cdproto v0.159.0 // tests: the words that chromedp sends to the browser
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
 	github.com/goccy/go-yaml v1.19.2 // configuration files: strict, with line numbers and excerpts
@@ -13,19 +16,28 @@ require (
 	github.com/kelseyhightower/envconfig v1.4.0 // settings from the environment: names and documentation
 	github.com/pressly/goose/v3 v3.28.0 // schema migrations for both databases, with a lock for replicas
 	github.com/prometheus/client_golang v1.25.0 // /metrics
+	github.com/rickar/cal/v2 v2.1.13 // calendars: public holidays by country
 	github.com/robfig/cron/v3 v3.0.1 // the grammar of recurring schedules; only its parser and Next
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts for every subcommand
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: Slack's schemas against what we draw and what the simulator answers
 	github.com/slack-go/slack v0.35.0 // Slack: block types and Web API client
+	github.com/teambition/rrule-go v1.8.2 // calendars: recurrence rules of iCalendar events
+	github.com/transparency-dev/formats v0.1.1 // checkpoints: C2SP cosignatures of witnesses
 	github.com/yuin/goldmark v1.8.7 // runbooks: finds the steps in a Markdown document
+	go.opentelemetry.io/proto/otlp v1.11.1 // streams: OpenTelemetry log records, as the protocol defines them
 	golang.org/x/crypto v0.58.0 // SSH certificates, keys, and the demo's SSH server
 	golang.org/x/mod v0.42.0 // signed notes and transparency log proofs, as the Go checksum database uses them
+	google.golang.org/protobuf v1.36.12 // streams: the wire form of OpenTelemetry records
 	modernc.org/sqlite v1.60.1 // the ledger's default database, without cgo
 	pgregory.net/rapid v1.3.0 // tests: properties
 )
 
 require (
+	cel.dev/expr v0.25.2 // indirect
+	filippo.io/mldsa v0.0.0-20260215214346-43d0283efc3e // indirect
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
+	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
+	github.com/aws/smithy-go v1.28.8 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
@@ -44,12 +56,15 @@ require (
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/sethvargo/go-retry v0.4.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/exp v0.0.0-20260908205506-85c1c2202aba // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
