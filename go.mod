@@ -16,12 +16,11 @@ require (
 	github.com/kelseyhightower/envconfig v1.4.0 // settings from the environment: names and documentation
 	github.com/pressly/goose/v3 v3.28.0 // schema migrations for both databases, with a lock for replicas
 	github.com/prometheus/client_golang v1.25.0 // /metrics
-	github.com/rickar/cal/v2 v2.1.13 // calendars: public holidays by country
+	github.com/rickar/cal/v2 v2.1.26 // calendars: public holidays by country
 	github.com/robfig/cron/v3 v3.0.1 // the grammar of recurring schedules; only its parser and Next
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts for every subcommand
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: Slack's schemas against what we draw and what the simulator answers
 	github.com/slack-go/slack v0.35.0 // Slack: block types and Web API client
-	github.com/teambition/rrule-go v1.8.2 // calendars: recurrence rules of iCalendar events
 	github.com/transparency-dev/formats v0.1.1 // checkpoints: C2SP cosignatures of witnesses
 	github.com/yuin/goldmark v1.8.7 // runbooks: finds the steps in a Markdown document
 	go.opentelemetry.io/proto/otlp v1.11.1 // streams: OpenTelemetry log records, as the protocol defines them

@@ -7,7 +7,6 @@ import (
 	_ "cel.dev/cel-go/cel"
 	_ "cel.dev/cel-go/ext"
 	_ "github.com/rickar/cal/v2"
-	_ "github.com/teambition/rrule-go"
 	_ "github.com/transparency-dev/formats/note"
 	_ "go.opentelemetry.io/proto/otlp/logs/v1"
 	_ "google.golang.org/protobuf/proto"
