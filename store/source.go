@@ -96,13 +96,45 @@ func (s *Source) Tiles(ctx context.Context) iter.Seq2[ledger.Tile, error] {
 		})
 }
 
-// Checkpoints implements ledger.Source.
+// Checkpoints implements ledger.Source. Behind the ledger's own signatures stand those of witnesses.
 func (s *Source) Checkpoints(ctx context.Context) iter.Seq2[ledger.Published, error] {
-	return rowsOf(s.with(ctx), `SELECT size, note FROM log_checkpoint ORDER BY size`,
-		func(scan func(...any) error) (p ledger.Published, err error) {
-			err = scan(&p.Size, &p.Note)
-			return p, err
+	type row struct {
+		ledger.Published
+		witness bool
+	}
+	rows := rowsOf(s.with(ctx), `
+		SELECT size, 0 AS part, note, '' AS line FROM log_checkpoint
+		UNION ALL
+		SELECT size, 1, NULL, line FROM log_cosig
+		ORDER BY size, part, line`,
+		func(scan func(...any) error) (r row, err error) {
+			var part int64
+			var line string
+			err = scan(&r.Size, &part, &r.Note, &line)
+			if r.witness = part == 1; r.witness {
+				r.Note = []byte(line)
+			}
+			return r, err
 		})
+	return func(yield func(ledger.Published, error) bool) {
+		var held ledger.Published
+		for r, err := range rows {
+			switch {
+			case err != nil:
+				yield(held, err)
+				return
+			case r.witness:
+				held.Note = append(held.Note, r.Note...)
+				continue
+			case held.Note != nil && !yield(held, nil):
+				return
+			}
+			held = r.Published
+		}
+		if held.Note != nil {
+			yield(held, nil)
+		}
+	}
 }
 
 // Openings implements ledger.Source. A salt of the wrong length is given as zeros, which opens nothing.
