@@ -23,6 +23,16 @@ func SchemaVersions(pg bool) (out []int64, err error) {
 	return out, nil
 }
 
+// MigrateTo brings an empty SQLite database to an earlier version of the schema.
+func MigrateTo(ctx context.Context, db *sql.DB, version int64) error {
+	p, err := newProvider(db, false)
+	if err != nil {
+		return err
+	}
+	_, err = p.UpTo(ctx, version)
+	return err
+}
+
 // nilDB is a pool that is never used: goose wants one to list files.
 func nilDB(bool) *sql.DB {
 	db, err := sql.Open("sqlite", "file::memory:")
