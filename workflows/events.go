@@ -26,6 +26,18 @@ type Submitted struct {
 	Card        string            `json:"card,omitempty"`    // channel where the card stands
 	Nonce       string            `json:"nonce" seal:"true"` // makes the digest say nothing about guessable text
 	Drill       bool              `json:"drill,omitempty"`
+
+	Chosen      string        `json:"chosen,omitempty"`   // name of the rule that chose the stages
+	Trace       []RuleOutcome `json:"trace,omitempty"`    // what became of every rule that was asked
+	Inputs      string        `json:"inputs,omitempty"`   // canonical JSON of what the conditions saw; holds ids only
+	Risk        string        `json:"risk,omitempty"`     // tier
+	RiskRow     int           `json:"risk_row,omitempty"` // row of the table that said so, from 1
+	Extends     GrantID       `json:"extends,omitempty"`
+	NotBefore   Stamp         `json:"not_before,omitzero"`    // agreed start
+	NoLaterThan Stamp         `json:"no_later_than,omitzero"` // the field named by EndsWith
+	Ticket      string        `json:"ticket,omitempty"`       // the ticket whose closing ends the access
+	Offer       OfferRef      `json:"offer,omitzero"`         // the counter-offer that this takes up
+	Window      string        `json:"window,omitempty"`       // the standing window that this is asked under
 }
 
 // PlannedStage is what a submission binds of each stage.
@@ -36,6 +48,14 @@ type PlannedStage struct {
 	Escalate Span   `json:"escalate,omitempty"`
 	Timeout  Span   `json:"timeout"`
 	Repeat   bool   `json:"repeat,omitempty"`
+
+	Kind     string        `json:"kind,omitempty"`
+	Parts    []PlannedPart `json:"parts,omitempty"`
+	AnyPart  bool          `json:"any_part,omitempty"`
+	Apart    []int         `json:"apart,omitempty"` // stages of the plan whose approvers do not count here; empty: all earlier ones
+	Tiers    []PlannedTier `json:"tiers,omitempty"` // all tiers, the first included; empty in entries older than this field
+	Deny     string        `json:"deny,omitempty"`
+	OffHours string        `json:"off_hours,omitempty"`
 }
 
 // StageOpened starts the clock of a stage for the people on its roster.
@@ -45,6 +65,10 @@ type StageOpened struct {
 	RemindAt   Stamp  `json:"remind_at,omitzero"`
 	EscalateAt Stamp  `json:"escalate_at,omitzero"`
 	TimesOutAt Stamp  `json:"times_out_at"`
+
+	ThenAt   []Stamp    `json:"then_at,omitempty"`   // of the tiers behind the first
+	ShiftsAt []Stamp    `json:"shifts_at,omitempty"` // when others may come on shift
+	Told     []PersonID `json:"told,omitempty"`      // who is told without being asked
 }
 
 // RosterChanged replaces the roster of the open stage: a shift change, or a person who left.
@@ -64,11 +88,14 @@ type StageEscalated struct {
 	Stage   int    `json:"stage"`
 	Added   []Seat `json:"added"`
 	Skipped string `json:"skipped,omitempty"`
+	Tier    int    `json:"tier,omitempty"` // 0 is the first
+	Why     string `json:"why,omitempty"`  // "time", "nobody available", "nobody could be told"
 }
 
 // StageSatisfied closes a stage whose quorum was met.
 type StageSatisfied struct {
-	Stage int `json:"stage"`
+	Stage   int `json:"stage"`
+	Consent int `json:"consent,omitempty"` // StageConsent: how many were told and did not object
 }
 
 // StageTimedOut closes a stage that nobody decided in time.
@@ -83,6 +110,7 @@ type Verdict string
 const (
 	Approve Verdict = "approve"
 	Deny    Verdict = "deny"
+	Counter Verdict = "counter" // offers other terms; recorded as request.countered, never as a vote
 )
 
 // Answers are the three separate questions of every decision (R59), each answered in its own words.
@@ -106,6 +134,49 @@ type VoteRecorded struct {
 	Answers    Answers  `json:"answers"`
 	Sponsor    PersonID `json:"sponsor,omitempty"`
 	Drill      bool     `json:"drill,omitempty"`
+	For        PersonID `json:"for,omitempty"` // in whose place
+}
+
+// Countered offers other terms. The request stays as it is until its requester accepts.
+type Countered struct {
+	Offer      string `json:"offer"` // "o_…"
+	Stage      int    `json:"stage"`
+	Terms      Terms  `json:"terms"`
+	Reason     string `json:"reason,omitempty" seal:"true"`
+	Digest     string `json:"digest"` // of what was asked
+	Shown      string `json:"shown"`
+	Authn      string `json:"authn"`
+	Channel    string `json:"channel"`
+	ReceivedAt Stamp  `json:"received_at"`
+}
+
+// OfferAccepted takes up a counter-offer: this request ends as superseded and another one, with those terms, opens in the same transaction.
+type OfferAccepted struct {
+	Offer   string    `json:"offer"`
+	Request RequestID `json:"request"`
+	Authn   string    `json:"authn"`
+	Channel string    `json:"channel"`
+}
+
+// OfferDeclined turns a counter-offer down; the request goes on as it was.
+type OfferDeclined struct {
+	Offer   string `json:"offer"`
+	Channel string `json:"channel"`
+}
+
+// Commented is a note that somebody who may see the request added. It decides nothing.
+type Commented struct {
+	Text    string `json:"text" seal:"true"`
+	Channel string `json:"channel"`
+}
+
+// AutoApproved says that a rule of the document approved without people.
+type AutoApproved struct {
+	Rule    string `json:"rule"`
+	Used    int    `json:"used"` // how often in the period, this one included
+	Times   int    `json:"times"`
+	Per     Span   `json:"per"`
+	Sampled bool   `json:"sampled,omitempty"` // the owner of the workflow reviews it
 }
 
 // VoteTakenBack withdraws the person's own approval.
@@ -187,6 +258,11 @@ func (Failed) Kind() string            { return "request.failed" }
 func (Refused) Kind() string           { return "command.refused" }
 func (NoticeDelivered) Kind() string   { return "notice.delivered" }
 func (NoticeUndelivered) Kind() string { return "notice.undelivered" }
+func (Countered) Kind() string         { return "request.countered" }
+func (OfferAccepted) Kind() string     { return "offer.accepted" }
+func (OfferDeclined) Kind() string     { return "offer.declined" }
+func (Commented) Kind() string         { return "request.commented" }
+func (AutoApproved) Kind() string      { return "request.auto_approved" }
 
 // EventKinds lists every kind of this package, for decoding. Events decode to values, not pointers: New gives the
 // pointer to fill, Value what to keep.
@@ -195,6 +271,7 @@ func EventKinds() []EventKind {
 		Of[Submitted](), Of[StageOpened](), Of[RosterChanged](), Of[StageReminded](), Of[StageEscalated](),
 		Of[StageSatisfied](), Of[StageTimedOut](), Of[VoteRecorded](), Of[VoteTakenBack](), Of[Approved](),
 		Of[Denied](), Of[Withdrawn](), Of[TimedOut](), Of[Superseded](), Of[Failed](), Of[Refused](),
-		Of[NoticeDelivered](), Of[NoticeUndelivered](),
+		Of[NoticeDelivered](), Of[NoticeUndelivered](), Of[Countered](), Of[OfferAccepted](), Of[OfferDeclined](), Of[Commented](),
+		Of[AutoApproved](),
 	}
 }

@@ -49,6 +49,23 @@ const (
 	CodeTooMany        = "too_many"
 	CodeTampered       = "tampered"    // a button that we did not make, or from another message
 	CodeRevokeOnly     = "revoke_only" // the ledger failed a check; only revoking goes on
+
+	CodeNoRule       = "no_rule"       // the chain has rules and none covers the ask
+	CodeAmbiguous    = "ambiguous"     // two equally specific rules
+	CodeRule         = "rule"          // a rule of the chain refuses it
+	CodeFreeze       = "freeze"        // a change freeze
+	CodeOutsideHours = "outside_hours" // business hours only
+	CodeTooOften     = "too_often"
+	CodeHeld         = "already_held"  // the same access is active for at least as long
+	CodeAsked        = "already_asked" // the same ask is open
+	CodeConflict     = "conflict"      // entitlements that nobody may hold together
+	CodeRisk         = "risk"          // the chain demands less than the tier does
+	CodeCap          = "cap"           // extensions have reached their cap
+	CodeNoOffer      = "no_offer"      // no counter-offer stands
+	CodePending      = "pending"       // a change of the documents waits for approval
+	CodeAway         = "away"          // time off or delegation that does not make sense
+	CodeCountered    = "countered"     // superseded by the offer that the requester accepted
+	CodeWindow       = "window"        // outside of the standing window, or its budget is used up
 )
 
 // Refuse builds a Refusal.

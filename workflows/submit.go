@@ -25,6 +25,31 @@ type Ask struct {
 	Channel  string
 	Authn    string
 	Drill    bool
+
+	Matched   []bool // answers of the workflow's rules, in order; nil where it has none
+	Inputs    string // canonical JSON of what the conditions saw
+	Principal string // "person", or the kind of the non-human subject: for the risk table
+	Report    bool   // the subject reports to the requester
+	Asked     int    // asks of this person for this workflow within Often.Per
+	Auto      int    // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
+	Frozen    string // name of the change freeze in force; empty: none
+	Closed    bool   // outside the business hours of the workflow's calendar
+	Held      Held   // the same access, active now
+	Twin      RequestID
+	Conflict  string  // why the subject may not hold this beside what they hold or have asked for; empty: no conflict
+	Extends   GrantID // the active grant that more time is asked for
+	Offer     OfferRef
+	NotBefore Stamp
+	Window    string  // id of the standing window that covers the ask, with WindowNo empty
+	WindowNo  string  // why a standing window does not cover it
+	Grant     GrantID // id for the grant, if the document itself approves
+}
+
+// Held is access that the subject has already; the zero value is none.
+type Held struct {
+	Grant   GrantID
+	Ends    Stamp
+	Started Stamp // of the first grant of a row of extensions
 }
 
 // Rosters are the people that the selectors of a workflow yield now, by stage, without regard to who asked.
@@ -36,7 +61,15 @@ type Rosters struct {
 // StageRoster is who one stage would ask, and whom its escalation would add.
 type StageRoster struct {
 	Approvers []Seat
-	Escalate  []Seat
+	Escalate  []Seat   // the first tier
+	Then      [][]Seat // the tiers behind it
+	Told      []PersonID
+
+	// Moments that only a calendar can tell, as of when the world was asked; zero: elapsed time, counted by the engine.
+	RemindAt   Stamp
+	EscalateAt Stamp
+	ThenAt     []Stamp
+	ShiftsAt   []Stamp // within the stage's time-out
 }
 
 // Submit opens a request and its first stage, or refuses.

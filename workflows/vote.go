@@ -24,6 +24,10 @@ type Ballot struct {
 	Grant   GrantID               // id for the grant, if this vote makes one
 	// WorkflowGone says why the submitted workflow cannot be granted any more; empty when it can.
 	WorkflowGone string
+	Terms        Terms  // Counter: what is offered
+	Offer        string // Counter: its id
+	Frozen       string // name of the change freeze in force when the vote would make a grant
+	Conflict     string // as Ask.Conflict, asked again before the grant
 }
 
 // Vote records one person's decision, and all that follows from it: the next stage, or the outcome.

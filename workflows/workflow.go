@@ -13,6 +13,7 @@ const (
 	KindCredential RequestKind = "credential" // yields a short-lived credential (a certificate)
 	KindElevation  RequestKind = "elevation"  // raises what an existing account may do
 	KindPreapprove RequestKind = "runbook"    // approves the exact text of a runbook for later incidents
+	KindWindow     RequestKind = "window"     // gives a named automation a standing window: within it, its asks need nobody
 )
 
 // Span is a length of time in whole seconds, as compiled policies spell it.
@@ -57,7 +58,24 @@ type Workflow struct {
 	Channel      string        `json:"channel"`        // "#access": where the card stands; empty: direct messages only
 	SeenBy       string        `json:"seen_by"`        // SeenByParties or SeenByMembers
 	Uses         int           `json:"uses,omitempty"` // KindPreapprove: how often the approved text may be invoked
+
+	Rules     []Rule       `json:"rules,omitempty"`      // which asks go through which stages; empty: all through all
+	Choose    string       `json:"choose,omitempty"`     // ChooseFirst, ChooseSpecific
+	Often     *Often       `json:"often,omitempty"`      // how often one person may ask
+	Extend    *Extend      `json:"extend,omitempty"`     // nil: access is not extended
+	Later     Span         `json:"later,omitempty"`      // how far ahead access may be asked for; 0: it starts when it is approved
+	EndsWith  string       `json:"ends_with,omitempty"`  // name of a date-time or ticket field: access ends no later than that, or when the ticket is closed
+	Calendar  string       `json:"calendar,omitempty"`   // whose business hours and freezes count
+	Only      string       `json:"only,omitempty"`       // OnlyBusiness: may be asked for and used in business hours only
+	Freezes   []string     `json:"freezes,omitempty"`    // names of change freezes during which nothing is granted
+	ReasonFor []string     `json:"reason_for,omitempty"` // verbs that need a reason beside denying
+	Tell      *Selector    `json:"tell,omitempty"`       // who is told the outcome without being asked
+	Risk      *RiskTable   `json:"risk,omitempty"`
+	Window    *WindowTerms `json:"window,omitempty"` // KindWindow: what its approval allows
 }
+
+// OnlyBusiness keeps a workflow to the business hours of its calendar.
+const OnlyBusiness = "business_hours"
 
 // Whom a request may be for.
 const (
@@ -81,12 +99,23 @@ type Stage struct {
 	Escalate  *Escalation `json:"escalate,omitempty"`
 	Timeout   Span        `json:"timeout"`
 	Repeat    bool        `json:"repeat,omitempty"`
+
+	Kind          string       `json:"kind,omitempty"`           // StageApproval, StageConsent
+	Parts         []Part       `json:"parts,omitempty"`          // groups with quorums of their own; then Approvers is empty and Quorum their sum, or the least with AnyPart
+	AnyPart       bool         `json:"any_part,omitempty"`       // one part is enough; else all of them
+	DistinctFrom  []string     `json:"distinct_from,omitempty"`  // stages whose approvers do not count here; empty: all earlier ones
+	RemindWorking Span         `json:"remind_working,omitempty"` // instead of Remind: in working time of those asked
+	Then          []Escalation `json:"then,omitempty"`           // further tiers, behind Escalate
+	Deny          string       `json:"deny,omitempty"`           // DenyEnds, DenyCounts
+	OffHours      string       `json:"off_hours,omitempty"`      // OffHoursPage …
+	Tell          *Selector    `json:"tell,omitempty"`           // who is told that the stage opened without being asked
 }
 
 // Escalation widens the approvers of a stage after a delay; those asked first stay valid and the quorum stays.
 type Escalation struct {
 	After     Span     `json:"after"`
 	Approvers Selector `json:"approvers"`
+	Working   Span     `json:"working,omitempty"` // instead of After: in working time of those asked before
 }
 
 // Selector names people. The empty selector yields nobody, never everybody.
@@ -99,12 +128,16 @@ type Selector struct {
 	IdentityOwner bool       `json:"identity_owner,omitempty"` // owner or backup owner of the non-human identity
 	Manager       bool       `json:"manager,omitempty"`        // of the requester
 	Exclude       []PersonID `json:"exclude,omitempty"`
+	ChatChannels  []string   `json:"chat_channels,omitempty"` // members of a channel of the chat, "#dba"; asked when needed
+	Rotations     []string   `json:"rotations,omitempty"`     // who is on shift
+	Fallback      *Selector  `json:"fallback,omitempty"`      // who instead, when all the above yields nobody; has none itself
 }
 
 // IsEmpty tells whether the selector cannot name anybody.
 func (s Selector) IsEmpty() bool {
 	return !s.Anyone && !s.TargetOwner && !s.IdentityOwner && !s.Manager &&
-		len(s.People) == 0 && len(s.Groups) == 0 && len(s.ChatGroups) == 0
+		len(s.People) == 0 && len(s.Groups) == 0 && len(s.ChatGroups) == 0 && len(s.ChatChannels) == 0 && len(s.Rotations) == 0 &&
+		(s.Fallback == nil || s.Fallback.IsEmpty())
 }
 
 // Group is a named list of people.
@@ -131,6 +164,9 @@ type Entitlement struct {
 	Longest      Span                `json:"longest,omitempty"`
 	Shared       bool                `json:"shared,omitempty"`  // one membership for all overlapping grants (a role), not one artefact each (a certificate)
 	Account      bool                `json:"account,omitempty"` // needs the holder's account name on the target
+	Action       string              `json:"action,omitempty"`  // ActionRead …
+	Breadth      string              `json:"breadth,omitempty"` // BreadthOne …
+	Conflicts    []Conflict          `json:"conflicts,omitempty"`
 }
 
 // Name is "target/entitlement", as people type it.
@@ -146,6 +182,8 @@ type Field struct {
 	Choices  []string `json:"choices,omitempty"`
 	Pattern  string   `json:"pattern,omitempty"` // RE2, anchored by us, ≤ 200 characters
 	MaxLen   int      `json:"max_len,omitempty"`
+	Least    string   `json:"least,omitempty"` // smallest number, shortest duration, or earliest date-time as a duration from now
+	Most     string   `json:"most,omitempty"`  // likewise the other end
 }
 
 // Types of a form field. Text is personal or free and lies sealed beside the ledger; the others stand in the leaf.
@@ -154,6 +192,12 @@ const (
 	FieldChoice = "choice"
 	FieldTicket = "ticket"
 	FieldSSHKey = "ssh_key" // one line of an OpenSSH public key; its comment is dropped
+
+	FieldNumber   = "number"    // a whole number
+	FieldDuration = "duration"  // in the grammar of the files: 30m, 4h, 2d
+	FieldDateTime = "date_time" // recorded as a Stamp; typed as RFC 3339, or as "2026-11-22 15:04" on the requester's clock
+	FieldTarget   = "target"    // id of a target
+	FieldIdentity = "identity"  // id of a non-human identity of the inventory
 )
 
 // Entitlement finds one of the workflow's entitlements.
@@ -187,7 +231,12 @@ func (w *Workflow) LongestFor(e Entitlement) Span {
 // Seat is one person on a roster and why.
 type Seat struct {
 	Person PersonID `json:"person"`
-	Why    string   `json:"why"` // "named", "group:dba", "chat:@dba", "target_owner", "identity_owner", "manager"
+	Why    string   `json:"why"` // "named", "group:dba", "chat:@dba", "channel:#dba", "rotation:dba", "target_owner", "identity_owner", "manager", "fallback:…" before any of them
+
+	For    PersonID `json:"for,omitempty"`    // in whose place: somebody who is away and named this person; counts as one with them
+	Parts  []int    `json:"parts,omitempty"`  // which parts of the stage the person counts for; empty where there are none
+	Away   bool     `json:"away,omitempty"`   // on time off when asked: may decide, but is not counted as available
+	TellAt Stamp    `json:"tell_at,omitzero"` // when to tell them; zero: at once
 }
 
 // Standing is what the directory answered about a person when asked; the zero value is "not asked", which refuses.

@@ -28,6 +28,12 @@ type Approved struct {
 	EndsMono    int64                   `json:"ends_mono,string"` // ledger-monotonic nanoseconds, as text: they pass 2^53 after 104 days
 	Alarm       string                  `json:"alarm,omitempty"`  // channel that is told when a revocation does not succeed
 	Drill       bool                    `json:"drill,omitempty"`
+
+	StartsAt workflows.Stamp   `json:"starts_at,omitzero"` // agreed start; zero: at once
+	Extends  workflows.GrantID `json:"extends,omitempty"`  // the grant that this one goes on from
+	First    workflows.Stamp   `json:"first,omitzero"`     // start of the first grant of a row of extensions
+	Ticket   string            `json:"ticket,omitempty"`   // its closing ends the access
+	Risk     string            `json:"risk,omitempty"`     // tier
 }
 
 // Started says that the target has the access, with what it answered.

@@ -27,12 +27,77 @@ type Removed struct {
 	Why string `json:"why"`
 }
 
+// Away says that a person is on time off. From From until Until their delegate, if they named one, decides in their place what neither of the
+// two asked for.
+type Away struct {
+	Away     string             `json:"away"` // "w_…"
+	From     workflows.Stamp    `json:"from"`
+	Until    workflows.Stamp    `json:"until"`
+	Delegate workflows.PersonID `json:"delegate,omitempty"`
+	Reason   string             `json:"reason,omitempty" seal:"true"`
+	Authn    string             `json:"authn"`
+	Channel  string             `json:"channel"`
+}
+
+// Back ends time off early, or calls it off.
+type Back struct {
+	Away    string `json:"away"`
+	Channel string `json:"channel"`
+}
+
+// Used counts an ask or an automatic approval against what a workflow allows one person.
+type Used struct {
+	What     string               `json:"what"` // UsedAsk, UsedAuto
+	Workflow workflows.WorkflowID `json:"workflow"`
+	Rule     string               `json:"rule,omitempty"`
+	Request  workflows.RequestID  `json:"request"`
+}
+
+// What is counted.
+const (
+	UsedAsk  = "ask"
+	UsedAuto = "auto"
+)
+
+// WindowGranted gives a named automation a standing window.
+type WindowGranted struct {
+	Window      string                  `json:"window"` // id of the request that was approved
+	Workflow    workflows.WorkflowID    `json:"workflow"`
+	Target      workflows.TargetID      `json:"target"`
+	Entitlement workflows.EntitlementID `json:"entitlement"`
+	Terms       workflows.WindowTerms   `json:"terms"`
+	Approvers   []workflows.PersonID    `json:"approvers"`
+	EndsAt      workflows.Stamp         `json:"ends_at"`
+}
+
+// WindowUsed counts a grant that a standing window allowed.
+type WindowUsed struct {
+	Window  string              `json:"window"`
+	Request workflows.RequestID `json:"request"`
+	Grant   workflows.GrantID   `json:"grant"`
+}
+
+// WindowClosed ends a standing window before its time.
+type WindowClosed struct {
+	Window string `json:"window"`
+	Why    string `json:"why,omitempty" seal:"true"`
+}
+
 // Kind names for the ledger.
-func (Linked) Kind() string     { return "person.linked" }
-func (Registered) Kind() string { return "identity.registered" }
-func (Removed) Kind() string    { return "identity.removed" }
+func (Linked) Kind() string        { return "person.linked" }
+func (Registered) Kind() string    { return "identity.registered" }
+func (Removed) Kind() string       { return "identity.removed" }
+func (Away) Kind() string          { return "person.away" }
+func (Back) Kind() string          { return "person.back" }
+func (Used) Kind() string          { return "person.used" }
+func (WindowGranted) Kind() string { return "identity.window_granted" }
+func (WindowUsed) Kind() string    { return "identity.window_used" }
+func (WindowClosed) Kind() string  { return "identity.window_closed" }
 
 // EventKinds lists every kind of this package, for decoding.
 func EventKinds() []workflows.EventKind {
-	return []workflows.EventKind{workflows.Of[Linked](), workflows.Of[Registered](), workflows.Of[Removed]()}
+	return []workflows.EventKind{
+		workflows.Of[Linked](), workflows.Of[Registered](), workflows.Of[Removed](), workflows.Of[Away](), workflows.Of[Back](),
+		workflows.Of[Used](), workflows.Of[WindowGranted](), workflows.Of[WindowUsed](), workflows.Of[WindowClosed](),
+	}
 }

@@ -20,6 +20,16 @@ func TestEvents(t *testing.T) {
 		identities.Linked{Account: "a_ann", Medium: "slack", How: "people file", Name: "Ann", Email: "ann@example.com"},
 		identities.Registered{Class: "service_account", Name: "Robot", Owner: "p_ann", Backup: "p_bob", Purpose: "deploys", Environment: "production", Expires: "2027-06-30"},
 		identities.Removed{Why: "not in the file any more"},
+		identities.Away{Away: "w_1", From: 1, Until: 2, Delegate: "p_bob", Reason: "holiday", Authn: "slack-click", Channel: "slack"},
+		identities.Back{Away: "w_1", Channel: "cli"},
+		identities.Used{What: identities.UsedAsk, Workflow: "prod-shell", Rule: "short", Request: "r_1"},
+		identities.WindowGranted{
+			Window: "r_2", Workflow: "nightly", Target: "pg-main", Entitlement: "readonly",
+			Terms:     workflows.WindowTerms{Hours: "Mon-Fri 22:00-04:00", Zone: "UTC", Times: 2, Per: 86400, Lifetime: 1800, Budget: 100},
+			Approvers: []workflows.PersonID{"p_bob"}, EndsAt: 3,
+		},
+		identities.WindowUsed{Window: "r_2", Request: "r_3", Grant: "g_1"},
+		identities.WindowClosed{Window: "r_2", Why: "not needed"},
 	} {
 		out.Add(stream, workflows.System, "", e)
 	}
