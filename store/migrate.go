@@ -14,6 +14,9 @@ import (
 //go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrationFiles embed.FS
 
+// versionCosig is the first version of the schema that keeps what witnesses signed.
+const versionCosig = 2
+
 // applicationID marks a SQLite file as a Countersign ledger: "CSGN".
 const applicationID = 0x4353474E
 
@@ -35,19 +38,20 @@ func newProvider(db *sql.DB, pg bool) (*goose.Provider, error) {
 	return goose.NewProvider(dialect, db, files, opts...)
 }
 
-// migrate brings the schema up to what this program knows. A newer one, or a database of somebody else, is refused.
-func migrate(ctx context.Context, db *sql.DB, pg bool) error {
+// migrate brings the schema up to what this program knows, and says which version that is. A newer one, or a database of somebody
+// else, is refused.
+func migrate(ctx context.Context, db *sql.DB, pg bool) (int64, error) {
 	p, err := newProvider(db, pg)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := checkOurs(ctx, db, pg, p); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrating: %w", err)
+		return 0, fmt.Errorf("migrating: %w", err)
 	}
-	return nil
+	return newest(p), nil
 }
 
 // checkOurs looks at what is there before anything is written.
@@ -57,8 +61,7 @@ func checkOurs(ctx context.Context, db *sql.DB, pg bool, p *goose.Provider) erro
 	if err != nil || empty {
 		return err
 	}
-	sources := p.ListSources()
-	known := sources[len(sources)-1].Version
+	known := newest(p)
 	switch {
 	case !ours:
 		return fmt.Errorf("%w: it is not a Countersign ledger", ErrSchema)
@@ -97,4 +100,10 @@ func schemaStatePG(q *query) (empty, ours bool, version int64, err error) {
 	}
 	_, err = q.one(`SELECT MAX(version_id) FROM goose_db_version WHERE is_applied`, []any{&version})
 	return false, true, version, err
+}
+
+// newest is the version of the schema that this program makes.
+func newest(p *goose.Provider) int64 {
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version
 }

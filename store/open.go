@@ -65,6 +65,9 @@ func OpenReadOnly(ctx context.Context, cfg Config) (s *Store, err error) {
 	if err == nil {
 		err = checkOurs(ctx, s.db, s.pg, p)
 	}
+	if err == nil {
+		_, _, s.version, err = schemaState(s.reader(ctx))
+	}
 	if err != nil {
 		s.abandon()
 		return nil, asDamage(err)
@@ -144,7 +147,7 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 			return err
 		}
 		s.writeDB = s.db
-		if err := migrate(ctx, s.db, true); err != nil {
+		if s.version, err = migrate(ctx, s.db, true); err != nil {
 			return err
 		}
 		return checkPostgres(s.reader(ctx))
@@ -158,7 +161,7 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 	if s.foldDB, err = openFolder(path); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.writeDB, false); err != nil {
+	if s.version, err = migrate(ctx, s.writeDB, false); err != nil {
 		return err
 	}
 	return checkSQLite(&query{ctx: ctx, run: s.writeDB})

@@ -12,8 +12,9 @@ import (
 // Source is a snapshot of the ledger for ledger.Verify: one read transaction, so that a writer going on does not disturb it. Close
 // it soon: while it is open the write-ahead log cannot shrink.
 type Source struct {
-	conn *sql.Conn
-	pg   bool
+	conn    *sql.Conn
+	pg      bool
+	version int64 // of the schema: an older release's ledger is read as it lies there
 }
 
 var _ ledger.Source = (*Source)(nil)
@@ -38,7 +39,7 @@ func (s *Store) Source(ctx context.Context) (src *Source, err error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Source{conn: conn, pg: s.pg}, nil
+	return &Source{conn: conn, pg: s.pg, version: s.version}, nil
 }
 
 // Close ends the snapshot.
@@ -102,11 +103,15 @@ func (s *Source) Checkpoints(ctx context.Context) iter.Seq2[ledger.Published, er
 		ledger.Published
 		witness bool
 	}
-	rows := rowsOf(s.with(ctx), `
+	text := `
 		SELECT size, 0 AS part, note, '' AS line FROM log_checkpoint
 		UNION ALL
 		SELECT size, 1, NULL, line FROM log_cosig
-		ORDER BY size, part, line`,
+		ORDER BY size, part, line`
+	if s.version < versionCosig {
+		text = `SELECT size, 0 AS part, note, '' AS line FROM log_checkpoint ORDER BY size`
+	}
+	rows := rowsOf(s.with(ctx), text,
 		func(scan func(...any) error) (r row, err error) {
 			var part int64
 			var line string

@@ -51,6 +51,7 @@ type Store struct {
 	log       *slog.Logger
 	pg        bool
 	readOnly  bool
+	version   int64   // of the schema as it lies there: older than the newest when an old ledger is only read
 	owner     string  // of leases taken by this process
 	db        *sql.DB // reads; on PostgreSQL also the writer's pool
 	writeDB   *sql.DB
