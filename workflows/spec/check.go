@@ -29,6 +29,7 @@ func (c *checker) check() {
 	c.checkPeople()
 	c.checkRoles()
 	c.checkIdentities()
+	c.checkLedger()
 	for _, t := range c.f.targets {
 		c.checkTarget(t)
 	}

@@ -33,6 +33,7 @@ type Folder struct {
 	people     []*person
 	groups     []*group
 	identities []*value
+	ledger     *value
 	targets    []*target
 	workflows  []*workflow
 	runbooks   []*runbook
@@ -69,7 +70,7 @@ func Load(fsys fs.FS, opts Options) (*Folder, error) {
 
 // documents is the folder as values of the right shape.
 type documents struct {
-	company, people, roles, identities *value
+	company, people, roles, identities, ledger *value
 	targets, workflows, runbooks       []*value
 }
 
@@ -96,6 +97,7 @@ func (l *loader) readAll() documents {
 	d.people = one(peopleFile, peopleShape(), true)
 	d.roles = one(rolesFile, rolesShape(), true)
 	d.identities = one(identitiesFile, identitiesShape(), false)
+	d.ledger = one(ledgerFile, ledgerShape(), false)
 	many := func(dir, ext string, read func(string) *value) (out []*value) {
 		if !slices.Contains(dirs, dir) {
 			return nil
@@ -121,18 +123,18 @@ func (l *loader) lack(name string) {
 
 // root lists the top of the folder and refuses what does not belong there.
 func (l *loader) root() (files, dirs []string) {
-	known := []string{companyFile, peopleFile, rolesFile, identitiesFile, targetsDir, workflowsDir, runbooksDir}
+	known := []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, targetsDir, workflowsDir, runbooksDir}
 	for _, e := range l.entries(".") {
 		n := e.Name()
 		i := slices.Index(known, n)
 		switch {
 		case i < 0:
 			l.r.file(n, meantOr(n, known), "unknown file or folder")
-		case i < 4 && e.IsDir():
+		case i < 5 && e.IsDir():
 			l.r.file(n, "", "is a folder, want a file")
-		case i >= 4 && l.isDir(n, e):
+		case i >= 5 && l.isDir(n, e):
 			dirs = append(dirs, n)
-		case i >= 4:
+		case i >= 5:
 			l.r.file(n, "", "is a file, want a folder")
 		default:
 			files = append(files, n)

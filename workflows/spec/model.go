@@ -57,7 +57,7 @@ func (ix *index) keyOf(ref string) string {
 
 // gather arranges the documents; the first of two things with one name wins, the second is reported by the checker.
 func gather(d documents) *Folder {
-	f := &Folder{company: d.company, roles: d.roles}
+	f := &Folder{company: d.company, roles: d.roles, ledger: d.ledger}
 	for _, v := range d.people.list("people") {
 		f.people = append(f.people, &person{v, v.str("key")})
 	}

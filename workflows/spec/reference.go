@@ -20,6 +20,7 @@ func Reference() string {
 		{peopleFile, "Who there is.", peopleShape()},
 		{rolesFile, "Who may do what with the bot.", rolesShape()},
 		{identitiesFile, "Holders of access that are not people. The file may be absent.", identitiesShape()},
+		{ledgerFile, "Where the ledger goes. The file may be absent.", ledgerShape()},
 		{targetsDir + "/*.yaml", "One system a file.", targetShape()},
 		{workflowsDir + "/*.yaml", "One chain a file.", workflowShape()},
 		{runbooksDir + "/*.md", "One runbook a file: Markdown, with these keys between two lines of ---.", runbookShape()},
