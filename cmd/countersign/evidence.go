@@ -10,7 +10,6 @@ import (
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/store/ledger/bundle"
 	"github.com/countersign-bot/countersign/workflows"
-	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
 // evidence is a ledger to read from: a snapshot of the store, or an exported bundle. What reads evidence does not care which.
@@ -235,66 +234,6 @@ func (e *evidence) verify(ctx context.Context, keys []string, more []ledger.Anch
 		report.Add(ledger.Problem{Code: ledger.CodeFile, Index: -1, Text: text})
 	}
 	return report, broken(err)
-}
-
-// replay folds every stream of a bundle through the engine, as replayAll does for the store. It keeps the places of a stream's
-// entries, 8 bytes each, and the histories of one stream at a time: an engine that decides by erased texts would fail here.
-func (e *evidence) replay(ctx context.Context) (out replayed, err error) {
-	places := map[workflows.StreamID][]int64{}
-	var order []workflows.StreamID
-	size, err := e.size(ctx)
-	if err != nil {
-		return out, err
-	}
-	for x, err := range e.src.Entries(ctx, 0, size) {
-		if err != nil {
-			return out, broken(err)
-		}
-		l, err := ledger.Decode(x.Leaf)
-		if err != nil {
-			out.say("entry %d cannot be read: %v", x.Index, err)
-			continue
-		}
-		s := workflows.StreamID(l.Stream)
-		if _, known := places[s]; !known {
-			order = append(order, s)
-		}
-		places[s] = append(places[s], x.Index)
-	}
-	near := &nearby{e: e, bundles: map[int64][][]byte{}}
-	for _, s := range order {
-		if err := out.fold(ctx, near, s, places[s]); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-}
-
-func (r *replayed) fold(ctx context.Context, near *nearby, s workflows.StreamID, places []int64) error {
-	r.Streams++
-	if s.Kind() == workflows.KindRequest {
-		r.Requests++
-	}
-	if !slices.Contains([]string{workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook}, s.Kind()) {
-		return nil // nothing is decided on the others, and the longest is among them
-	}
-	h := make([]workflows.Record, 0, len(places))
-	for _, i := range places {
-		leaf, err := near.leaf(ctx, i)
-		if err != nil {
-			return broken(err)
-		}
-		rec, err := near.e.dec.Record(i, leaf, nil)
-		if err != nil {
-			r.say("%s: %v", s, err)
-			return nil
-		}
-		h = append(h, rec)
-	}
-	if _, err := desk.Outstanding(s, h); err != nil {
-		r.say("%s: its entries do not follow from each other: %v", s, err)
-	}
-	return nil
 }
 
 // nearby reads single entries and keeps the runs of 256 it has seen last: the entries of one request lie close to each other.

@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,7 +20,6 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
-	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // ledgerVerb is one of the things that can be done with a ledger.
@@ -174,7 +170,7 @@ func conclude(p proc, report ledger.Report, replay replayed, asJSON bool) error 
 	if err := printReport(p.out, report, replay, asJSON); err != nil {
 		return err
 	}
-	switch n := len(replay.Problems); {
+	switch n := replay.Wrong; {
 	case !report.OK:
 		return hint(brokenError{errors.New("the ledger does not verify")}, "keep the folder as it is and stop the bot: it is evidence; compare it with a backup and with a head that was kept elsewhere")
 	case n > 0:
@@ -200,94 +196,6 @@ func readAnchor(file string) ([]ledger.Anchor, error) {
 	return []ledger.Anchor{{Size: c.Size, Root: c.Root, Note: string(b), From: file}}, nil
 }
 
-// replayed is what folding every stream again found.
-type replayed struct {
-	Streams  int      `json:"streams"`
-	Requests int      `json:"requests"`
-	Payloads int      `json:"payloads"` // raw deliveries that are still kept, compared with the decisions made of them
-	Problems []string `json:"problems,omitempty"`
-}
-
-const (
-	replayStep    = 2000 // entries read at once
-	replayTrouble = 50   // problems named
-)
-
-// replayAll folds every stream through the engine (which refuses an approval without its quorum) and compares the lists that
-// people read with what the fold says they must be.
-func replayAll(ctx context.Context, s *store.Store) (replayed, error) {
-	var out replayed
-	seen := map[workflows.StreamID]bool{}
-	head, err := s.Head(ctx)
-	if err != nil {
-		return out, err
-	}
-	for from := int64(0); from < head.Size; from += replayStep {
-		records, err := s.Entries(ctx, from, min(from+replayStep, head.Size))
-		if err != nil {
-			return out, err
-		}
-		for _, r := range records {
-			if err := out.payload(ctx, s, r); err != nil {
-				return out, err
-			}
-			if !seen[r.Stream] {
-				seen[r.Stream] = true
-				if err := out.stream(ctx, s, r.Stream); err != nil {
-					return out, err
-				}
-			}
-		}
-	}
-	return out, nil
-}
-
-func (r *replayed) stream(ctx context.Context, s *store.Store, stream workflows.StreamID) error {
-	r.Streams++
-	if stream.Kind() == workflows.KindRequest {
-		r.Requests++
-	}
-	what, err := astray(ctx, s, stream)
-	if what != "" {
-		r.say("%s: %s", stream, what)
-	}
-	return err
-}
-
-// payload compares the digest in a decision with the raw delivery it was made of, while that is kept: what the person's client sent.
-func (r *replayed) payload(ctx context.Context, s *store.Store, rec workflows.Record) error {
-	want := ""
-	switch e := rec.Event.(type) {
-	case workflows.VoteRecorded:
-		want = e.Payload
-	case incidents.Invoked:
-		want = e.Payload
-	}
-	row, ok := strings.CutPrefix(rec.Cause, "inbox/")
-	id, err := strconv.ParseInt(row, 10, 64)
-	if want == "" || !ok || err != nil {
-		return nil
-	}
-	in, err := s.Received(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // its thirty days are over; the digest stays
-	}
-	if err != nil {
-		return err
-	}
-	r.Payloads++
-	if sum := sha256.Sum256(in.Body); hex.EncodeToString(sum[:]) != want {
-		r.say("entry %d of %s: the delivery %s is kept, but is not the one that was decided on", rec.Index, rec.Stream, rec.Cause)
-	}
-	return nil
-}
-
-func (r *replayed) say(format string, args ...any) {
-	if len(r.Problems) < replayTrouble {
-		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
-	}
-}
-
 func sameLists(a, b []workflows.Listing) bool {
 	order := func(x, y workflows.Listing) int {
 		return cmp.Or(cmp.Compare(x.List, y.List), cmp.Compare(x.Member, y.Member))
@@ -306,20 +214,13 @@ func printReport(w io.Writer, r ledger.Report, replay replayed, asJSON bool) err
 			Replay replayed `json:"replay"`
 		}{r, replay})
 	}
-	if n := len(replay.Problems); n > 0 && r.OK { // who reads one line only must not read "intact"
-		fmt.Fprintf(w, "NOT ALL IS WELL: %d of what must follow from the entries does not; see WRONG below.\n", n)
+	if n := replay.Wrong; n > 0 && r.OK { // who reads one line only must not read "intact"
+		fmt.Fprintf(w, "NOT ALL IS WELL: %d of what must follow from the entries does not; see WRONG below.\nFirst: %s\n", n, replay.Problems[0])
 	}
 	if err := r.WriteText(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "  replayed     %d streams, %d of them requests, through the engine\n", replay.Streams, replay.Requests)
-	if replay.Payloads > 0 {
-		fmt.Fprintf(w, "  deliveries   %d that decisions were made of are still kept and compared\n", replay.Payloads)
-	}
-	for _, p := range replay.Problems {
-		fmt.Fprintf(w, "  WRONG        %s\n", p)
-	}
-	return nil
+	return replay.writeText(w)
 }
 
 func ledgerHead(ctx context.Context, p proc) error {

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/reviews"
+)
+
+// grants judges every grant of a stream: somebody approved exactly this, for exactly this long, or a runbook that was approved before gave it.
+func (j *judge) grants(ctx context.Context, h []workflows.Record) error {
+	for _, r := range h {
+		e, ok := r.Event.(grants.Approved)
+		if !ok {
+			continue
+		}
+		j.out.Decisions++
+		if r.Stream != workflows.GrantStream(e.Identity, e.Target, e.Entitlement) {
+			j.wrong(r, "grants %s/%s to %s on the stream of something else", e.Target, e.Entitlement, e.Identity)
+			continue
+		}
+		var err error
+		switch {
+		case e.Request != "":
+			err = j.granted(ctx, h, r, e)
+		case e.Runbook != "":
+			err = j.emergency(ctx, r, e)
+		default:
+			j.wrong(r, "grants access that nobody asked for and no runbook gives")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// granted judges the grant of a request.
+func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.Record, e grants.Approved) error {
+	s, at, ok, err := j.approved(ctx, e.Request)
+	if err != nil {
+		return err
+	}
+	if !ok || at.Index > r.Index || s.Grant != e.Grant {
+		j.wrong(r, "grants access for request %s, which had not been approved for it", e.Request)
+		return nil
+	}
+	w, err := of(ctx, j, j.workflows, at)
+	if w == nil || err != nil {
+		return err
+	}
+	ent, _ := w.Entitlement(e.Target, e.Entitlement)
+	sub := s.Asked
+	longest := min(sub.Seconds, w.LongestFor(ent))
+	from := begins(h, r, e)
+	switch {
+	case r.Policy != s.Policy:
+		j.wrong(r, "names %s, although its request is bound to %s", shortHash(r.Policy), shortHash(s.Policy))
+	case e.Requester != s.Requester.Person || e.Identity != sub.Subject || e.Target != sub.Target || e.Entitlement != sub.Entitlement:
+		j.wrong(r, "grants %s/%s to %s, but request %s asks for %s/%s for %s", e.Target, e.Entitlement, e.Identity, e.Request, sub.Target,
+			sub.Entitlement, sub.Subject)
+	case !samePeople(e.Approvers, s.Voters()):
+		j.wrong(r, "names other approvers than those who approved request %s", e.Request)
+	case overruns(r, e, from, longest) || sub.NoLaterThan != 0 && e.EndsAt > sub.NoLaterThan:
+		j.wrong(r, "grants access until %s, longer than the %s that were asked for and that the document allows", e.EndsAt, longest)
+	case e.StartsAt > sub.NotBefore || e.Extends != sub.Extends:
+		j.wrong(r, "starts later, or goes on from another grant, than was asked for")
+	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.Extend.Cap.Duration())):
+		j.wrong(r, "extends access beyond the cap of the document")
+	default:
+		j.asDescribed(r, e, ent)
+	}
+	return nil
+}
+
+// begins is the moment from which a grant's length counts: when it was made, when it was agreed to start, or when the one ends that it goes
+// on from.
+func begins(h []workflows.Record, r workflows.Record, e grants.Approved) workflows.Stamp {
+	from := max(r.At.UTC, e.StartsAt)
+	for _, x := range h {
+		if before, ok := x.Event.(grants.Approved); ok && e.Extends != "" && before.Grant == e.Extends && x.Index < r.Index {
+			from = max(from, before.EndsAt)
+		}
+	}
+	return from
+}
+
+// overruns tells whether a grant ends later than so long after a moment, by either clock.
+func overruns(r workflows.Record, e grants.Approved, from workflows.Stamp, longest workflows.Span) bool {
+	wait := from.Time().Sub(r.At.UTC.Time())
+	return e.EndsAt > from.Add(longest.Duration()) || time.Duration(e.EndsMono-r.At.Mono) > wait+longest.Duration()
+}
+
+func samePeople(a, b []workflows.PersonID) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// asDescribed judges what the target is told: a grant that carried other parameters would be more than anybody approved.
+func (j *judge) asDescribed(r workflows.Record, e grants.Approved, ent workflows.Entitlement) {
+	if e.Connector != ent.Connector || e.Owner != ent.Owner || !maps.EqualFunc(e.Params, ent.Params, slices.Equal) {
+		j.wrong(r, "hands the target other parameters than the document has for %s", ent.Name())
+	}
+}
+
+// emergency judges the grant of an invoked runbook.
+func (j *judge) emergency(ctx context.Context, r workflows.Record, e grants.Approved) error {
+	at, use, ok, err := find(ctx, j, workflows.RunbookStream(e.Runbook), func(u incidents.Invoked) bool { return u.Grant == e.Grant })
+	if err != nil {
+		return err
+	}
+	if !ok || at.Index > r.Index {
+		j.wrong(r, "grants access by runbook %s, which nobody had invoked for it", e.Runbook)
+		return nil
+	}
+	b, err := of(ctx, j, j.runbooks, at)
+	if b == nil || err != nil {
+		return err
+	}
+	switch {
+	case r.Policy != at.Policy || e.Incident != use.Incident:
+		j.wrong(r, "is of another incident or under another document than the invocation in entry %d", at.Index)
+	case e.Requester != at.Person || e.Identity != at.Person.Identity() || e.Target != b.Grant.Target || e.Entitlement != b.Grant.ID:
+		j.wrong(r, "grants %s/%s to %s, but runbook %s gives %s to who invokes it", e.Target, e.Entitlement, e.Identity, e.Runbook, b.Grant.Name())
+	case overruns(r, e, r.At.UTC, b.Longest):
+		j.wrong(r, "grants access until %s, longer than the %s of runbook %s", e.EndsAt, b.Longest, e.Runbook)
+	default:
+		j.asDescribed(r, e, b.Grant)
+	}
+	return nil
+}
+
+// runbook judges the approvals and the uses of a runbook.
+func (j *judge) runbook(ctx context.Context, h []workflows.Record) error {
+	for i, r := range h {
+		var err error
+		switch e := r.Event.(type) {
+		case incidents.Preapproved:
+			err = j.preapproved(ctx, r, e)
+		case incidents.Invoked:
+			err = j.invoked(ctx, h[:i], r, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *judge) preapproved(ctx context.Context, r workflows.Record, e incidents.Preapproved) error {
+	j.out.Decisions++
+	s, at, ok, err := j.approved(ctx, e.Request)
+	if err != nil {
+		return err
+	}
+	if !ok || at.Index > r.Index || workflows.RunbookStream(s.Asked.Runbook) != r.Stream || s.Asked.Document != e.Document {
+		j.wrong(r, "approves a text of the runbook by request %s, which had not been approved for it", e.Request)
+		return nil
+	}
+	w, err := of(ctx, j, j.workflows, at)
+	if w == nil || err != nil {
+		return err
+	}
+	switch {
+	case !samePeople(e.Approvers, s.Voters()):
+		j.wrong(r, "names other approvers than those who approved request %s", e.Request)
+	case e.Uses > max(1, w.Uses):
+		j.wrong(r, "allows %d uses, the document %d", e.Uses, max(1, w.Uses))
+	case e.Until > r.At.UTC.Add(min(s.Asked.Seconds, w.Longest).Duration()):
+		j.wrong(r, "approves until %s, longer than was asked for or than the document allows", e.Until)
+	}
+	return nil
+}
+
+func (j *judge) invoked(ctx context.Context, before []workflows.Record, r workflows.Record, e incidents.Invoked) error {
+	j.out.Decisions++
+	j.linked(r)
+	b, err := of(ctx, j, j.runbooks, r)
+	if b == nil || err != nil {
+		return err
+	}
+	s, err := incidents.Fold(before)
+	if err != nil {
+		return nil // said
+	}
+	loaded, ok := j.past.loaded(r.Index)
+	_, _, no := s.Readiness(e.Document, r.At.UTC)
+	switch {
+	case workflows.RunbookStream(b.ID) != r.Stream || b.Document != e.Document:
+		j.wrong(r, "invokes another text than the document recorded for it describes")
+	case !ok || loaded.Runbooks[string(b.ID)] != r.Policy:
+		j.wrong(r, "invokes %s of the runbook, which was not in force then", shortHash(r.Policy))
+	case no != nil:
+		j.wrong(r, "invokes a runbook that was not ready: %s", trimDot(no.Sentence))
+	case !j.invites(b, r):
+		j.wrong(r, "is by %s, who is not among the invokers of the document", orNobody(r.Person))
+	case !incidents.MatchesIncident(b.IncidentPattern, e.Incident):
+		j.wrong(r, "names the incident %q, which does not have the form that the document wants", e.Incident)
+	case e.EndsAt > r.At.UTC.Add(b.Longest.Duration()):
+		j.wrong(r, "gives access until %s, longer than the %s of the document", e.EndsAt, b.Longest)
+	}
+	return j.followed(ctx, b, r, e)
+}
+
+// invites tells whether the runbook's list of invokers can have had the person on it. Members of chat groups and managers are not in the
+// document: with such a list the entry stands for the answer that was given then.
+func (j *judge) invites(b *incidents.Runbook, r workflows.Record) bool {
+	sel := b.Invokers
+	if slices.Contains(sel.Exclude, r.Person) || r.Person == "" {
+		return false
+	}
+	whys := []string{"named", "target_owner"}
+	for _, g := range sel.Groups {
+		whys = append(whys, "group:"+g.Name)
+	}
+	for _, why := range whys {
+		if j.yields(sel, workflows.Seat{Person: r.Person, Why: why}, place{at: r.Index, owner: b.Grant.Owner, backup: b.Grant.Backup}) == "" {
+			return true
+		}
+	}
+	return len(sel.ChatGroups) > 0 || sel.Manager || sel.IdentityOwner
+}
+
+// followed holds that an invocation brought about its grant and its review.
+func (j *judge) followed(ctx context.Context, b *incidents.Runbook, r workflows.Record, e incidents.Invoked) error {
+	_, _, granted, err := find(ctx, j, workflows.GrantStream(r.Person.Identity(), b.Grant.Target, b.Grant.ID), grantCalled(e.Grant))
+	if err != nil {
+		return err
+	}
+	_, o, reviewed, err := find(ctx, j, workflows.ReviewStream(e.Review), func(o reviews.Opened) bool { return o.Grant == e.Grant })
+	if err != nil {
+		return err
+	}
+	switch {
+	case !granted || !reviewed:
+		j.wrong(r, "is without its grant or its review: an entry is missing")
+	case o.Invoker != r.Person:
+		j.wrong(r, "is reviewed as if %s had invoked it", orNobody(o.Invoker))
+	}
+	return nil
+}
