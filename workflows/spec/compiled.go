@@ -2,6 +2,7 @@ package spec
 
 import (
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
@@ -17,6 +18,12 @@ type Policies struct {
 	Groups       []workflows.Group
 	Roles        Roles
 	Identities   []Identity
+
+	Calendars []Calendar           // in the order of the file
+	Rotations []Rotation           // likewise
+	Risk      *workflows.RiskTable // nil: none; it is compiled into each workflow too
+	Tests     []TestFile           // in the order of file names
+	Stories   []StoryFile
 }
 
 // Policy is one version of a workflow.
@@ -76,6 +83,8 @@ type Person struct {
 	Hours    string                        // "09:00-17:30" on the person's clock; empty: not given
 	Manager  workflows.PersonID            // may be empty
 	Accounts map[workflows.TargetID]string // account name on a target
+	Calendar string                        // name of the calendar whose holidays are theirs; empty: none
+	TimeOff  []calendar.Interval           // in the order of the file
 }
 
 // Roles is roles.yaml; each selector has people and groups only.
