@@ -11,6 +11,9 @@
 // that does not exist is the first instant after the gap. Of one that exists twice a beginning takes the first and an end the last, so that
 // shifts overlap and never leave a hole.
 //
-// Known gaps: iCalendar feeds are not read (rotations and time off come as lists), and there are no holiday tables: holidays are
-// dated lists. The working week of a country is not known either: without days, hours mean Monday to Friday.
+// Holidays come from the tables of github.com/rickar/cal (never its arithmetic of hours, which is wrong where clocks change), from dated lists or
+// from iCalendar files; rotations from lists of people in turn or from iCalendar files, which are read by rules of our own (ReadICS says which).
+//
+// Known gaps: iCalendar is read from files, never fetched. The working week of a country is not known: without days, hours mean Monday to
+// Friday.
 package calendar

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -36,14 +37,15 @@ type Shift struct {
 // Change is a moment at which another set of people is on shift than just before.
 type Change struct {
 	At  workflows.Stamp
-	On  []workflows.PersonID // from then on; empty only before the rotation has begun
+	On  []workflows.PersonID // from then on; empty only before the rotation has begun, and where a file says nobody
 	New []workflows.PersonID // those of them who were not: who is told
 }
 
 // Rotation answers who is on shift. A shift begins at the first and ends at the last of two equal readings: for the hour that comes twice both
 // are on shift, and there is never nobody. It never changes and may be shared.
 type Rotation struct {
-	rota Rota
+	rota   Rota
+	listed *listed // instead of turns: the shifts of an iCalendar file
 }
 
 // NewRotation checks a rota. Overrides that overlap are refused: which one counts would be a guess.
@@ -63,22 +65,32 @@ func NewRotation(r Rota) (*Rotation, error) {
 		return nil, fmt.Errorf("rotation: shifts of %d days, want 1 to %d", r.Days, maxShiftDays)
 	case r.First.Year < minYear || r.First.Year >= maxYear:
 		return nil, fmt.Errorf("rotation: the first hand-over on %s is not within %d and %d", r.First, minYear, maxYear-1)
-	case len(r.Overrides) > maxOverrides:
-		return nil, fmt.Errorf("rotation: %d overrides, at most %d are allowed", len(r.Overrides), maxOverrides)
 	}
 	r.People = slices.Clone(r.People)
-	r.Overrides = slices.SortedFunc(slices.Values(r.Overrides), func(a, b Override) int { return cmp.Compare(a.From, b.From) })
-	for i, o := range r.Overrides {
+	var err error
+	if r.Overrides, err = ordered(r.Overrides); err != nil {
+		return nil, err
+	}
+	return &Rotation{rota: r}, nil
+}
+
+// ordered sorts overrides and checks them.
+func ordered(list []Override) ([]Override, error) {
+	if len(list) > maxOverrides {
+		return nil, fmt.Errorf("rotation: %d overrides, at most %d are allowed", len(list), maxOverrides)
+	}
+	list = slices.SortedFunc(slices.Values(list), func(a, b Override) int { return cmp.Compare(a.From, b.From) })
+	for i, o := range list {
 		switch {
 		case o.Person == "":
 			return nil, fmt.Errorf("rotation: the override from %s names nobody", o.From)
 		case o.To <= o.From:
 			return nil, fmt.Errorf("rotation: the override from %s ends before it begins, at %s", o.From, o.To)
-		case i > 0 && o.From < r.Overrides[i-1].To:
-			return nil, fmt.Errorf("rotation: the overrides from %s and from %s overlap", r.Overrides[i-1].From, o.From)
+		case i > 0 && o.From < list[i-1].To:
+			return nil, fmt.Errorf("rotation: the overrides from %s and from %s overlap", list[i-1].From, o.From)
 		}
 	}
-	return &Rotation{r}, nil
+	return list, nil
 }
 
 // turn is the shift that begins that many shifts after the first, without overrides.
@@ -96,12 +108,19 @@ func (r *Rotation) turnAt(t workflows.Stamp) int {
 }
 
 // At is who is on shift, the longest on shift first: one shift, or two while the clock shows the hour of the hand-over twice; none before the
-// first hand-over.
+// first hand-over. By a file it is as many as the file says, which may be none.
 func (r *Rotation) At(t workflows.Stamp) []Shift {
 	if o, ok := r.override(t); ok {
 		return []Shift{{Person: o.Person, Interval: o.Interval, Overridden: true}}
 	}
 	var out []Shift
+	if r.listed != nil {
+		for _, s := range r.listed.at(t) {
+			s.Interval = r.clip(s.Interval, t)
+			out = append(out, s)
+		}
+		return out
+	}
 	for n, i := r.turnAt(t), 0; i < 2+lookBack; n, i = n+1, i+1 {
 		if s := r.turn(n); s.Has(t) {
 			s.Interval = r.clip(s.Interval, t)
@@ -147,6 +166,30 @@ func (r *Rotation) On(t workflows.Stamp) []workflows.PersonID {
 	return out
 }
 
+// shifts yields those that touch [from, to], without overrides; some may end before.
+func (r *Rotation) shifts(from, to workflows.Stamp) iter.Seq2[Shift, error] {
+	return func(yield func(Shift, error) bool) {
+		if r.listed != nil {
+			list, err := r.listed.between(from, to+1)
+			if err != nil {
+				yield(Shift{}, err)
+				return
+			}
+			for _, s := range list {
+				if !yield(s, nil) {
+					return
+				}
+			}
+			return
+		}
+		for n := r.turnAt(from); ; n++ {
+			if s := r.turn(n); s.From > to || !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Changes are the moments after from, up to and with to, at which other people are on shift than before. A hand-over to oneself is none. More
 // than fit one answer are refused, never cut: a change that is left out is somebody who is not told.
 func (r *Rotation) Changes(from, to workflows.Stamp) ([]Change, error) {
@@ -161,10 +204,9 @@ func (r *Rotation) Changes(from, to workflows.Stamp) ([]Change, error) {
 	for _, o := range r.rota.Overrides {
 		mark(o.From, o.To)
 	}
-	for n := r.turnAt(from); ; n++ {
-		s := r.turn(n)
-		if s.From > to {
-			break
+	for s, err := range r.shifts(from, to) {
+		if err != nil {
+			return nil, err
 		}
 		if mark(s.From, s.To); len(marks) > 2*maxChanges {
 			return nil, fmt.Errorf("rotation: more than %d shift changes from %s to %s", maxChanges, from, to)

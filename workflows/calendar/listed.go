@@ -1,0 +1,72 @@
+package calendar
+
+import (
+	"fmt"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// listed is the shifts of an iCalendar file, with the person of each entry.
+type listed struct {
+	feed   *Feed
+	people map[int]workflows.PersonID // by line of the entry
+}
+
+// NewFeedRotation makes a rotation of the events of an iCalendar file: whoever an event names is on shift while it lasts. Shifts may overlap, and
+// where there is no event there is nobody. who says which person an event means, by its Emails or its Summary; it is asked once for each
+// entry of the file, and an error of it is an error of the file: a shift of an unknown person is a shift of nobody.
+func NewFeedRotation(f *Feed, who func(Event) (workflows.PersonID, error), overrides []Override) (*Rotation, error) {
+	l := &listed{f, map[int]workflows.PersonID{}}
+	repeating, steps := 0, 0
+	for i := range f.entries {
+		e := &f.entries[i]
+		if e.cancel {
+			continue
+		}
+		v := e.at(e.start.date)
+		p, err := who(v)
+		if err != nil {
+			return nil, fmt.Errorf("rotation: %s: %w", v.Words(), err)
+		}
+		if p == "" {
+			return nil, fmt.Errorf("rotation: %s names nobody", v.Words())
+		}
+		l.people[e.line] = p
+		if e.rule != nil {
+			repeating++
+			steps += e.rule.count * e.rule.cost()
+		}
+	}
+	switch {
+	case len(l.people) == 0:
+		return nil, fmt.Errorf("rotation: the file has no shifts")
+	case repeating > maxRota || steps > maxSteps/2:
+		return nil, fmt.Errorf("rotation: %d entries repeat, at most %d may, and not so often", repeating, maxRota)
+	}
+	list, err := ordered(overrides)
+	if err != nil {
+		return nil, err
+	}
+	return &Rotation{rota: Rota{Overrides: list}, listed: l}, nil
+}
+
+func (l *listed) between(from, to workflows.Stamp) ([]Shift, error) {
+	events, err := l.feed.Between(from, to)
+	if err != nil {
+		return nil, fmt.Errorf("rotation: %w", err)
+	}
+	out := make([]Shift, 0, len(events))
+	for _, e := range events {
+		out = append(out, Shift{Person: l.people[e.Line], Interval: e.Interval})
+	}
+	return out, nil
+}
+
+// at is who is on shift. What a rotation may hold was bounded so that one moment is always answered; if it were not, there would be nobody.
+func (l *listed) at(t workflows.Stamp) []Shift {
+	out, err := l.between(t, t+1)
+	if err != nil {
+		return nil
+	}
+	return out
+}
