@@ -31,6 +31,14 @@ type Card struct {
 	Access    *Access
 	YouAre    string // why this reader is asked; only on their own copy
 	Drill     bool
+	Told      bool     // the reader is told and not asked
+	Next      string   // who is at work next, markup
+	Risk      string   // tier
+	Rule      string   // name of the rule that chose the stages
+	Offers    []Offer  // counter-offers that stand
+	Notes     []Remark // comments, the latest last
+	Starts    workflows.Stamp
+	Extends   workflows.GrantID
 	Buttons   CardButtons
 
 	compact bool // on a Home page: fewer fields fit
@@ -41,6 +49,14 @@ type CardButtons struct {
 	Approve, Deny, Read string
 	Withdraw, TakeBack  string // options of the overflow menu: at most 75 characters
 	Done, Revoke        string
+	Offer, Extend       string
+}
+
+// Remark is a comment on a request.
+type Remark struct {
+	By   Person
+	At   workflows.Stamp
+	Text string
 }
 
 // Long tells whether a part of what is asked does not fit on a card: then it must be opened before it can be approved (T48).
@@ -71,12 +87,19 @@ func (c Card) Render() Message {
 	if c.YouAre != "" {
 		blocks = append(blocks, note("You are asked: "+label(c.YouAre)+"."))
 	}
+	if c.Told {
+		blocks = append(blocks, note("You are told; others decide."))
+	}
 	blocks = append(blocks, c.asked()...)
 	blocks = append(blocks, facts(c.facts())...)
 	blocks = append(blocks, section(c.state()))
 	for i, st := range c.Why.Children {
 		blocks = append(blocks, section(c.stage(i, st)))
 	}
+	if c.Next != "" && c.Status == workflows.StatusOpen {
+		blocks = append(blocks, note(c.Next))
+	}
+	blocks = append(blocks, c.said()...)
 	if c.Access != nil {
 		blocks = append(blocks, section(c.Access.sentence()))
 		if left := c.Access.leaves(); left != "" {
@@ -100,7 +123,34 @@ func (c Card) sentence() string {
 	if c.Holder != "" {
 		s += ", to be held by *" + label(c.Holder) + "*"
 	}
+	if !c.Starts.IsZero() {
+		s += ", starting at " + When(c.Starts)
+	}
+	if c.Extends != "" {
+		return s + ". It goes on from access they have (" + code(string(c.Extends)) + ")."
+	}
 	return s + "."
+}
+
+// said is what people added: offers that stand and the last comments.
+func (c Card) said() []slackgo.Block {
+	var out []slackgo.Block
+	lines := make([]string, 0, len(c.Offers))
+	for _, o := range c.Offers {
+		lines = append(lines, "• "+o.Line())
+	}
+	if len(lines) > 0 {
+		out = append(out, section(listing("*Counter-offers*", lines, maxSeats)))
+	}
+	last := c.Notes[max(0, len(c.Notes)-maxNotes):]
+	for _, n := range last {
+		words, _ := Cut(n.Text, shownField, 1)
+		out = append(out, slackgo.NewContextBlock("", mrk("💬 "+n.By.Mention()+", "+When(n.At)+":"), plain(Inert(words))))
+	}
+	if rest := len(c.Notes) - len(last); rest > 0 {
+		out = append(out, note(plural(rest, "earlier comment", "earlier comments")+" in the record."))
+	}
+	return out
 }
 
 // asked is what the requester typed: inert, and cut visibly.
@@ -146,7 +196,14 @@ func (c Card) facts() []Pair {
 	if c.Document != "" {
 		pairs = append(pairs, Pair{"Exact text", code(shortHash(c.Document, 12))})
 	}
-	return append(pairs, Pair{"Chain that binds", label(c.Workflow) + " " + code(shortHash(c.Policy, 8))})
+	if c.Risk != "" {
+		pairs = append(pairs, Pair{"Risk tier", label(c.Risk)})
+	}
+	chain := label(c.Workflow) + " " + code(shortHash(c.Policy, 8))
+	if c.Rule != "" {
+		chain += ", rule " + label(c.Rule)
+	}
+	return append(pairs, Pair{"Chain that binds", chain})
 }
 
 // shortHash is the beginning of a hash, without its prefix.
@@ -228,8 +285,14 @@ func (c Card) buttons() []slackgo.BlockElement {
 		e.Style = slackgo.StyleDanger
 		out = append(out, e)
 	}
+	if b.Offer != "" {
+		out = append(out, button(ActOffer, b.Offer, "Offer less…", "Make a counter-offer to "+about))
+	}
 	if b.Done != "" {
 		out = append(out, doneButton(b.Done, c.What))
+	}
+	if b.Extend != "" {
+		out = append(out, extendButton(b.Extend, c.What))
 	}
 	if b.Revoke != "" {
 		e := button(ActRevoke, b.Revoke, "Revoke…", "Revoke the access of "+about)
@@ -272,6 +335,10 @@ func doneButton(value, what string) *slackgo.ButtonBlockElement {
 	e := button(ActDone, value, "I'm done", "Give the access to "+what+" back now")
 	e.Confirm = confirm("Give the access back?", "The access to "+what+" ends now.", "I'm done")
 	return e
+}
+
+func extendButton(value, what string) *slackgo.ButtonBlockElement {
+	return button(ActExtend, value, "More time…", "Ask for more time with "+what)
 }
 
 // DeniedBecause is the reason of a denial, as the requester reads it.

@@ -126,6 +126,34 @@ func usualReview() screens.Review {
 	}
 }
 
+func usualOffer() screens.Offer {
+	return screens.Offer{
+		Request: request, What: "Main database – write", Long: 4 * 3600, By: jonas, Terms: []string{"for 1h instead of 4h", "Main database – read instead"},
+		Reason: "Reading is enough for a support case.", Accept: value(80), Decline: value(80),
+	}
+}
+
+// busyCard is one on which people have talked: offers, comments, a rule, who comes next.
+func busyCard() screens.Card {
+	c := usualCard()
+	c.Rule, c.Risk, c.Next = "long asks", "high", "Next: Priya Nair in Kolkata, Mon 09:00 IST, in 13 h 30 m."
+	c.Offers = []screens.Offer{usualOffer()}
+	for i := range 5 {
+		c.Notes = append(c.Notes, screens.Remark{By: jonas, At: at.Add(time.Duration(i) * time.Minute), Text: "Which *table* is it about?"})
+	}
+	c.Starts, c.Extends = later, grant
+	c.Buttons.Offer, c.Buttons.Extend = value(90), value(90)
+	return c
+}
+
+func usualProposal() screens.Proposal {
+	return screens.Proposal{
+		ID: "c_00000000000000000000000001", Author: "Zed Ali", Commit: "3d8f198", Quorum: 2, Approved: []screens.Person{maya},
+		Loosens: []string{"stage Security: the quorum becomes 1, was 2"}, Others: []string{"the title reads \"Prod\", was \"Production\""},
+		Approve: value(80), Deny: value(80),
+	}
+}
+
 func fields(n int) []workflows.Field {
 	var out []workflows.Field
 	for i := range n {
@@ -151,6 +179,32 @@ func choices(n, groups int) []screens.Choice {
 		})
 	}
 	return out
+}
+
+func largeProposal() screens.Proposal {
+	p := usualProposal()
+	p.Author = strings.Repeat("Author ", 50)
+	for i := range 400 {
+		p.Loosens = append(p.Loosens, fmt.Sprintf("stage %d: approvers: %s added", i, strings.Repeat("p_", 60)))
+		p.Others = append(p.Others, strings.Repeat("words ", 60))
+	}
+	return p
+}
+
+// richForm has every type of field, a later start, a preview, and goes on from something.
+func richForm() screens.Form {
+	f := usualForm()
+	f.Later, f.Extends = 7*24*3600, "Bastion hosts – shell, which ends at "+screens.When(later)
+	f.Preview = []string{"Stage 1, owner: " + jonas.Mention() + " is at work in Berlin until Sun 17:00 CET.", "A decision can be expected by " + screens.When(later) + "."}
+	f.Targets, f.Identities = choices(3, 1), choices(2, 1)
+	f.Fields = []workflows.Field{
+		{Name: "n", Label: "How many rows", Type: workflows.FieldNumber, Least: "1", Most: "500"},
+		{Name: "d", Label: "How long a dump", Type: workflows.FieldDuration, Least: "30m"},
+		{Name: "t", Label: "Until when", Type: workflows.FieldDateTime, Most: "7d", Optional: true},
+		{Name: "s", Label: "Copy to", Type: workflows.FieldTarget},
+		{Name: "i", Label: "Run by", Type: workflows.FieldIdentity, Optional: true},
+	}
+	return f
 }
 
 func usualForm() screens.Form {
@@ -180,10 +234,17 @@ func usualHome() screens.Home {
 	}
 }
 
+func awayHome() screens.Home {
+	h := usualHome()
+	h.Away, h.Proposals = &screens.Away{From: at, Until: later, Delegate: jonas, Started: true}, []screens.Proposal{usualProposal()}
+	h.Grants[0].Extend = value(80)
+	return h
+}
+
 // largeHome is full: every list at its most, every text too long.
 func largeHome() screens.Home {
-	h := usualHome()
-	h.MayDecide = false
+	h := awayHome()
+	h.Proposals = append(h.Proposals, largeProposal(), largeProposal(), largeProposal())
 	for range screens.HomeLines - 1 {
 		h.Waiting = append(h.Waiting, screens.HomeRequest{Card: largeCard()})
 		h.Mine = append(h.Mine, screens.HomeRequest{Card: largeCard()})
@@ -222,6 +283,15 @@ func catalogue() []sample {
 		{"decide", usualCard().Decide("", "meta"), false},
 		{"decide-document", largeCard().Decide(strings.Repeat("# Heading\n1. Step\n", 300), "meta"), true},
 		{"decide-too-long", largeCard().Decide(strings.Repeat("x", 400_000), "meta"), true},
+		{"card-busy", busyCard().Render(), false},
+		{"card-told", screens.Card{ID: request, What: "Bastion hosts – shell", Requester: maya, Seconds: 3600, Reason: "fix", Status: workflows.StatusOpen, Deadline: later, Told: true, Why: smallCard().Why}.Render(), false},
+		{"offer", usualOffer().Render(), false},
+		{"offer-small", screens.Offer{Request: request, What: "Bastion hosts – shell", Long: 3600, By: jonas, Terms: []string{"for 30m instead of 1h"}}.Render(), false},
+		{"offer-form", screens.OfferForm(usualCard(), choices(2, 1), true, "meta"), false},
+		{"offer-form-small", screens.OfferForm(smallCard(), nil, false, "meta"), false},
+		{"proposal", usualProposal().Render(), false},
+		{"proposal-large", largeProposal().Render(), true},
+		{"proposal-over", screens.Proposal{ID: "c_1", Loosens: []string{"a new chain"}, Outcome: "approved", Approve: value(80)}.Render(), false},
 		{"deny", screens.DenyForm(usualCard(), "meta"), false},
 		{"ready-small", screens.Ready{Grant: grant, What: "Main database – write", Long: 3600, Access: screens.Access{Status: "active", Ends: later}}.Render(), false},
 		{"ready", usualReady().Render(), false},
@@ -247,6 +317,9 @@ func forms() []sample {
 		{"pick-large", screens.Pick(choices(250, 1)), true},
 		{"form", usualForm().Render(), false},
 		{"form-large", largeForm().Render(), true},
+		{"form-rich", richForm().Render(), false},
+		{"away-form", screens.AwayForm(at), false},
+		{"home-away", awayHome().Render(), false},
 		{"sent", screens.Sent{ID: request, What: "Bastion hosts – shell", Long: 3600, Where: "#access", Asked: []screens.Person{jonas}, By: later}.Modal(), false},
 		{"invoke", screens.InvokeForm("Restart the database", "INC-123", "It hangs", "It is slow", fields(2), 3600, "meta"), false},
 		{"help", screens.Help(), false},

@@ -91,6 +91,11 @@ type Form struct {
 	Usual        workflows.Span
 	ReasonMin    int
 	Fields       []workflows.Field
+	Targets      []Choice       // for fields that pick a target
+	Identities   []Choice       // for fields that pick a non-human identity
+	Later        workflows.Span // how far ahead it may start; 0: no such input
+	Extends      string         // what more time is asked for, until when it lasts; empty: new access
+	Preview      []string       // who would be asked now and when a decision can be expected, markup
 	Meta         string
 }
 
@@ -101,6 +106,7 @@ const (
 	BlockSubject     = "subject"
 	BlockDuration    = "duration"
 	BlockReason      = "reason"
+	BlockStart       = "start"
 	FieldBlock       = "field:"
 )
 
@@ -111,6 +117,9 @@ func (f Form) Render() slackgo.ModalViewRequest {
 		intro += "\n" + Escape(short(f.Purpose, 500))
 	}
 	blocks := []slackgo.Block{section(intro)}
+	if f.Extends != "" {
+		blocks = append(blocks, section("*More time* with "+label(f.Extends)+". It is a request of its own: people decide it like the first one."))
+	}
 	if len(f.Entitlements) > 0 {
 		blocks = append(blocks, inputBlock(BlockEntitlement, "What", "", menu(InputValue, f.Entitlements, only(f.Entitlements)), false))
 	}
@@ -121,14 +130,24 @@ func (f Form) Render() slackgo.ModalViewRequest {
 		blocks = append(blocks, inputBlock(BlockSubject, "For whom", "", menu(InputValue, f.Subjects, f.Subjects[0].Value), false))
 	}
 	blocks = append(blocks, f.duration())
+	if f.Later > 0 {
+		blocks = append(blocks, inputBlock(BlockStart, "Starting", "At most "+f.Later.String()+" from now. Empty: as soon as it is approved.", dateTime(0), true))
+	}
 	for _, x := range f.Fields[:min(len(f.Fields), maxFields)] {
-		blocks = append(blocks, fieldInput(x))
+		blocks = append(blocks, f.input(x))
 	}
 	blocks = append(blocks, area(BlockReason, "Why", fmt.Sprintf("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false))
 	if len(f.Approvers) > 0 {
 		blocks = append(blocks, note(listing("*Who decides*", escapeAll(f.Approvers), 20)))
 	}
-	v := modal(CallForm, "Ask for access", "Send request", blocks...)
+	if len(f.Preview) > 0 {
+		blocks = append(blocks, note(listing("*If you ask now*", f.Preview, 20)))
+	}
+	title := "Ask for access"
+	if f.Extends != "" {
+		title = "Ask for more time"
+	}
+	v := modal(CallForm, title, "Send request", blocks...)
 	v.PrivateMetadata = f.Meta
 	return v
 }
@@ -154,6 +173,34 @@ func (f Form) duration() slackgo.Block {
 	return inputBlock(BlockDuration, "For how long", "30m, 2h or 1d; at most "+f.Longest.String()+". It ends by itself.", e, false)
 }
 
+// input draws one field; those that pick something of the inventory need its choices.
+func (f Form) input(x workflows.Field) slackgo.Block {
+	switch {
+	case x.Type == workflows.FieldTarget && len(f.Targets) > 0:
+		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, menu(InputValue, f.Targets, ""), x.Optional)
+	case x.Type == workflows.FieldIdentity && len(f.Identities) > 0:
+		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, menu(InputValue, f.Identities, ""), x.Optional)
+	}
+	return fieldInput(x)
+}
+
+// bounds says what a number, a length or a moment has to lie between.
+func bounds(x workflows.Field, usual string) string {
+	help := x.Help
+	if help == "" {
+		help = usual
+	}
+	switch {
+	case x.Least != "" && x.Most != "":
+		return help + " From " + x.Least + " to " + x.Most + "."
+	case x.Least != "":
+		return help + " At least " + x.Least + "."
+	case x.Most != "":
+		return help + " At most " + x.Most + "."
+	}
+	return help
+}
+
 func fieldInput(x workflows.Field) slackgo.Block {
 	id, help := FieldBlock+x.Name, x.Help
 	switch x.Type {
@@ -168,7 +215,17 @@ func fieldInput(x workflows.Field) slackgo.Block {
 			help = "The one line of your .pub file. Never paste a private key."
 		}
 		return area(id, x.Label, help, 0, 3000, x.Optional)
-	case workflows.FieldTicket:
+	case workflows.FieldDateTime:
+		return inputBlock(id, x.Label, bounds(x, "In your own zone."), dateTime(0), x.Optional)
+	case workflows.FieldNumber, workflows.FieldDuration:
+		usual := "A whole number."
+		if x.Type == workflows.FieldDuration {
+			usual = "30m, 2h or 1d."
+		}
+		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
+		e.MaxLength = 20
+		return inputBlock(id, x.Label, bounds(x, usual), e, x.Optional)
+	case workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity:
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = fieldMax(x)
 		return inputBlock(id, x.Label, help, e, x.Optional)

@@ -20,6 +20,8 @@ type Home struct {
 	More      map[string]int // list -> entries that are not shown
 	DrawnAt   workflows.Stamp
 	MayDecide bool // false: not in the people file
+	Away      *Away
+	Proposals []Proposal
 }
 
 // HomeRequest is a request on a Home page.
@@ -33,6 +35,7 @@ type HomeGrant struct {
 	For    string
 	Access Access
 	Done   string
+	Extend string
 }
 
 // HomeReview is a review that waits.
@@ -53,9 +56,23 @@ const HomeLines = homeLines
 func (h Home) Render() slackgo.HomeTabViewRequest {
 	ask := button(ActForm, "form", "Ask for access", "Open the form to ask for access")
 	ask.Style = slackgo.StylePrimary
-	blocks := []slackgo.Block{header("Access, approvals and what you hold"), slackgo.NewActionBlock("ask", ask)}
+	top := []slackgo.BlockElement{ask}
+	if h.MayDecide {
+		away := button(ActAway, "form", "I'm away…", "Say that you are away, and who decides for you")
+		if h.Away != nil {
+			away = button(ActBack, "back", "I'm back", "End your time off")
+		}
+		top = append(top, away)
+	}
+	blocks := []slackgo.Block{header("Access, approvals and what you hold"), slackgo.NewActionBlock("ask", top...)}
+	if h.Away != nil {
+		blocks = append(blocks, section(h.Away.Sentence()))
+	}
 	if !h.MayDecide {
 		blocks = append(blocks, note("Your account is not in the people file, so you cannot decide. Ask the operator to add you."))
+	}
+	for i, p := range h.Proposals[:min(len(h.Proposals), maxProposals)] {
+		blocks = append(blocks, p.home(i)...)
 	}
 	blocks = append(blocks, h.waiting()...)
 	blocks = append(blocks, h.grants()...)
@@ -80,6 +97,9 @@ func (h Home) part(title, list string, n int, empty string) []slackgo.Block {
 func (h Home) waiting() []slackgo.Block {
 	out := h.part("Waiting for you", HomeWaiting, len(h.Waiting), "Nothing waits for your decision.")
 	for i, r := range h.Waiting {
+		if i > 0 {
+			out = append(out, divider())
+		}
 		c := r.Card
 		c.Buttons.Done, c.Buttons.Revoke, c.Buttons.TakeBack, c.Buttons.Withdraw = "", "", "", ""
 		c.compact = true
@@ -100,8 +120,15 @@ func (h Home) grants() []slackgo.Block {
 			text += ", held by *" + label(g.For) + "*"
 		}
 		out = append(out, section(text+"\n"+g.Access.sentence()))
+		var row []slackgo.BlockElement
 		if g.Done != "" {
-			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("grant-%d", i), doneButton(g.Done, g.What)))
+			row = append(row, doneButton(g.Done, g.What))
+		}
+		if g.Extend != "" {
+			row = append(row, extendButton(g.Extend, g.What))
+		}
+		if len(row) > 0 {
+			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("grant-%d", i), row...))
 		}
 	}
 	return out

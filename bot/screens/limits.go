@@ -21,7 +21,10 @@ const (
 	maxOptions    = 100
 	maxGroups     = 100
 	maxFields     = 20 // inputs of a form besides ours
-	homeLines     = 6  // entries per list on a Home page; the rest is counted and found with /access list
+	homeLines     = 5  // entries per list on a Home page; the rest is counted and found with /access list
 	listLines     = 20 // entries in an answer to /access list
+	maxChanges    = 20 // changes of the documents in a message; the command line lists all
+	maxProposals  = 2  // on a Home page; each has its own message too
+	maxNotes      = 3  // comments on a card; the rest is in its thread and in the ledger
 	maxDocument   = 60 // sections of a document in a modal, 2,900 characters each; Slack takes 100 blocks and 250 KB
 )

@@ -24,6 +24,7 @@ type Ready struct {
 	Access  Access
 	Done    string // value of the button; empty once it is over
 	Drill   bool
+	Extend  string // value of the button; empty: no button
 }
 
 // Render draws the message; it is repainted in place when the access ends.
@@ -46,9 +47,14 @@ func (r Ready) Render() Message {
 	if left := r.Access.leaves(); left != "" {
 		blocks = append(blocks, note(left))
 	}
+	var row []slackgo.BlockElement
 	if r.Done != "" {
-		blocks = append(blocks, actions(doneButton(r.Done, r.What))...)
+		row = append(row, doneButton(r.Done, r.What))
 	}
+	if r.Extend != "" {
+		row = append(row, extendButton(r.Extend, r.What))
+	}
+	blocks = append(blocks, actions(row...)...)
 	id := "Grant " + code(string(r.Grant))
 	if r.Request != "" {
 		id = "Request " + code(string(r.Request)) + " · " + id

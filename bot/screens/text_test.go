@@ -14,11 +14,12 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// The first hundred characters of every notification say verb, who, what and how long, however long the names are.
+// The first hundred characters of every notification say verb, who, what and how long, however long the names are. A change of the rules
+// lasts for no time.
 func TestTheFirstHundredCharactersSayEverything(t *testing.T) {
 	for _, s := range catalogue() {
 		m, ok := s.screen.(screens.Message)
-		if !ok || strings.HasPrefix(s.name, "list") || s.name == "help" || s.name == "line" {
+		if !ok || strings.HasPrefix(s.name, "list") || strings.HasPrefix(s.name, "proposal") || s.name == "help" || s.name == "line" {
 			continue
 		}
 		head := []rune(html.UnescapeString(m.Text))
