@@ -295,15 +295,74 @@ func (i *Identity) ChatGroup(ctx context.Context, handle string) ([]workflows.Pe
 	if err != nil {
 		return nil, fmt.Errorf("asking for user group %q: %w", handle, err)
 	}
+	out, err := i.persons(ctx, members)
+	if err != nil {
+		return nil, fmt.Errorf("asking for user group %q: %w", handle, err)
+	}
+	return out, nil
+}
+
+// ChatChannel implements desk.Directory: the members of a channel ("#dba"). One that people of another organisation can see names nobody:
+// who sits there is not ours to say.
+func (i *Identity) ChatChannel(ctx context.Context, name string) ([]workflows.PersonID, error) {
+	if i.c.Finder == nil {
+		return nil, fmt.Errorf("asking for channel %q: channels are not connected", name)
+	}
+	members, err := i.groups.get(name, func() ([]string, error) {
+		id, err := i.c.Finder.ChannelID(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		info, err := i.c.Slack.ConversationInfo(ctx, id)
+		switch {
+		case err != nil:
+			return nil, err
+		case shared(info):
+			return nil, errors.New("it is shared with another organisation")
+		case info.Archived:
+			return nil, errors.New("it is archived")
+		}
+		return i.c.Slack.ConversationMembers(ctx, id)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking for channel %q: %w", name, err)
+	}
+	out := make([]workflows.PersonID, 0, len(members))
+	for _, m := range members { // bots and onlookers sit in channels too: only who is in the people file could decide
+		p, err := i.PersonOf(ctx, m)
+		if err != nil {
+			return nil, fmt.Errorf("asking for channel %q: %w", name, err)
+		}
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// persons maps the members of a group.
+func (i *Identity) persons(ctx context.Context, members []string) ([]workflows.PersonID, error) {
 	out := make([]workflows.PersonID, 0, len(members))
 	for _, m := range members {
 		who, err := i.account(ctx, accountKey(home(i.c.Installation), m))
 		if err != nil {
-			return nil, fmt.Errorf("asking for user group %q: %w", handle, err)
+			return nil, err
 		}
 		out = append(out, who.Person)
 	}
 	return out, nil
+}
+
+// PersonOf says who a user id of our workspace is, for somebody who was picked from a list; empty for one who is not in the people file.
+func (i *Identity) PersonOf(ctx context.Context, user string) (workflows.PersonID, error) {
+	who, err := i.account(ctx, accountKey(home(i.c.Installation), user))
+	if err != nil {
+		return "", err
+	}
+	if _, listed := i.listed.Load().byPerson[who.Person]; !listed {
+		return "", nil
+	}
+	return who.Person, nil
 }
 
 // cache keeps answers for a while, up to a number. It never keeps an error.
