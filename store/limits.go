@@ -21,6 +21,10 @@ const (
 	maxSurfaces   = 1000     // surfaces of one stream: a card, and a direct message for each approver
 	maxDebts      = 65536    // lines of debts.jsonl: every grant of a large company revoked while the ledger was broken
 
+	gatherYields = 8 // times the writer lets others run before it takes it that nobody else is coming
+
+	cacheStandings = 8192 // streams of which the writer knows jobs and lists: some 16 MB at worst
+
 	cacheStreams = 2048  // histories kept decoded: the open requests of a large company
 	cacheRecords = 65536 // records in them all together: some 60 MB at worst
 
@@ -33,10 +37,12 @@ const (
 	leaseTime      = 10 * time.Second // PostgreSQL: a replica silent this long has lost its jobs
 	leaseBeat      = 3 * time.Second  // renewed this often: two beats may fail
 	inboxRetention = 30 * 24 * time.Hour
-	maxWitness     = 16384   // lines of the witness file (8 MB) before it is cut to the newest: reading them delays a start by 0.1 s
-	keepWitness    = 4096    // lines that stay then
-	readers        = 4       // read connections; reads are short
-	checkPages     = 1 << 16 // pages up to which the start runs a quick_check (256 MiB, some 0.3 s)
+	scrubWait      = 20 * time.Second       // for readers, after an erasure: a verification of a large ledger takes longer and is waited for at night
+	scrubPause     = 100 * time.Millisecond // between two looks
+	maxWitness     = 16384                  // lines of the witness file (8 MB) before it is cut to the newest: reading them delays a start by 0.1 s
+	keepWitness    = 4096                   // lines that stay then
+	readers        = 4                      // read connections; reads are short
+	checkPages     = 1 << 16                // pages up to which the start runs a quick_check (256 MiB, some 0.3 s)
 )
 
 // far is the due time of a leased row, so that one index on due serves "what is next" without looking at leases.

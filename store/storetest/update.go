@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -319,8 +320,33 @@ func testDocuments(t *testing.T, cfg store.Config) {
 func testErasure(t *testing.T, cfg store.Config) {
 	s := Open(t, cfg)
 	Must(t, s, "", one, Opened{Title: "a", Reason: "secret", Names: []string{"x", "y"}, Texts: map[string]string{"k": "v"}})
-	if n, err := s.EraseOpenings(t.Context(), "p_1"); err != nil || n != 4 {
-		t.Fatalf("erased %d, %v", n, err)
+	all := store.Erasure{Scope: custody.Scope{Person: "p_1"}}
+	noted := func(_ workflows.Facts, e custody.Erased) (workflows.Outcome, error) {
+		if e.Texts != 4 || e.Before != 2 {
+			t.Errorf("it is to erase %+v", e)
+		}
+		var out workflows.Outcome
+		out.Add(workflows.SystemStream, workflows.System, "", Voted{By: "an erasure"})
+		return out, nil
+	}
+	errTest := errors.New("a test says no")
+	refused := workflows.Refuse(workflows.CodeNotEligible, "No.", "")
+	res, err := s.Erase(t.Context(), "", nil, all, func(workflows.Facts, custody.Erased) (workflows.Outcome, error) {
+		return workflows.Outcome{Refusal: refused}, nil
+	})
+	if err != nil || res.Refusal != refused {
+		t.Errorf("a refusal: %v, %v", res, err)
+	}
+	if _, err := s.Erase(t.Context(), "", nil, all, func(workflows.Facts, custody.Erased) (workflows.Outcome, error) {
+		return workflows.Outcome{}, errTest
+	}); !errors.Is(err, errTest) {
+		t.Errorf("undecided: %v", err)
+	}
+	if got := history(t, s, one)[0].Event.(Opened).Reason; got != "secret" {
+		t.Errorf("it was erased without a record: %q", got)
+	}
+	if res, err := s.Erase(t.Context(), "", nil, all, noted); err != nil || len(res.Records) != 1 {
+		t.Fatalf("erasing: %+v, %v", res, err)
 	}
 	want := workflows.Event(Opened{Title: "a", Names: []string{"", ""}, Texts: map[string]string{"k": ""}})
 	check := func() {
@@ -330,6 +356,9 @@ func testErasure(t *testing.T, cfg store.Config) {
 		}
 	}
 	check()
+	if _, err := s.Erase(t.Context(), "", nil, all, noted); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("erasing nothing: %v", err)
+	}
 	s = Reopen(t, s, cfg)
 	check()
 }
