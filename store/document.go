@@ -36,23 +36,28 @@ func (b *batch) putDocument(d workflows.Document) error {
 	if ledger.DocumentHash(d.Bytes) != string(d.Hash) {
 		return fmt.Errorf("document %q: its bytes have the hash %q", d.Hash, ledger.DocumentHash(d.Bytes))
 	}
+	if b.w.docs[string(d.Hash)] {
+		return nil
+	}
 	have, found, err := readDocument(b.query, d.Hash)
 	if err != nil {
 		return err
 	}
 	if found {
+		b.w.docs[string(d.Hash)] = true
 		if !bytes.Equal(have.Bytes, d.Bytes) {
 			return fmt.Errorf("%w: document %q has other bytes", ErrDamaged, d.Hash)
 		}
 		return nil
 	}
 	_, err = b.write(`INSERT INTO document (hash, kind, bytes) VALUES ($1, $2, $3)`, string(d.Hash), d.Kind, d.Bytes)
+	b.w.docs[string(d.Hash)] = err == nil
 	return err
 }
 
 // knowPolicy refuses an entry that would name a document the ledger does not hold: no verifier could judge by it.
 func (b *batch) knowPolicy(h workflows.DocHash) error {
-	if h == "" {
+	if h == "" || b.w.docs[string(h)] {
 		return nil
 	}
 	var n int64
@@ -63,5 +68,6 @@ func (b *batch) knowPolicy(h workflows.DocHash) error {
 	if !found {
 		return fmt.Errorf("policy %q is not recorded: it belongs into the Documents of the outcome that first names it", h)
 	}
+	b.w.docs[string(h)] = true
 	return nil
 }

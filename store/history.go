@@ -89,6 +89,13 @@ func (s *Store) History(ctx context.Context, stream workflows.StreamID) (h []wor
 	return h, err
 }
 
+// historyLimit is maxHistory+1, surfaceLimit is maxSurfaces. They stand in the text: SQLite prepares a statement whose limit is a parameter
+// anew at every call.
+const (
+	historyLimit = "65537"
+	surfaceLimit = "1000"
+)
+
 // extend reads what follows the records at hand.
 func (s *Store) extend(q *query, stream workflows.StreamID, have []workflows.Record) ([]workflows.Record, error) {
 	var rows []entryRow
@@ -98,7 +105,7 @@ func (s *Store) extend(q *query, stream workflows.StreamID, have []workflows.Rec
 		JOIN log_entry l ON l.idx = e.idx
 		WHERE e.stream = $1 AND e.seq > $2
 		ORDER BY e.seq
-		LIMIT $3`,
+		LIMIT `+historyLimit,
 		func(scan func(...any) error) error {
 			var r entryRow
 			if err := scan(&r.seq, &r.idx, &r.leaf); err != nil {
@@ -106,7 +113,7 @@ func (s *Store) extend(q *query, stream workflows.StreamID, have []workflows.Rec
 			}
 			rows = append(rows, r)
 			return nil
-		}, string(stream), int64(len(have)), int64(maxHistory+1))
+		}, string(stream), int64(len(have)))
 	if err != nil {
 		return nil, err
 	}

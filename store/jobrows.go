@@ -44,6 +44,9 @@ func (b *batch) diffJobs(now workflows.Instant, stream workflows.StreamID, want 
 	if err != nil {
 		return err
 	}
+	if len(want) == 0 && len(have) == 0 {
+		return nil
+	}
 	asked := make(map[jobName]bool, len(want))
 	for _, j := range want {
 		name := jobName{j.Kind, j.Key}
@@ -53,9 +56,9 @@ func (b *batch) diffJobs(now workflows.Instant, stream workflows.StreamID, want 
 		asked[name] = true
 		row, ok := have[name]
 		if !ok {
-			err = b.insertJob(now.UTC, stream, j, madeByFold)
+			have[name], err = b.insertJob(now.UTC, stream, j, madeByFold)
 		} else if row.dueWanted != int64(j.Due) || row.lane != int64(j.Lane) || row.pace != j.Pace {
-			err = b.askAgain(now.UTC, row, stream, j)
+			have[name], err = b.askAgain(now.UTC, row, stream, j)
 		}
 		if err != nil {
 			return err
@@ -68,11 +71,17 @@ func (b *batch) diffJobs(now workflows.Instant, stream workflows.StreamID, want 
 		if _, err := b.write(`DELETE FROM job WHERE id = $1`, row.id); err != nil {
 			return err
 		}
+		delete(have, name)
 	}
 	return nil
 }
 
+// jobRows gives the rows of a stream that its fold asked for. The map is what the writer knows of them: the caller keeps it true.
 func (b *batch) jobRows(stream workflows.StreamID) (map[jobName]jobRow, error) {
+	known := b.w.known.of(stream)
+	if known.jobs != nil {
+		return known.jobs, nil
+	}
 	have := make(map[jobName]jobRow)
 	err := b.each(`
 		SELECT kind, key, id, gen, due_wanted, leased, lane, pace
@@ -89,6 +98,9 @@ func (b *batch) jobRows(stream workflows.StreamID) (map[jobName]jobRow, error) {
 			have[n] = r
 			return nil
 		}, string(stream), madeByFold)
+	if err == nil {
+		known.jobs = have
+	}
 	return have, err
 }
 
@@ -108,7 +120,8 @@ func (b *batch) noteDue(due workflows.Stamp) {
 	}
 }
 
-func (b *batch) insertJob(now workflows.Stamp, stream workflows.StreamID, j workflows.Job, madeBy string) error {
+// insertJob writes the row of a job and gives it.
+func (b *batch) insertJob(now workflows.Stamp, stream workflows.StreamID, j workflows.Job, madeBy string) (jobRow, error) {
 	leased, due := b.lease(now, j.Due), j.Due
 	switch {
 	case leased:
@@ -125,22 +138,24 @@ func (b *batch) insertJob(now workflows.Stamp, stream workflows.StreamID, j work
 		string(stream), j.Kind, j.Key, madeBy, int64(j.Due), int64(due), flag(leased), b.s.leaseOwner(leased), b.s.leaseEnd(leased),
 		int64(j.Lane), j.Pace)
 	if err != nil {
-		return err
+		return jobRow{}, err
 	}
 	if leased {
 		b.handed = append(b.handed, handedJob(id, 1, stream, j))
 	} else {
 		b.noteDue(due)
 	}
-	return nil
+	return jobRow{id: id, gen: 1, dueWanted: int64(j.Due), leased: leased, lane: int64(j.Lane), pace: j.Pace}, nil
 }
 
-// askAgain renews the asking for a job whose row exists. A row that is running now is looked at again when it has run.
-func (b *batch) askAgain(now workflows.Stamp, row jobRow, stream workflows.StreamID, j workflows.Job) error {
+// askAgain renews the asking for a job whose row exists, and gives the row. One that is running now is looked at again when it has run.
+func (b *batch) askAgain(now workflows.Stamp, row jobRow, stream workflows.StreamID, j workflows.Job) (jobRow, error) {
+	row.gen++
+	row.dueWanted, row.lane, row.pace = int64(j.Due), int64(j.Lane), j.Pace
 	if row.leased {
 		_, err := b.write(`UPDATE job SET gen = gen + 1, due_wanted = $1, lane = $2, pace = $3 WHERE id = $4`,
 			int64(j.Due), int64(j.Lane), j.Pace, row.id)
-		return err
+		return row, err
 	}
 	leased, due := b.lease(now, j.Due), j.Due
 	switch {
@@ -155,14 +170,15 @@ func (b *batch) askAgain(now workflows.Stamp, row jobRow, stream workflows.Strea
 		WHERE id = $8`,
 		int64(j.Due), int64(due), flag(leased), b.s.leaseOwner(leased), b.s.leaseEnd(leased), int64(j.Lane), j.Pace, row.id)
 	if err != nil {
-		return err
+		return row, err
 	}
+	row.leased = leased
 	if leased {
-		b.handed = append(b.handed, handedJob(row.id, row.gen+1, stream, j))
+		b.handed = append(b.handed, handedJob(row.id, row.gen, stream, j))
 	} else {
 		b.noteDue(due)
 	}
-	return nil
+	return row, nil
 }
 
 func handedJob(id, gen int64, stream workflows.StreamID, j workflows.Job) jobs.Job {
@@ -225,6 +241,7 @@ func (b *batch) claim(now workflows.Stamp, limit int, out *[]jobs.Job) error {
 				return err
 			}
 			*out = append(*out, j)
+			b.w.known.forget(j.Stream)
 			return nil
 		}, int64(far), b.s.owner, leaseTime.Microseconds(), int64(now), int64(lane), int64(limit-len(*out)))
 		if err != nil {
@@ -274,6 +291,7 @@ func (s *Store) Settle(ctx context.Context, j jobs.Job, v jobs.Verdict) (err err
 }
 
 func (b *batch) settle(now workflows.Stamp, j jobs.Job, v jobs.Verdict) error {
+	b.w.known.forget(j.Stream)
 	var gen, wanted int64
 	var madeBy string
 	found, err := b.one(`SELECT gen, due_wanted, made_by FROM job WHERE id = $1 AND lease_owner = $2 AND leased = 1`,

@@ -42,13 +42,14 @@ func (b *batch) diffListings(stream workflows.StreamID, want []workflows.Listing
 	if err != nil {
 		return err
 	}
+	wanted := make(map[listingKey]bool, len(want))
 	for _, l := range want {
 		k := listingKey{l.List, l.Member}
-		sort, ok := have[k]
-		delete(have, k)
-		if ok && sort == l.Sort {
+		wanted[k] = true
+		if sort, ok := have[k]; ok && sort == l.Sort {
 			continue
 		}
+		have[k] = l.Sort
 		if _, err := b.write(`
 			INSERT INTO listing (stream, list, member, sort) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (stream, list, member) DO UPDATE SET sort = excluded.sort`,
@@ -57,6 +58,10 @@ func (b *batch) diffListings(stream workflows.StreamID, want []workflows.Listing
 		}
 	}
 	for k := range have {
+		if wanted[k] {
+			continue
+		}
+		delete(have, k)
 		if _, err := b.write(`DELETE FROM listing WHERE stream = $1 AND list = $2 AND member = $3`, string(stream), k.list, k.member); err != nil {
 			return err
 		}
@@ -64,7 +69,12 @@ func (b *batch) diffListings(stream workflows.StreamID, want []workflows.Listing
 	return nil
 }
 
+// listingRows gives the lists a stream stands on. The map is what the writer knows of them: the caller keeps it true.
 func (b *batch) listingRows(stream workflows.StreamID) (map[listingKey]int64, error) {
+	known := b.w.known.of(stream)
+	if known.lists != nil {
+		return known.lists, nil
+	}
 	have := make(map[listingKey]int64)
 	err := b.each(`SELECT list, member, sort FROM listing WHERE stream = $1`,
 		func(scan func(...any) error) error {
@@ -76,6 +86,9 @@ func (b *batch) listingRows(stream workflows.StreamID) (map[listingKey]int64, er
 			have[k] = sort
 			return nil
 		}, string(stream))
+	if err == nil {
+		known.lists = have
+	}
 	return have, err
 }
 

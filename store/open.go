@@ -193,9 +193,16 @@ func (s *Store) openLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.prover = ledger.NewProver(&tileRows{s: s})
+	if head.Size > 0 {
+		s.head.Store(&signedTree{tree: tree, note: head.Note})
+	}
 	s.writer = &writer{
 		s: s, queue: make(chan *op, maxWaiting), done: make(chan struct{}),
-		conn: newPrepared(conn), tree: tree, clock: ledgerClock{last: last},
+		conn: newPrepared(conn), tree: tree, clock: ledgerClock{last: last}, docs: make(map[string]bool),
+	}
+	if !s.pg {
+		s.writer.known = newStandings()
 	}
 	return nil
 }

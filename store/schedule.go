@@ -45,7 +45,8 @@ func (b *batch) scheduleNext(now workflows.Stamp, kind string) error {
 	if err != nil {
 		return fmt.Errorf("next occurrence of %q: %w", kind, err)
 	}
-	return b.insertJob(now, workflows.SystemStream, workflows.Job{
+	_, err = b.insertJob(now, workflows.SystemStream, workflows.Job{
 		Kind: kind, Key: next.UTC().Format(time.RFC3339), Due: workflows.StampOf(next),
 	}, madeBySchedule)
+	return err
 }

@@ -64,6 +64,8 @@ type Store struct {
 	lock      *fileLock
 	witness   *witness
 	writer    *writer
+	head      atomic.Pointer[signedTree] // as last committed here; nil before entry 0
+	prover    *ledger.Prover
 	histories *histories
 
 	poison   atomic.Pointer[error]

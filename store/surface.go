@@ -50,6 +50,7 @@ func (s *Store) SaveSurface(ctx context.Context, f Surface, seq int64) (out Surf
 
 func (b *batch) saveSurface(f Surface, seq int64) (Surface, error) {
 	b.dirty = true
+	b.w.known.of(f.Stream).bare = false
 	_, err := b.one(`
 		INSERT INTO surface (stream, place, channel, ts, person, pace, wanted, painted, thread)
 		VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7)
@@ -83,12 +84,12 @@ func surfacesOf(q *query, stream workflows.StreamID) (out []Surface, err error) 
 		FROM surface
 		WHERE stream = $1
 		ORDER BY id
-		LIMIT $2`,
+		LIMIT `+surfaceLimit,
 		func(scan func(...any) error) error {
 			f, err := scanSurface(scan)
 			out = append(out, f)
 			return err
-		}, string(stream), int64(maxSurfaces))
+		}, string(stream))
 	return out, err
 }
 
@@ -162,10 +163,15 @@ func (b *batch) touch(now workflows.Instant, records []workflows.Record, named [
 		moved[stream] = true
 	}
 	for _, stream := range sortedStreams(moved) {
+		known := b.w.known.of(stream)
+		if known.bare {
+			continue
+		}
 		list, err := surfacesOf(b.query, stream)
 		if err != nil {
 			return err
 		}
+		known.bare = len(list) == 0
 		for i := range list {
 			if err := b.paint(now.UTC, &list[i]); err != nil {
 				return fmt.Errorf("surface %d: %w", list[i].ID, err)
@@ -187,10 +193,12 @@ func (b *batch) paint(now workflows.Stamp, f *Surface) error {
 		return err
 	}
 	if !found {
-		return b.insertJob(now, f.Stream, j, madeByPaint)
+		_, err = b.insertJob(now, f.Stream, j, madeByPaint)
+		return err
 	}
 	if row.leased {
-		return b.askAgain(now, row, f.Stream, j)
+		_, err = b.askAgain(now, row, f.Stream, j)
+		return err
 	}
 	return nil // it will run, and paint what is wanted then
 }

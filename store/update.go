@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
@@ -58,9 +59,11 @@ func (b *batch) update(cause string, streams []workflows.StreamID, decide func(w
 	}
 	facts := workflows.Facts{Now: now, Histories: make(map[workflows.StreamID][]workflows.Record, len(streams))}
 	for _, stream := range streams {
-		if facts.Histories[stream], err = b.history(stream); err != nil {
+		h, err := b.history(stream)
+		if err != nil {
 			return Result{}, fmt.Errorf("reading the history of %q: %w", stream, err)
 		}
+		facts.Histories[stream] = slices.Clip(h) // so that an append by decide copies
 	}
 	out, err := decide(facts)
 	if err != nil {
@@ -125,9 +128,17 @@ func (b *batch) history(stream workflows.StreamID) ([]workflows.Record, error) {
 	if !ok {
 		have = b.s.histories.get(stream)
 	}
+	known := b.w.known.of(stream)
+	if known.seqKnown && known.seq == int64(len(have)) {
+		if !ok {
+			b.setHistory(stream, have)
+		}
+		return have, nil
+	}
 	h, err := b.s.extend(b.query, stream, have)
 	if err == nil {
-		b.histories[stream] = h
+		b.setHistory(stream, h)
+		known.seq, known.seqKnown = int64(len(h)), true
 	}
 	return h, err
 }
@@ -137,9 +148,13 @@ func (b *batch) lastSeq(stream workflows.StreamID) (int64, error) {
 	if h, ok := b.histories[stream]; ok {
 		return int64(len(h)), nil
 	}
-	var n int64
-	_, err := b.one(`SELECT COALESCE(MAX(seq), 0) FROM stream_entry WHERE stream = $1`, []any{&n}, string(stream))
-	return n, err
+	known := b.w.known.of(stream)
+	if known.seqKnown {
+		return known.seq, nil
+	}
+	_, err := b.one(`SELECT COALESCE(MAX(seq), 0) FROM stream_entry WHERE stream = $1`, []any{&known.seq}, string(stream))
+	known.seqKnown = err == nil
+	return known.seq, err
 }
 
 // appendEvents encodes and inserts events and notes their leaves for the tree.
@@ -169,8 +184,9 @@ func (b *batch) appendEvents(cause string, now workflows.Instant, events []workf
 	}
 	for _, r := range records {
 		if h, ok := b.histories[r.Stream]; ok {
-			b.histories[r.Stream] = append(h[:len(h):len(h)], r)
+			b.setHistory(r.Stream, append(h, r))
 		}
+		b.w.known.of(r.Stream).seq = r.Seq
 	}
 	return records, nil
 }

@@ -5,8 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +23,12 @@ type writer struct {
 	done  chan struct{}
 
 	conn  *prepared
-	tree  *ledger.Tree // as committed
-	clock ledgerClock  // as committed
+	known *standings      // nil on PostgreSQL
+	docs  map[string]bool // documents that are recorded; grows with the policies of one run
+	tree  *ledger.Tree    // as committed
+	clock ledgerClock     // as committed
+
+	lastBatch int // callers in the batch before
 }
 
 // op is one callback waiting for the writer. run must leave nothing behind when it fails; it is never run twice.
@@ -47,6 +52,7 @@ type batch struct {
 	size       int64 // entries, those of this batch included
 	leaves     []ledger.Hash
 	histories  map[workflows.StreamID][]workflows.Record
+	former     []formerHistory // what the present callback changed of them
 	handed     []jobs.Job
 	room       int
 	erased     bool            // histories kept in memory hold texts that are gone
@@ -111,17 +117,27 @@ func (w *writer) loop() {
 	}
 }
 
-// gather takes what waits already; nobody is kept waiting for company.
+// gather takes what waits already, and lets those run first who are about to call: callers that one commit has let go come back
+// within microseconds, and without this the first of them would have a sync of its own while all others wait for the next. It never
+// sleeps: a lone caller is kept for as long as it takes to find that nobody else wants to run.
 func (w *writer) gather(first *op) []*op {
-	ops := append(make([]*op, 0, 16), first)
+	ops := append(make([]*op, 0, max(16, w.lastBatch)), first)
+	idle := 0
 	for len(ops) < maxBatch {
 		select {
 		case o := <-w.queue:
-			ops = append(ops, o)
+			ops, idle = append(ops, o), 0
+			continue
 		default:
+		}
+		if len(ops) >= w.lastBatch || idle == gatherYields {
+			w.lastBatch = len(ops)
 			return ops
 		}
+		idle++
+		runtime.Gosched()
 	}
+	w.lastBatch = len(ops)
 	return ops
 }
 
@@ -146,7 +162,7 @@ func (w *writer) commit(ops []*op) {
 			continue // its caller has given up
 		}
 		if err := b.runOne(o); err != nil {
-			_, _ = b.exec("ROLLBACK") // the error that matters is the one that ended the batch
+			b.rollback() // the error that matters is the one that ended the batch
 			failAll(ops, w.fault(fmt.Errorf("%w: %w", ErrUnavailable, err)))
 			w.reconnect()
 			return
@@ -158,8 +174,7 @@ func (w *writer) commit(ops []*op) {
 // finish makes the batch durable, in this order: head, COMMIT, witness line, memory, workers. Callers are let go after it.
 func (w *writer) finish(b *batch, ops []*op) {
 	if !b.dirty {
-		_, err := b.exec("ROLLBACK")
-		if err != nil {
+		if _, err := b.exec("ROLLBACK"); err != nil { // what was read meanwhile is true
 			w.fault(err)
 			w.reconnect()
 		}
@@ -167,7 +182,7 @@ func (w *writer) finish(b *batch, ops []*op) {
 	}
 	head, err := b.seal()
 	if err != nil {
-		_, _ = b.exec("ROLLBACK") // as above
+		b.rollback() // as above
 		failAll(ops, w.fault(fmt.Errorf("%w: %w", ErrUnavailable, err)))
 		w.reconnect()
 		return
@@ -192,6 +207,7 @@ func (w *writer) finish(b *batch, ops []*op) {
 			return
 		}
 		w.tree = b.tree
+		w.s.head.Store(&signedTree{tree: b.tree, note: head.Note})
 	}
 	w.clock = b.clock
 	if b.erased {
@@ -240,6 +256,7 @@ func (w *writer) fault(err error) error {
 
 // reconnect replaces the connection after a transaction could not be rolled back cleanly. A failure shows at the next begin.
 func (w *writer) reconnect() {
+	w.forget()
 	w.conn.close()
 	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
 	defer cancel()
@@ -267,37 +284,77 @@ func (w *writer) begin() (*batch, error) {
 	if b.pg {
 		text = "BEGIN"
 	}
-	_, err := w.conn.conn.ExecContext(b.ctx, text)
+	_, err := w.conn.ExecContext(b.ctx, text)
 	if errors.Is(err, sql.ErrConnDone) {
 		w.reconnect()
 		b.run = w.conn
-		_, err = w.conn.conn.ExecContext(b.ctx, text)
+		_, err = w.conn.ExecContext(b.ctx, text)
+	}
+	if err == nil {
+		err = w.known.follow(b.query)
 	}
 	return b, err
 }
 
+// rollback ends the transaction without a trace, in memory too.
+func (b *batch) rollback() error {
+	b.w.forget()
+	_, err := b.exec("ROLLBACK")
+	return err
+}
+
+// forget empties what the writer knows without asking.
+func (w *writer) forget() {
+	clear(w.docs)
+	if w.known != nil {
+		w.known.forgetAll()
+	}
+}
+
 // mark is what runOne needs to take back one callback.
 type mark struct {
-	clock     ledgerClock
-	size      int64
-	leaves    int
-	handed    int
-	room      int
-	wake      workflows.Stamp
-	histories map[workflows.StreamID][]workflows.Record
+	clock  ledgerClock
+	size   int64
+	leaves int
+	handed int
+	room   int
+	wake   workflows.Stamp
+}
+
+// formerHistory is a history of the batch as it was before the present callback.
+type formerHistory struct {
+	stream workflows.StreamID
+	had    bool
+	was    []workflows.Record
+}
+
+// setHistory changes a history of the batch so that it can be taken back.
+func (b *batch) setHistory(stream workflows.StreamID, h []workflows.Record) {
+	was, had := b.histories[stream]
+	b.former = append(b.former, formerHistory{stream, had, was})
+	b.histories[stream] = h
+}
+
+func (b *batch) takeBackHistories() {
+	for _, f := range slices.Backward(b.former) {
+		if f.had {
+			b.histories[f.stream] = f.was
+		} else {
+			delete(b.histories, f.stream)
+		}
+	}
 }
 
 // runOne runs one callback behind a savepoint. An error of the callback is its own; an error of the savepoint ends the batch.
 func (b *batch) runOne(o *op) error {
-	m := mark{
-		clock: b.clock, size: b.size, leaves: len(b.leaves), handed: len(b.handed), room: b.room, wake: b.wake,
-		histories: maps.Clone(b.histories),
-	}
+	m := mark{clock: b.clock, size: b.size, leaves: len(b.leaves), handed: len(b.handed), room: b.room, wake: b.wake}
+	b.former = b.former[:0]
 	if _, err := b.exec("SAVEPOINT one"); err != nil {
 		return err
 	}
 	o.err = b.call(o)
 	if o.err == nil {
+		b.w.known.keep()
 		_, err := b.exec("RELEASE SAVEPOINT one")
 		return err
 	}
@@ -305,7 +362,9 @@ func (b *batch) runOne(o *op) error {
 		return o.err
 	}
 	b.clock, b.size, b.leaves, b.handed, b.room, b.wake = m.clock, m.size, b.leaves[:m.leaves], b.handed[:m.handed], m.room, m.wake
-	b.histories = m.histories
+	b.takeBackHistories()
+	b.w.known.drop()
+	clear(b.w.docs)
 	if _, err := b.exec("ROLLBACK TO SAVEPOINT one"); err != nil {
 		return err
 	}

@@ -47,6 +47,11 @@ type nodeReader struct {
 	seen  map[tileID][]byte
 }
 
+// rememberer is a TileReader that knows nodes inside tiles: a Prover or a view of one.
+type rememberer interface {
+	node(ctx context.Context, id tileID, up int, k int64) (Hash, error)
+}
+
 type tileID struct {
 	level int
 	n     int64
@@ -70,7 +75,7 @@ func (r *nodeReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 func (r *nodeReader) node(height int, k int64) (Hash, error) {
 	level, up := height/TileHeight, height%TileHeight
 	id := tileID{level, k << up >> TileHeight}
-	if p, ok := r.tiles.(*Prover); ok {
+	if p, ok := r.tiles.(rememberer); ok {
 		return p.node(r.ctx, id, up, k)
 	}
 	b, ok := r.seen[id]

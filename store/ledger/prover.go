@@ -44,8 +44,33 @@ func (p *Prover) ReadTile(ctx context.Context, level int, n int64) ([]byte, erro
 	return p.tiles.ReadTile(ctx, level, n)
 }
 
-// node gives the root of the k-th subtree of 2^up hashes of a row of tiles.
+// With gives a reader that sees edge, the unfinished tiles of one state of the log, before all others, and shares what p remembers. The
+// log may go on meanwhile: what is remembered of a tile stays right when it grows.
+func (p *Prover) With(edge TileReader) TileReader {
+	return &proverView{p, Layered{edge, p.tiles}}
+}
+
+// proverView is a Prover that reads from elsewhere.
+type proverView struct {
+	*Prover
+	tiles TileReader
+}
+
+// ReadTile implements TileReader.
+func (v *proverView) ReadTile(ctx context.Context, level int, n int64) ([]byte, error) {
+	return v.tiles.ReadTile(ctx, level, n)
+}
+
+func (v *proverView) node(ctx context.Context, id tileID, up int, k int64) (Hash, error) {
+	return v.nodeFrom(ctx, v.tiles, id, up, k)
+}
+
 func (p *Prover) node(ctx context.Context, id tileID, up int, k int64) (Hash, error) {
+	return p.nodeFrom(ctx, p.tiles, id, up, k)
+}
+
+// nodeFrom gives the root of the k-th subtree of 2^up hashes of a row of tiles.
+func (p *Prover) nodeFrom(ctx context.Context, tiles TileReader, id tileID, up int, k int64) (Hash, error) {
 	row := int64(TileWidth) >> up
 	at := row + k%row
 	need := int(k%row+1) << up
@@ -55,7 +80,7 @@ func (p *Prover) node(ctx context.Context, id tileID, up int, k int64) (Hash, er
 	if in != nil && in.width >= need {
 		return in.nodes[at], nil
 	}
-	b, err := p.tiles.ReadTile(ctx, id.level, id.n)
+	b, err := tiles.ReadTile(ctx, id.level, id.n)
 	if err != nil {
 		return Hash{}, err
 	}
