@@ -66,3 +66,16 @@ func BenchmarkResolve(b *testing.B) {
 		calendar.First(d, c, z)
 	}
 }
+
+func BenchmarkShiftsOfACalendarFile(b *testing.B) {
+	var events []string
+	for i := range 14 {
+		events = append(events, fmt.Sprintf("SUMMARY:p%d\nDTSTART;TZID=Europe/Berlin:202601%02dT090000\nDURATION:P1D\nRRULE:FREQ=DAILY;INTERVAL=14", i, i+1))
+	}
+	r, now := feedRotation(b, nil, events...), utc(b, "2026-10-21 22:00")
+	for b.Loop() {
+		if len(r.On(now)) != 1 {
+			b.Fatal("nobody")
+		}
+	}
+}

@@ -75,9 +75,12 @@ func Holidays(country string, from, to Date) ([]Date, error) {
 			if !isDayOff(h) {
 				continue
 			}
-			is, kept := h.Calc(year)
-			for _, t := range [...]time.Time{is, kept} {
-				if d := holidayDate(t); !t.IsZero() && first <= d && d <= last {
+			is, _ := h.Calc(year)
+			if is.IsZero() {
+				continue
+			}
+			for _, d := range observed(h, holidayDate(is)) {
+				if first <= d && d <= last {
 					days = append(days, d)
 				}
 			}
@@ -91,14 +94,24 @@ func Holidays(country string, from, to Date) ([]Date, error) {
 	return out, nil
 }
 
-// isDayOff leaves out what the tables list as a custom only, such as Midsummer's Eve.
+// isDayOff leaves out what the tables list as a custom only, such as Midsummer's Eve. Some tables do not say of what kind their holidays are.
 func isDayOff(h *cal.Holiday) bool {
-	return h.Type == cal.ObservancePublic || h.Type == cal.ObservanceBank
+	return h.Type != cal.ObservanceOther && h.Type != cal.ObservanceReligious
 }
 
 // holidayDate takes the date off a time that the library made out of midnight on the clock of this process. Where the clocks change at midnight
 // that may be 23:00 of the day before: two hours later it is the day that was meant, on every day of the year.
 func holidayDate(t time.Time) epochDay { return dateOf(t.Add(2 * time.Hour)).epoch() }
+
+// observed is the date, and the one on which it is kept instead where that is another. The library would go by the weekday of its midnight.
+func observed(h *cal.Holiday, d epochDay) []epochDay {
+	for _, o := range h.Observed {
+		if o.Day == d.weekday() && o.Offset != 0 {
+			return []epochDay{d, d + epochDay(o.Offset)}
+		}
+	}
+	return []epochDay{d}
+}
 
 // HolidayCountries lists the codes that Holidays knows, in order.
 func HolidayCountries() []string {

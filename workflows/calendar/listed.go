@@ -17,7 +17,7 @@ type listed struct {
 // entry of the file, and an error of it is an error of the file: a shift of an unknown person is a shift of nobody.
 func NewFeedRotation(f *Feed, who func(Event) (workflows.PersonID, error), overrides []Override) (*Rotation, error) {
 	l := &listed{f, map[int]workflows.PersonID{}}
-	repeating, steps := 0, 0
+	steps, together := 0, 0 // dates walked, and shifts at once, at worst
 	for i := range f.entries {
 		e := &f.entries[i]
 		if e.cancel {
@@ -32,16 +32,18 @@ func NewFeedRotation(f *Feed, who func(Event) (workflows.PersonID, error), overr
 			return nil, fmt.Errorf("rotation: %s names nobody", v.Words())
 		}
 		l.people[e.line] = p
+		together++
 		if e.rule != nil {
-			repeating++
-			steps += e.rule.count * e.rule.cost()
+			lasts := e.days + int(e.exact/day) + 1
+			together += lasts
+			steps += (e.rule.count+4)*e.rule.cost() + lasts
 		}
 	}
 	switch {
 	case len(l.people) == 0:
 		return nil, fmt.Errorf("rotation: the file has no shifts")
-	case repeating > maxRota || steps > maxSteps/2:
-		return nil, fmt.Errorf("rotation: %d entries repeat, at most %d may, and not so often", repeating, maxRota)
+	case together > maxOccur || steps > maxSteps/2:
+		return nil, fmt.Errorf("rotation: the file repeats too much to say who is on shift: at worst %d shifts at once and %d dates to walk, at most %d and %d", together, steps, maxOccur, maxSteps/2)
 	}
 	list, err := ordered(overrides)
 	if err != nil {
