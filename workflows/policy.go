@@ -13,6 +13,7 @@ type PolicyLoaded struct {
 	Changes  []PolicyChange `json:"changes,omitempty"`  // in words, against what governed before
 	Proposal string         `json:"proposal,omitempty"` // "c_…": what people under the old policy approved
 	Held     []string       `json:"held,omitempty"`     // units whose new version waits for approval
+	Told     []PersonID     `json:"told,omitempty"`     // owners under the policy before, who are told of the changes
 }
 
 // PolicyChange is one difference between two policies in words.
@@ -49,6 +50,13 @@ type PolicySettled struct {
 	Proposal string `json:"proposal"`
 	Outcome  string `json:"outcome"` // "approved", "denied", "replaced"
 }
+
+// What the notices of the policy stream say.
+const (
+	NoticePolicy        = "policy"         // to those who may approve a change of the documents: please decide
+	NoticePolicyChanged = "policy_changed" // to the owners under the policy before: this changed
+	NoticePolicySettled = "policy_settled" // to those who were asked and the author: what became of it
+)
 
 // Kind name for the ledger.
 func (PolicyLoaded) Kind() string   { return "policy.loaded" }
