@@ -179,6 +179,11 @@ func (everybodyActive) ChatGroup(context.Context, string) ([]workflows.PersonID,
 	return nil, fmt.Errorf("there is no chat")
 }
 
+// ChatChannel implements desk.Directory.
+func (everybodyActive) ChatChannel(context.Context, string) ([]workflows.PersonID, error) {
+	return nil, fmt.Errorf("there is no chat")
+}
+
 // Name implements desk.Directory.
 func (e everybodyActive) Name(_ context.Context, p workflows.PersonID) string {
 	return e.policy.People[p].Name

@@ -23,20 +23,23 @@ type Desk struct {
 	log       *slog.Logger
 	loading   sync.RWMutex // held while a policy becomes the one that governs; read-held while a decision under one is recorded
 	policy    atomic.Pointer[Policy]
+	waiting   *waiting // guarded by loading
+	onPolicy  func(*Policy)
 	versions  versions
 }
 
-// Config is what a Desk is made of; every field is needed.
+// Config is what a Desk is made of; every field but OnPolicy is needed.
 type Config struct {
 	Ledger    Ledger
 	Directory Directory
 	IDs       IDs
 	Log       *slog.Logger
+	OnPolicy  func(*Policy) // called whenever another policy governs, before anything is decided under it; must not call the desk
 }
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log}
+	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy}
 	d.policy.Store(&Policy{})
 	return d
 }
@@ -58,78 +61,10 @@ type Directory interface {
 	StandingOf(ctx context.Context, p workflows.PersonID) (workflows.Standing, error)
 	// ChatGroup resolves a user group of the chat ("@dba") to persons. No such group is an error, not an empty list.
 	ChatGroup(ctx context.Context, handle string) ([]workflows.PersonID, error)
+	// ChatChannel resolves a channel of the chat ("#dba") to its members. No such channel is an error, not an empty list.
+	ChatChannel(ctx context.Context, name string) ([]workflows.PersonID, error)
 	// Name is how people know the person; the id when nobody does (any more).
 	Name(ctx context.Context, p workflows.PersonID) string
-}
-
-// Policy is the version of all documents that governs now. It is replaced as a whole and never changed.
-type Policy struct {
-	Hash       workflows.DocHash // of the whole
-	Workflows  map[workflows.WorkflowID]Version
-	Runbooks   map[workflows.RunbookID]Book
-	People     map[workflows.PersonID]Person
-	Groups     map[string][]workflows.PersonID
-	Identities map[workflows.IdentityID]Identity
-	Roles      map[string]workflows.Selector // RoleOwner …
-	Settings   Settings
-	Loaded     workflows.PolicyLoaded
-	Documents  []workflows.Document
-}
-
-// Roles.
-const (
-	RoleOwner    = "owner"
-	RoleSecurity = "security"
-	RoleAuditor  = "auditor"
-	RoleOperator = "operator"
-)
-
-// Version is a compiled workflow with the hash of its canonical form.
-type Version struct {
-	Workflow *workflows.Workflow
-	Hash     workflows.DocHash
-}
-
-// Book is a compiled runbook with its exact text.
-type Book struct {
-	Runbook incidents.Runbook
-	Hash    workflows.DocHash // of the compiled front matter
-	Text    []byte
-}
-
-// Settings are what countersign.yaml says besides the documents.
-type Settings struct {
-	Organisation    string
-	LinkByEmail     bool   // a chat account may be linked to a person by its e-mail address
-	SecurityChannel string // "#security": alarms; may be empty
-}
-
-// Person is what the people file says of somebody.
-type Person struct {
-	ID       workflows.PersonID
-	Key      string
-	Name     string
-	Email    string
-	Slack    string // "U…" or "T…/U…"
-	Unix     string // user on the bot's host
-	Zone     string
-	Hours    string
-	Manager  workflows.PersonID
-	Accounts map[workflows.TargetID]string
-}
-
-// Identity is a non-human identity of the inventory.
-type Identity struct {
-	ID          workflows.IdentityID
-	Class       string
-	Name        string
-	Owner       workflows.PersonID
-	Backup      workflows.PersonID
-	Purpose     string
-	Environment string
-	Expires     workflows.Stamp
-	ExpiresOn   string
-	Accounts    map[workflows.TargetID]string
 }
 
 // Policy is the version that governs now.
@@ -240,6 +175,17 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 			return Outlasting{}, err
 		}
 		return Outlasting{incidents.Pending(s), incidents.Listings(s), nil}, nil
+	}
+	if stream == workflows.PolicyStream {
+		s, err := foldPolicy(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		var jobs []workflows.Job
+		for _, n := range s.notices() {
+			jobs = append(jobs, n.Job())
+		}
+		return Outlasting{Jobs: jobs}, nil
 	}
 	return Outlasting{}, nil
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
@@ -21,6 +23,12 @@ type draft struct {
 	groups     map[string][]workflows.PersonID
 	identities map[workflows.IdentityID]desk.Identity
 	roles      map[string]workflows.Selector
+	targets    map[workflows.TargetID]desk.Target
+	calendars  map[string]desk.Calendar
+	rotations  map[string]desk.Rotation
+	settings   desk.Settings
+	author     desk.Author
+	conditions desk.Conditions
 }
 
 func named(names ...string) workflows.Selector { return workflows.Selector{People: persons(names...)} }
@@ -54,7 +62,7 @@ func chain(id workflows.WorkflowID, e workflows.Entitlement, stages ...workflows
 }
 
 var listed = []string{
-	"zed", "ann", "bob", "cho", "dan", "olga", "otto", "sam", "aud", "rita", "rob", "lea", "mia", "ivy", "ida", "nia", "gus",
+	"zed", "ann", "bob", "cho", "dan", "olga", "otto", "sam", "aud", "rita", "rob", "lea", "mia", "ivy", "ida", "nia", "gus", "max",
 }
 
 const bookText = "---\nid: failover\n---\n1. Fail over.\n"
@@ -71,7 +79,9 @@ func standard() *draft {
 				Accounts: map[workflows.TargetID]string{"pg-main": "deployer"},
 			},
 		},
-		roles: map[string]workflows.Selector{desk.RoleSecurity: named("sam"), desk.RoleAuditor: named("aud")},
+		roles:     map[string]workflows.Selector{desk.RoleOwner: named("max"), desk.RoleSecurity: named("sam"), desk.RoleAuditor: named("aud")},
+		targets:   map[workflows.TargetID]desk.Target{"bastion": {ID: "bastion", Title: "Bastion", Connector: "sshca", Owner: "p_olga", Environment: "production"}},
+		calendars: map[string]desk.Calendar{}, rotations: map[string]desk.Rotation{}, settings: desk.Settings{SecurityChannel: "#security"},
 	}
 	for _, n := range listed {
 		d.people[person(n)] = desk.Person{ID: person(n), Key: n, Name: n, Manager: "p_mia", Accounts: map[workflows.TargetID]string{"pg-main": n}}
@@ -109,10 +119,44 @@ func (d *draft) compile(t *testing.T) *desk.Policy {
 	p := &desk.Policy{
 		Workflows: map[workflows.WorkflowID]desk.Version{}, Runbooks: map[workflows.RunbookID]desk.Book{}, People: maps.Clone(d.people),
 		Groups: map[string][]workflows.PersonID{}, Identities: maps.Clone(d.identities), Roles: map[string]workflows.Selector{},
-		Settings: desk.Settings{SecurityChannel: "#security"},
+		Settings: d.settings, Author: d.author, Targets: maps.Clone(d.targets), Conditions: d.conditions,
+		Calendars: map[string]desk.Calendar{}, Rotations: map[string]desk.Rotation{}, Hours: map[workflows.PersonID]*calendar.Hours{},
+		Unmark: func(mark string) (string, bool) { return strings.CutPrefix(mark, "a_") },
 		Loaded: workflows.PolicyLoaded{
 			Workflows: map[string]workflows.DocHash{}, Runbooks: map[string]workflows.DocHash{}, Sources: map[string]workflows.DocHash{}, Version: "test",
 		},
+	}
+	for id, x := range p.People {
+		x.Marks = marks(x)
+		p.People[id] = x
+		h, err := desk.PersonHours(x, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h != nil {
+			p.Hours[id] = h
+		}
+	}
+	for id, i := range p.Identities {
+		i.Marks = map[string]string{}
+		for target, account := range i.Accounts {
+			i.Marks["account/"+string(target)] = "a_" + account
+		}
+		p.Identities[id] = i
+	}
+	for name, c := range d.calendars {
+		made, err := desk.NewCalendar(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Calendars[name] = made
+	}
+	for name, r := range d.rotations {
+		made, err := desk.NewRotation(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Rotations[name] = made
 	}
 	for name, members := range d.groups {
 		p.Groups[name] = slices.Clone(members)
@@ -140,6 +184,20 @@ func (d *draft) compile(t *testing.T) *desk.Policy {
 		p.Documents = append(p.Documents, doc, workflows.Document{Hash: book.Document, Kind: "runbook", Bytes: []byte(d.texts[id])})
 	}
 	return p
+}
+
+// marks are the pseudonyms of somebody's accounts.
+func marks(p desk.Person) map[string]string {
+	out := map[string]string{}
+	for what, value := range map[string]string{"slack": p.Slack, "unix": p.Unix, "email": p.Email} {
+		if value != "" {
+			out[what] = "a_" + value
+		}
+	}
+	for target, account := range p.Accounts {
+		out["account/"+string(target)] = "a_" + account
+	}
+	return out
 }
 
 func copyOf[T any](t *testing.T, v T) (T, workflows.Document) {

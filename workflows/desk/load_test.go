@@ -16,7 +16,9 @@ func TestLoad(t *testing.T) {
 	loads := func() []workflows.PolicyLoaded {
 		var out []workflows.PolicyLoaded
 		for _, r := range x.history(workflows.PolicyStream) {
-			out = append(out, r.Event.(workflows.PolicyLoaded))
+			if e, ok := r.Event.(workflows.PolicyLoaded); ok {
+				out = append(out, e)
+			}
 		}
 		return out
 	}

@@ -88,13 +88,48 @@ func acting(name string) workflows.Acting {
 	return workflows.Acting{Actor: workflows.ActorID("a_" + name), Person: person(name)}
 }
 
-// load edits the documents and puts them in force.
+// load edits the documents and puts them in force, with the approval of their owner where they need one.
 func (x *office) load(edit func(*draft)) {
+	x.t.Helper()
+	x.propose(edit)
+	if p, ok := x.proposal(); ok && p.Open() {
+		x.votePolicy("max", p.Proposal, workflows.Approve)
+	}
+}
+
+// propose edits the documents and loads them.
+func (x *office) propose(edit func(*draft)) {
 	x.t.Helper()
 	edit(x.draft)
 	if err := x.desk.Load(x.t.Context(), x.draft.compile(x.t)); err != nil {
 		x.t.Fatal(err)
 	}
+}
+
+// proposal is the last change of the documents that was held back.
+func (x *office) proposal() (desk.Proposal, bool) {
+	x.t.Helper()
+	all, err := x.desk.Proposals(x.t.Context())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if len(all) == 0 {
+		return desk.Proposal{}, false
+	}
+	return all[0], true
+}
+
+// votePolicy decides on a change of the documents and gives the code of the refusal.
+func (x *office) votePolicy(who, proposal string, v workflows.Verdict) string {
+	x.t.Helper()
+	a, err := x.desk.VotePolicy(x.t.Context(), desk.PolicyBallot{
+		Cause: x.cause(), By: acting(who), Proposal: proposal, Verdict: v, Reason: "as agreed, " + secret, Authn: "unix-peer", Channel: "cli",
+	})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.check()
+	return code(a.Refusal)
 }
 
 func (x *office) cause() desk.Cause { return desk.Cause(fmt.Sprintf("inbox/%d", x.n.Add(1))) }

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -114,6 +115,15 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 			return n, false, err
 		}
 		n, ok = s.FindNotice(id)
+	case workflows.KindPolicy:
+		s, err := foldPolicy(h)
+		if err != nil {
+			return n, false, err
+		}
+		i := slices.IndexFunc(s.notices(), func(n workflows.Notice) bool { return n.ID == id })
+		if ok = i >= 0; ok {
+			n = s.notices()[i]
+		}
 	default:
 		return n, false, errors.New("no notices on stream " + string(stream))
 	}

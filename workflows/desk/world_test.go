@@ -190,6 +190,11 @@ func (d *directory) ChatGroup(_ context.Context, handle string) ([]workflows.Per
 	return members, nil
 }
 
+// ChatChannel implements desk.Directory: channels and groups differ by their first letter only.
+func (d *directory) ChatChannel(ctx context.Context, name string) ([]workflows.PersonID, error) {
+	return d.ChatGroup(ctx, name)
+}
+
 // Name implements desk.Directory.
 func (d *directory) Name(_ context.Context, p workflows.PersonID) string {
 	return strings.ToUpper(strings.TrimPrefix(string(p), "p_"))

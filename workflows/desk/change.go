@@ -1,0 +1,354 @@
+package desk
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// difference is what changes in one part of the documents: a chain, a role, one group, one person. A part is held back or let through as a
+// whole.
+type difference struct {
+	unit    string // "workflow/prod-db", "group/dba", "people/p_…"
+	changes []workflows.PolicyChange
+}
+
+func (d difference) loosens() bool { return workflows.Loosens(d.changes) }
+
+func (d *difference) say(loosens bool, format string, args ...any) {
+	d.changes = append(d.changes, workflows.PolicyChange{Unit: d.unit, Text: fmt.Sprintf(format, args...), Loosens: loosens})
+}
+
+// moved says that a value is another one; of which nobody can tell whether it lets somebody do more, it does.
+func (d *difference) moved(loosens bool, what, before, after string) {
+	if before != after {
+		d.say(loosens, "%s becomes %s, was %s", what, orNone(after), orNone(before))
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// Compare says in words what changes from one policy to another, in the order of its parts. People stand in it as pseudonyms.
+func Compare(before, after *Policy) []workflows.PolicyChange {
+	var out []workflows.PolicyChange
+	for _, d := range compare(before, after) {
+		out = append(out, d.changes...)
+	}
+	return out
+}
+
+func compare(before, after *Policy) []difference {
+	var out []difference
+	add := func(d difference) {
+		if len(d.changes) > 0 {
+			out = append(out, d)
+		}
+	}
+	for _, id := range union(before.Workflows, after.Workflows) {
+		unit := unitWorkflow + "/" + string(id)
+		add(difference{unit: unit, changes: workflows.Compare(before.Workflows[id].Workflow, after.Workflows[id].Workflow)})
+	}
+	for _, id := range union(before.Runbooks, after.Runbooks) {
+		add(compareBooks(unitRunbook+"/"+string(id), before.Runbooks, after.Runbooks, id))
+	}
+	for _, role := range union(before.Roles, after.Roles) {
+		add(compareSelectors(unitRole+"/"+role, "who has the role", before.Roles[role], after.Roles[role]))
+	}
+	for _, name := range union(before.Groups, after.Groups) {
+		add(compareMembers(unitGroup+"/"+name, before.Groups[name], after.Groups[name]))
+	}
+	for _, id := range union(before.People, after.People) {
+		add(comparePeople(before, after, id))
+	}
+	for _, id := range union(before.Identities, after.Identities) {
+		add(compareIdentities(before, after, id))
+	}
+	for _, id := range union(before.Targets, after.Targets) {
+		add(compareTargets(before, after, id))
+	}
+	for _, name := range union(before.Calendars, after.Calendars) {
+		add(compareCalendars(before, after, name))
+	}
+	for _, name := range union(before.Rotations, after.Rotations) {
+		add(compareRotations(before, after, name))
+	}
+	add(compareSettings(before.Settings, after.Settings))
+	return out
+}
+
+func union[K ~string, V any](a, b map[K]V) []K {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// compareBooks compares runbooks. Another text loosens nothing by itself: until it is approved, through an ordinary request about its hash,
+// nobody can invoke it. What the same text gives or to whom, because a target or a group changed under it, does.
+func compareBooks(unit string, before, after map[workflows.RunbookID]Book, id workflows.RunbookID) difference {
+	d := difference{unit: unit}
+	old, was := before[id]
+	now, is := after[id]
+	switch {
+	case !is:
+		d.say(false, "the runbook is gone")
+	case !was:
+		d.say(false, "a new runbook; it can be used once its text is approved")
+	case old.Runbook.Document != now.Runbook.Document:
+		d.say(false, "its text changes; it can be used again once that is approved")
+	case old.Hash != now.Hash:
+		grant := workflows.Compare(
+			&workflows.Workflow{Entitlements: []workflows.Entitlement{old.Runbook.Grant}}, &workflows.Workflow{Entitlements: []workflows.Entitlement{now.Runbook.Grant}})
+		for _, c := range grant {
+			d.say(c.Loosens, "%s", c.Text)
+		}
+		d.changes = append(d.changes, compareSelectors(unit, "who may invoke it", old.Runbook.Invokers, now.Runbook.Invokers).changes...)
+		d.changes = append(d.changes, compareSelectors(unit, "who may review it", old.Runbook.Reviewers, now.Runbook.Reviewers).changes...)
+		if len(d.changes) == 0 {
+			d.say(true, "something changes that has no words yet")
+		}
+	}
+	return d
+}
+
+// compareSelectors borrows the words that chains have for who may ask.
+func compareSelectors(unit, what string, before, after workflows.Selector) difference {
+	d := difference{unit: unit}
+	for _, c := range workflows.Compare(&workflows.Workflow{Ask: before}, &workflows.Workflow{Ask: after}) {
+		d.say(c.Loosens, "%s", strings.Replace(c.Text, "who may ask", what, 1))
+	}
+	return d
+}
+
+func compareMembers(unit string, before, after []workflows.PersonID) difference {
+	d := difference{unit: unit}
+	for _, p := range after {
+		if !slices.Contains(before, p) {
+			d.say(true, "%s becomes a member", p)
+		}
+	}
+	for _, p := range before {
+		if !slices.Contains(after, p) {
+			d.say(false, "%s is no member any more", p)
+		}
+	}
+	return d
+}
+
+// comparePeople compares one entry of the people file. A new person is somebody who may ask for what everybody may, and could be the second
+// self of somebody who approves (T07); another account or manager is another human who decides.
+func comparePeople(before, after *Policy, id workflows.PersonID) difference {
+	d := difference{unit: unitPeople + "/" + string(id)}
+	old, was := before.People[id]
+	now, is := after.People[id]
+	switch {
+	case !is:
+		d.say(false, "%s is no longer in the people file", id)
+	case !was:
+		d.say(true, "%s is new in the people file", id)
+	default:
+		d.moved(now.Manager != "", string(id)+": the manager", string(old.Manager), string(now.Manager))
+		d.marks(string(id), old.Marks, now.Marks, after.Settings.LinkByEmail)
+	}
+	return d
+}
+
+// marks compares accounts by what stands for them. That an account goes away tightens. An address is an account only where accounts are
+// linked by it.
+func (d *difference) marks(who string, before, after map[string]string, byEmail bool) {
+	for _, what := range union(before, after) {
+		if before[what] == after[what] || what == markEmail && !byEmail {
+			continue
+		}
+		kind, target, of := strings.Cut(what, "/")
+		words := who + ": the " + kind + " account"
+		if of {
+			words = who + ": the account on " + target
+		}
+		switch {
+		case after[what] == "":
+			d.say(false, "%s is gone", words)
+		case before[what] == "":
+			d.say(true, "%s is set", words)
+		default:
+			d.say(true, "%s is another one", words)
+		}
+	}
+}
+
+// Marks that a person has beside those of accounts on targets.
+const (
+	markEmail = "email"
+	markSlack = "slack"
+	markUnix  = "unix"
+)
+
+func compareIdentities(before, after *Policy, id workflows.IdentityID) difference {
+	d := difference{unit: unitIdentity + "/" + string(id)}
+	old, was := before.Identities[id]
+	now, is := after.Identities[id]
+	switch {
+	case !is:
+		d.say(false, "it leaves the inventory")
+	case !was:
+		d.say(true, "it is new in the inventory, owned by %s", now.Owner)
+	default:
+		d.moved(true, "the owner", string(old.Owner), string(now.Owner))
+		d.moved(now.Backup != "", "the backup owner", string(old.Backup), string(now.Backup))
+		d.moved(true, "the kind", old.Class, now.Class)
+		d.moved(true, "the environment", old.Environment, now.Environment)
+		d.moved(now.Expires > old.Expires, "the day it expires", old.ExpiresOn, now.ExpiresOn)
+		d.moved(false, "the name", old.Name, now.Name)
+		d.moved(false, "the purpose", old.Purpose, now.Purpose)
+		d.marks(string(id), old.Marks, now.Marks, false)
+	}
+	return d
+}
+
+// compareTargets compares what a target has beside its entitlements, which chains carry and compare themselves.
+func compareTargets(before, after *Policy, id workflows.TargetID) difference {
+	d := difference{unit: unitTarget + "/" + string(id)}
+	old, was := before.Targets[id]
+	now, is := after.Targets[id]
+	switch {
+	case !is:
+		d.say(false, "the target is gone")
+	case !was:
+		d.say(false, "a new target, %q; chains say who gets what on it", now.Title)
+	default:
+		d.moved(true, "the connector", old.Connector, now.Connector)
+		for _, k := range union(old.Settings, now.Settings) {
+			d.moved(true, "setting "+k, old.Settings[k], now.Settings[k])
+		}
+		d.moved(true, "the owner", string(old.Owner), string(now.Owner))
+		d.moved(now.Backup != "", "the backup owner", string(old.Backup), string(now.Backup))
+		d.moved(true, "the environment", old.Environment, now.Environment)
+		d.moved(true, "the data class", old.DataClass, now.DataClass)
+		d.moved(false, "the title", old.Title, now.Title)
+	}
+	return d
+}
+
+// compareCalendars compares when an organisation is open and when it wants nothing changed. More holidays and longer freezes tighten; other
+// hours, zones and names have no direction.
+func compareCalendars(before, after *Policy, name string) difference {
+	d := difference{unit: unitCalendar + "/" + name}
+	old, was := before.Calendars[name]
+	now, is := after.Calendars[name]
+	switch {
+	case !is:
+		d.say(true, "the calendar is gone, and its freezes with it")
+		return d
+	case !was:
+		d.say(false, "a new calendar")
+		return d
+	}
+	d.moved(true, "the zone", old.Zone, now.Zone)
+	d.moved(true, "the hours", old.Week, now.Week)
+	for _, h := range now.Holidays {
+		if !slices.Contains(old.Holidays, h) {
+			d.say(false, "%s becomes a holiday", h)
+		}
+	}
+	for _, h := range old.Holidays {
+		if !slices.Contains(now.Holidays, h) {
+			d.say(true, "%s is no holiday any more", h)
+		}
+	}
+	for _, f := range now.Stops {
+		if !slices.ContainsFunc(old.Stops, f.within) {
+			d.say(false, "freeze %q holds from %s to %s", f.Name, f.From, f.To)
+		}
+	}
+	for _, f := range old.Stops {
+		if !slices.ContainsFunc(now.Stops, f.within) {
+			d.say(true, "freeze %q no longer holds from %s to %s", f.Name, f.From, f.To)
+		}
+	}
+	return d
+}
+
+// within tells whether another freeze of the same name covers this one.
+func (f Freeze) within(o Freeze) bool { return f.Name == o.Name && o.From <= f.From && f.To <= o.To }
+
+// compareRotations compares who takes turns. Whose turn it is changes by itself; who is never on shift and will be gains a say.
+func compareRotations(before, after *Policy, name string) difference {
+	d := difference{unit: unitRotation + "/" + name}
+	old, was := before.Rotations[name]
+	now, is := after.Rotations[name]
+	switch {
+	case !is:
+		d.say(false, "the rotation is gone")
+		return d
+	case !was:
+		d.say(false, "a new rotation; chains say what it decides")
+		return d
+	}
+	for _, c := range compareMembers(d.unit, old.members(), now.members()).changes {
+		d.say(c.Loosens, "%s", strings.NewReplacer("becomes a member", "takes turns from now on", "is no member any more", "takes turns no more").Replace(c.Text))
+	}
+	if len(d.changes) == 0 && !sameJSON(old, now) {
+		d.say(false, "the same people take turns at other times")
+	}
+	return d
+}
+
+func compareSettings(before, after Settings) difference {
+	d := difference{unit: unitSettings}
+	d.moved(false, "the organisation", before.Organisation, after.Organisation)
+	if before.LinkByEmail != after.LinkByEmail {
+		d.say(after.LinkByEmail, "accounts of the chat are linked to people by e-mail address: %t, was %t", after.LinkByEmail, before.LinkByEmail)
+	}
+	d.moved(before.SecurityChannel != "", "the channel of alarms", before.SecurityChannel, after.SecurityChannel)
+	return d
+}
+
+func sameJSON(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// hash is the compiled form of a unit, as people approve it; empty where the policy does not have it.
+func (p *Policy) hash(unit string) workflows.DocHash {
+	kind, name, _ := strings.Cut(unit, "/")
+	var v any
+	var ok bool
+	switch kind {
+	case unitWorkflow:
+		return p.Workflows[workflows.WorkflowID(name)].Hash
+	case unitRunbook:
+		return p.Runbooks[workflows.RunbookID(name)].Hash
+	case unitRole:
+		v, ok = p.Roles[name]
+	case unitGroup:
+		v, ok = p.Groups[name]
+	case unitPeople:
+		x, found := p.People[workflows.PersonID(name)]
+		v, ok = docOfPerson(x), found
+	case unitIdentity:
+		i, found := p.Identities[workflows.IdentityID(name)]
+		v, ok = docOfIdentity(i), found
+	case unitTarget:
+		v, ok = p.Targets[workflows.TargetID(name)]
+	case unitCalendar:
+		v, ok = p.Calendars[name]
+	case unitRotation:
+		v, ok = p.Rotations[name]
+	case unitSettings:
+		v, ok = p.Settings, true
+	}
+	b, err := json.Marshal(v)
+	if !ok || err != nil {
+		return ""
+	}
+	return workflows.HashDocument(b)
+}

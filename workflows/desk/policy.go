@@ -1,0 +1,359 @@
+package desk
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+)
+
+// Policy is the version of all documents that governs now. It is replaced as a whole and never changed.
+type Policy struct {
+	Hash       workflows.DocHash // of the whole
+	Workflows  map[workflows.WorkflowID]Version
+	Runbooks   map[workflows.RunbookID]Book
+	People     map[workflows.PersonID]Person
+	Groups     map[string][]workflows.PersonID
+	Identities map[workflows.IdentityID]Identity
+	Roles      map[string]workflows.Selector // RoleOwner …
+	Calendars  map[string]Calendar
+	Rotations  map[string]Rotation
+	Targets    map[workflows.TargetID]Target
+	Hours      map[workflows.PersonID]*calendar.Hours // of those whose hours are on file
+	Conditions Conditions                             // nil where no workflow has rules with conditions
+	Settings   Settings
+	Author     Author
+	Loaded     workflows.PolicyLoaded
+	Documents  []workflows.Document
+
+	// Unmark gives what a mark of a person or identity stands for, while the directory still knows it; nil: nobody can tell.
+	Unmark func(mark string) (string, bool)
+}
+
+// Conditions evaluates what the rules of workflows say. Package spec implements it on CEL.
+type Conditions interface {
+	// Eval tells whether the condition holds for the inputs. An error (it cannot be evaluated, or costs too much) is not a "no": it
+	// refuses what depends on it.
+	Eval(expr string, in workflows.Inputs) (bool, error)
+}
+
+// Author is who changed the documents, as far as the folder's history says; the zero value is nobody known.
+type Author struct {
+	Name   string             // "Ann Lee <ann@example.com>"
+	Person workflows.PersonID // empty: the address is nobody's in the people file
+	Commit string
+}
+
+// Roles.
+const (
+	RoleOwner    = "owner"
+	RoleSecurity = "security"
+	RoleAuditor  = "auditor"
+	RoleOperator = "operator"
+)
+
+// Version is a compiled workflow with the hash of its canonical form.
+type Version struct {
+	Workflow *workflows.Workflow
+	Hash     workflows.DocHash
+}
+
+// Book is a compiled runbook with its exact text.
+type Book struct {
+	Runbook incidents.Runbook
+	Hash    workflows.DocHash // of the compiled front matter
+	Text    []byte
+}
+
+// Settings are what countersign.yaml says besides the documents.
+type Settings struct {
+	Organisation    string `json:"organisation,omitempty"`
+	LinkByEmail     bool   `json:"link_by_email,omitempty"`    // a chat account may be linked to a person by its e-mail address
+	SecurityChannel string `json:"security_channel,omitempty"` // "#security": alarms; may be empty
+}
+
+// Person is what the people file says of somebody.
+type Person struct {
+	ID       workflows.PersonID
+	Key      string
+	Name     string
+	Email    string
+	Slack    string // "U…" or "T…/U…"
+	Unix     string // user on the bot's host
+	Zone     string
+	Hours    string
+	Manager  workflows.PersonID
+	Accounts map[workflows.TargetID]string
+	TimeOff  []calendar.Interval
+
+	// Marks stand for what the ledger must not hold of the person: "slack", "unix", "email" and "account/…" of each target, each a
+	// pseudonym that is the same as long as the value is. By them a change of an account is seen, years later and without a name.
+	Marks map[string]string
+}
+
+// Identity is a non-human identity of the inventory.
+type Identity struct {
+	ID          workflows.IdentityID
+	Class       string
+	Name        string
+	Owner       workflows.PersonID
+	Backup      workflows.PersonID
+	Purpose     string
+	Environment string
+	Expires     workflows.Stamp
+	ExpiresOn   string
+	Accounts    map[workflows.TargetID]string
+	Marks       map[string]string // "account/…", as those of people
+}
+
+// Target is a system as the documents describe it, without what its entitlements carry themselves.
+type Target struct {
+	ID          workflows.TargetID `json:"id"`
+	Title       string             `json:"title"`
+	Connector   string             `json:"connector"`
+	Owner       workflows.PersonID `json:"owner,omitempty"`
+	Backup      workflows.PersonID `json:"backup,omitempty"`
+	Environment string             `json:"environment"`
+	DataClass   string             `json:"data_class,omitempty"`
+	Settings    map[string]string  `json:"settings,omitempty"` // names of files and variables, never secrets
+}
+
+// Calendar is the business hours, holidays and change freezes of a place, as written and as reckoned with. Make it with NewCalendar.
+type Calendar struct {
+	*calendar.Business `json:"-"`
+
+	Name     string          `json:"name"`
+	Zone     string          `json:"zone"`
+	Week     string          `json:"week"` // as calendar.ParseHours reads it
+	Holidays []calendar.Date `json:"holidays,omitempty"`
+	Stops    []Freeze        `json:"freezes,omitempty"`
+}
+
+// Freeze is a change freeze of a calendar.
+type Freeze struct {
+	Name string          `json:"name"`
+	From workflows.Stamp `json:"from"`
+	To   workflows.Stamp `json:"to"`
+	Why  string          `json:"why,omitempty"`
+}
+
+// NewCalendar reckons a calendar from what is written.
+func NewCalendar(c Calendar) (Calendar, error) {
+	hours, err := hoursOf(c.Week, c.Zone, c.Holidays, nil)
+	if err != nil {
+		return c, fmt.Errorf("calendar %q: %w", c.Name, err)
+	}
+	var freezes []calendar.Freeze
+	for _, f := range c.Stops {
+		freezes = append(freezes, calendar.Freeze{Name: f.Name, Interval: calendar.Interval{From: f.From, To: f.To}, Why: f.Why})
+	}
+	c.Business, err = calendar.NewBusiness(c.Name, hours, freezes)
+	return c, err
+}
+
+func hoursOf(week, zone string, holidays []calendar.Date, off []calendar.Interval) (*calendar.Hours, error) {
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, fmt.Errorf("zone %q: %w", zone, err)
+	}
+	w, err := calendar.ParseHours(cmp.Or(week, usualWeek))
+	if err != nil {
+		return nil, err
+	}
+	return calendar.NewHours(calendar.Plan{Zone: loc, Week: w, Holidays: holidays, Off: off})
+}
+
+// usualWeek is when a calendar without hours is open.
+const usualWeek = "Mon-Fri 09:00-17:00"
+
+// PersonHours are the working hours of somebody of the people file: their own, or else those of their calendar; nil when neither is on file.
+func PersonHours(p Person, place *Calendar) (*calendar.Hours, error) {
+	week := p.Hours
+	if week == "" && place != nil {
+		week = cmp.Or(place.Week, usualWeek)
+	}
+	if week == "" {
+		return nil, nil
+	}
+	var holidays []calendar.Date
+	if place != nil {
+		holidays = place.Holidays
+	}
+	h, err := hoursOf(week, p.Zone, holidays, p.TimeOff)
+	if err != nil {
+		return nil, fmt.Errorf("hours of %q: %w", p.Key, err)
+	}
+	return h, nil
+}
+
+// Shifts answers who is on shift. *calendar.Rotation does; so does a list of shifts.
+type Shifts interface {
+	On(t workflows.Stamp) []workflows.PersonID
+	Changes(from, to workflows.Stamp) ([]calendar.Change, error)
+}
+
+// Rotation is who takes turns, as written and as reckoned with. Make it with NewRotation.
+type Rotation struct {
+	Shifts `json:"-"`
+
+	Name      string               `json:"name"`
+	People    []workflows.PersonID `json:"people,omitempty"` // in turn; empty: only those of List
+	Zone      string               `json:"zone,omitempty"`
+	First     string               `json:"first,omitempty"` // "2026-11-23"
+	At        calendar.Clock       `json:"at,omitempty"`
+	Days      int                  `json:"days,omitempty"`
+	Overrides []Turn               `json:"overrides,omitempty"`
+	List      []Turn               `json:"list,omitempty"` // shifts of a file, in order, apart from each other
+}
+
+// Turn is somebody's time on shift.
+type Turn struct {
+	From   workflows.Stamp    `json:"from"`
+	To     workflows.Stamp    `json:"to"`
+	Person workflows.PersonID `json:"person"`
+}
+
+// NewRotation reckons a rotation from what is written.
+func NewRotation(r Rotation) (Rotation, error) {
+	if len(r.People) == 0 {
+		r.Shifts = turns(r.List)
+		return r, nil
+	}
+	first, err := calendar.ParseDate(r.First)
+	if err != nil {
+		return r, fmt.Errorf("rotation %q: %w", r.Name, err)
+	}
+	zone, err := time.LoadLocation(r.Zone)
+	if err != nil {
+		return r, fmt.Errorf("rotation %q: zone %q: %w", r.Name, r.Zone, err)
+	}
+	var over []calendar.Override
+	for _, t := range r.Overrides {
+		over = append(over, calendar.Override{Interval: calendar.Interval{From: t.From, To: t.To}, Person: t.Person})
+	}
+	r.Shifts, err = calendar.NewRotation(calendar.Rota{People: r.People, Zone: zone, First: first, At: r.At, Days: r.Days, Overrides: over})
+	if err != nil {
+		return r, fmt.Errorf("rotation %q: %w", r.Name, err)
+	}
+	return r, nil
+}
+
+// members are all who are ever on shift.
+func (r Rotation) members() []workflows.PersonID {
+	out := slices.Clone(r.People)
+	for _, t := range slices.Concat(r.Overrides, r.List) {
+		out = append(out, t.Person)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// turns is a rotation that is a list of shifts; nobody is on shift between them.
+type turns []Turn
+
+// On implements Shifts.
+func (l turns) On(t workflows.Stamp) []workflows.PersonID {
+	for _, x := range l {
+		if x.From <= t && t < x.To {
+			return []workflows.PersonID{x.Person}
+		}
+	}
+	return nil
+}
+
+// Changes implements Shifts.
+func (l turns) Changes(from, to workflows.Stamp) ([]calendar.Change, error) {
+	var out []calendar.Change
+	on := l.On(from)
+	for _, x := range l {
+		for _, at := range []workflows.Stamp{x.From, x.To} {
+			now := l.On(at)
+			if at <= from || at > to || slices.Equal(now, on) {
+				continue
+			}
+			out = append(out, calendar.Change{At: at, On: now, New: now})
+			on = now
+		}
+	}
+	return out, nil
+}
+
+// The documents beside workflows and runbooks lie in the ledger as these values, so that what governs can be told from the ledger alone.
+type (
+	personDoc struct {
+		Manager workflows.PersonID `json:"manager,omitempty"`
+		Marks   map[string]string  `json:"marks,omitempty"`
+	}
+	identityDoc struct {
+		Class       string             `json:"class"`
+		Name        string             `json:"name"`
+		Owner       workflows.PersonID `json:"owner"`
+		Backup      workflows.PersonID `json:"backup,omitempty"`
+		Purpose     string             `json:"purpose"`
+		Environment string             `json:"environment"`
+		ExpiresOn   string             `json:"expires"`
+		Expires     workflows.Stamp    `json:"expires_at"`
+		Marks       map[string]string  `json:"marks,omitempty"`
+	}
+)
+
+func docOfPerson(p Person) personDoc { return personDoc{p.Manager, p.Marks} }
+
+func docOfIdentity(i Identity) identityDoc {
+	return identityDoc{i.Class, i.Name, i.Owner, i.Backup, i.Purpose, i.Environment, i.ExpiresOn, i.Expires, i.Marks}
+}
+
+// Names of the documents in PolicyLoaded.Sources; those of a kind are followed by a slash and the name.
+const (
+	unitPeople     = "people"
+	unitGroups     = "groups"
+	unitIdentities = "identities"
+	unitSettings   = "settings"
+	unitRole       = "role"
+	unitTarget     = "target"
+	unitCalendar   = "calendar"
+	unitRotation   = "rotation"
+	unitWorkflow   = "workflow"
+	unitRunbook    = "runbook"
+	unitGroup      = "group"
+	unitIdentity   = "identity"
+)
+
+// documents are those beside workflows and runbooks, by their names in PolicyLoaded.Sources.
+func (p *Policy) documents() (map[string]workflows.Document, error) {
+	people := map[workflows.PersonID]personDoc{}
+	for id, x := range p.People {
+		people[id] = docOfPerson(x)
+	}
+	ids := map[workflows.IdentityID]identityDoc{}
+	for id, x := range p.Identities {
+		ids[id] = docOfIdentity(x)
+	}
+	values := map[string]any{unitPeople: people, unitGroups: p.Groups, unitIdentities: ids, unitSettings: p.Settings}
+	for name, s := range p.Roles {
+		values[unitRole+"/"+name] = s
+	}
+	for name, t := range p.Targets {
+		values[unitTarget+"/"+string(name)] = t
+	}
+	for name, c := range p.Calendars {
+		values[unitCalendar+"/"+name] = c
+	}
+	for name, r := range p.Rotations {
+		values[unitRotation+"/"+name] = r
+	}
+	out := map[string]workflows.Document{}
+	for name, v := range values {
+		b, err := json.Marshal(v) // members in the order of the type, maps in that of their keys: one text for one value
+		if err != nil {
+			return nil, fmt.Errorf("writing %q for the ledger: %w", name, err)
+		}
+		out[name] = workflows.Document{Hash: workflows.HashDocument(b), Kind: "policy", Bytes: b}
+	}
+	return out, nil
+}
