@@ -87,6 +87,7 @@ var walls = []struct {
 	{"workflows/desk", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents", "workflows/calendar"}, nil},
 	{"store/ledger", nil, []string{"golang.org/x/mod/*"}},
 	{"store/ledger/bundle", []string{"store/ledger"}, nil},
+	{"store/ledger/bundle/page", nil, nil},
 	{"store/custody", []string{"workflows"}, nil},
 	{"store/jobs", []string{"workflows"}, []string{"github.com/robfig/cron/v3"}},
 	{"store/ledger/bundle", []string{"store/ledger"}, []string{"golang.org/x/mod/*"}},

@@ -38,6 +38,7 @@ func ledgerVerbs() []ledgerVerb {
 		{"export", ledgerExport},
 		{"prove", ledgerProve},
 		{"check-proof", ledgerCheckProof},
+		{"page", ledgerPage},
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // The tests of this package are inside it: the program has no exported name, and what they drive is the demo's own workspace,
@@ -120,6 +121,11 @@ func smallLedger(ctx context.Context, config, data string, ack func(string)) (er
 		}
 		if err := s.LinkAccount(ctx, a.Actor, p.ID); err != nil {
 			return err
+		}
+		if p.Key == "maya" || p.Key == "jonas" { // who decides is linked in the ledger first, as in the chat
+			if err := d.Link(ctx, p.ID, identities.Linked{Account: a.Actor, Medium: "slack", How: "people file", Name: p.Name}); err != nil {
+				return err
+			}
 		}
 		who[p.Key] = workflows.Acting{Actor: a.Actor, Person: p.ID}
 	}
