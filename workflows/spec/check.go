@@ -3,6 +3,8 @@ package spec
 import (
 	"fmt"
 	"strings"
+
+	"cel.dev/cel-go/cel"
 )
 
 // checker judges what the files say about each other.
@@ -14,18 +16,26 @@ type checker struct {
 	params     map[string]Params
 	refused    map[string]bool   // ids that were refused by their shape, folded
 	looks      map[string]*value // what ids look like: 0 as o, 1 as l
+	envs       map[string]*cel.Env
+	warned     *report // lints
+	chains     []chain // of the workflows that were found good
 }
 
 func (c *checker) check() {
 	c.ix = &index{
 		people: map[string]*person{}, mail: map[string]string{}, groups: map[string]*group{}, targets: map[string]*target{},
 		entitlements: map[string]grantable{}, workflows: map[string]*workflow{}, identities: map[string]*value{},
+		calendars: map[string]*value{}, rotations: map[string]*value{},
 	}
+	c.envs, c.warned = map[string]*cel.Env{}, &report{}
 	c.f.index = c.ix
 	c.refused, c.looks = map[string]bool{}, map[string]*value{}
 	c.enterPeople()
 	c.enterTargets()
 	c.enterRest()
+	c.enterTime()
+	c.checkCalendars()
+	c.checkRisk()
 	c.checkPeople()
 	c.checkRoles()
 	c.checkIdentities()
@@ -33,12 +43,14 @@ func (c *checker) check() {
 	for _, t := range c.f.targets {
 		c.checkTarget(t)
 	}
+	c.checkConflicts()
 	for _, w := range c.f.workflows {
 		c.checkWorkflow(w)
 	}
 	for _, b := range c.f.runbooks {
 		c.checkRunbook(b)
 	}
+	c.checkTests()
 	c.checkNamesInPolicy()
 }
 
@@ -230,6 +242,9 @@ func (c *checker) checkNamesInPolicy() {
 	for _, b := range c.f.runbooks {
 		texts = append(texts, sentences(b.value)...)
 	}
+	for _, v := range c.f.conflicts {
+		texts = append(texts, sentences(v)...)
+	}
 	who := c.namesOfPeople()
 	for _, v := range texts {
 		low := strings.ToLower(v.text)
@@ -264,9 +279,9 @@ func sentences(v *value) (out []*value) {
 	}
 	for _, e := range v.entries {
 		switch e.key {
-		case "title", "purpose", "use_when", "do_not_use_when", "description", "business_task", "name", "label", "help":
+		case "title", "purpose", "use_when", "do_not_use_when", "description", "business_task", "name", "label", "help", "when", "refuse", "why":
 			out = append(out, e.value)
-		case "entitlements", "stages", "fields":
+		case "entitlements", "stages", "fields", "rules", "all_of", "any_of":
 			for _, i := range e.value.items {
 				out = append(out, sentences(i)...)
 			}

@@ -10,6 +10,7 @@ func (c *checker) checkPeople() {
 			}
 		}
 		c.accounts(p.value)
+		c.checkAbsence(p)
 	}
 	c.managerRounds()
 	for _, g := range c.f.groups {

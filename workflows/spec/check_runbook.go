@@ -14,6 +14,7 @@ func (c *checker) checkRunbook(b *runbook) {
 	c.checkFields(b.list("fields"))
 	if g := b.get("grant"); g != nil {
 		if e, ok := c.entitlement(g); ok {
+			c.references(b.value, "runbook", b.id, g, e.value)
 			c.sshKeys(b.value, "runbook", b.id, e.on.str("connector") == "sshca")
 			if own := e.span("longest", 0); own > 0 && b.span("longest", 0) > own {
 				c.at(b.get("longest"), "", "longest: %s is longer than %q may be held, %s", b.span("longest", 0), g.scalar(), own)

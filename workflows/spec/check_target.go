@@ -1,6 +1,9 @@
 package spec
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 func (c *checker) checkTarget(t *target) {
 	if conn := t.get("connector"); conn != nil && !slices.Contains(c.connectors, conn.scalar()) {
@@ -20,6 +23,8 @@ func (c *checker) checkTarget(t *target) {
 	}
 	for _, e := range t.entitlements {
 		c.checkParams(e)
+		c.riskWords(e)
+		c.wildcard(t, e)
 		if conn := t.get("connector"); conn != nil {
 			c.checkWords(e, conn.scalar())
 		}
@@ -59,6 +64,11 @@ func (c *checker) checkParams(e *value) {
 			c.at(x.value, "leave the key out, or name something", "%s is an empty list", x.value.path)
 		}
 		c.unique(values)
+		for _, t := range values {
+			if strings.Contains(t.scalar(), "${") && !fieldReference.MatchString(t.scalar()) {
+				c.at(t, "${fields.NAME} alone, or a fixed text", "%s: only a whole value can be taken from the form", t.path)
+			}
+		}
 		if secretParam(x.key) {
 			c.at(x.value, "parameters stand in the ledger", "%s: a secret does not stand in this folder", x.value.path)
 		}

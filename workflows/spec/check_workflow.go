@@ -15,22 +15,55 @@ func (c *checker) checkWorkflow(w *workflow) {
 	}
 	c.checkGrants(w, askers)
 	c.checkFields(w.list("fields"))
+	c.checkReferences(w)
 	c.spans(w)
 	c.kinds(w)
-	if w.get("stages") != nil && len(w.get("stages").items) == 0 {
+	c.moments(w)
+	if t := w.get("tell"); t != nil {
+		c.selector(t, parts{what: "those who are told", byRequest: true, chat: true, identity: slices.Contains(w.whom(), workflows.ForOwned)})
+	}
+	x := chain{w: w, askers: askers, stages: c.checkStages(w, askers)}
+	x.plans, x.autos = c.checkRules(w)
+	c.inPlans(x)
+	c.demands(x)
+	if !hasBad(w.value) {
+		c.chains = append(c.chains, x)
+	}
+}
+
+// chain is a workflow with what is known of its stages and of the ways through them.
+type chain struct {
+	w      *workflow
+	askers *yield
+	stages []seats
+	plans  []plan
+	autos  []plan // rules that approve by themselves
+}
+
+// plan is one way through a chain: the places of its stages, in order.
+type plan struct {
+	rule   *value // nil: the workflow has no rules
+	stages []int
+	cond   *judged // nil: no condition
+}
+
+// checkStages checks the steps, in order.
+func (c *checker) checkStages(w *workflow, askers *yield) (out []seats) {
+	decides := slices.ContainsFunc(w.rules, func(r *value) bool { return !r.has("auto") && !r.has("refuse") })
+	if w.get("stages") != nil && len(w.get("stages").items) == 0 && (decides || len(w.rules) == 0) {
 		c.at(w.get("stages"), "add at least one", "workflow %q has no stages, so nobody would decide", w.id)
 	}
 	names := map[string]bool{}
-	var chain []seats
-	for _, s := range w.stages {
+	for i, s := range w.stages {
 		if n := strings.ToLower(s.str("name")); n != "" && names[n] {
 			c.at(s.get("name"), "", "stage %q is in this workflow already", s.str("name"))
 		} else {
 			names[n] = true
 		}
-		chain = append(chain, c.checkStage(w, s, askers))
+		c.distinct(w, s, i)
+		out = append(out, c.checkStage(w, s, askers))
 	}
-	c.feasible(w, chain, askers)
+	return out
 }
 
 func (w *workflow) kind() workflows.RequestKind { return workflows.RequestKind(w.str("kind")) }
@@ -47,6 +80,15 @@ func (w *workflow) whom() []string {
 func (c *checker) kinds(w *workflow) {
 	grants := w.list("grants")
 	pre := w.kind() == workflows.KindPreapprove
+	window := w.kind() == workflows.KindWindow
+	switch {
+	case window && !w.has("window") && !hasBad(w.value):
+		c.at(w.get("kind"), "window: {hours, zone, times, per, lifetime, budget}", "workflow %q approves standing windows, and does not say of what", w.id)
+	case !window && w.has("window") && w.kind() != "":
+		c.at(w.or("window"), "kind: window, or leave it out", "window: only a workflow of kind window has one")
+	case window && (len(w.whom()) != 1 || w.whom()[0] != workflows.ForOwned):
+		c.at(w.or("for"), "for: [owned]", "a standing window is for a named automation only")
+	}
 	switch {
 	case pre && len(grants) > 0:
 		c.at(w.get("grants"), "the runbook says what it grants", "workflow %q approves runbooks, so it grants nothing itself", w.id)
@@ -60,8 +102,13 @@ func (c *checker) kinds(w *workflow) {
 		c.at(f, "for: [self]", "for: an empty list is nobody")
 	}
 	c.unique(w.list("for"))
-	if pre && slices.Contains(w.whom(), workflows.ForOwned) {
-		c.at(w.get("for"), "leave it out", "for: a runbook is not approved for an identity")
+	for _, whom := range []string{workflows.ForOwned, workflows.ForReports} {
+		if pre && slices.Contains(w.whom(), whom) {
+			c.at(w.get("for"), "leave it out", "for: a runbook is not approved for %s", map[string]string{workflows.ForOwned: "an identity", workflows.ForReports: "somebody else"}[whom])
+		}
+	}
+	if slices.Contains(w.whom(), workflows.ForReports) && !slices.ContainsFunc(c.f.people, func(p *person) bool { return p.has("manager") }) {
+		c.at(w.get("for"), "people.yaml, manager: key", "for: reports, but nobody has a manager")
 	}
 }
 
@@ -70,7 +117,7 @@ func (c *checker) spans(w *workflow) {
 	if longest > 0 && usual > longest {
 		c.at(w.get("usual"), "", "usual: %s is longer than the longest, %s", usual, longest)
 	}
-	if w.kind() != workflows.KindPreapprove && longest > maxAccess {
+	if w.kind() != workflows.KindPreapprove && w.kind() != workflows.KindWindow && longest > maxAccess {
 		c.at(w.get("longest"), "", "longest: %s is longer than %s, the most that access may last", longest, maxAccess)
 	}
 }
@@ -136,7 +183,11 @@ func (c *checker) entitlement(v *value) (grantable, bool) {
 // anyAccount tells whether one of those a request may be for has an account on the target.
 func (c *checker) anyAccount(target string, w *workflow, askers *yield) bool {
 	for _, p := range c.f.people {
-		if slices.Contains(w.whom(), workflows.ForSelf) && (askers == nil || askers.people[p.key]) && p.get("accounts").has(target) {
+		if !p.get("accounts").has(target) {
+			continue
+		}
+		if slices.Contains(w.whom(), workflows.ForSelf) && (askers == nil || askers.people[p.key]) ||
+			slices.Contains(w.whom(), workflows.ForReports) && (askers == nil || askers.people[p.str("manager")]) {
 			return true
 		}
 	}
@@ -146,75 +197,4 @@ func (c *checker) anyAccount(target string, w *workflow, askers *yield) bool {
 		}
 	}
 	return false
-}
-
-func (c *checker) checkFields(fields []*value) {
-	seen := map[string]bool{}
-	for _, f := range fields {
-		n, typ := f.str("name"), f.str("type")
-		if n != "" && seen[n] {
-			c.at(f.get("name"), "", "field %q is in this form already", n)
-		}
-		seen[n] = true
-		choices := f.list("choices")
-		switch {
-		case typ == workflows.FieldChoice && len(choices) == 0 && !hasBad(f):
-			c.at(f, "choices: [one, another]", "field %q is a choice without choices", n)
-		case typ != "" && typ != workflows.FieldChoice && f.has("choices"):
-			c.at(f.or("choices"), "type: choice", "field %q has choices, but is of type %s", n, typ)
-		}
-		c.unique(choices)
-		for _, k := range []string{"pattern", "max_length"} {
-			if f.has(k) && typ != "" && typ != workflows.FieldText && typ != workflows.FieldTicket {
-				c.at(f.or(k), "", "field %q: %s belongs to text and ticket, not to %s", n, k, typ)
-			}
-		}
-	}
-}
-
-// checkStage checks one step and answers who can sit on it.
-func (c *checker) checkStage(w *workflow, s *value, askers *yield) seats {
-	p := parts{what: "approvers", byRequest: true, chat: true, identity: slices.Contains(w.whom(), workflows.ForOwned)}
-	y := c.selector(s.get("approvers"), p)
-	quorum, timeout := s.num("quorum", 1), s.span("timeout", 0)
-	if y != nil && quorum > y.most() {
-		c.at(s.or("quorum"), "name more people or ask for fewer", "quorum: %d, but the approvers are at most %d", quorum, y.most())
-		y = nil
-	}
-	if r := s.span("remind", 0); timeout > 0 && r >= timeout {
-		c.at(s.get("remind"), "remind before the time is up", "remind: %s is not before the timeout, %s", r, timeout)
-	}
-	out := seats{stage: s, quorum: quorum, who: y, repeat: s.flag("repeat")}
-	if esc := s.get("escalate"); esc != nil {
-		if a := esc.span("after", 0); timeout > 0 && a >= timeout {
-			c.at(esc.get("after"), "escalate before the time is up", "escalate.after: %s is not before the timeout, %s", a, timeout)
-		}
-		out.more = c.selector(esc.get("approvers"), p)
-		out.unsure = out.more == nil
-	}
-	c.byRequest(w, s.get("approvers"), y, askers)
-	return out
-}
-
-// byRequest refuses selectors that yield nobody for whole kinds of request.
-func (c *checker) byRequest(w *workflow, v *value, y, askers *yield) {
-	if y == nil || y.open || len(y.people) > 0 {
-		return
-	}
-	owners := v.flag("target_owner")
-	if v.flag("identity_owner") && !owners && !v.flag("manager") && slices.Contains(w.whom(), workflows.ForSelf) {
-		c.at(v, "name others beside, or for: [owned]", "%s: nobody, when somebody asks for themselves", v.path)
-	}
-	if owners && w.kind() == workflows.KindPreapprove {
-		c.at(v.get("target_owner"), "name people or groups", "%s: the approval of a runbook is for no target", v.path)
-	}
-	if v.flag("manager") && !owners && !v.flag("identity_owner") && !c.anyManager(askers) {
-		c.at(v, "people.yaml, manager: key", "%s: nobody, because nobody who may ask has a manager", v.path)
-	}
-}
-
-func (c *checker) anyManager(askers *yield) bool {
-	return slices.ContainsFunc(c.f.people, func(p *person) bool {
-		return p.has("manager") && (askers == nil || askers.people[p.key])
-	})
 }

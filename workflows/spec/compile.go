@@ -27,6 +27,13 @@ func (f *Folder) Compile(ids func(personKey string) workflows.PersonID) (Policie
 		Groups:     c.groups(),
 		Roles:      c.roles(),
 		Identities: c.identities(),
+		Calendars:  c.calendars(),
+		Rotations:  c.rotations(),
+		Risk:       f.riskTable(),
+		Tests:      c.tests(),
+	}
+	for _, s := range f.stories {
+		out.Stories = append(out.Stories, StoryFile{File: s.name, Text: s.raw})
 	}
 	c.targets(&out)
 	for _, w := range f.workflows {
@@ -86,6 +93,7 @@ func (c *compiler) people() (out []Person) {
 		out = append(out, Person{
 			ID: c.ids[p.key], Key: p.key, Name: p.str("name"), Email: p.str("email"), Slack: p.str("slack"), Unix: p.str("unix"),
 			Zone: p.str("timezone"), Hours: p.str("working_hours"), Manager: c.id(p.str("manager")), Accounts: accounts(p.value),
+			Calendar: p.str("calendar"), TimeOff: timeOff(p),
 		})
 	}
 	return out
@@ -167,64 +175,8 @@ func (c *compiler) entitlement(g grantable) workflows.Entitlement {
 		Owner: c.id(t.str("owner")), Backup: c.id(t.str("backup")), Environment: t.str("environment"),
 		DataClass: t.str("data_class"), ReviewDate: g.str("review_date"), Connector: t.str("connector"), Params: params,
 		Longest: g.span("longest", 0), Shared: g.flag("shared"), Account: g.flag("account"),
+		Action: g.str("action"), Breadth: g.str("breadth"), Conflicts: c.f.conflictsOf(t.id + "/" + g.str("id")),
 	}
-}
-
-func (c *compiler) selector(v *value) workflows.Selector {
-	s := workflows.Selector{
-		Anyone: v.flag("anyone"), People: c.list(v, "people"), TargetOwner: v.flag("target_owner"),
-		IdentityOwner: v.flag("identity_owner"), Manager: v.flag("manager"), Exclude: c.list(v, "exclude"),
-	}
-	for _, g := range v.strs("groups") {
-		s.Groups = append(s.Groups, c.group(c.f.index.groups[g]))
-	}
-	s.ChatGroups = append(s.ChatGroups, v.strs("chat_groups")...)
-	return s
-}
-
-func (c *compiler) policy(w *workflow) (Policy, error) {
-	out := workflows.Workflow{
-		ID: workflows.WorkflowID(w.id), Title: w.str("title"), Purpose: w.str("purpose"), Kind: w.kind(),
-		Owner: c.id(w.str("owner")), Ask: c.selector(w.get("may_ask")), For: w.whom(), Fields: fields(w.list("fields")),
-		Longest: w.span("longest", 0), ReasonMin: w.num("reason_min", defaultReasonMin), Channel: w.str("channel"),
-		SeenBy: orElse(w.str("seen_by"), workflows.SeenByParties),
-	}
-	out.Usual = w.span("usual", out.Longest)
-	if out.Kind == workflows.KindPreapprove {
-		out.Uses = w.num("uses", defaultUses)
-	}
-	for _, g := range w.strs("grants") {
-		out.Entitlements = append(out.Entitlements, c.entitlement(c.f.index.entitlements[g]))
-	}
-	for _, s := range w.stages {
-		out.Stages = append(out.Stages, c.stage(s))
-	}
-	bytes, err := canonical(out)
-	if err != nil {
-		return Policy{}, err
-	}
-	return Policy{Workflow: out, Hash: hashOf(bytes), Canonical: bytes, Source: w.src.raw, SourceHash: hashOf(w.src.raw)}, nil
-}
-
-func (c *compiler) stage(v *value) workflows.Stage {
-	s := workflows.Stage{
-		Name: v.str("name"), Approvers: c.selector(v.get("approvers")), Quorum: v.num("quorum", 1),
-		Remind: v.span("remind", 0), Timeout: v.span("timeout", 0), Repeat: v.flag("repeat"),
-	}
-	if e := v.get("escalate"); e != nil {
-		s.Escalate = &workflows.Escalation{After: e.span("after", 0), Approvers: c.selector(e.get("approvers"))}
-	}
-	return s
-}
-
-func fields(items []*value) (out []workflows.Field) {
-	for _, f := range items {
-		out = append(out, workflows.Field{
-			Name: f.str("name"), Label: f.str("label"), Help: f.str("help"), Type: f.str("type"), Optional: f.flag("optional"),
-			Choices: f.strs("choices"), Pattern: f.str("pattern"), MaxLen: f.num("max_length", 0),
-		})
-	}
-	return out
 }
 
 func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {

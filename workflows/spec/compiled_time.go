@@ -9,24 +9,18 @@ import (
 type Calendar struct {
 	Name     string
 	Zone     string          // IANA; loads
-	Hours    string          // as calendar.ParseHours reads them; empty: Monday to Friday 09:00-17:00
-	Country  string          // two letters; empty: no public holidays
-	Holidays []calendar.Date // public ones, dated ones and those of the iCalendar file, in order, each once
-	Freezes  []Freeze        // in order of their beginning
-}
-
-// Freeze is a time in which workflows that name it grant nothing.
-type Freeze struct {
-	Name     string
-	From, To workflows.Stamp // up to, but not at, To
-	Why      string
+	Hours    string          // as calendar.ParseHours reads them; never empty
+	Country  string          // ISO 3166, "DE" or "DE-BY"; empty: no public holidays
+	Holidays []calendar.Date // public ones of 2024 to 2049, dated ones and those of the iCalendar file, in order, each once
+	Freezes  []calendar.Freeze
+	Business *calendar.Business // made of the above
 }
 
 // Rotation is one of rotations.yaml.
 type Rotation struct {
-	Name   string
-	Rota   calendar.Rota       // without people where the shifts come from an iCalendar file
-	Shifts []calendar.Override // of that file, in order, apart from each other
+	Name     string
+	People   []workflows.PersonID // everybody who is ever on shift, in alphabetical order of their keys
+	Rotation *calendar.Rotation
 }
 
 // TestFile is a file of policy tests: tests/*.yaml.

@@ -1,6 +1,9 @@
 package spec
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // seats is one stage with who can sit on it.
 type seats struct {
@@ -10,6 +13,10 @@ type seats struct {
 	more   *yield // after escalation; nil when there is none
 	unsure bool   // the escalation had a problem
 	repeat bool
+
+	consent bool
+	parts   []seats // groups with quorums of their own
+	any     bool    // one of them is enough
 }
 
 // all is everybody who can be asked at the stage, and whether that is known for sure.
@@ -29,6 +36,35 @@ func (s seats) all() (map[string]bool, bool) {
 	return out, true
 }
 
+// inPlans holds every way through a chain to what can be done: there are people for it, and a consent comes last.
+func (c *checker) inPlans(x chain) {
+	for _, p := range x.plans {
+		way := make([]seats, 0, len(p.stages))
+		for _, i := range p.stages {
+			way = append(way, x.stages[i])
+		}
+		c.consent(x.w, p, way)
+		c.feasible(x.w, way, x.askers)
+	}
+}
+
+// consent refuses silence as the only yes, and a yes after it.
+func (c *checker) consent(w *workflow, p plan, way []seats) {
+	for i, s := range way {
+		of := ""
+		if p.rule != nil {
+			of = " under rule " + strconv.Quote(p.rule.str("name"))
+		}
+		switch {
+		case !s.consent:
+		case len(way) == 1:
+			c.at(s.stage.or("kind"), "silence alone never approves: put a step of approval before it", "step %q is the only one%s", s.stage.str("name"), of)
+		case i < len(way)-1:
+			c.at(s.stage.or("kind"), "a consent is the last step", "step %q is followed by another%s", s.stage.str("name"), of)
+		}
+	}
+}
+
 // feasible refuses a chain that nobody who may ask could ever pass: approvers who are only the requester, or too few
 // different people for all the stages together.
 func (c *checker) feasible(w *workflow, chain []seats, askers *yield) {
@@ -42,7 +78,7 @@ func (c *checker) feasible(w *workflow, chain []seats, askers *yield) {
 		}
 		if c.everybody(askers, func(k string) bool { return without(set, k) < chain[i].quorum }) {
 			c.at(chain[i].stage.or("approvers"), "the requester never counts: name more people",
-				"stages[%d].approvers: too few without the one who asks; nobody who may ask could ever be approved", i)
+				"%s.approvers: too few without the one who asks; nobody who may ask could ever be approved", chain[i].stage.path)
 			return
 		}
 	}
@@ -68,23 +104,42 @@ func without(set map[string]bool, k string) int {
 	return len(set)
 }
 
+// rows is the sets of seats that must all be filled: the groups of a step that wants all of them, each with those of the escalation, or the
+// step itself.
+func (s seats) rows() []seats {
+	if len(s.parts) == 0 || s.any {
+		return []seats{s}
+	}
+	out := make([]seats, len(s.parts))
+	for i, p := range s.parts {
+		p.more, p.unsure = s.more, s.unsure
+		out[i] = p
+	}
+	return out
+}
+
 // matches tells whether the stages can be filled with different people, none of them the requester: a matching of
 // people to seats, found by augmenting paths. Stages that may repeat or are not known for sure are left out.
 func matches(chain []seats, requester string) bool {
 	var rows [][]string // one row a seat: who can take it
 	for _, s := range chain {
-		set, known := s.all()
-		if !known || s.repeat {
+		if s.repeat || s.consent {
 			continue
 		}
-		var who []string
-		for k := range set {
-			if k != requester {
-				who = append(who, k)
+		for _, part := range s.rows() {
+			set, known := part.all()
+			if !known {
+				continue
 			}
-		}
-		for range s.quorum {
-			rows = append(rows, who)
+			var who []string
+			for k := range set {
+				if k != requester {
+					who = append(who, k)
+				}
+			}
+			for range part.quorum {
+				rows = append(rows, who)
+			}
 		}
 	}
 	if len(rows) > maxMembers {

@@ -30,7 +30,13 @@ func ident() shape {
 			return fmt.Sprintf("bad id %q", s), fmt.Sprintf("ids are a-z, 0-9 and -, begin with a letter or digit, and have at most %d characters", maxID)
 		}
 		return "", ""
-	})
+	}).speaks(grammar{regex: `[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?`})
+}
+
+// speaks adds what an editor can know.
+func (s shape) speaks(g grammar) shape {
+	s.lang = g
+	return s
 }
 
 func isIdent(s string) bool {
@@ -52,12 +58,12 @@ func line(limit int) shape {
 			return "want one line", ""
 		}
 		return readable(s, limit)
-	})
+	}).speaks(grammar{length: limit, regex: `[^\n]+`})
 }
 
 // prose is text of several lines.
 func prose() shape {
-	return text("text", func(s string) (string, string) { return readable(s, maxProse) })
+	return text("text", func(s string) (string, string) { return readable(s, maxProse) }).speaks(grammar{length: maxProse})
 }
 
 func readable(s string, limit int) (string, string) {
@@ -84,7 +90,7 @@ func matching(want, pattern, hint string) shape {
 			return fmt.Sprintf("want %s, got %q", want, s), hint
 		}
 		return "", ""
-	})
+	}).speaks(grammar{regex: pattern})
 }
 
 func channel() shape {
@@ -128,7 +134,7 @@ func oneOf(words ...string) shape {
 			}
 		}
 		return fmt.Sprintf("want %s, got %q", strings.Join(words, ", "), s), didYouMean(s, words)
-	})
+	}).speaks(grammar{enum: words})
 }
 
 // grantRef is "target/entitlement"; whether it exists is judged when all targets are read.
@@ -139,7 +145,7 @@ func grantRef() shape {
 			return fmt.Sprintf("want target/entitlement, got %q", s), `such as "pg-main/readonly"`
 		}
 		return "", ""
-	})
+	}).speaks(grammar{regex: `[a-z0-9-]{1,40}/[a-z0-9-]{1,40}`})
 }
 
 func date() shape {
@@ -151,7 +157,7 @@ func date() shape {
 			return fmt.Sprintf("year out of range in %q", s), ""
 		}
 		return "", ""
-	})
+	}).speaks(grammar{regex: `2[01][0-9]{2}-[0-9]{2}-[0-9]{2}`})
 }
 
 func zone() shape {

@@ -27,6 +27,25 @@ const (
 	maxParams       = 20
 	maxParamValues  = 50
 
+	maxRules      = 50   // of one workflow: a table that is longer is read by nobody
+	maxParts      = 5    // groups with quorums of their own in one stage
+	maxTiers      = 10   // of one stage's escalation, or of the risk table
+	maxTimes      = 1000 // of something in a period
+	maxBudget     = 9999 // grants of one standing window
+	maxTimeOff    = 100  // written times off of one person
+	maxCalendars  = 100
+	maxHolidays   = 500 // written ones of one calendar; public ones come on top
+	maxFreezes    = 50
+	maxRotations  = 100
+	maxRotaPeople = 100
+	maxRotaDays   = 60
+	maxOverrides  = 500
+	maxRiskRows   = 200
+	maxRiskWords  = 40
+	maxConflicts  = 200
+	maxTests      = 300           // of one file
+	maxNumber     = 1_000_000_000 // a number in a form: exact in every JSON reader
+
 	maxID       = 40   // characters of an id: three of them and a request id still fit one stream name
 	maxLine     = 150  // characters of a title: Slack's limit for a header block
 	maxProse    = 1500 // characters of a description: two of them fit one Slack section
@@ -39,15 +58,30 @@ const (
 	maxSuggest  = 2 // edits between what was written and what is offered
 	maxFieldLen = 40
 
+	maxCondition      = 500   // characters of a condition: what needs more is two rules
+	maxConditionDepth = 30    // of brackets in a condition
+	maxConditionCost  = 5_000 // steps of CEL: a condition that uses all of them takes less than a millisecond
+	maxPrograms       = 5_000 // compiled conditions that are kept: ten rules of 500 workflows
+
 	day             = 24 * 3600
 	maxSpan         = workflows.Span(366 * day) // any duration in a file; a leap year
 	maxAccess       = workflows.Span(90 * day)  // access that is granted; longer is standing access, which is not ours to give
 	maxIncident     = workflows.Span(1 * day)   // access under a runbook: break glass is short
 	maxStageTimeout = workflows.Span(30 * day)
 	maxReviewDue    = workflows.Span(30 * day)
+	maxLater        = workflows.Span(90 * day) // what is asked for longer ahead is asked for by people who will have left
+
+	holidaysFrom, holidaysTo = 2024, 2049 // years whose public holidays are entered: no clock is read, so there is no "now" to begin with
+
+	longAccess = workflows.Span(30 * day) // longer than that is as good as standing access, where no table of risks says otherwise
+
+	defaultLintApprovers = 2 // people that a chain should need
+	defaultLintZones     = 2 // time zones that the approvers of a step should live in
 
 	defaultReasonMin = 10
 	defaultUses      = 5
+	defaultHours     = "Mon-Fri 09:00-17:00"
+	madeUpReason     = "Asked by a test of the chain, to see what becomes of it."
 	defaultSchedule  = "0 * * * *"
 	defaultZone      = "UTC"
 )

@@ -9,6 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/countersign-bot/countersign/workflows/calendar"
 )
 
 // Options is what Load cannot read from the folder.
@@ -34,11 +36,25 @@ type Folder struct {
 	groups     []*group
 	identities []*value
 	ledger     *value
+	calendars  []*value
+	rotations  []*value
+	risk       *value
+	conflicts  []*value
 	targets    []*target
 	workflows  []*workflow
 	runbooks   []*runbook
+	tests      []*value
+	stories    []*source
+	feeds      map[string]*source // iCalendar files by name
 	index      *index
+	holidays   map[string][]calendar.Date // of each calendar
+	icals      map[string]*calendar.Feed  // iCalendar files that could be read
+	conditions map[*value]int             // terms of each condition
+	warnings   []Problem
 }
+
+// Warnings are lints: what is allowed and probably not meant, in the order of files and lines.
+func (f *Folder) Warnings() []Problem { return f.warnings }
 
 // The names inside the folder.
 const (
@@ -46,10 +62,24 @@ const (
 	peopleFile     = "people.yaml"
 	rolesFile      = "roles.yaml"
 	identitiesFile = "identities.yaml"
+	calendarsFile  = "calendars.yaml"
+	rotationsFile  = "rotations.yaml"
+	riskFile       = "risk.yaml"
+	conflictsFile  = "conflicts.yaml"
 	targetsDir     = "targets"
 	workflowsDir   = "workflows"
 	runbooksDir    = "runbooks"
+	calendarsDir   = "calendars"
+	testsDir       = "tests"
 )
+
+func fileNames() []string {
+	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile}
+}
+
+func dirNames() []string {
+	return []string{targetsDir, workflowsDir, runbooksDir, calendarsDir, testsDir}
+}
 
 // Load reads the whole folder. When anything is wrong the error is a *Problems with everything that is; a folder with a
 // problem is never used in part.
@@ -65,13 +95,18 @@ func Load(fsys fs.FS, opts Options) (*Folder, error) {
 	if err := l.r.err(); err != nil {
 		return nil, err
 	}
+	c.lint()
+	f.warnings = c.warned.sorted()
 	return f, nil
 }
 
 // documents is the folder as values of the right shape.
 type documents struct {
 	company, people, roles, identities, ledger *value
-	targets, workflows, runbooks       []*value
+	calendars, rotations, risk, conflicts      *value
+	targets, workflows, runbooks, tests        []*value
+	stories                                    []*source
+	feeds                                      map[string]*source
 }
 
 type loader struct {
@@ -98,11 +133,18 @@ func (l *loader) readAll() documents {
 	d.roles = one(rolesFile, rolesShape(), true)
 	d.identities = one(identitiesFile, identitiesShape(), false)
 	d.ledger = one(ledgerFile, ledgerShape(), false)
+	d.calendars = one(calendarsFile, calendarsShape(), false)
+	d.rotations = one(rotationsFile, rotationsShape(), false)
+	d.risk = one(riskFile, riskShape(), false)
+	d.conflicts = one(conflictsFile, conflictsShape(), false)
 	many := func(dir, ext string, read func(string) *value) (out []*value) {
 		if !slices.Contains(dirs, dir) {
 			return nil
 		}
 		for _, n := range l.list(dir, ext) {
+			if path.Ext(n) != ext {
+				continue
+			}
 			if v := read(n); v != nil {
 				out = append(out, v)
 			}
@@ -113,7 +155,30 @@ func (l *loader) readAll() documents {
 	d.targets = many(targetsDir, ".yaml", func(n string) *value { return l.yaml(n, ts) })
 	d.workflows = many(workflowsDir, ".yaml", func(n string) *value { return l.yaml(n, ws) })
 	d.runbooks = many(runbooksDir, ".md", func(n string) *value { return l.runbook(n, rs) })
+	xs := testsShape()
+	d.tests = many(testsDir, ".yaml", func(n string) *value { return l.yaml(n, xs) })
+	d.stories = l.texts(dirs, testsDir, ".txt", ".yaml")
+	d.feeds = map[string]*source{}
+	for _, s := range l.texts(dirs, calendarsDir, ".ics") {
+		d.feeds[s.name] = s
+	}
 	return d
+}
+
+// texts reads files that are not YAML. other are the endings that something else reads.
+func (l *loader) texts(dirs []string, dir, ext string, other ...string) (out []*source) {
+	if !slices.Contains(dirs, dir) {
+		return nil
+	}
+	for _, n := range l.list(dir, append(other, ext)...) {
+		if path.Ext(n) != ext {
+			continue
+		}
+		if s := l.read(n); s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (l *loader) lack(name string) {
@@ -123,21 +188,20 @@ func (l *loader) lack(name string) {
 
 // root lists the top of the folder and refuses what does not belong there.
 func (l *loader) root() (files, dirs []string) {
-	known := []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, targetsDir, workflowsDir, runbooksDir}
 	for _, e := range l.entries(".") {
 		n := e.Name()
-		i := slices.Index(known, n)
+		isFile, isFolder := slices.Contains(fileNames(), n), slices.Contains(dirNames(), n)
 		switch {
-		case i < 0:
-			l.r.file(n, meantOr(n, known), "unknown file or folder")
-		case i < 5 && e.IsDir():
+		case !isFile && !isFolder:
+			l.r.file(n, meantOr(n, append(fileNames(), dirNames()...)), "unknown file or folder")
+		case isFile && e.IsDir():
 			l.r.file(n, "", "is a folder, want a file")
-		case i >= 5 && l.isDir(n, e):
-			dirs = append(dirs, n)
-		case i >= 5:
-			l.r.file(n, "", "is a file, want a folder")
-		default:
+		case isFile:
 			files = append(files, n)
+		case l.isDir(n, e):
+			dirs = append(dirs, n)
+		default:
+			l.r.file(n, "", "is a file, want a folder")
 		}
 	}
 	return files, dirs
@@ -178,15 +242,15 @@ func cause(err error) error {
 	return err
 }
 
-func (l *loader) list(dir, ext string) []string {
+func (l *loader) list(dir string, exts ...string) []string {
 	var names []string
 	for _, e := range l.entries(dir) {
 		n := path.Join(dir, e.Name())
 		switch {
 		case e.IsDir():
 			l.r.file(n, "", "folders inside %s are not read", dir)
-		case path.Ext(n) != ext:
-			l.r.file(n, "", "only %s files belong into %s", ext, dir)
+		case !slices.Contains(exts, path.Ext(n)):
+			l.r.file(n, "", "only %s files belong into %s", strings.Join(exts, " and "), dir)
 		default:
 			names = append(names, n)
 		}

@@ -1,6 +1,10 @@
 package spec
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows/calendar"
+)
 
 // person, group, target, workflow and runbook are the things of a folder with the place they were written at. What is
 // only passed on stays in the value.
@@ -23,6 +27,7 @@ type (
 		*value
 		id     string
 		stages []*value
+		rules  []*value
 	}
 	runbook struct {
 		*value
@@ -39,6 +44,9 @@ type index struct {
 	entitlements map[string]grantable // by "target/entitlement"
 	workflows    map[string]*workflow
 	identities   map[string]*value
+	calendars    map[string]*value
+	rotations    map[string]*value
+	tiers        []string // names of the risk table, from the lowest
 }
 
 // grantable is an entitlement and the target that it is on.
@@ -57,7 +65,11 @@ func (ix *index) keyOf(ref string) string {
 
 // gather arranges the documents; the first of two things with one name wins, the second is reported by the checker.
 func gather(d documents) *Folder {
-	f := &Folder{company: d.company, roles: d.roles, ledger: d.ledger}
+	f := &Folder{
+		company: d.company, roles: d.roles, ledger: d.ledger, calendars: d.calendars.list("calendars"), rotations: d.rotations.list("rotations"),
+		risk: d.risk, conflicts: d.conflicts.list("conflicts"), tests: d.tests, stories: d.stories, feeds: d.feeds,
+		holidays: map[string][]calendar.Date{}, icals: map[string]*calendar.Feed{}, conditions: map[*value]int{},
+	}
 	for _, v := range d.people.list("people") {
 		f.people = append(f.people, &person{v, v.str("key")})
 	}
@@ -69,7 +81,7 @@ func gather(d documents) *Folder {
 		f.targets = append(f.targets, &target{v, v.str("id"), v.list("entitlements")})
 	}
 	for _, v := range d.workflows {
-		f.workflows = append(f.workflows, &workflow{v, v.str("id"), v.list("stages")})
+		f.workflows = append(f.workflows, &workflow{v, v.str("id"), v.list("stages"), v.list("rules")})
 	}
 	for _, v := range d.runbooks {
 		f.runbooks = append(f.runbooks, &runbook{v, v.str("id")})

@@ -104,15 +104,20 @@ func (r *report) at(v *value, hint, format string, args ...any) {
 
 // err is the collected problems as an error, nil when there are none.
 func (r *report) err() error {
-	if len(r.all) == 0 {
+	list := r.sorted()
+	if len(list) == 0 {
 		return nil
 	}
+	n := min(len(list), maxProblems)
+	return &Problems{List: list[:n:n], More: len(list) - n}
+}
+
+// sorted is the collected problems in the order of files and places, each once.
+func (r *report) sorted() []Problem {
 	slices.SortStableFunc(r.all, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
-	list := slices.CompactFunc(r.all, func(a, b Problem) bool {
+	return slices.CompactFunc(r.all, func(a, b Problem) bool {
 		return a.File == b.File && a.Line == b.Line && a.Col == b.Col && a.Text == b.Text
 	})
-	n := min(len(list), maxProblems)
-	return &Problems{List: list[:n:n], More: len(list) - n}
 }

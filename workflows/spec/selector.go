@@ -51,8 +51,14 @@ func (c *checker) selector(v *value, p parts) *yield {
 	if v.flag("manager") {
 		y.more++
 	}
-	y.open = len(v.list("chat_groups")) > 0
+	for _, x := range v.list("rotations") {
+		if r := c.rotation(x); r != nil {
+			y.more += 2 // one, and at a hand-over two
+		}
+	}
+	y.open = len(v.list("chat_groups")) > 0 || len(v.list("chat_channels")) > 0
 	c.exclude(v, y)
+	c.fallback(v, p)
 	switch {
 	case !known:
 		return nil
@@ -69,7 +75,7 @@ func (c *checker) selector(v *value, p parts) *yield {
 // namedPeople enters people and members of groups, and tells whether all of them are known.
 func (c *checker) namedPeople(v *value, y *yield) bool {
 	before := len(c.all)
-	people, groups := v.list("people"), v.list("groups")
+	people, groups := append(v.list("people"), v.list("emails")...), v.list("groups")
 	seen := map[string]bool{}
 	for _, x := range people {
 		k := c.who(x)
@@ -91,7 +97,9 @@ func (c *checker) namedPeople(v *value, y *yield) bool {
 		}
 	}
 	c.unique(groups)
-	c.unique(v.list("chat_groups"))
+	for _, k := range []string{"chat_groups", "chat_channels", "rotations"} {
+		c.unique(v.list(k))
+	}
 	delete(y.people, "")
 	return len(c.all) == before
 }
@@ -113,7 +121,7 @@ func (c *checker) allowed(v *value, p parts) {
 	if v.flag("anyone") && !p.anyone {
 		c.at(v.get("anyone"), "name people or groups", "%s: anyone can only ask; %s are named", v.path, p.what)
 	}
-	if v.flag("anyone") && slices.ContainsFunc([]string{"people", "groups", "chat_groups"}, v.has) {
+	if v.flag("anyone") && slices.ContainsFunc([]string{"people", "emails", "groups", "chat_groups", "chat_channels", "rotations"}, v.has) {
 		c.at(v.get("anyone"), "leave one of them out", "%s: anyone is everybody already", v.path)
 	}
 	for _, k := range []string{"target_owner", "identity_owner", "manager"} {
@@ -124,7 +132,34 @@ func (c *checker) allowed(v *value, p parts) {
 	if v.flag("identity_owner") && p.byRequest && !p.identity {
 		c.at(v.get("identity_owner"), "for: [owned], or leave it out", "%s: identity_owner, but nothing can be asked for an identity here", v.path)
 	}
-	if v.has("chat_groups") && !p.chat {
-		c.at(v.or("chat_groups"), "name people or groups", "%s: chat_groups cannot stand here, because it must work when the chat is down", v.path)
+	for _, k := range []string{"chat_groups", "chat_channels"} {
+		if v.has(k) && !p.chat {
+			c.at(v.or(k), "name people or groups", "%s: %s cannot stand here, because it must work when the chat is down", v.path, k)
+		}
 	}
+	if v.has("rotations") && !p.byRequest {
+		c.at(v.or("rotations"), "name people or groups", "%s: rotations cannot stand here: who is on shift changes, and %s do not", v.path, p.what)
+	}
+}
+
+// fallback checks who is asked instead, and that there is somebody to stand in for.
+func (c *checker) fallback(v *value, p parts) {
+	f := v.get("fallback")
+	if f == nil {
+		return
+	}
+	if len(v.entries) == 1 {
+		c.at(f, "write them in its place", "%s: nobody to fall back from", f.path)
+	}
+	p.what = "those of a fallback"
+	c.selector(f, p)
+}
+
+// rotation resolves the name of a rotation; nil was reported.
+func (c *checker) rotation(v *value) *value {
+	r := c.ix.rotations[v.scalar()]
+	if r == nil {
+		c.unknown(v, v.scalar(), "rotation", keys(c.ix.rotations))
+	}
+	return r
 }

@@ -20,6 +20,16 @@ type shape struct {
 	max   int                                // items of a list, keys of a table
 	one   bool                               // a list that may be written as its only item
 	names *shape                             // of the keys of a table
+	alt   *shape                             // what may stand here instead, of another kind
+	lang  grammar                            // what an editor can know about a scalar
+}
+
+// grammar is the part of a scalar's rules that JSON Schema can say.
+type grammar struct {
+	enum   []string
+	regex  string // of the whole text
+	length int    // longest, in characters
+	lo, hi int    // of a number
 }
 
 // key is one key of an object.
@@ -37,8 +47,10 @@ func (r *report) conform(v *value, s shape) {
 	case v.bad:
 	case v.kind == kindNull:
 		r.bad(v, "", "%s has no value; want %s", name(v), s.want)
-	case s.kind == kindList && s.one && v.kind == kindText:
+	case s.kind == kindList && s.one && v.kind == s.of.kind:
 		r.conform(v, *s.of)
+	case s.alt != nil && v.kind == s.alt.kind:
+		r.conform(v, *s.alt)
 	case v.kind != s.kind:
 		text, hint := wrongKind(v, s)
 		r.bad(v, hint, "%s", text)
@@ -190,7 +202,7 @@ func flag() shape {
 
 func number(lo, hi int) shape {
 	want := fmt.Sprintf("a whole number from %d to %d", lo, hi)
-	return shape{kind: kindInt, want: want, check: func(v *value) (string, string) {
+	return shape{kind: kindInt, want: want, lang: grammar{lo: lo, hi: hi}, check: func(v *value) (string, string) {
 		n, err := strconv.Atoi(v.text)
 		if err != nil || strconv.Itoa(n) != v.text || n < lo || n > hi {
 			return fmt.Sprintf("want %s, got %s", want, v.text), ""
@@ -201,12 +213,12 @@ func number(lo, hi int) shape {
 
 // span is a duration; hi is the longest that makes sense at this place.
 func span(hi workflows.Span) shape {
-	const grammar = "one whole number and one unit: 30m, 4h or 2d"
+	const how = "one whole number and one unit: 30m, 4h or 2d"
 	out := text("a duration such as 30m, 4h or 2d", func(s string) (string, string) {
 		got, err := ParseSpan(s)
 		switch {
 		case err != nil && strings.HasPrefix(err.Error(), "bad"):
-			return err.Error(), grammar
+			return err.Error(), how
 		case err != nil:
 			return err.Error(), ""
 		case got > hi:
@@ -214,7 +226,8 @@ func span(hi workflows.Span) shape {
 		}
 		return "", ""
 	})
-	out.hint = grammar
+	out.hint = how
+	out.lang.regex = `[1-9][0-9]{0,3}(m|h|d)`
 	return out
 }
 

@@ -106,13 +106,13 @@ func (v *value) flag(key string) bool {
 	return x != nil && x.kind == kindBool && x.text == "true"
 }
 
-// list is the good items under a key; a single text stands for a list of one where the shape allows it.
+// list is the good items under a key; a single text or mapping stands for a list of one where the shape allows it.
 func (v *value) list(key string) []*value {
 	x := v.get(key)
 	if x == nil {
 		return nil
 	}
-	if x.kind == kindText {
+	if x.kind == kindText || x.kind == kindMap {
 		return []*value{x}
 	}
 	good := make([]*value, 0, len(x.items))

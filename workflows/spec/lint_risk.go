@@ -1,0 +1,86 @@
+package spec
+
+import (
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// demands refuses ways through a chain that ask fewer people than the tier of what they grant demands (R30). The engine refuses the ask as
+// well; here the author is told first.
+func (c *checker) demands(x chain) {
+	if c.f.risk == nil || hasBad(c.f.risk) || x.w.kind() == workflows.KindPreapprove {
+		return
+	}
+	for _, g := range x.w.list("grants") {
+		e, ok := c.ix.entitlements[g.scalar()]
+		if !ok {
+			continue
+		}
+		for _, p := range x.ways() {
+			for _, kind := range c.f.principalsOf(x.w) {
+				t, _, found := (&workflows.Workflow{Risk: c.f.riskTable()}).TierOf(c.plain(e), kind)
+				if n := x.strength(p); found && n < t.Approvers && c.mayMatchAs(x.w, p, e, kind, t) {
+					c.at(x.at(p), "raise a quorum, add a step, or keep the rule from it with a condition such as tier != \""+t.Name+"\"",
+						"%s%s gives %q with %s, and its tier, %q, demands %d", x.name(), x.of(p), g.scalar(), people(n), t.Name, t.Approvers)
+					break
+				}
+			}
+		}
+	}
+}
+
+// mayMatch tells whether a rule can match an ask for an entitlement, by anybody and for any holder.
+func (c *checker) mayMatch(w *workflow, p plan, e grantable) bool {
+	for _, kind := range c.f.principalsOf(w) {
+		t, _, _ := (&workflows.Workflow{Risk: c.f.riskTable()}).TierOf(c.plain(e), kind)
+		if c.mayMatchAs(w, p, e, kind, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayMatchAs evaluates the condition of a rule with what is known before anybody asks; all else is unknown. Only a certain no counts as no.
+func (c *checker) mayMatchAs(w *workflow, p plan, e grantable, kind string, t workflows.Tier) bool {
+	if p.rule == nil || p.cond == nil {
+		return true
+	}
+	env := c.envOf(w)
+	tree, issues := env.Compile(p.rule.str("when"))
+	if issues.Err() != nil {
+		return true
+	}
+	program, err := env.Program(tree, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxConditionCost))
+	if err != nil {
+		return true
+	}
+	x := c.plain(e)
+	vars := map[string]any{
+		"target":      map[string]any{"id": string(x.Target), "environment": x.Environment, "data_class": x.DataClass},
+		"entitlement": map[string]any{"id": string(x.ID), "action": x.Action, "breadth": x.Breadth},
+		"subject":     map[string]any{"kind": kind, "self": kind == kindPerson},
+		"tier":        t.Name, "risk": int64(slices.Index(c.ix.tiers, t.Name)),
+	}
+	unknown := []*cel.AttributePatternType{cel.AttributePattern("target").QualString("owner")}
+	for _, s := range []string{"id", "owner", "environment"} {
+		unknown = append(unknown, cel.AttributePattern("subject").QualString(s))
+	}
+	if slices.Contains(w.whom(), workflows.ForReports) {
+		unknown = append(unknown, cel.AttributePattern("subject").QualString("self"))
+	}
+	for _, n := range conditionNames() {
+		if _, known := vars[n]; !known {
+			unknown = append(unknown, cel.AttributePattern(n))
+		}
+	}
+	part, err := cel.PartialVars(vars, unknown...)
+	if err != nil {
+		return true
+	}
+	out, _, err := program.Eval(part)
+	return err != nil || out != types.False
+}
