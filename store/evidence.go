@@ -68,3 +68,21 @@ func (s *Store) Remembered() (out []ledger.Anchor, err error) {
 	seen, err := readWitness(s.cfg.WitnessPath)
 	return seen.Anchors, err
 }
+
+// Openings counts the texts of streams that can still be read, or with nil of all.
+func (s *Store) Openings(ctx context.Context, streams []workflows.StreamID) (n int64, err error) {
+	defer wrap(&err, "counting texts")
+	if streams == nil {
+		_, err = s.reader(ctx).one(`SELECT COUNT(*) FROM opening`, []any{&n})
+		return n, err
+	}
+	for _, stream := range streams {
+		var k int64
+		_, err := s.reader(ctx).one(`SELECT COUNT(*) FROM opening o JOIN stream_entry e ON e.idx = o.idx WHERE e.stream = $1`, []any{&k}, string(stream))
+		if err != nil {
+			return 0, err
+		}
+		n += k
+	}
+	return n, nil
+}

@@ -38,6 +38,8 @@ func ledgerVerbs() []ledgerVerb {
 		{"export", ledgerExport},
 		{"prove", ledgerProve},
 		{"check-proof", ledgerCheckProof},
+		{"erase", ledgerErase},
+		{"disclose", ledgerDisclose},
 		{"page", ledgerPage},
 	}
 }

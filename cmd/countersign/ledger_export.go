@@ -25,12 +25,13 @@ type exportOrder struct {
 }
 
 func ledgerExport(ctx context.Context, p proc) error {
-	flags := p.flags("ledger export", "[-data DIR] [-out FILE.zip|DIR] [-from-head FILE] [-open none|all|STREAM,…] [-zone ZONE] [-time TIME]")
+	flags := p.flags("ledger export", "[-data DIR] [-out FILE.zip|DIR] [-from-head FILE] [-open none|all|STREAM,…] [-agreed ID] [-zone ZONE] [-time TIME]")
 	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
 	out := flags.String("out", "", "where to write; a folder unless it ends with .zip; default: countersign-ledger-SIZE.zip")
 	head := flags.String("from-head", "", "file with a signed head that was kept elsewhere: the export must continue it, and its pages begin there")
 	open := flags.String("open", "none", "whose texts and names to disclose: none, all, or streams such as request/r_…, separated by commas")
 	zone := flags.String("zone", "UTC", "time zone of the times on the pages")
+	agreed := flags.String("agreed", "", "proposal under which two people agreed that texts are disclosed; see countersign ledger disclose")
 	at := flags.String("time", "", "time of the export in the manifest, as 2026-11-22T01:02:03Z; default: now")
 	if err := p.parse(flags, 0, 0); err != nil {
 		return err
@@ -56,6 +57,9 @@ func ledgerExport(ctx context.Context, p proc) error {
 		return err
 	}
 	defer e.close()
+	if err := e.mayDisclose(ctx, *open, *agreed, time.Now()); err != nil {
+		return err
+	}
 	m, path, err := e.export(ctx, o)
 	if err != nil {
 		return err

@@ -70,6 +70,7 @@ type pager struct {
 	w    *bundle.Writer
 	t    *template.Template
 	n    *narrator
+	why  *erasures
 	zone *time.Location
 }
 
@@ -80,7 +81,11 @@ func (e *evidence) writePages(ctx context.Context, w *bundle.Writer, m bundle.Ma
 	for id, name := range c.People {
 		names[workflows.PersonID(id)] = name
 	}
-	p := &pager{e: e, w: w, t: pageTemplates(), n: newNarrator(zone, names), zone: zone}
+	why, err := e.whyGone(ctx)
+	if err != nil {
+		return err
+	}
+	p := &pager{e: e, w: w, t: pageTemplates(), n: newNarrator(zone, names), why: why, zone: zone}
 	if from > 0 { // what stands on no page still explains what does
 		if err := e.rows(ctx, 0, from, func(r *row) error { p.n.remember(r.Record); return nil }); err != nil {
 			return err
@@ -133,7 +138,7 @@ func (p *pager) table(ctx context.Context, out io.Writer, from, to int64) error 
 	}
 	err := p.e.rows(ctx, from, to, func(r *row) error {
 		return p.do(out, "row", pageRow{
-			Index: r.Index, Time: r.At.UTC.Time().In(p.zone).Format("2006-01-02 15:04:05 MST"), Sentence: p.n.Sentence(r.Record), ID: r.ID,
+			Index: r.Index, Time: r.At.UTC.Time().In(p.zone).Format("2006-01-02 15:04:05 MST"), Sentence: p.n.Sentence(r.Record) + p.why.words(r, p.n.person), ID: r.ID,
 			Person: string(r.Person), Stream: printable(string(r.Stream)),
 		})
 	})

@@ -106,9 +106,13 @@ func (p proc) read(ctx context.Context, r reading, start func(*evidence) (func(*
 	if err != nil {
 		return err
 	}
+	why, err := e.whyGone(ctx)
+	if err != nil {
+		return err
+	}
 	told := newNarrator(loc, e.names)
 	err = e.rows(ctx, 0, size, func(x *row) error {
-		sentence := told.Sentence(x.Record)
+		sentence := told.Sentence(x.Record) + why.words(x, told.person)
 		if !matches(x, sentence) {
 			return nil
 		}

@@ -56,6 +56,10 @@ func makeFixture(ctx context.Context, args []string) error {
 		return smallLedger(ctx, args[1], args[2], func(string) {})
 	case len(args) == 3 && args[0] == "acks":
 		return smallLedger(ctx, args[1], args[2], func(what string) { fmt.Println(what) })
+	case len(args) == 3 && args[0] == "agree":
+		id, err := agree(ctx, args[1], args[2])
+		fmt.Println(id)
+		return err
 	case len(args) == 3 && args[0] == "damage":
 		return damage(ctx, args[1], args[2])
 	}

@@ -31,7 +31,7 @@ const (
 
 // order is one command through the socket. Fields that a command does not need are empty.
 type order struct {
-	Do       string            `json:"do"`              // request, approve, deny, take-back, withdraw, done, revoke, status, list
+	Do       string            `json:"do"`              // request, approve, deny, take-back, withdraw, done, revoke, status, list, erase, disclose …
 	Cause    string            `json:"cause,omitempty"` // random; the same order sent twice counts once
 	ID       string            `json:"id,omitempty"`    // of the request or grant; an unambiguous ending will do
 	Shown    string            `json:"shown,omitempty"` // what the person was shown before deciding
@@ -43,6 +43,10 @@ type order struct {
 	Long     workflows.Span    `json:"long,omitempty"`
 	Fields   map[string]string `json:"fields,omitempty"`
 	Runbook  string            `json:"runbook,omitempty"`
+	Person   string            `json:"person,omitempty"` // whose texts are erased
+	Entry    int64             `json:"entry,omitempty"`  // or which entry's
+	Field    string            `json:"field,omitempty"`
+	Basis    string            `json:"basis,omitempty"`
 }
 
 // reply is what comes back: text for people, or why not.
@@ -65,7 +69,7 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 // isKnown tells whether an order can be carried out.
 func (o order) isKnown() bool {
 	switch o.Do {
-	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list":
+	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doErase, doDisclose, doConfirm, doCustody:
 		return true
 	}
 	return false
@@ -188,6 +192,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliEnd(ctx, by, cause, o)
 	case "status":
 		return s.cliStatus(ctx, by, o)
+	case doErase, doDisclose, doConfirm, doCustody:
+		return s.cliCustody(ctx, by, cause, o)
 	}
 	return s.cliList(ctx, by)
 }

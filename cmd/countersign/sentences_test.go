@@ -101,6 +101,9 @@ func storyOfEveryKind() []workflows.Record {
 	say(sys, "", store.ClockJumped{From: start, To: end})
 	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})
 	say(sys, "", store.InstanceStopped{Instance: "bot-1"})
+	for _, e := range storyOfCustody(start) {
+		say(e.stream, e.by, e.event)
+	}
 	return out
 }
 
