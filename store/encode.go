@@ -62,6 +62,8 @@ func sealedFields(t reflect.Type) (map[string]sealedShape, error) {
 type kindOf struct {
 	workflows.EventKind
 	sealed map[string]sealedShape
+	typ    reflect.Type
+	shape  *shape // nil: events of this kind go through JSON
 }
 
 func kindsByName(lists ...[]workflows.EventKind) (map[string]kindOf, error) {
@@ -71,14 +73,25 @@ func kindsByName(lists ...[]workflows.EventKind) (map[string]kindOf, error) {
 			if _, ok := out[k.Name]; ok {
 				return nil, fmt.Errorf("event kind %q is defined twice", k.Name)
 			}
-			shapes, err := sealedFields(reflect.TypeOf(k.New()).Elem())
+			t := reflect.TypeOf(k.New()).Elem()
+			shapes, err := sealedFields(t)
 			if err != nil {
 				return nil, err
 			}
-			out[k.Name] = kindOf{EventKind: k, sealed: shapes}
+			out[k.Name] = kindOf{EventKind: k, sealed: shapes, typ: t, shape: shapeOf(t, maxShapeDepth)}
 		}
 	}
 	return out, nil
+}
+
+var errNotText = errors.New("a text is not valid UTF-8")
+
+// fieldsOf gives the fields of an event's leaf and the texts to be sealed.
+func (k kindOf) fieldsOf(e workflows.Event) (fields map[string]any, sealed map[string]string, err error) {
+	if v := reflect.ValueOf(e); k.shape != nil && v.Type() == k.typ {
+		return k.shape.members(v)
+	}
+	return leafFields(e, k.sealed)
 }
 
 // leafFields turns an event into the fields of a leaf, the texts to be sealed taken out.
@@ -88,7 +101,7 @@ func leafFields(e workflows.Event, shapes map[string]sealedShape) (fields map[st
 		return nil, nil, err
 	}
 	if hasReplacedBytes(raw) {
-		return nil, nil, errors.New("a text is not valid UTF-8")
+		return nil, nil, errNotText
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -185,7 +198,7 @@ func (s *Store) encode(e stampedEvent, idx int64) (encoded, error) {
 	if !ok {
 		return encoded{}, fmt.Errorf("%q is not an event kind this store was opened with", e.Event.Kind())
 	}
-	fields, texts, err := leafFields(e.Event, kind.sealed)
+	fields, texts, err := kind.fieldsOf(e.Event)
 	if err != nil {
 		return encoded{}, fmt.Errorf("encoding %q of %q: %w", e.Event.Kind(), e.Stream, err)
 	}
@@ -208,13 +221,29 @@ func (s *Store) encode(e stampedEvent, idx int64) (encoded, error) {
 	if err != nil {
 		return encoded{}, err
 	}
-	d, err := s.decodeLeaf(idx, out.leaf)
-	if err != nil {
-		return encoded{}, err
-	}
-	d.texts = texts
-	out.record, err = s.record(d)
+	out.record, err = s.recordOf(kind, e, out, idx, texts)
 	return out, err
+}
+
+// recordOf gives what a reader of the leaf would decode.
+func (s *Store) recordOf(kind kindOf, e stampedEvent, out encoded, idx int64, texts map[string]string) (workflows.Record, error) {
+	v := reflect.ValueOf(e.Event)
+	if kind.shape == nil || v.Type() != kind.typ {
+		d, err := s.decodeLeaf(idx, out.leaf)
+		if err != nil {
+			return workflows.Record{}, err
+		}
+		d.texts = texts
+		return s.record(d)
+	}
+	p := kind.New()
+	if err := kind.shape.readBack(reflect.ValueOf(p).Elem(), v); err != nil {
+		return workflows.Record{}, fmt.Errorf("encoding %q of %q: %w", e.Event.Kind(), e.Stream, err)
+	}
+	return workflows.Record{
+		Index: idx, ID: out.id, Stream: e.Stream, Seq: e.seq, At: e.at, Actor: e.Actor, Person: e.Person, Cause: e.cause, Policy: e.Policy,
+		Event: kind.Value(p),
+	}, nil
 }
 
 func sortedKeys(m map[string]string) []string {
