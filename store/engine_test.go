@@ -148,17 +148,27 @@ func await(t *testing.T, what string, ok func() bool) {
 // TestNextDueUsesTheIndex reads the plans of the two statements that run with every timer.
 func TestNextDueUsesTheIndex(t *testing.T) {
 	s := storetest.Open(t, storetest.Config(t))
-	for text, want := range map[string]string{
-		`SELECT COALESCE(MIN(due), 0) FROM job`:                                  "job_due",
-		`SELECT id FROM job WHERE lane = $1 AND due <= $2 ORDER BY due LIMIT $3`: "job_lane",
+	for text, looks := range map[string]int{
+		store.NextDueText: 2, `SELECT id FROM job WHERE lane = $1 AND due <= $2 ORDER BY due LIMIT $3`: 1,
 	} {
 		var args []any
 		if strings.Contains(text, "$3") {
 			args = []any{0, 1, 2}
 		}
 		plan, err := s.QueryPlan(t.Context(), text, args...)
-		if err != nil || len(plan) != 1 || !strings.Contains(plan[0], want) || !strings.HasPrefix(plan[0], "SEARCH") {
-			t.Errorf("%s: %v, %v", text, plan, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range plan {
+			if strings.Contains(step, "SEARCH job") && strings.Contains(step, "job_lane") {
+				looks--
+			}
+			if strings.Contains(step, "SCAN job") {
+				t.Errorf("%s reads all jobs: %v", text, plan)
+			}
+		}
+		if looks != 0 {
+			t.Errorf("%s: %v", text, plan)
 		}
 	}
 }

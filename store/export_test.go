@@ -42,6 +42,9 @@ func nilDB(bool) *sql.DB {
 	return db
 }
 
+// NextDueText is the statement that looks for the next due time.
+const NextDueText = nextDueText
+
 // QueryPlan says how the writer would find the next due time and the due jobs.
 func (s *Store) QueryPlan(ctx context.Context, text string, args ...any) (out []string, err error) {
 	err = s.reader(ctx).each("EXPLAIN QUERY PLAN "+text, func(scan func(...any) error) error {

@@ -59,7 +59,7 @@ func (s *Store) PutInbox(ctx context.Context, transport, kind string, keys []str
 }
 
 func (b *batch) insertInbound(id *int64, transport, kind string, keys []string, body []byte) error {
-	b.dirty = true
+	b.wrote()
 	_, err := b.one(`
 		INSERT INTO inbox (transport, kind, body, received_at, done_at)
 		VALUES ($1, $2, $3, $4, 0)

@@ -129,12 +129,9 @@ func (b *batch) insertJob(now workflows.Stamp, stream workflows.StreamID, j work
 	case due == 0:
 		due = now
 	}
-	var id int64
-	b.dirty = true
-	_, err := b.one(`
+	id, err := b.insertID(`
 		INSERT INTO job (stream, kind, key, made_by, gen, due_wanted, due, leased, lease_owner, lease_end, attempts, lane, pace, last_error)
-		VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, 0, $10, $11, '')
-		RETURNING id`, []any{&id},
+		VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, 0, $10, $11, '')`,
 		string(stream), j.Kind, j.Key, madeBy, int64(j.Due), int64(due), flag(leased), b.s.leaseOwner(leased), b.s.leaseEnd(leased),
 		int64(j.Lane), j.Pace)
 	if err != nil {
@@ -233,7 +230,7 @@ func (b *batch) claim(now workflows.Stamp, limit int, out *[]jobs.Job) error {
 	if b.pg {
 		text = claimTextPG
 	}
-	b.dirty = true
+	b.wrote()
 	for _, lane := range []workflows.Lane{workflows.LaneUrgent, workflows.LaneNormal} {
 		err := b.each(text, func(scan func(...any) error) error {
 			var j jobs.Job
@@ -265,10 +262,15 @@ const (
 		RETURNING id, gen, stream, kind, key, due_wanted, lane, pace, attempts, last_error`
 )
 
-// NextDue implements jobs.Queue. Leased rows stand at far, so this is one look at the end of an index.
+// nextDueText looks at the two ends of one index. Leased rows stand at far, behind all others.
+const nextDueText = `
+	SELECT COALESCE(MIN(due), 0)
+	FROM (SELECT MIN(due) AS due FROM job WHERE lane = 0 UNION ALL SELECT MIN(due) FROM job WHERE lane = 1) AS lanes`
+
+// NextDue implements jobs.Queue.
 func (s *Store) NextDue(ctx context.Context) (workflows.Stamp, error) {
 	var due int64
-	_, err := s.reader(ctx).one(`SELECT COALESCE(MIN(due), 0) FROM job`, []any{&due})
+	_, err := s.reader(ctx).one(nextDueText, []any{&due})
 	if err != nil {
 		return 0, fmt.Errorf("reading the next due time: %w", err)
 	}
@@ -349,14 +351,14 @@ func (s *Store) leaseEnd(leased bool) int64 {
 func (b *batch) resetLeases() error {
 	n, err := b.exec(`UPDATE job SET leased = 0, lease_owner = '', lease_end = 0, attempts = attempts + 1, due = CASE WHEN due_wanted < 1 THEN 1 ELSE due_wanted END WHERE leased = 1`)
 	if n > 0 {
-		b.dirty = true
+		b.wrote()
 	}
 	return err
 }
 
 // expireLeases takes over what replicas that went silent had leased, and renews our own. PostgreSQL only.
 func (b *batch) expireLeases() error {
-	b.dirty = true
+	b.wrote()
 	if _, err := b.exec(`UPDATE job SET lease_end = lease_now() + $1 WHERE leased = 1 AND lease_owner = $2`,
 		leaseTime.Microseconds(), b.s.owner); err != nil {
 		return err

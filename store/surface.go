@@ -49,7 +49,7 @@ func (s *Store) SaveSurface(ctx context.Context, f Surface, seq int64) (out Surf
 }
 
 func (b *batch) saveSurface(f Surface, seq int64) (Surface, error) {
-	b.dirty = true
+	b.wrote()
 	b.w.known.of(f.Stream).bare = false
 	_, err := b.one(`
 		INSERT INTO surface (stream, place, channel, ts, person, pace, wanted, painted, thread)

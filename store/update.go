@@ -22,7 +22,7 @@ func (s *Store) Update(ctx context.Context, cause Cause, streams []workflows.Str
 		return Result{}, fmt.Errorf("store.Update(%q): %w", cause, err)
 	}
 	var res Result
-	err := s.do(ctx, func(b *batch) (err error) {
+	err := s.doAgain(ctx, func(b *batch) (err error) {
 		res, err = b.update(string(cause), streams, decide)
 		return err
 	})

@@ -31,9 +31,10 @@ type writer struct {
 	lastBatch int // callers in the batch before
 }
 
-// op is one callback waiting for the writer. run must leave nothing behind when it fails; it is never run twice.
+// op is one callback waiting for the writer. run must leave nothing behind when it fails.
 type op struct {
 	run      func(b *batch) error
+	again    bool        // run may be called anew after its writes were taken back; else it runs once
 	taken    atomic.Bool // by the writer, or by a caller who gave up before it
 	err      error
 	finished chan struct{}
@@ -45,6 +46,9 @@ type batch struct {
 	s     *Store
 	w     *writer
 	dirty bool // something was written
+
+	writes  int  // statements that wrote
+	guarded bool // each callback runs behind a savepoint, so that it can be taken back alone
 
 	headLocked bool
 	tree       *ledger.Tree
@@ -63,13 +67,21 @@ type batch struct {
 // ctx; after that, do waits for the commit all the same: whoever is told of an error but ErrLedgerUnknown can rely on nothing having
 // been written.
 func (s *Store) do(ctx context.Context, fn func(b *batch) error) error {
+	return s.submit(ctx, &op{run: fn, finished: make(chan struct{})})
+}
+
+// doAgain is do for an fn that may run more than once.
+func (s *Store) doAgain(ctx context.Context, fn func(b *batch) error) error {
+	return s.submit(ctx, &op{run: fn, again: true, finished: make(chan struct{})})
+}
+
+func (s *Store) submit(ctx context.Context, o *op) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
 	if err := s.PoisonedBy(); err != nil {
 		return err
 	}
-	o := &op{run: fn, finished: make(chan struct{})}
 	select {
 	case <-s.closing:
 		return ErrClosed
@@ -152,23 +164,52 @@ func (w *writer) commit(ops []*op) {
 		failAll(ops, err)
 		return
 	}
-	b, err := w.begin()
-	if err != nil {
-		failAll(ops, w.fault(fmt.Errorf("%w: beginning: %w", ErrUnavailable, err)))
+	ops = slices.DeleteFunc(ops, func(o *op) bool {
+		if o.taken.CompareAndSwap(false, true) {
+			return false
+		}
+		close(o.finished) // its caller has given up
+		return true
+	})
+	if len(ops) == 0 {
 		return
 	}
-	for _, o := range ops {
-		if !o.taken.CompareAndSwap(false, true) {
-			continue // its caller has given up
-		}
-		if err := b.runOne(o); err != nil {
-			b.rollback() // the error that matters is the one that ended the batch
-			failAll(ops, w.fault(fmt.Errorf("%w: %w", ErrUnavailable, err)))
-			w.reconnect()
-			return
-		}
+	b, err := w.runAll(ops, slices.ContainsFunc(ops, func(o *op) bool { return !o.again }))
+	if errors.Is(err, errTakeBack) {
+		b, err = w.runAll(ops, true)
+	}
+	if err != nil {
+		failAll(ops, err)
+		return
 	}
 	w.finish(b, ops)
+}
+
+// errTakeBack ends a batch without savepoints of which one callback failed after it had written.
+var errTakeBack = errors.New("a callback has to be taken back")
+
+// runAll runs the callbacks in a transaction that is open when it returns without error. Savepoints cost a copy of every page that a
+// callback touches: where all callbacks may run again, the batch runs without them, and once more with them if one has to be taken back.
+func (w *writer) runAll(ops []*op, guarded bool) (*batch, error) {
+	b, err := w.begin()
+	if err != nil {
+		return nil, w.fault(fmt.Errorf("%w: beginning: %w", ErrUnavailable, err))
+	}
+	b.guarded = guarded
+	for _, o := range ops {
+		err := b.runOne(o)
+		if err == nil {
+			continue
+		}
+		failed := b.rollback()
+		if errors.Is(err, errTakeBack) && failed == nil {
+			return nil, err
+		}
+		err = w.fault(fmt.Errorf("%w: %w", ErrUnavailable, err)) // not that of the rollback: this one ended the batch
+		w.reconnect()
+		return nil, err
+	}
+	return b, nil
 }
 
 // finish makes the batch durable, in this order: head, COMMIT, witness line, memory, workers. Callers are let go after it.
@@ -349,26 +390,36 @@ func (b *batch) takeBackHistories() {
 func (b *batch) runOne(o *op) error {
 	m := mark{clock: b.clock, size: b.size, leaves: len(b.leaves), handed: len(b.handed), room: b.room, wake: b.wake}
 	b.former = b.former[:0]
-	if _, err := b.exec("SAVEPOINT one"); err != nil {
+	if err := b.savepoint("SAVEPOINT one"); err != nil {
 		return err
 	}
+	before := b.writes
 	o.err = b.call(o)
 	if o.err == nil {
 		b.w.known.keep()
-		_, err := b.exec("RELEASE SAVEPOINT one")
-		return err
+		return b.savepoint("RELEASE SAVEPOINT one")
 	}
 	if isFatalStorage(o.err) {
 		return o.err
+	}
+	if !b.guarded && b.writes > before {
+		return fmt.Errorf("%w: %w", errTakeBack, o.err)
 	}
 	b.clock, b.size, b.leaves, b.handed, b.room, b.wake = m.clock, m.size, b.leaves[:m.leaves], b.handed[:m.handed], m.room, m.wake
 	b.takeBackHistories()
 	b.w.known.drop()
 	clear(b.w.docs)
-	if _, err := b.exec("ROLLBACK TO SAVEPOINT one"); err != nil {
-		return err
+	if err := b.savepoint("ROLLBACK TO SAVEPOINT one"); err != nil {
+		return errors.Join(o.err, err)
 	}
-	_, err := b.exec("RELEASE SAVEPOINT one")
+	return b.savepoint("RELEASE SAVEPOINT one")
+}
+
+func (b *batch) savepoint(text string) error {
+	if !b.guarded {
+		return nil
+	}
+	_, err := b.exec(text)
 	return err
 }
 
@@ -383,8 +434,28 @@ func (b *batch) call(o *op) (err error) {
 
 // write is exec that marks the batch as worth a commit.
 func (b *batch) write(text string, args ...any) (int64, error) {
-	b.dirty = true
+	b.wrote()
 	return b.exec(text, args...)
+}
+
+// wrote says that a statement of this batch writes.
+func (b *batch) wrote() {
+	b.dirty = true
+	b.writes++
+}
+
+// insertID is write for one new row whose id the database gives.
+func (b *batch) insertID(text string, args ...any) (id int64, err error) {
+	b.wrote()
+	if b.pg {
+		_, err = b.one(text+` RETURNING id`, []any{&id}, args...)
+		return id, err
+	}
+	res, err := b.run.ExecContext(b.ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
 }
 
 // seal appends the new leaves to the tree and replaces the head.
