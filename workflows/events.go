@@ -38,6 +38,9 @@ type Submitted struct {
 	Ticket      string        `json:"ticket,omitempty"`       // the ticket whose closing ends the access
 	Offer       OfferRef      `json:"offer,omitzero"`         // the counter-offer that this takes up
 	Window      string        `json:"window,omitempty"`       // the standing window that this is asked under
+	Principal   string        `json:"principal,omitempty"`    // kind of the holder, as the risk table knew it
+	Renewal     int           `json:"renewal,omitempty"`      // of an extension: the first, the second …
+	Told        []PersonID    `json:"told,omitempty"`         // who is told the outcome without being asked
 }
 
 // PlannedStage is what a submission binds of each stage.

@@ -44,7 +44,7 @@ approved: r_1: Approved by ANN, OLGA.
   approved: owner: 1 of 1 approvals.
     approved: OLGA: Approved at 09:30.
 `},
-		{"zed submits; stage 2 asks olga; ann approves; stage 2 roster carol; carol approves", `
+		{"zed submits; stage 2 asks olga carol; ann approves; stage 2 loses olga; carol approves", `
 approved: r_1: Approved by ANN, CAROL.
   approved: peers: 1 of 1 approvals.
     approved: ANN: Approved at 09:00.

@@ -24,6 +24,7 @@ const (
 	FormSubject     = "subject"
 	FormDuration    = "duration"
 	FormReason      = "reason"
+	FormNotBefore   = "not_before"
 )
 
 // Form is what somebody filled in, before anything is believed.
@@ -33,6 +34,7 @@ type Form struct {
 	Seconds     Span
 	Reason      string
 	Values      map[string]string
+	At          Stamp // when it was filled in: the limits of date-times count from here; zero: they are not looked at
 }
 
 // Cleaned is a form whose every value was checked. Fields stand in the leaf; Texts are sealed.
@@ -55,7 +57,10 @@ func (w *Workflow) CheckForm(f Form) (Cleaned, []FieldProblem) {
 		if !ok {
 			say(FormEntitlement, "This chain does not grant that. Pick one of the list.")
 		}
-		c.Entitlement, longest = e, w.LongestFor(e)
+		c.Entitlement = e
+		if w.Kind != KindWindow { // how long a window stands is not how long what it gives lasts
+			longest = w.LongestFor(e)
+		}
 	}
 	if f.Seconds < 60 || f.Seconds > longest {
 		say(FormDuration, "Ask for 1m to "+longest.String()+".")
@@ -65,16 +70,16 @@ func (w *Workflow) CheckForm(f Form) (Cleaned, []FieldProblem) {
 	} else if hasControl(c.Reason) {
 		say(FormReason, "Remove control and direction-changing characters.")
 	}
-	bad = append(bad, w.checkFields(f.Values, &c)...)
+	bad = append(bad, w.checkFields(f, &c)...)
 	return c, bad
 }
 
-func (w *Workflow) checkFields(values map[string]string, c *Cleaned) []FieldProblem {
+func (w *Workflow) checkFields(form Form, c *Cleaned) []FieldProblem {
 	var bad []FieldProblem
 	known := map[string]bool{}
 	for _, field := range w.Fields {
 		known[field.Name] = true
-		v, text := field.clean(values[field.Name])
+		v, text := field.clean(form.Values[field.Name], form.At)
 		switch {
 		case text != "":
 			bad = append(bad, FieldProblem{field.Name, text})
@@ -85,7 +90,7 @@ func (w *Workflow) checkFields(values map[string]string, c *Cleaned) []FieldProb
 			c.Fields = put(c.Fields, field.Name, v)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) { // in order: the first problem is recorded
+	for _, name := range slices.Sorted(maps.Keys(form.Values)) { // in order: the first problem is recorded
 		if !known[name] {
 			bad = append(bad, FieldProblem{name, "This form has no such field."})
 		}
@@ -102,7 +107,7 @@ func put(m map[string]string, k, v string) map[string]string {
 }
 
 // clean gives the value as it will be recorded, or what is wrong with it.
-func (f Field) clean(v string) (value, problem string) {
+func (f Field) clean(v string, at Stamp) (value, problem string) {
 	v = strings.TrimSpace(v)
 	if v == "" {
 		if f.Optional {
@@ -113,37 +118,53 @@ func (f Field) clean(v string) (value, problem string) {
 	if f.Type == FieldSSHKey && strings.Contains(v, "PRIVATE KEY") {
 		return "", "This is a private key. Never paste it anywhere; paste the line of the .pub file, and make a new key."
 	}
-	longest := f.MaxLen
-	if longest == 0 {
-		longest = MaxFieldText
-	}
-	if f.Type == FieldSSHKey {
-		longest = MaxSSHKey
-	}
-	if utf8.RuneCountInString(v) > longest {
-		return "", "At most " + strconv.Itoa(longest) + " characters."
+	if n := f.longest(); utf8.RuneCountInString(v) > n {
+		return "", "At most " + strconv.Itoa(n) + " characters."
 	}
 	if hasControl(v) {
 		return "", "Remove control and direction-changing characters."
 	}
+	if v, problem = f.typed(v, at); problem != "" {
+		return "", problem
+	}
+	if f.Pattern != "" && !MatchesWhole(f.Pattern, v) {
+		return "", f.shape()
+	}
+	return v, ""
+}
+
+func (f Field) longest() int {
+	switch {
+	case f.Type == FieldSSHKey:
+		return MaxSSHKey
+	case f.MaxLen == 0:
+		return MaxFieldText
+	}
+	return f.MaxLen
+}
+
+// typed reads a value as its type says.
+func (f Field) typed(v string, at Stamp) (value, problem string) {
 	switch f.Type {
 	case FieldChoice:
-		for _, c := range f.Choices {
-			if c == v {
-				return v, ""
-			}
+		if !slices.Contains(f.Choices, v) {
+			return "", "Pick one of: " + strings.Join(f.Choices, ", ") + "."
 		}
-		return "", "Pick one of: " + strings.Join(f.Choices, ", ") + "."
 	case FieldSSHKey:
 		return cleanSSHKey(v)
 	case FieldTicket:
 		if strings.ContainsAny(v, "\r\n") {
 			return "", "One line only."
 		}
-	}
-	if f.Pattern != "" {
-		if !MatchesWhole(f.Pattern, v) {
-			return "", f.shape()
+	case FieldNumber:
+		return f.number(v)
+	case FieldDuration:
+		return f.duration(v)
+	case FieldDateTime:
+		return f.dateTime(v, at)
+	case FieldTarget, FieldIdentity:
+		if !isID(v) {
+			return "", "This is no id: small letters, digits and hyphens, as in the list."
 		}
 	}
 	return v, ""

@@ -37,6 +37,8 @@ type Notice struct {
 	Stage   int
 	Grant   GrantID
 	Urgent  bool
+	Due     Stamp  // zero: at once; else when the receiver is at work again
+	Offer   string // NoticeOffer: which one
 }
 
 // What a notice says; bot/screens has one screen for each.
@@ -55,11 +57,14 @@ const (
 	NoticeReview    = "review"    // to a review's owner: please review
 	NoticeLate      = "late"      // to a review's owner and fallback: it is overdue
 	NoticeClosed    = "closed"    // to the invoker: the review's verdict
+	NoticeTold      = "told"      // to somebody who is told without being asked: a stage opened, or the request ended
+	NoticeOffer     = "offer"     // to the requester: an approver offers other terms
+	NoticePolicy    = "policy"    // to somebody under the old documents: a change of them waits for approval
 )
 
 // Job is the durable form of the notice.
 func (n Notice) Job() Job {
-	j := Job{Kind: JobNotice, Key: n.ID, Pace: "dm:" + string(n.To)}
+	j := Job{Kind: JobNotice, Key: n.ID, Due: n.Due, Pace: "dm:" + string(n.To)}
 	if n.To == "" {
 		j.Pace = "ch:" + n.Channel
 	}

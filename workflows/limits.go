@@ -10,5 +10,12 @@ const (
 	MaxOpenPerson = 20  // open requests of one person
 	MaxDenyReason = 1000
 
-	maxAbout = 100 // bytes of an id in a refusal: ours have 28
+	MaxShifts   = 100 // changes of shift while one stage is open: hourly ones for four days
+	MaxComments = 100 // of one request: a card shows the last few, a longer talk belongs into a channel
+	MaxOffers   = 50  // counter-offers of one request
+
+	maxID      = 63        // bytes of the id of a target or an identity
+	maxNumber  = 1<<53 - 1 // of a number field: what every JSON reader keeps whole
+	maxParties = 1500      // people who may see a request by their part in it: of a roll; a chain of 20 stages with 70 people each
+	maxAbout   = 100       // bytes of an id in a refusal: ours have 28
 )

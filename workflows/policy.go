@@ -53,7 +53,6 @@ type PolicySettled struct {
 
 // What the notices of the policy stream say.
 const (
-	NoticePolicy        = "policy"         // to those who may approve a change of the documents: please decide
 	NoticePolicyChanged = "policy_changed" // to the owners under the policy before: this changed
 	NoticePolicySettled = "policy_settled" // to those who were asked and the author: what became of it
 )

@@ -136,7 +136,7 @@ func (x *world) tell(ok bool, names []string) error {
 }
 
 // change sets who a stage's selectors yield from here on: "1 escalates to dave", "2 asks olga", "2 asks nobody"; or replaces the
-// roster of the open stage: "1 roster ann carol".
+// roster of the open stage: "1 roster ann carol"; or takes somebody off it: "1 loses ann".
 func (x *world) change(words []string) error {
 	i, err := strconv.Atoi(words[0])
 	if err != nil {
@@ -151,6 +151,13 @@ func (x *world) change(words []string) error {
 		st[i-1].Escalate = who
 	case "roster":
 		x.l.Append(outcomeOf(x.stream(), workflows.System, workflows.RosterChanged{Stage: i - 1, Roster: who, Why: "shift change"}))
+	case "loses":
+		s, err := x.state()
+		if err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(slices.Clone(s.Stages[i-1].Roster), func(seat workflows.Seat) bool { return seat.Person == who[0].Person })
+		x.l.Append(outcomeOf(x.stream(), workflows.System, workflows.RosterChanged{Stage: i - 1, Roster: left, Why: "left"}))
 	default:
 		return fmt.Errorf("unknown change %q", words)
 	}
@@ -209,7 +216,7 @@ func (x *world) submit(by workflows.Acting, words []string) (string, error) {
 		case "again":
 		case "for":
 			i++
-			a.Subject, a.Sponsor, a.Owned = workflows.IdentityID(words[i]), by.Person, true
+			a.Subject, a.Sponsor, a.Owned, a.Report = workflows.IdentityID(words[i]), by.Person, true, true
 		case "sponsor":
 			i++
 			a.Sponsor = person(words[i])

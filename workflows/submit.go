@@ -1,105 +1,22 @@
 package workflows
 
 import (
-	"strconv"
+	"crypto/sha256"
+	"encoding/binary"
 	"strings"
 )
 
-// Ask is a submission with everything that had to be asked of the world: decide reads nothing else.
-type Ask struct {
-	ID       RequestID
-	By       Acting
-	Standing Standing // of the requester; Selected means "may ask"
-	Rule     string   // which part of may_ask let the requester in
-	Policy   DocHash  // current version of the workflow
-	Form     Form
-	Subject  IdentityID
-	Sponsor  PersonID // owner who answers for a non-human subject
-	Owned    bool     // the requester owns or backs up the subject
-	Account  string   // the subject's account on the target, where the entitlement needs one
-	Runbook  RunbookID
-	Document DocHash // KindPreapprove: the text's hash as it stands now
-	Rosters  Rosters
-	Open     int // open requests of this person
-	Nonce    string
-	Channel  string
-	Authn    string
-	Drill    bool
-
-	Matched   []bool // answers of the workflow's rules, in order; nil where it has none
-	Inputs    string // canonical JSON of what the conditions saw
-	Principal string // "person", or the kind of the non-human subject: for the risk table
-	Report    bool   // the subject reports to the requester
-	Asked     int    // asks of this person for this workflow within Often.Per
-	Auto      int    // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
-	Frozen    string // name of the change freeze in force; empty: none
-	Closed    bool   // outside the business hours of the workflow's calendar
-	Held      Held   // the same access, active now
-	Twin      RequestID
-	Conflict  string  // why the subject may not hold this beside what they hold or have asked for; empty: no conflict
-	Extends   GrantID // the active grant that more time is asked for
-	Offer     OfferRef
-	NotBefore Stamp
-	Window    string  // id of the standing window that covers the ask, with WindowNo empty
-	WindowNo  string  // why a standing window does not cover it
-	Grant     GrantID // id for the grant, if the document itself approves
-}
-
-// Held is access that the subject has already; the zero value is none.
-type Held struct {
-	Grant   GrantID
-	Ends    Stamp
-	Started Stamp // of the first grant of a row of extensions
-}
-
-// Rosters are the people that the selectors of a workflow yield now, by stage, without regard to who asked.
-type Rosters struct {
-	Stages []StageRoster
-	Failed bool // the directory could not be asked: not the same as "nobody"
-}
-
-// StageRoster is who one stage would ask, and whom its escalation would add.
-type StageRoster struct {
-	Approvers []Seat
-	Escalate  []Seat   // the first tier
-	Then      [][]Seat // the tiers behind it
-	Told      []PersonID
-
-	// Moments that only a calendar can tell, as of when the world was asked; zero: elapsed time, counted by the engine.
-	RemindAt   Stamp
-	EscalateAt Stamp
-	ThenAt     []Stamp
-	ShiftsAt   []Stamp // within the stage's time-out
-}
-
-// Submit opens a request and its first stage, or refuses.
+// Submit opens a request and its first stage, or refuses. Where a rule or a standing window approves without people, the request is approved
+// in the same outcome.
 func (w *Workflow) Submit(f Facts, a Ask) (Outcome, error) {
-	stream := RequestStream(a.ID)
-	if len(f.Histories[stream]) > 0 {
+	if len(f.Histories[RequestStream(a.ID)]) > 0 {
 		return Outcome{}, ErrExists
 	}
-	form, bad := w.CheckForm(a.Form)
-	if r := w.refuseAsk(a, form, bad); r != nil {
+	t, r := w.submit(f.Now, a)
+	if r != nil {
 		return RefuseOn(SystemStream, a.By, "submit", a.Channel, string(w.ID), r), nil
 	}
-	sub := w.submitted(a, form)
-	sub.Digest = sub.digest(a.ID, a.Policy, a.By.Person)
-	var out Outcome
-	out.Add(stream, a.By, a.Policy, sub)
-	s := State{ID: a.ID, Asked: sub, Requester: a.By, Policy: a.Policy, At: f.Now, Status: StatusOpen}
-	s.Stages = make([]StageState, len(sub.Plan))
-	for i, p := range sub.Plan {
-		s.Stages[i] = StageState{Plan: p, Status: StageWaiting}
-	}
-	for i, r := range a.Rosters.Stages {
-		if n := len(s.free(i, append(append([]Seat(nil), r.Approvers...), r.Escalate...))); n < w.Stages[i].Quorum {
-			ref := Refusef(CodeNobody, "Ask the owner of this chain to widen it.",
-				"Nobody could approve this: stage %d (%s) needs %d and has %d once you are left out.", i+1, w.Stages[i].Name, w.Stages[i].Quorum, n)
-			return RefuseOn(SystemStream, a.By, "submit", a.Channel, string(w.ID), ref), nil
-		}
-	}
-	s.openStage(&out, stream, f.Now, 0, a.Rosters)
-	return out, nil
+	return t.done()
 }
 
 // ErrExists is what submitting under a used id answers.
@@ -109,6 +26,74 @@ type errString string
 
 func (e errString) Error() string { return string(e) }
 
+// way is how an ask goes: by which rule, through which stages, at what risk, and which moments bind it.
+type way struct {
+	Choice
+	planned     *Workflow
+	tier        Tier
+	row         int
+	alone       *AutoApproved // approved without people
+	notBefore   Stamp
+	noLaterThan Stamp
+	ticket      string
+}
+
+func (w *Workflow) submit(now Instant, a Ask) (*turn, *Refusal) {
+	a.Form.At = now.UTC
+	form, bad := w.CheckForm(a.Form)
+	if r := w.refuseAsk(a, form, append(bad, a.Problems...)); r != nil {
+		return nil, r
+	}
+	g, r := w.wayOf(a, form, now.UTC)
+	if r != nil {
+		return nil, a.outside(r)
+	}
+	sub := w.submitted(a, form, g)
+	sub.Digest = sub.digest(a.ID, a.Policy, a.By.Person)
+	t := newTurn(State{Status: StatusOpen, Delivered: map[string]Delivery{}, Policy: a.Policy}, a.ID, now)
+	t.add(a.By, sub)
+	if g.alone != nil {
+		t.approveAlone(*g.alone, a)
+		return t, nil
+	}
+	if r := t.refusePlan(g, a.Rosters); t.err == nil && r != nil {
+		return nil, a.outside(r)
+	}
+	if t.err == nil {
+		t.openStage(0, a.Rosters)
+	}
+	return t, nil
+}
+
+// refusePlan refuses a plan that nobody could carry out.
+func (t *turn) refusePlan(g way, rosters Rosters) *Refusal {
+	for i, st := range t.Stages {
+		if !t.canMeet(i, rosters.stage(i)) {
+			return Refusef(CodeNobody, "Ask the owner of this chain to widen it.",
+				"Nobody could approve this: stage %d (%s) needs %d and has %d once you are left out.",
+				i+1, st.Plan.Name, st.Plan.Quorum, len(t.free(i, rosters.stage(i).everybody())))
+		}
+	}
+	if n := fewest(t.Asked.Plan); n < g.tier.Approvers {
+		return Refusef(CodeRisk, "Ask the owner of this chain to add a stage.",
+			"The risk of this is %s, which wants %d people to approve; this chain wants %d.", g.tier.Name, g.tier.Approvers, n)
+	}
+	return nil
+}
+
+// approveAlone is the end of a request that no person decides: the document, or a standing window that people approved before.
+func (t *turn) approveAlone(e AutoApproved, a Ask) {
+	t.add(System, e)
+	answers := t.question()
+	answers.Now = "rule " + e.Rule + " approves without people, for the " + number(e.Used) + ". time of " + number(e.Times) + " within " + e.Per.String()
+	grant := a.Grant
+	if t.Asked.Request == KindWindow || t.Asked.Request == KindPreapprove {
+		grant = ""
+	}
+	t.add(System, Approved{Digest: t.Asked.Digest, Grant: grant, Answers: answers})
+}
+
+// refuseAsk refuses who asks, what the form says and for whom it is, before any rule is looked at.
 func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 	switch r := a.Standing.Refusal(); {
 	case r != nil && r.Code == CodeUnlinked, r == nil && a.By.Person == "":
@@ -118,31 +103,16 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 		return r
 	}
 	switch {
-	case a.Rosters.Failed:
-		return Refuse(CodeDirectory, "I could not find out who approves this just now, so nothing was recorded.", "Try again in a minute.")
-	case len(w.Stages) == 0 || len(a.Rosters.Stages) != len(w.Stages):
-		return Refuse(CodeNoPolicy, "This chain has no stages, so nobody can approve it.", "Ask its owner.")
-	case !w.wantsApproval():
-		return Refuse(CodeNoPolicy, "A stage of this chain asks for nobody's approval, so it cannot give one.", "Ask its owner.")
 	case !a.Standing.Selected:
 		return Refuse(CodeNotEligible, "You are not among those who may ask for this.", "Type `/access list` to see what you can ask for.")
 	case len(bad) > 0:
 		return Refuse(CodeBadField, bad[0].Field+": "+bad[0].Text, "")
 	case a.Open >= MaxOpenPerson:
 		return Refusef(CodeTooMany, "Withdraw one of them or wait.", "You already have %d open requests.", a.Open)
+	case w.Often != nil && a.Asked >= w.Often.Times:
+		return Refusef(CodeTooOften, "Wait, or ask the owner of this chain.", "You may ask for this %d times within %s, and you have.", w.Often.Times, w.Often.Per)
 	}
 	return w.refuseSubject(a, c)
-}
-
-// wantsApproval tells whether every stage needs at least one person. The files are checked for it when they are read; a
-// policy from elsewhere is not believed.
-func (w *Workflow) wantsApproval() bool {
-	for _, st := range w.Stages {
-		if st.Quorum < 1 {
-			return false
-		}
-	}
-	return true
 }
 
 func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
@@ -152,15 +122,22 @@ func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 		}
 		return nil
 	}
-	switch self := a.Subject == a.By.Person.Identity(); {
+	self := a.Subject == a.By.Person.Identity()
+	switch {
 	case a.Subject == "":
 		return Refuse(CodeNotInInventory, "There is no such identity in the inventory.", "Register it with an owner, a purpose and an expiry first.")
 	case c.Entitlement.Owner == "":
 		return Refuse(CodeNoPolicy, "This target has no owner, so nobody can request it.", "")
-	case self && !w.Allows(ForSelf), !self && !w.Allows(ForOwned):
+	case w.Kind == KindWindow && a.Subject.IsPerson():
+		return Refuse(CodeNotEligible, "A standing window is for a named automation, not for a person.", "")
+	case self && !w.Allows(ForSelf), !self && !a.Subject.IsPerson() && !w.Allows(ForOwned), !self && a.Subject.IsPerson() && !w.Allows(ForReports):
 		return Refuse(CodeNotEligible, "This chain does not grant to that kind of holder.", "")
-	case !self && !a.Owned:
+	case !self && a.Subject.IsPerson() && !a.Report:
+		return Refuse(CodeNotEligible, "You can ask for yourself and for those who report to you.", "")
+	case !self && !a.Subject.IsPerson() && !a.Owned:
 		return Refuse(CodeNotEligible, "You can ask for yourself and for identities that you own or back up.", "")
+	case !a.Subject.IsPerson() && a.Sponsor == "":
+		return Refuse(CodeNotInInventory, "Nobody answers for this identity, so nobody can ask for it.", "Give it an owner in the inventory.")
 	case c.Entitlement.Account && a.Account == "":
 		return Refusef(CodeNotInInventory, "Ask the operator to add it to the people or identities file.", "%s has no account on record on %s.", holderWord(self), c.Entitlement.TargetTitle)
 	}
@@ -174,87 +151,196 @@ func holderWord(self bool) string {
 	return "This identity"
 }
 
-func (w *Workflow) submitted(a Ask, c Cleaned) Submitted {
+// wayOf finds how the ask goes, or refuses it.
+func (w *Workflow) wayOf(a Ask, c Cleaned, now Stamp) (way, *Refusal) {
+	var g way
+	if r := w.moments(&g, a, c, now); r != nil {
+		return g, r
+	}
+	if r := w.refuseNow(a, c, g, now); r != nil {
+		return g, r
+	}
+	if r := w.risk(&g, a, c); r != nil {
+		return g, r
+	}
+	if a.Window.ID != "" {
+		g.alone = &AutoApproved{Rule: windowRule(a.Window.ID), Used: a.Window.Used + 1, Times: a.Window.Terms.Times, Per: a.Window.Terms.Per}
+		return g, w.refuseAlone(g, a)
+	}
+	var r *Refusal
+	if g.Choice, r = w.Pick(a.Matched, c.Seconds); r != nil {
+		return g, r
+	}
+	if g.Rule != nil && g.Rule.Longest > 0 && c.Seconds > g.Rule.Longest {
+		return g, Refusef(CodeRule, "Ask for less.", "Rule %s of this chain gives %s at most.", g.Rule.Name, g.Rule.Longest)
+	}
+	if g.Auto() {
+		auto := g.Rule.Auto
+		g.alone = &AutoApproved{Rule: g.Rule.Name, Used: a.Auto + 1, Times: auto.Times, Per: auto.Per, Sampled: sampled(a.Nonce, auto.Sample)}
+		return g, w.refuseAlone(g, a)
+	}
+	g.planned = w.Planned(g.Stages)
+	return g, g.planned.refuseStages(a)
+}
+
+// moments are the agreed start, and the end that a field gives.
+func (w *Workflow) moments(g *way, a Ask, c Cleaned, now Stamp) *Refusal {
+	if g.notBefore = a.NotBefore; g.notBefore <= now {
+		g.notBefore = 0
+	}
+	switch {
+	case g.notBefore != 0 && (w.Kind == KindPreapprove || w.Kind == KindWindow):
+		return Refuse(CodeBadField, FormNotBefore+": What this chain approves holds from its approval on.", "")
+	case g.notBefore > now.Add(w.Later.Duration()):
+		if w.Later == 0 {
+			return Refuse(CodeBadField, FormNotBefore+": Access of this chain starts when it is approved.", "")
+		}
+		return Refusef(CodeBadField, "", "%s: Ask at most %s ahead.", FormNotBefore, w.Later)
+	}
+	for _, f := range w.Fields {
+		v := c.Fields[f.Name]
+		switch {
+		case f.Name != w.EndsWith || v == "":
+		case f.Type == FieldTicket:
+			g.ticket = v
+		case f.Type == FieldDateTime:
+			if err := g.noLaterThan.UnmarshalText([]byte(v)); err != nil || g.noLaterThan <= max(now, g.notBefore) {
+				return Refusef(CodeBadField, "", "%s: The access would be over before it begins.", f.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// refuseNow refuses what may not be asked for at this moment, or beside what there is already.
+func (w *Workflow) refuseNow(a Ask, c Cleaned, g way, now Stamp) *Refusal {
+	start := max(now, g.notBefore)
+	end := start.Add(c.Seconds.Duration())
+	switch {
+	case a.Frozen != "":
+		return Refusef(CodeFreeze, "Ask when it is over, or through the chain for exceptions.", "The change freeze %s is in force, so nothing is granted here.", a.Frozen)
+	case a.Closed && w.Only == OnlyBusiness:
+		return Refuse(CodeOutsideHours, "This chain is for business hours only.", "Ask again when they begin.")
+	case a.Twin != "" && a.Twin != a.Offer.Request:
+		return Refusef(CodeAsked, "Wait for its decision, or withdraw it.", "You have already asked for this: %s is open.", a.Twin)
+	case a.Conflict != "":
+		return Refuse(CodeConflict, a.Conflict, "Give that back first.")
+	case a.Extends != "":
+		return w.refuseExtension(a, end)
+	case a.Held.Grant != "" && a.Held.Ends >= end && w.Kind != KindPreapprove && w.Kind != KindWindow:
+		return Refusef(CodeHeld, "Nobody needs to be asked again.", "You already hold this until %s (grant %s).", a.Held.Ends.short(), a.Held.Grant)
+	}
+	return nil
+}
+
+// refuseExtension holds an extension against the cap, which counts from the start of the first grant.
+func (w *Workflow) refuseExtension(a Ask, end Stamp) *Refusal {
+	if w.Extend == nil {
+		return Refuse(CodeCap, "Access of this chain is not extended.", "Ask for it anew when it has ended.")
+	}
+	if a.Held.Grant != a.Extends {
+		return Refuse(CodeNotActive, "There is no such access to extend, or it has ended.", "Ask for it anew.")
+	}
+	last := a.Held.Started.Add(w.Extend.Cap.Duration())
+	if end <= last {
+		return nil
+	}
+	left := SpanOf(last.Sub(end.Add(-a.Form.Seconds.Duration()))) / 60 * 60
+	if left < 60 {
+		return Refusef(CodeCap, "Ask for it anew when it has ended.", "All extensions together may last %s, and that is used up.", w.Extend.Cap)
+	}
+	return Refusef(CodeCap, "Ask for that much or less.", "All extensions together may last %s, from %s on: you can have %s more.", w.Extend.Cap, a.Held.Started.short(), left)
+}
+
+// short is a moment as a refusal says it; cards say it on the reader's clock.
+func (s Stamp) short() string { return s.Time().Format("2006-01-02 15:04") + " UTC" }
+
+// risk finds the tier, and refuses what it does not allow.
+func (w *Workflow) risk(g *way, a Ask, c Cleaned) *Refusal {
+	if w.Risk == nil || w.Kind == KindPreapprove {
+		return nil
+	}
+	tier, row, ok := w.TierOf(c.Entitlement, a.Principal)
+	if !ok {
+		return Refuse(CodeRisk, "The risk of this could not be told, so nobody can request it.", "Ask the owner of the risk table.")
+	}
+	g.tier, g.row = tier, row
+	if tier.Longest > 0 && c.Seconds > tier.Longest && w.Kind != KindWindow {
+		return Refusef(CodeRisk, "Ask for that or less.", "The risk of this is %s, which allows %s at most.", tier.Name, tier.Longest)
+	}
+	return nil
+}
+
+// refuseAlone refuses an approval without people: too often, or at a risk that wants people. Those who approved a standing window count
+// as having been asked.
+func (w *Workflow) refuseAlone(g way, a Ask) *Refusal {
+	people := 0
+	if a.Window.ID != "" {
+		people = a.Window.Approvers
+	}
+	switch {
+	case g.tier.Approvers > people:
+		return Refusef(CodeRisk, "Ask the owner of this chain.", "The risk of this is %s, which wants %d people to approve; this would be approved without.", g.tier.Name, g.tier.Approvers)
+	case g.alone.Used > g.alone.Times:
+		return Refusef(CodeTooOften, "Wait, or ask the owner of this chain.", "This is approved without people %d times within %s, and that is used up.", g.alone.Times, g.alone.Per)
+	}
+	return nil
+}
+
+// sampled picks so many per cent, the same ones whenever it is asked: by the request's nonce, which nobody chooses.
+func sampled(nonce string, percent int) bool {
+	sum := sha256.Sum256([]byte("countersign/sample/v1" + nonce))
+	return binary.BigEndian.Uint64(sum[:8])%100 < uint64(max(0, percent))
+}
+
+// refuseStages refuses a chain that cannot give an approval. The files are checked for it when they are read; a policy from elsewhere
+// is not believed.
+func (w *Workflow) refuseStages(a Ask) *Refusal {
+	switch {
+	case a.Rosters.Failed:
+		return Refuse(CodeDirectory, "I could not find out who approves this just now, so nothing was recorded.", "Try again in a minute.")
+	case len(w.Stages) == 0 || len(a.Rosters.Stages) != len(w.Stages):
+		return Refuse(CodeNoPolicy, "This chain has no stages, so nobody can approve it.", "Ask its owner.")
+	}
+	plan := w.planOf()
+	for i, st := range plan {
+		if st.Quorum < 1 || checkPlan(plan, i) != "" {
+			return Refuse(CodeNoPolicy, "A stage of this chain asks for nobody's approval, so it cannot give one.", "Ask its owner.")
+		}
+	}
+	return nil
+}
+
+// outside is a refusal of an ask that no standing window covers: where the chain would not have it either, the window's words say more.
+func (a Ask) outside(r *Refusal) *Refusal {
+	if a.WindowNo != "" && (r.Code == CodeNoRule || r.Code == CodeNobody) {
+		return Refuse(CodeWindow, a.WindowNo, r.Sentence)
+	}
+	return r
+}
+
+func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 	sub := Submitted{
 		Workflow: w.ID, Request: w.Kind, Subject: a.Subject, Sponsor: a.Sponsor, Seconds: c.Seconds,
 		Target: c.Entitlement.Target, Entitlement: c.Entitlement.ID, Account: a.Account,
 		Fields: c.Fields, Texts: c.Texts, Reason: c.Reason, Channel: a.Channel, Authn: a.Authn, Rule: a.Rule,
 		Nonce: a.Nonce, Card: w.Channel, Drill: a.Drill,
+		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
+		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
+	}
+	if a.Extends != "" {
+		sub.Renewal = a.Held.Renewals + 1
+	}
+	if g.Rule != nil {
+		sub.Chosen = g.Rule.Name
 	}
 	if w.Kind == KindPreapprove {
 		sub.Runbook, sub.Document, sub.Subject = a.Runbook, a.Document, a.By.Person.Identity()
 	}
-	for _, st := range w.Stages {
-		p := PlannedStage{Name: st.Name, Quorum: st.Quorum, Remind: st.Remind, Timeout: st.Timeout, Repeat: st.Repeat}
-		if st.Escalate != nil {
-			p.Escalate = st.Escalate.After
-		}
-		sub.Plan = append(sub.Plan, p)
+	if g.planned != nil {
+		sub.Plan = g.planned.planOf()
 	}
 	return sub
-}
-
-// openStage opens stage i for those of its roster who can decide. A roster that cannot meet the quorum is widened at once;
-// one that cannot even then ends the request: waiting would only burn time.
-func (s State) openStage(out *Outcome, stream StreamID, now Instant, i int, rosters Rosters) {
-	plan := s.Stages[i].Plan
-	var first, wider []Seat
-	if i < len(rosters.Stages) {
-		first = s.free(i, rosters.Stages[i].Approvers)
-		wider = widen(first, s.free(i, rosters.Stages[i].Escalate))
-	}
-	if rosters.Failed || len(first)+len(wider) < plan.Quorum {
-		why := "Nobody could approve stage " + strconv.Itoa(i+1) + " (" + plan.Name + ")."
-		if rosters.Failed {
-			why = "Who approves stage " + strconv.Itoa(i+1) + " (" + plan.Name + ") could not be found out."
-		}
-		out.Add(stream, System, s.Policy, Superseded{Code: CodeNobody, Why: why})
-		return
-	}
-	e := StageOpened{Stage: i, Roster: first, TimesOutAt: now.UTC.Add(plan.Timeout.Duration())}
-	if plan.Remind > 0 {
-		e.RemindAt = now.UTC.Add(plan.Remind.Duration())
-	}
-	if plan.Escalate > 0 {
-		e.EscalateAt = now.UTC.Add(plan.Escalate.Duration())
-	}
-	out.Add(stream, System, s.Policy, e)
-	if len(first) < plan.Quorum {
-		out.Add(stream, System, s.Policy, StageEscalated{Stage: i, Added: wider})
-	}
-}
-
-// free leaves out of a roster whoever stands behind the request, whoever approved an earlier stage, and doubles.
-func (s State) free(stage int, seats []Seat) []Seat {
-	at := s
-	at.Current = stage
-	out := []Seat{}
-	for _, seat := range seats {
-		if seat.Person != "" && !s.Asker(seat.Person) && !at.spent(seat.Person) && len(out) < MaxRoster && !seated(out, seat.Person) {
-			out = append(out, seat)
-		}
-	}
-	return out
-}
-
-func seated(seats []Seat, p PersonID) bool {
-	for _, s := range seats {
-		if s.Person == p {
-			return true
-		}
-	}
-	return false
-}
-
-// widen gives those of more who are not on the roster yet, each once, as far as there is room.
-func widen(roster, more []Seat) []Seat {
-	out := []Seat{}
-	for _, s := range more {
-		if !seated(roster, s.Person) && !seated(out, s.Person) && len(roster)+len(out) < MaxRoster {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // RefuseOn is the Outcome that records a refusal and returns it.

@@ -266,7 +266,7 @@ func TestThreat_T15_AnyOtherWordsAreAnotherRequest(t *testing.T) {
 		"a letter more":    func(a *workflows.Ask, _ *workflows.Workflow) { a.Form.Reason += "." },
 		"another policy":   func(a *workflows.Ask, _ *workflows.Workflow) { a.Policy = "sha256:other" },
 		"another person":   func(a *workflows.Ask, _ *workflows.Workflow) { a.By, a.Subject = acting("yan"), "p_yan" },
-		"for a robot":      func(a *workflows.Ask, _ *workflows.Workflow) { a.Subject, a.Owned = "svc-x", true },
+		"for a robot":      func(a *workflows.Ask, _ *workflows.Workflow) { a.Subject, a.Owned, a.Sponsor = "svc-x", true, "p_zed" },
 		"with a sponsor":   func(a *workflows.Ask, _ *workflows.Workflow) { a.Sponsor = "p_yan" },
 		"another id":       func(a *workflows.Ask, _ *workflows.Workflow) { a.ID = "r_2" },
 		"another nonce":    func(a *workflows.Ask, _ *workflows.Workflow) { a.Nonce = "n1" },
@@ -452,7 +452,11 @@ func TestThreat_T34_OnlyOurClockDecides(t *testing.T) {
 			allowed[of+".Rosters.Stages."+what] = true
 		}
 	}
-	for _, what := range []string{"Ballot.Terms.NotBefore", "Ask.NotBefore", "Ask.Held.Ends", "Ask.Held.Started"} {
+	// When a form was filled in is overwritten with the moment of the decision.
+	for _, what := range []string{
+		"Ballot.Terms.NotBefore", "Ask.NotBefore", "Ask.Held.Ends", "Ask.Held.Started", "Ask.Form.At",
+		"Ballot.Rosters.Final.Voters.Asked", "Ask.Rosters.Final.Voters.Asked",
+	} {
 		allowed[what] = true
 	}
 	var look func(path string, typ reflect.Type)

@@ -1,91 +1,113 @@
 package workflows
 
-import "strconv"
+import "fmt"
 
-// Tick does what recorded deadlines demand at now: remind, widen, end. wider is whom the open stage's escalation would add;
-// it is not looked at unless that is due. After an outage several steps may be due at once: they are recorded in order
-// and only the last one leaves somebody to be told.
-func Tick(f Facts, id RequestID, wider Rosters) (Outcome, error) {
-	stream := RequestStream(id)
-	s, err := Fold(f.Histories[stream])
+// Tick does what recorded deadlines demand at now: remind, change shifts, widen, end. rosters are whom the selectors of the stages yield
+// now; they are not looked at unless a step needs them. After an outage several steps may be due at once: they are recorded in order
+// and only the last one leaves somebody to be told. A stage that waits for objections makes a grant when it ends, so rosters.Final must be
+// answered for it; if it was not, ErrAskAgain is returned.
+func Tick(f Facts, id RequestID, rosters Rosters) (Outcome, error) {
+	s, err := Fold(f.Histories[RequestStream(id)])
 	if err != nil {
 		return Outcome{}, err
 	}
-	var out Outcome
-	st := s.Open()
-	if st == nil {
-		return out, nil
+	if s.open() == nil {
+		return Outcome{}, nil
 	}
-	now := f.Now.UTC
-	remind := !st.Reminded && now.After(st.RemindAt)
-	escalate := st.dueToEscalate(s, now) && !wider.Failed
-	if remind && (!escalate || st.RemindAt <= st.EscalateAt) {
-		out.Add(stream, System, s.Policy, StageReminded{Stage: s.Current})
-		remind = false
+	t := newTurn(s, id, f.Now)
+	for t.err == nil && t.step(rosters) {
+		continue
 	}
-	if escalate {
-		out.Add(stream, System, s.Policy, s.escalate(st, wider))
+	if err := t.close(rosters); err != nil {
+		return Outcome{}, err
 	}
-	if remind {
-		out.Add(stream, System, s.Policy, StageReminded{Stage: s.Current})
-	}
-	if now.After(st.TimesOutAt) {
-		out.Add(stream, System, s.Policy, StageTimedOut{Stage: s.Current})
-		out.Add(stream, System, s.Policy, TimedOut{Stage: s.Current})
-	}
-	return out, nil
+	return t.done()
 }
 
-// dueToEscalate tells whether the stage must widen: its time has come, or nobody it asked could be told.
-func (st *StageState) dueToEscalate(s State, now Stamp) bool {
-	if st.Escalated || st.EscalateAt == 0 {
+// step does the earliest thing that is due in the open stage; false when nothing is. Each of them is done once, so they come to an end.
+func (t *turn) step(rosters Rosters) bool {
+	st, now := t.open(), t.now.UTC
+	if st == nil {
 		return false
 	}
-	return now.After(st.EscalateAt) || s.unreachable(st)
+	widen := !rosters.Failed && (st.isTierDue(now) || t.wanting(st) != "")
+	shift := !rosters.Failed && st.isShiftDue(now)
+	switch {
+	case st.isReminderDue(now) && (!widen || st.RemindAt <= st.tierAt()) && (!shift || st.RemindAt <= st.ShiftsAt[st.ShiftsDone]):
+		t.add(System, StageReminded{Stage: t.Current})
+	case shift && (!widen || st.ShiftsAt[st.ShiftsDone] <= st.tierAt()):
+		t.add(System, t.shift(st, rosters.stage(t.Current)))
+	case widen:
+		return t.widenNow(rosters, true)
+	default:
+		return false
+	}
+	return true
 }
 
-// unreachable tells whether too few of those asked could be told for the quorum ever to be met without the wider tier.
-func (s State) unreachable(st *StageState) bool {
-	silent := 0
-	hope := len(st.Approvals())
-	for _, p := range s.CanVote() {
-		if d, ok := s.Delivered[askID(NoticeAsk, s.Current, p)]; ok && !d.OK {
-			silent++
-			continue
+// shift is the roster as the selectors yield it now, in all tiers that are open. Several shifts that are due at once are one change.
+func (t *turn) shift(st *StageState, r StageRoster) RosterChanged {
+	roster := t.free(t.Current, r.Approvers)
+	for k := range st.TierOpen {
+		roster = append(roster, widen(roster, t.free(t.Current, r.tier(k)))...)
+	}
+	return RosterChanged{Stage: t.Current, Roster: roster, Why: "shift change"}
+}
+
+// close ends the stage if its time is over, or if too many denied it.
+func (t *turn) close(rosters Rosters) error {
+	st := t.open()
+	switch {
+	case st == nil || t.err != nil:
+	case t.now.UTC.After(st.TimesOutAt) && st.Plan.Kind == StageConsent && t.reached(st) >= st.Plan.Quorum:
+		return t.consent(st, rosters.Final)
+	case t.now.UTC.After(st.TimesOutAt):
+		t.add(System, StageTimedOut{Stage: t.Current})
+		t.add(System, TimedOut{Stage: t.Current})
+	case st.Plan.Deny == DenyCounts && len(st.Denials()) > 0 && !t.isPossible(st):
+		t.add(System, Denied{Stage: t.Current})
+	}
+	return nil
+}
+
+// consent ends a stage that nobody objected to.
+func (t *turn) consent(st *StageState, f Final) error {
+	if f.Grant == "" && t.Asked.Request != KindWindow && t.Asked.Request != KindPreapprove {
+		return ErrAskAgain
+	}
+	voters := t.Voters()
+	for _, p := range voters {
+		if standing, asked := f.Voters[p]; f.Gone == "" && (!asked || !standing.Known) {
+			return ErrAskAgain
 		}
-		hope++
 	}
-	return silent > 0 && hope < st.Plan.Quorum
-}
-
-func (s State) escalate(st *StageState, wider Rosters) StageEscalated {
-	e := StageEscalated{Stage: s.Current, Added: []Seat{}}
-	if s.Current < len(wider.Stages) {
-		e.Added = widen(st.Roster, s.free(s.Current, wider.Stages[s.Current].Escalate))
-	}
-	if len(e.Added) == 0 {
-		e.Skipped = "nobody new could be added"
-	}
-	return e
+	stage, n := t.Current, t.reached(st)
+	t.add(System, StageSatisfied{Stage: stage, Consent: n})
+	a := t.question()
+	a.Now = fmt.Sprintf("stage %d of %d (%s) told %d people and nobody objected by %s", stage+1, len(t.Stages), st.Plan.Name, n, st.TimesOutAt)
+	t.finish(System, voters, f, a)
+	return nil
 }
 
 // NextWake is the next recorded deadline of the open stage, or zero.
 func NextWake(s State) Stamp {
-	st := s.Open()
+	st := s.open()
 	if st == nil {
 		return 0
 	}
 	next := st.TimesOutAt
-	if !st.Reminded && st.RemindAt != 0 && st.RemindAt < next {
-		next = st.RemindAt
-	}
-	if !st.Escalated && st.EscalateAt != 0 {
-		switch {
-		case s.unreachable(st):
-			next = 1 // at once
-		case st.EscalateAt < next:
-			next = st.EscalateAt
+	sooner := func(due bool, at Stamp) {
+		if due && at < next {
+			next = at
 		}
+	}
+	sooner(!st.Reminded && st.RemindAt != 0, st.RemindAt)
+	if st.ShiftsDone < len(st.ShiftsAt) {
+		sooner(true, st.ShiftsAt[st.ShiftsDone])
+	}
+	if st.hasMoreTiers() {
+		sooner(st.tierAt() != 0, st.tierAt())
+		sooner(s.wanting(st) != "", 1) // at once
 	}
 	return next
 }
@@ -100,61 +122,6 @@ func Pending(s State) []Job {
 		out = append(out, n.Job())
 	}
 	return out
-}
-
-func askID(what string, stage int, p PersonID) string {
-	return what + "/" + strconv.Itoa(stage) + "/" + string(p)
-}
-
-// Notices are the messages that are still owed. One that no longer matters (a reminder for a decided stage) is not owed.
-func (s State) Notices() []Notice {
-	var out []Notice
-	owe := func(n Notice) {
-		if _, done := s.Delivered[n.ID]; !done {
-			out = append(out, n)
-		}
-	}
-	if s.Asked.Card != "" {
-		owe(Notice{ID: NoticeCard, What: NoticeCard, Channel: s.Asked.Card})
-	}
-	if st := s.Open(); st != nil {
-		for _, n := range s.asks(st) {
-			owe(n)
-		}
-	}
-	if s.Final() && s.Status != StatusWithdrawn {
-		owe(Notice{ID: NoticeOutcome + "/" + string(s.Status), What: NoticeOutcome, To: s.Requester.Person})
-	}
-	return out
-}
-
-func (s State) asks(st *StageState) []Notice {
-	var out []Notice
-	for i, seat := range st.Roster {
-		p := seat.Person
-		if s.Asker(p) || st.HasVoted(p) || s.spent(p) {
-			continue
-		}
-		what := NoticeAsk
-		if i >= st.FirstAsked {
-			what = NoticeEscalated
-		}
-		out = append(out, Notice{ID: askID(NoticeAsk, s.Current, p), What: what, To: p, Stage: s.Current, Urgent: what == NoticeEscalated})
-		if asked, ok := s.Delivered[askID(NoticeAsk, s.Current, p)]; st.Reminded && i < st.FirstAsked && ok && asked.Seq < st.RemindedAt {
-			out = append(out, Notice{ID: askID(NoticeRemind, s.Current, p), What: NoticeRemind, To: p, Stage: s.Current})
-		}
-	}
-	return out
-}
-
-// FindNotice gives an owed notice by its id; false when it is delivered or no longer owed.
-func (s State) FindNotice(id string) (Notice, bool) {
-	for _, n := range s.Notices() {
-		if n.ID == id {
-			return n, true
-		}
-	}
-	return Notice{}, false
 }
 
 // The lists of requests. Members are persons; the member of ListOpen and ListAll is empty.
@@ -180,28 +147,6 @@ func Listings(s State) []Listing {
 	for _, p := range s.Parties() {
 		if p != s.Requester.Person {
 			out = append(out, Listing{ListPart, string(p), at})
-		}
-	}
-	return out
-}
-
-// Parties are all persons who asked for, hold, answer for, were asked about or decided the request.
-func (s State) Parties() []PersonID {
-	var out []PersonID
-	add := func(p PersonID) {
-		if p != "" && !containsPerson(out, p) {
-			out = append(out, p)
-		}
-	}
-	add(s.Requester.Person)
-	add(s.Asked.Subject.Person())
-	add(s.Asked.Sponsor)
-	for _, st := range s.Stages {
-		for _, seat := range st.Roster {
-			add(seat.Person)
-		}
-		for _, v := range st.Votes {
-			add(v.Person)
 		}
 	}
 	return out

@@ -210,7 +210,7 @@ func (w *Workflow) Entitlement(t TargetID, e EntitlementID) (Entitlement, bool) 
 	return Entitlement{}, false
 }
 
-// Allows tells whether the workflow may be asked for this kind of holder (ForSelf, ForOwned).
+// Allows tells whether the workflow may be asked for this kind of holder (ForSelf, ForReports, ForOwned).
 func (w *Workflow) Allows(whom string) bool {
 	for _, f := range w.For {
 		if f == whom {

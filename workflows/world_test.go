@@ -61,7 +61,7 @@ func newWorld(chain string) (*world, error) {
 // parseChain reads "peers(ann bob)x2 remind 30m escalate 1h(dave) timeout 4h repeat > owner(olga)x1 timeout 2h".
 func parseChain(text string) (*workflows.Workflow, workflows.Rosters, error) {
 	w := &workflows.Workflow{
-		ID: "prod-db", Title: "Production database", Kind: workflows.KindElevation, For: []string{workflows.ForSelf, workflows.ForOwned},
+		ID: "prod-db", Title: "Production database", Kind: workflows.KindElevation, For: []string{workflows.ForSelf, workflows.ForOwned, workflows.ForReports},
 		Longest: 8 * 3600, Usual: 3600, ReasonMin: 5, Channel: "#access", SeenBy: workflows.SeenByMembers,
 		Entitlements: []workflows.Entitlement{{
 			Target: "pg-main", ID: "writer", TargetTitle: "Main database", Title: "Write", Owner: "p_olga", Connector: "postgres",

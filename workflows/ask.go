@@ -1,0 +1,80 @@
+package workflows
+
+// Ask is a submission with everything that had to be asked of the world: decide reads nothing else.
+type Ask struct {
+	ID       RequestID
+	By       Acting
+	Standing Standing // of the requester; Selected means "may ask"
+	Rule     string   // which part of may_ask let the requester in
+	Policy   DocHash  // current version of the workflow
+	Form     Form
+	Subject  IdentityID
+	Sponsor  PersonID // owner who answers for a non-human subject
+	Owned    bool     // the requester owns or backs up the subject
+	Account  string   // the subject's account on the target, where the entitlement needs one
+	Runbook  RunbookID
+	Document DocHash // KindPreapprove: the text's hash as it stands now
+	Rosters  Rosters // of the stages that the chosen rule names, in order; empty where the document itself approves
+	Open     int     // open requests of this person
+	Nonce    string
+	Channel  string
+	Authn    string
+	Drill    bool
+
+	Matched   []bool         // answers of the workflow's rules, in order; nil where it has none, or where they could not be worked out
+	Inputs    string         // canonical JSON of what the conditions saw
+	Problems  []FieldProblem // what only the world could find wrong with the form: no such target, no such identity
+	Principal string         // "person", or the kind of the non-human subject: for the risk table
+	Report    bool           // the subject reports to the requester
+	Asked     int            // asks of this person for this workflow within Often.Per
+	Auto      int            // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
+	Frozen    string         // name of the change freeze in force; empty: none
+	Closed    bool           // outside the business hours of the workflow's calendar
+	Held      Held           // the same access, active now
+	Twin      RequestID      // the same ask, open
+	Conflict  string         // why the subject may not hold this beside what they hold or have asked for; empty: no conflict
+	Extends   GrantID        // the active grant that more time is asked for
+	Offer     OfferRef
+	NotBefore Stamp
+	Window    WindowAsk // the standing window that covers the ask
+	WindowNo  string    // why none of the subject's standing windows covers it; the ask goes through the chain
+	Grant     GrantID   // id for the grant, if the document itself approves
+}
+
+// WindowAsk is the standing window that covers an ask; the zero value is none.
+type WindowAsk struct {
+	ID        string
+	Terms     WindowTerms
+	Used      int // within Terms.Per, this ask not included
+	Approvers int // people who approved the window
+}
+
+// Held is access that the subject has already; the zero value is none.
+type Held struct {
+	Grant    GrantID
+	Ends     Stamp
+	Started  Stamp // of the first grant of a row of extensions
+	Renewals int   // extensions so far
+}
+
+// Rosters are the people that the selectors of a workflow yield now, by stage, without regard to who asked.
+type Rosters struct {
+	Stages []StageRoster
+	Told   []PersonID // by Workflow.Tell: who is told the outcome
+	Failed bool       // the directory could not be asked: not the same as "nobody"
+	Final  Final      // for Tick, where the open stage waits for objections; Vote has its own
+}
+
+// StageRoster is who one stage would ask, and whom its escalation would add.
+type StageRoster struct {
+	Approvers []Seat
+	Escalate  []Seat   // the first tier
+	Then      [][]Seat // the tiers behind it
+	Told      []PersonID
+
+	// Moments that only a calendar can tell, as of when the world was asked; zero: elapsed time, counted by the engine.
+	RemindAt   Stamp
+	EscalateAt Stamp
+	ThenAt     []Stamp
+	ShiftsAt   []Stamp // within the stage's time-out
+}
