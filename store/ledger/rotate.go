@@ -144,3 +144,36 @@ func (c *keyChain) open(msg []byte) (Checkpoint, error) {
 	}
 	return Checkpoint{}, fmt.Errorf("checkpoint %d: %w", cp.Size, ErrNotSigned)
 }
+
+// Keys is the succession of a ledger's keys as its own entries state it, for readers that see the entries one by one: a receiver of a stream,
+// a store that opens heads of long ago. The zero value knows no key yet.
+type Keys struct{ chain keyChain }
+
+// Follow takes the entry at idx. Entries other than genesis and changes of keys change nothing; a change that the key in force and the new one
+// have not both signed is an error.
+func (k *Keys) Follow(idx int64, l Leaf) error {
+	switch {
+	case l.Type == TypeGenesis && idx == 0:
+		return k.chain.genesis(l)
+	case l.Type == TypeKeyRotated:
+		return k.chain.rotate(idx, l)
+	}
+	return nil
+}
+
+// Known tells whether any key is known: entry 0 was among those that were followed.
+func (k *Keys) Known() bool { return len(k.chain.spans) > 0 }
+
+// VKeys gives the keys in the order in which they signed; the last one signs now.
+func (k *Keys) VKeys() (out []string) {
+	for _, s := range k.chain.spans {
+		out = append(out, s.vkey)
+	}
+	return out
+}
+
+// Trusts tells whether one of the keys that somebody has pinned is among them: each change vouches for both its ends.
+func (k *Keys) Trusts(pinned ...string) bool { return k.chain.trust(pinned) }
+
+// Open reads a checkpoint and demands the signature of the key that was in force at its size.
+func (k *Keys) Open(msg []byte) (Checkpoint, error) { return k.chain.open(msg) }
