@@ -55,6 +55,7 @@ func commands() []command {
 		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
 		{"init", "DIR", "write a commented configuration folder to start from", initCommand},
 		{"check", "[DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
+		{"docs", "[DIR] [-out FILE|DIR]", "write the manual of all chains, for people who never saw the files", docsCommand},
 		{"manifest", "[-no-groups]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
 		{"config", "[-example]", "print the settings in force, or a documented example", configCommand},
 		{"doctor", "", "look at everything that serve needs and say what to do about what is wrong", doctorCommand},

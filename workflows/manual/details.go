@@ -1,0 +1,202 @@
+package manual
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// form is what has to be filled in.
+func form(w *workflows.Workflow) Section {
+	s := Section{Title: "What you fill in"}
+	for _, f := range w.Fields {
+		words := "**" + escape(f.Label) + "**: " + fieldWords(f)
+		if f.Optional {
+			words += ", if there is one"
+		}
+		if f.Help != "" {
+			words += ". " + escape(strings.TrimSuffix(f.Help, "."))
+		}
+		s.Points = append(s.Points, words+".")
+	}
+	if w.ReasonMin > 0 {
+		s.Points = append(s.Points, fmt.Sprintf("**Reason**: why it is needed, in at least %d characters.", w.ReasonMin))
+	}
+	return s
+}
+
+func fieldWords(f workflows.Field) string {
+	limits := ""
+	switch {
+	case f.Least != "" && f.Most != "":
+		limits = " from " + bound(f.Type, f.Least) + " to " + bound(f.Type, f.Most)
+	case f.Least != "":
+		limits = ", at least " + bound(f.Type, f.Least)
+	case f.Most != "":
+		limits = ", at most " + bound(f.Type, f.Most)
+	}
+	switch f.Type {
+	case workflows.FieldChoice:
+		return "one of " + escape(list(f.Choices, "or"))
+	case workflows.FieldTicket:
+		return "the number of a ticket"
+	case workflows.FieldSSHKey:
+		return "your public SSH key, one line"
+	case workflows.FieldNumber:
+		return "a number" + limits
+	case workflows.FieldDuration:
+		return "a length of time" + limits
+	case workflows.FieldDateTime:
+		if limits != "" {
+			limits += " from now"
+		}
+		return "a date and time" + limits
+	case workflows.FieldTarget:
+		return "one of the systems"
+	case workflows.FieldIdentity:
+		return "one of the robots, keys and service accounts"
+	}
+	return "free text"
+}
+
+// bound is a limit of a field as people say it.
+func bound(kind, s string) string {
+	if kind != workflows.FieldNumber {
+		return plain(s)
+	}
+	return s
+}
+
+// limits are what holds beside the approval.
+func (b Book) limits(w *workflows.Workflow) Section {
+	s := Section{Title: "What else holds"}
+	add := func(format string, args ...any) { s.Points = append(s.Points, escape(fmt.Sprintf(format, args...))) }
+	if w.Only == workflows.OnlyBusiness {
+		add("Only within business hours%s.", b.hours(w.Calendar))
+	}
+	if len(w.Freezes) > 0 {
+		add("Nothing is granted during a change freeze (%s).", list(w.Freezes, "or"))
+	}
+	if w.Often != nil {
+		add("One person may ask at most %s within %s.", times(w.Often.Times), Span(w.Often.Per))
+	}
+	if w.Later > 0 {
+		add("It may be asked for ahead of time: the access may begin up to %s later. Otherwise it begins when it is approved.", Span(w.Later))
+	}
+	if w.Extend != nil {
+		add("While the access is active, more time can be asked for. It is a new request, and all in all it never lasts longer than %s.", Span(w.Extend.Cap))
+	}
+	if w.EndsWith != "" {
+		add("%s", ending(w))
+	}
+	if words := verbs(w.ReasonFor); words != "" {
+		add("A reason is needed to %s; saying no always needs one.", words)
+	}
+	if x := w.Window; x != nil {
+		add("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", Span(x.Lifetime), x.Hours, x.Zone, times(x.Times), Span(x.Per), times(x.Budget))
+	}
+	return s
+}
+
+func (b Book) hours(name string) string {
+	c, ok := b.Calendars[name]
+	if !ok || c == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s, in %s; not on holidays)", c.Hours().Week(), c.Hours().Zone())
+}
+
+func ending(w *workflows.Workflow) string {
+	name := label(w.EndsWith, w.Fields)
+	for _, f := range w.Fields {
+		if f.Name == w.EndsWith && f.Type == workflows.FieldTicket {
+			return "The access ends when the ticket given as " + name + " is closed, however much time would be left."
+		}
+	}
+	return "The access ends no later than the time given as " + name + "."
+}
+
+func verbs(given []string) string {
+	words := map[string]string{
+		workflows.VerbApprove: "say yes", workflows.VerbCounter: "offer other terms", workflows.VerbTakeBack: "take back one's own yes",
+		workflows.VerbRevoke: "take access back early", workflows.VerbDeny: "",
+	}
+	var out []string
+	for _, v := range given {
+		if words[v] != "" {
+			out = append(out, words[v])
+		}
+	}
+	return list(out, "or")
+}
+
+// risk is the table that computes how dangerous an ask is.
+func risk(w *workflows.Workflow) Section {
+	if w.Risk == nil {
+		return Section{}
+	}
+	s := Section{Title: "How risky it is", Sentences: []string{"Each request is put into one of these classes, whatever the chain says:"}, Table: [][]string{{"Class", "At most", "People who say yes", "More than a click"}}}
+	for _, t := range w.Risk.Tiers {
+		longest, people, step := "as the chain says", "as the chain says", "no"
+		if t.Longest > 0 {
+			longest = Span(t.Longest)
+		}
+		if t.Approvers > 0 {
+			people = "at least " + strconv.Itoa(t.Approvers)
+		}
+		if t.StepUp {
+			step = "yes"
+		}
+		s.Table = append(s.Table, []string{t.Name, longest, people, step})
+	}
+	for _, e := range w.Entitlements {
+		if t, row, ok := w.TierOf(e, "person"); ok {
+			s.Points = append(s.Points, fmt.Sprintf("%s, for a person: class **%s** (row %d of the risk table).", escape(e.Name()), escape(t.Name), row))
+		}
+	}
+	return s
+}
+
+// told is who hears of it, and where.
+func (b Book) told(w *workflows.Workflow) Section {
+	s := Section{Title: "Who hears of it"}
+	where := "Those who are asked, and the requester, are told directly"
+	if w.Channel != "" {
+		where += "; a card stands in " + w.Channel
+	}
+	s.Points = append(s.Points, escape(where+"."))
+	switch w.SeenBy {
+	case workflows.SeenByMembers:
+		s.Points = append(s.Points, "Everybody in the people file may read the requests.")
+	default:
+		s.Points = append(s.Points, "Only those who are part of a request, the owners, security and auditors may read it. Others get the same answer as for a request that does not exist.")
+	}
+	if w.Tell != nil {
+		s.Points = append(s.Points, "Told of the outcome without being asked: "+escape(b.all(*w.Tell, w.Entitlements))+".")
+	}
+	return s
+}
+
+// origin is who answers for the chain, and which version this is.
+func (b Book) origin(c Chapter) Section {
+	s := Section{Title: "Who answers for it"}
+	s.Points = append(s.Points, "Owner: "+escape(b.Person.nameOr(c.Workflow.Owner, "nobody"))+".")
+	if c.Changed != "" {
+		s.Points = append(s.Points, "Last changed "+escape(c.Changed)+".")
+	}
+	name := "Name in the ledger: `" + string(c.Workflow.ID) + "`"
+	if c.Hash != "" {
+		name += ", version `" + string(c.Hash) + "`. Every entry that this chain decides names that version"
+	}
+	s.Points = append(s.Points, name+".")
+	if c.Source != "" {
+		from := "Made from a file"
+		if c.File != "" {
+			from = "Made from `" + strings.ReplaceAll(c.File, "`", "") + "`"
+		}
+		s.Points = append(s.Points, from+" with the digest `"+string(c.Source)+"`. The ledger keeps that text for every version that was ever in force.")
+	}
+	return s
+}

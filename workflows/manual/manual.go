@@ -1,0 +1,270 @@
+package manual
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
+)
+
+// Book is all chains of an organisation with what their words refer to. Nil functions and maps leave ids.
+type Book struct {
+	Organisation string
+	Person       Names
+	Rotations    map[string][]workflows.PersonID // who ever takes a turn
+	Calendars    map[string]*calendar.Business
+	Chapters     []Chapter
+}
+
+// Chapter is one chain.
+type Chapter struct {
+	Workflow *workflows.Workflow
+	Hash     workflows.DocHash // of the compiled chain, as the ledger names it; empty: not known here
+	Source   workflows.DocHash // of the file, which the ledger keeps too
+	File     string            // "workflows/prod-db.yaml"; empty: not known
+	Changed  string            // "on 2026-11-20 by Ann Lee (commit 3f2a91c)"; empty: not known
+}
+
+// Section is a part of a chapter: sentences, then points, then a table, then a diagram; any of them may be missing.
+type Section struct {
+	Title     string
+	Sentences []string
+	Points    []string
+	Numbered  bool       // the points are steps
+	Table     [][]string // the first row is the head
+	Diagram   string     // Mermaid
+}
+
+// Sections are the chapter in the order in which a newcomer asks: what is it for, may I ask, who decides, what then, what limits it.
+func (b Book) Sections(c Chapter) []Section {
+	w := c.Workflow
+	out := []Section{b.purpose(c), {Title: "How a request goes", Diagram: Diagram(w)}, b.steps(w)}
+	for _, s := range []Section{b.rules(w), b.granted(w), form(w), b.limits(w), risk(w), b.told(w)} {
+		if s.Sentences != nil || s.Points != nil || s.Table != nil {
+			out = append(out, s)
+		}
+	}
+	return append(out, b.origin(c))
+}
+
+// purpose is what the chain is for, and who may use it.
+func (b Book) purpose(c Chapter) Section {
+	w := c.Workflow
+	s := Section{Sentences: []string{sentence(w.Purpose)}}
+	if w.Kind == workflows.KindPreapprove {
+		s.Points = append(s.Points, "What you get: "+kindWords(w.Kind)+", so that it may be used in an incident without waiting.")
+	} else {
+		s.Points = append(s.Points, "What you get: "+kindWords(w.Kind)+".")
+	}
+	s.Points = append(s.Points, "Who may ask: "+escape(b.selector(w.Ask, w.Entitlements))+".")
+	if len(w.For) > 0 && w.Kind != workflows.KindPreapprove {
+		s.Points = append(s.Points, "For whom: "+holders(w.For)+".")
+	}
+	longest := "For how long: at most " + Span(w.Longest)
+	if w.Usual > 0 && w.Usual != w.Longest {
+		longest += ", usually " + Span(w.Usual)
+	}
+	s.Points = append(s.Points, longest+".")
+	if w.Uses > 0 {
+		s.Points = append(s.Points, "How often the approved text may be used: "+times(w.Uses)+".")
+	}
+	return s
+}
+
+// steps are the stages, one after the other.
+func (b Book) steps(w *workflows.Workflow) Section {
+	s := Section{Title: "Who decides", Numbered: true}
+	for i, st := range w.Stages {
+		s.Points = append(s.Points, b.stage(w, i, st))
+	}
+	s.Sentences = append(s.Sentences, "The steps come one after the other. Nobody decides about their own request, and nobody counts twice in one step. "+
+		"A request that times out is not denied: it can be asked for again.")
+	if len(w.Rules) > 0 {
+		s.Sentences = append(s.Sentences, "Which of these steps a request goes through depends on what is asked for: the next table says which.")
+	}
+	return s
+}
+
+func (b Book) stage(w *workflows.Workflow, i int, st workflows.Stage) string {
+	var out []string
+	if st.Kind == workflows.StageConsent {
+		out = append(out, fmt.Sprintf("**%s**: nobody has to say yes here. %s the request goes through after %s, unless one of them objects. At least %d of them must have been reached.",
+			escape(st.Name), "These are told: "+escape(b.all(st.Approvers, w.Entitlements))+". Then", Span(st.Timeout), st.Quorum))
+		return strings.Join(out, " ")
+	}
+	out = append(out, fmt.Sprintf("**%s**: %s.", escape(st.Name), escape(b.quorum(w, st))))
+	if d := b.distinct(w, i, st); d != "" {
+		out = append(out, d)
+	}
+	out = append(out, b.hurry(w, st)...)
+	out = append(out, "If nobody has decided after "+Span(st.Timeout)+", the request times out.")
+	if st.Deny == workflows.DenyCounts {
+		out = append(out, "One no does not end the request: it ends when so many said no that there cannot be enough yes any more.")
+	}
+	if st.Tell != nil {
+		out = append(out, "Told without being asked: "+escape(b.all(*st.Tell, w.Entitlements))+".")
+	}
+	return strings.Join(out, " ")
+}
+
+func (b Book) quorum(w *workflows.Workflow, st workflows.Stage) string {
+	if len(st.Parts) == 0 {
+		return b.need(st.Quorum, st.Approvers, w.Entitlements)
+	}
+	var parts []string
+	for _, p := range st.Parts {
+		parts = append(parts, b.need(p.Quorum, p.Approvers, w.Entitlements)+" (as "+p.Name+")")
+	}
+	if st.AnyPart {
+		return strings.Join(parts, ", or else ")
+	}
+	return strings.Join(parts, ", and ") + "; somebody who belongs to more than one of these counts for one of them only"
+}
+
+func (b Book) need(n int, s workflows.Selector, es []workflows.Entitlement) string {
+	if n == 1 {
+		return "one yes from " + b.selector(s, es)
+	}
+	return fmt.Sprintf("%d different people of these say yes: %s", n, b.all(s, es))
+}
+
+// distinct says who of earlier steps does not count again.
+func (b Book) distinct(w *workflows.Workflow, i int, st workflows.Stage) string {
+	switch {
+	case i == 0:
+		return ""
+	case st.Repeat:
+		return "Whoever said yes in an earlier step may do so here too."
+	case len(st.DistinctFrom) > 0:
+		return "Whoever said yes in " + escape(list(st.DistinctFrom, "or")) + " does not count here."
+	}
+	return "Whoever said yes in an earlier step does not count here."
+}
+
+// hurry is what happens while nobody decides.
+func (b Book) hurry(w *workflows.Workflow, st workflows.Stage) []string {
+	var out []string
+	switch {
+	case st.RemindWorking > 0:
+		out = append(out, "They are reminded after "+Span(st.RemindWorking)+" of their working time.")
+	case st.Remind > 0:
+		out = append(out, "They are reminded after "+Span(st.Remind)+".")
+	}
+	tiers := st.Then
+	if st.Escalate != nil {
+		tiers = append([]workflows.Escalation{*st.Escalate}, tiers...)
+	}
+	for _, t := range tiers {
+		after := Span(t.After)
+		if t.Working > 0 {
+			after = Span(t.Working) + " of working time"
+		}
+		out = append(out, fmt.Sprintf("After %s without a decision, these are asked too: %s. Those who were asked before can still decide.",
+			after, escape(b.all(t.Approvers, w.Entitlements))))
+	}
+	switch st.OffHours {
+	case workflows.OffHoursWait:
+		out = append(out, "Outside of their working hours people are not disturbed: they are told in the morning.")
+	case workflows.OffHoursAwake:
+		out = append(out, "Outside of their working hours people are told in the morning; when too few are at work, the next ones are asked at once.")
+	}
+	return out
+}
+
+// rules say which steps an ask goes through.
+func (b Book) rules(w *workflows.Workflow) Section {
+	if len(w.Rules) == 0 {
+		return Section{}
+	}
+	s := Section{Title: "Which steps apply", Table: [][]string{{"Rule", "When", "Then", "At most"}}}
+	s.Sentences = []string{"The first rule that fits decides. What no rule fits is refused."}
+	if w.Choose == workflows.ChooseSpecific {
+		s.Sentences = []string{"The rule with the most conditions that fits decides. If two fit equally well, the request is refused, and the owner is asked to say which one is meant."}
+	}
+	for _, r := range w.Rules {
+		longest := Span(min(orLongest(r.Longest, w.Longest), orLongest(r.UpTo, w.Longest)))
+		if r.Refuse != "" {
+			longest = "–"
+		}
+		s.Table = append(s.Table, []string{r.Name, capital(ruleWhen(w, r)), ruleThen(w, r), longest})
+	}
+	return s
+}
+
+func orLongest(s, longest workflows.Span) workflows.Span {
+	if s == 0 {
+		return longest
+	}
+	return s
+}
+
+func ruleWhen(w *workflows.Workflow, r workflows.Rule) string {
+	when := Condition(r.When, w.Fields)
+	switch {
+	case r.UpTo == 0:
+		return when
+	case r.When == "":
+		return "it is for at most " + Span(r.UpTo)
+	}
+	return when + ", and it is for at most " + Span(r.UpTo)
+}
+
+func ruleThen(w *workflows.Workflow, r workflows.Rule) string {
+	switch {
+	case r.Refuse != "":
+		return "Refused: " + r.Refuse
+	case r.Auto != nil:
+		return fmt.Sprintf("Approved at once by the rule itself, without people, at most %s per person within %s; %d %% of these are looked at afterwards",
+			times(r.Auto.Times), Span(r.Auto.Per), r.Auto.Sample)
+	case len(r.Stages) == 0:
+		return list(stageNames(w.Stages), "then")
+	}
+	return list(r.Stages, "then")
+}
+
+func stageNames(stages []workflows.Stage) []string {
+	var out []string
+	for _, s := range stages {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// granted is what can be asked for.
+func (b Book) granted(w *workflows.Workflow) Section {
+	if len(w.Entitlements) == 0 {
+		return Section{}
+	}
+	s := Section{Title: "What it gives", Table: [][]string{{"System", "Access", "What for", "Owner", "At most"}}}
+	for _, e := range w.Entitlements {
+		access := e.Title
+		if e.Description != "" {
+			access += ": " + e.Description
+		}
+		system := e.TargetTitle + " (" + strings.Join(nonEmpty(e.Environment, e.DataClass), ", ") + ")"
+		s.Table = append(s.Table, []string{system, access, e.BusinessTask, b.Person.nameOr(e.Owner, "nobody: it cannot be asked for"), Span(w.LongestFor(e))})
+		for _, c := range e.Conflicts {
+			s.Points = append(s.Points, fmt.Sprintf("Nobody may hold %s together with %s: %s", escape(e.Name()), escape(list(c.With, "or")), escape(sentence(c.Why))))
+		}
+	}
+	return s
+}
+
+func nonEmpty(words ...string) []string {
+	var out []string
+	for _, w := range words {
+		if w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	r := []rune(s)
+	return strings.ToUpper(string(r[:1])) + string(r[1:])
+}
