@@ -32,6 +32,7 @@ type Approved struct {
 	StartsAt workflows.Stamp   `json:"starts_at,omitzero"` // agreed start; zero: at once
 	Extends  workflows.GrantID `json:"extends,omitempty"`  // the grant that this one goes on from
 	First    workflows.Stamp   `json:"first,omitzero"`     // start of the first grant of a row of extensions
+	Cap      workflows.Span    `json:"cap,omitempty"`      // how long the row may last in all, from First on
 	Ticket   string            `json:"ticket,omitempty"`   // its closing ends the access
 	Risk     string            `json:"risk,omitempty"`     // tier
 }

@@ -2,6 +2,7 @@ package grants
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -78,6 +79,8 @@ type EndBy struct {
 	How      string
 	Why      string
 	Channel  string
+
+	NeedsReason bool // the workflow demands one for revoking: see workflows.Workflow.Demands
 }
 
 // End gives access back early (the holder's side) or revokes it (the target's owner, an approver, security).
@@ -99,6 +102,8 @@ func End(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID, by 
 		return refuse(workflows.Refuse(workflows.CodeNotYours, "There is no such access, or it is not yours to end.", "Its holder, the target's owner, those who approved it and security can."))
 	case h.Status == StatusEnding || h.Status == StatusEnded || h.Status == StatusFailed:
 		return refuse(workflows.Refuse(workflows.CodeNotActive, "This access has already ended.", ""))
+	case by.How == HowRevoked && by.NeedsReason && strings.TrimSpace(by.Why) == "":
+		return refuse(workflows.Refuse(workflows.CodeReasonNeeded, "Revoking this needs a reason.", ""))
 	case by.How == HowReturned && !h.isHeldBy(by.By.Person):
 		return refuse(workflows.Refuse(workflows.CodeNotYours, "This is somebody else's access, so you cannot be done with it.", "You can revoke it, and say why."))
 	}

@@ -34,7 +34,7 @@ func Pending(s State) []workflows.Job {
 		id := string(h.Approved.Grant)
 		switch {
 		case h.Status == StatusApproved && !s.mustWait(h):
-			out = append(out, workflows.Job{Kind: workflows.JobStart, Key: id})
+			out = append(out, workflows.Job{Kind: workflows.JobStart, Key: id, Due: h.Approved.StartsAt})
 		case h.Status == StatusEnding:
 			out = append(out, workflows.Job{Kind: workflows.JobRevoke, Key: id, Lane: workflows.LaneUrgent})
 		case h.Status == StatusEnded && h.Presence == presenceUnconfirmed:
@@ -128,6 +128,7 @@ const (
 	ListActive = "grants.active" // member: the holder, or the requester of a non-human one; "" for all
 	ListByID   = "grants.id"     // member: the grant id
 	ListTarget = "grants.target" // member: the target; live ones
+	ListTicket = "grants.ticket" // member: the ticket whose closing ends the access; live ones
 )
 
 // Listings are the lists the stream stands on.
@@ -147,6 +148,10 @@ func Listings(s State) []workflows.Listing {
 		workflows.Listing{List: ListTarget, Member: string(last.Approved.Target), Sort: at})
 	seen := map[workflows.PersonID]bool{"": true}
 	for _, h := range s.Holds {
+		if ticket := workflows.PersonID("ticket " + h.Approved.Ticket); h.Live() && h.Approved.Ticket != "" && !seen[ticket] {
+			seen[ticket] = true
+			out = append(out, workflows.Listing{List: ListTicket, Member: h.Approved.Ticket, Sort: at})
+		}
 		for _, p := range []workflows.PersonID{h.Approved.Identity.Person(), h.Approved.Requester} {
 			if h.Live() && !seen[p] {
 				seen[p] = true

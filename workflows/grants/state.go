@@ -95,8 +95,8 @@ func (h Hold) Live() bool {
 func (s *State) apply(r workflows.Record) error {
 	switch e := r.Event.(type) {
 	case Approved:
-		if s.index(e.Grant) >= 0 {
-			return fmt.Errorf("grant %q approved twice", e.Grant)
+		if err := s.checkApproved(e, r.At.UTC); err != nil {
+			return err
 		}
 		s.Holds = append(s.Holds, Hold{
 			Approved: e, At: r.At, Status: StatusApproved,
@@ -123,6 +123,61 @@ func (s *State) apply(r workflows.Record) error {
 		}
 	}
 	return s.Holds[i].apply(r)
+}
+
+// checkApproved refuses access that ends before it begins, and an extension of what is not there or past its cap.
+func (s *State) checkApproved(e Approved, at workflows.Stamp) error {
+	if s.index(e.Grant) >= 0 {
+		return fmt.Errorf("grant %q approved twice", e.Grant)
+	}
+	if e.StartsAt != 0 && e.EndsAt <= e.StartsAt {
+		return fmt.Errorf("grant %q ends before it begins", e.Grant)
+	}
+	if e.Extends == "" {
+		return nil
+	}
+	h, ok := s.Find(e.Extends)
+	first, _ := s.Row(e.Extends)
+	switch {
+	case !ok || (h.Status != StatusApproved && h.Status != StatusActive):
+		return fmt.Errorf("grant %q extends %q, which is not active", e.Grant, e.Extends)
+	case e.First != first || e.Cap <= 0:
+		return fmt.Errorf("grant %q extends a row that began at %s as if it had begun at %s, with a cap of %s", e.Grant, first, e.First, e.Cap)
+	case e.EndsAt > first.Add(e.Cap.Duration()):
+		return fmt.Errorf("grant %q extends its row past the cap of %s", e.Grant, e.Cap)
+	}
+	return nil
+}
+
+// Row is when the row of extensions that a grant belongs to began, and how many extensions it has had up to this grant; zero for a grant that
+// is not there.
+func (s State) Row(id workflows.GrantID) (first workflows.Stamp, renewals int) {
+	for range len(s.Holds) {
+		h, ok := s.Find(id)
+		if !ok {
+			return first, renewals
+		}
+		if first = h.Approved.StartsAt; first == 0 {
+			first = h.At.UTC
+		}
+		if h.Approved.Extends == "" {
+			return first, renewals
+		}
+		id, renewals = h.Approved.Extends, renewals+1
+	}
+	return first, renewals
+}
+
+// Held is the access that lasts longest of what is approved or active at a moment; false when there is none. It is what a further ask is held
+// against: there is no need to ask for what one has.
+func (s State) Held(now workflows.Stamp) (Hold, bool) {
+	var best Hold
+	for _, h := range s.Holds {
+		if (h.Status == StatusApproved || h.Status == StatusActive) && now < h.Ends.UTC && h.Ends.UTC > best.Ends.UTC {
+			best = h
+		}
+	}
+	return best, best.Status != ""
 }
 
 func grantOf(e workflows.Event) workflows.GrantID {

@@ -164,11 +164,31 @@ func (x *holder) approved(id workflows.GrantID, word string) grants.Approved {
 	return a
 }
 
+// options reads "in 2h" (an agreed start), "extending g1 cap 8h", "ticket OPS-1".
+func (x *holder) options(a grants.Approved, words []string) grants.Approved {
+	for i := 0; i+1 < len(words); i += 2 {
+		d, _ := storytest.Duration(words[i+1])
+		switch words[i] {
+		case "in":
+			end := x.l.Now.Add(d + a.EndsAt.Sub(x.l.Now.UTC))
+			a.StartsAt, a.EndsAt, a.EndsMono = x.l.Now.UTC.Add(d), end.UTC, end.Mono
+		case "extending":
+			a.Extends = workflows.GrantID(words[i+1])
+			a.First, _ = x.state().Row(a.Extends)
+		case "cap":
+			a.Cap = workflows.SpanOf(d)
+		case "ticket":
+			a.Ticket = words[i+1]
+		}
+	}
+	return a
+}
+
 func (x *holder) grant(id workflows.GrantID, words []string) (string, error) {
 	f := x.l.Facts()
 	switch line := strings.Join(words, " "); {
 	case words[0] == "granted":
-		x.add(x.approved(id, words[1]))
+		x.add(x.options(x.approved(id, words[1]), words[2:]))
 		return "", nil
 	case line == "starts":
 		return x.take(grants.Start(f, stream, grants.Started{Grant: id, Ref: "role writer", Use: "{}", Personal: map[string]string{"key": "zed"}}))
@@ -190,6 +210,9 @@ func (x *holder) grant(id workflows.GrantID, words []string) (string, error) {
 
 // end reads "zed returns g1", "olga revokes g1", "sec revokes g1" (sec holds the security role).
 func (x *holder) end(words []string) (string, error) {
+	if len(words) < 3 {
+		return "", fmt.Errorf("unknown step %q", words)
+	}
 	how := map[string]string{"returns": grants.HowReturned, "revokes": grants.HowRevoked}[words[1]]
 	if how == "" {
 		return "", fmt.Errorf("unknown step %q", words)
@@ -199,6 +222,12 @@ func (x *holder) end(words []string) (string, error) {
 		by.By = workflows.Acting{Actor: workflows.ActorID("a_" + words[0]), Person: workflows.PersonID("p_" + words[0])}
 	} else {
 		by.Security = true
+	}
+	switch strings.Join(words[3:], " ") { // where the chain wants a reason for revoking
+	case "silently":
+		by.Why, by.NeedsReason = " ", true
+	case "reasoned":
+		by.NeedsReason = true
 	}
 	return x.take(grants.End(x.l.Facts(), stream, workflows.GrantID(words[2]), by))
 }
@@ -213,6 +242,30 @@ func (x *holder) holds(want string) error {
 	case "start", "revoke", "verify":
 		kind := map[string]string{"start": workflows.JobStart, "revoke": workflows.JobRevoke, "verify": grants.JobVerify}[words[0]]
 		got = words[0] + " " + x.owed(kind)
+	case "held":
+		got = "held nothing"
+		if h, ok := s.Held(x.l.Now.UTC); ok {
+			got = "held " + string(h.Approved.Grant)
+		}
+	case "row": // row g2 0m 1: began at the start, one extension
+		first, n := s.Row(workflows.GrantID(words[1]))
+		got = fmt.Sprintf("row %s %dm %d", words[1], int(first.Sub(storytest.Start().UTC).Minutes()), n)
+	case "ticket":
+		got = "ticket nothing"
+		for _, l := range grants.Listings(s) {
+			if l.List == grants.ListTicket {
+				got = "ticket " + l.Member
+			}
+		}
+	case "due": // due g1 120m
+		got = "due " + words[1] + " never"
+		for _, j := range grants.Pending(s) {
+			if j.Key == words[1] && j.Due == 0 {
+				got = "due " + words[1] + " now"
+			} else if j.Key == words[1] {
+				got = fmt.Sprintf("due %s %dm", words[1], int(j.Due.Sub(storytest.Start().UTC).Minutes()))
+			}
+		}
 	case "owes":
 		var list []string
 		for _, n := range s.Notices() {

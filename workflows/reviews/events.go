@@ -4,7 +4,7 @@ import "github.com/countersign-bot/countersign/workflows"
 
 // Opened starts a review.
 type Opened struct {
-	About    string               `json:"about"` // "runbook/<id>"
+	About    string               `json:"about"` // "runbook/<id>"; "request/<id>" for a sample of what was approved without people
 	Incident string               `json:"incident"`
 	Grant    workflows.GrantID    `json:"grant,omitempty"`
 	Invoker  workflows.PersonID   `json:"invoker"`
@@ -28,7 +28,11 @@ const (
 	Emergency Verdict = "emergency" // the glass was rightly broken
 	Drill     Verdict = "drill"
 	Misuse    Verdict = "misuse"
+	Proper    Verdict = "proper" // of a sample: rightly approved without people
 )
+
+// sample tells whether the review looks at a request that no person decided, rather than at a broken glass.
+func (o Opened) sample() bool { return workflows.StreamID(o.About).Kind() == workflows.KindRequest }
 
 // Closed ends a review.
 type Closed struct {

@@ -58,6 +58,9 @@ func (s *State) apply(r workflows.Record) error {
 		if s.Closed != nil {
 			return fmt.Errorf("review.closed twice")
 		}
+		if !s.MayReview(r.Person) {
+			return fmt.Errorf("review.closed by %q, who may not review it", r.Person)
+		}
 		s.Closed, s.ClosedAt, s.ClosedBy = &e, r.At, r.Person
 	case workflows.Refused:
 	case workflows.NoticeDelivered:
@@ -117,7 +120,9 @@ func (s State) refuse(c Closing) *workflows.Refusal {
 		return workflows.Unknown()
 	case s.Closed != nil:
 		return workflows.Refuse(workflows.CodeDecided, "This review is already closed.", "")
-	case c.Verdict != Emergency && c.Verdict != Drill && c.Verdict != Misuse:
+	case s.Opened.sample() && !slices.Contains([]Verdict{Proper, Misuse}, c.Verdict):
+		return workflows.Refuse(workflows.CodeBadField, "Pick a verdict: proper or misuse.", "")
+	case !s.Opened.sample() && !slices.Contains([]Verdict{Emergency, Drill, Misuse}, c.Verdict):
 		return workflows.Refuse(workflows.CodeBadField, "Pick a verdict: emergency, drill or misuse.", "")
 	case len(note) < 10 || len(note) > maxNote:
 		return workflows.Refusef(workflows.CodeReasonNeeded, "", "Say what you found, in 10 to %d characters.", maxNote)

@@ -69,13 +69,17 @@ func (x *desk) step(words []string) (string, error) {
 		d, _ := storytest.Duration(words[2])
 		x.l.Step(-d)
 		return "", nil
-	case "opened": // opened ann bob: owner and others
+	case "opened", "sampled": // opened ann bob: owner and others; sampled ann: of a request that nobody decided
 		var people []workflows.PersonID
 		for _, p := range words[1:] {
 			people = append(people, workflows.PersonID("p_"+p))
 		}
+		about := "runbook/failover"
+		if words[0] == "sampled" {
+			about = "request/r_1"
+		}
 		x.add(reviews.Opened{
-			About: "runbook/failover", Incident: "INC-1", Grant: "g_1", Invoker: "p_zed", Owner: people[0], Others: people[1:],
+			About: about, Incident: "INC-1", Grant: "g_1", Invoker: "p_zed", Owner: people[0], Others: people[1:],
 			DueAt: x.l.Now.UTC.Add(24 * 3600e9), Document: "sha256:text",
 		})
 		return "", nil
