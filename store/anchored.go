@@ -48,6 +48,10 @@ func (s *Store) ProveConsistency(ctx context.Context, old, size int64) (proof []
 func (s *Store) Compare(ctx context.Context, remembered ...ledger.Anchor) (err error) {
 	defer wrap(&err, "comparing with what others remember")
 	return s.snapshot(ctx, func(head ledger.Head, tiles ledger.TileReader) error {
-		return ledger.CheckHead(ctx, head, tiles, remembered)
+		kept, _, err := s.unexplained(s.reader(ctx), head, tiles, remembered)
+		if err != nil {
+			return err
+		}
+		return ledger.CheckHead(ctx, head, tiles, kept)
 	})
 }

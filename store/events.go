@@ -1,6 +1,9 @@
 package store
 
-import "github.com/countersign-bot/countersign/workflows"
+import (
+	"github.com/countersign-bot/countersign/store/custody"
+	"github.com/countersign-bot/countersign/workflows"
+)
 
 // The events of the system stream that the store and its wiring record. Append-only, as all events.
 
@@ -55,10 +58,10 @@ func (AnchorPublished) Kind() string { return "anchor.published" }
 func (ClockJumped) Kind() string     { return "clock.jumped" }
 func (DebtRecorded) Kind() string    { return "debt.recorded" }
 
-// EventKinds lists every kind of this package, for decoding.
+// EventKinds lists every kind of this package and of custody, for decoding.
 func EventKinds() []workflows.EventKind {
-	return []workflows.EventKind{
+	return append([]workflows.EventKind{
 		workflows.Of[Genesis](), workflows.Of[InstanceStarted](), workflows.Of[InstanceStopped](),
 		workflows.Of[AnchorPublished](), workflows.Of[ClockJumped](), workflows.Of[DebtRecorded](),
-	}
+	}, custody.EventKinds()...)
 }

@@ -66,7 +66,11 @@ func (s *Source) Tile(ctx context.Context, level int, n int64) (b []byte, err er
 func (s *Store) Remembered() (out []ledger.Anchor, err error) {
 	defer wrap(&err, "reading the witness file")
 	seen, err := readWitness(s.cfg.WitnessPath)
-	return seen.Anchors, err
+	if err != nil {
+		return nil, err
+	}
+	kept, _, err := s.Explained(context.Background(), seen.Anchors)
+	return kept, err
 }
 
 // Openings counts the texts of streams that can still be read, or with nil of all.

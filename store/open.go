@@ -183,8 +183,14 @@ func (s *Store) openLedger(ctx context.Context) error {
 		return err
 	}
 	tiles := ledger.Layered{tree, &tileRows{s: s}}
-	if err := ledger.CheckHead(ctx, head, tiles, seen.Anchors); err != nil {
+	kept, _, err := s.unexplained(q, head, tiles, seen.Anchors)
+	if err != nil {
 		return err
+	}
+	if err := ledger.CheckHead(ctx, head, tiles, kept); err != nil {
+		if err = s.acceptLoss(head, err); err != nil {
+			return err
+		}
 	}
 	if s.witness, err = openWitness(s.cfg.WitnessPath, seen, s.poisonWith); err != nil {
 		return err
@@ -307,6 +313,9 @@ func (s *Store) settleIn(ctx context.Context) error {
 			if err := b.genesis(); err != nil {
 				return err
 			}
+		}
+		if err := b.recordLoss(); err != nil {
+			return err
 		}
 		if s.cfg.Instance == "" {
 			return nil

@@ -170,7 +170,11 @@ func (s *Store) Verify(ctx context.Context, anchors ...ledger.Anchor) (r ledger.
 	if err != nil {
 		return r, err
 	}
-	return s.verifyAgainst(ctx, append(seen.Anchors, anchors...))
+	kept, _, err := s.Explained(ctx, append(seen.Anchors, anchors...))
+	if err != nil {
+		return r, err
+	}
+	return s.verifyAgainst(ctx, kept)
 }
 
 func (s *Store) verifyAgainst(ctx context.Context, anchors []ledger.Anchor) (r ledger.Report, err error) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
@@ -37,6 +38,9 @@ type Config struct {
 	// Reserve is how many bytes beside the database are kept for the time when the disk is full: access still ends then, while people
 	// are refused. 0: none.
 	Reserve int64
+
+	// Accept is what two people said about entries that are gone; nil: nobody. Open goes on behind exactly that loss and records it.
+	Accept *custody.RollbackAccepted
 
 	Virtual  bool   // the clock can be moved; entry 0 says so
 	Instance string // when set, Open and Close record instance.started and instance.stopped under this name
@@ -67,6 +71,7 @@ type Store struct {
 	head      atomic.Pointer[signedTree] // as last committed here; nil before entry 0
 	prover    *ledger.Prover
 	histories *histories
+	accepted  *custody.RollbackAccepted // to be recorded by this opening
 
 	poison   atomic.Pointer[error]
 	poisoned chan struct{} // closed with the first poison

@@ -14,7 +14,6 @@ import (
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store"
-	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
@@ -32,7 +31,7 @@ var _ desk.Ledger = (*store.Store)(nil)
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
 		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(),
-		incidents.EventKinds(), identities.EventKinds(), custody.EventKinds(),
+		incidents.EventKinds(), identities.EventKinds(),
 	)
 }
 
