@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -97,10 +98,10 @@ func TestDecisionsStandInOrderOfTheirPolicies(t *testing.T) {
 	for i := range asks {
 		who := listed[i]
 		go func() {
-			for range 4 {
+			for n := range 4 {
 				out, err := x.desk.Submit(t.Context(), desk.Submission{
 					Cause: x.cause(), By: acting(who), Workflow: "shell", Channel: "cli", Authn: "unix-peer",
-					Form: workflows.Form{Target: "bastion", Entitlement: "deploy", Seconds: 60, Reason: "broken since noon", Values: map[string]string{"ticket": "OPS-1"}},
+					Form: workflows.Form{Target: "bastion", Entitlement: "deploy", Seconds: 60, Reason: "broken since noon", Values: map[string]string{"ticket": fmt.Sprintf("OPS-%d", n)}},
 				})
 				if err == nil && out.Refusal != nil {
 					err = out.Refusal
@@ -114,7 +115,7 @@ func TestDecisionsStandInOrderOfTheirPolicies(t *testing.T) {
 		}()
 	}
 	for i := range loads {
-		x.draft.flows["shell"].Longest = workflows.Span(3600 + i)
+		x.draft.flows["shell"].Longest = workflows.Span(3600 - i) // what loosens would have to wait
 		if err := x.desk.Load(t.Context(), x.draft.compile(t)); err != nil {
 			t.Fatal(err)
 		}

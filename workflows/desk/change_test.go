@@ -136,7 +136,9 @@ func TestTakeBack(t *testing.T) {
 		first := x.ask("zed", "prod-db")
 		x.approve(first, "ann", "bob", "olga")
 		stream, kept := x.start(first)
-		second := x.ask("zed", "prod-db")
+		longer := x.submission("zed", "prod-db")
+		longer.Form.Seconds *= 2
+		second := x.submit(longer).ID
 		x.approve(second, "ann", "cho", "olga")
 		if a := x.takeBack("cho", second); a.Refusal != nil {
 			t.Fatal(a.Refusal)

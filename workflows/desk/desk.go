@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
 )
@@ -175,6 +176,10 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 			return Outlasting{}, err
 		}
 		return Outlasting{incidents.Pending(s), incidents.Listings(s), nil}, nil
+	}
+	if stream.Kind() == workflows.KindPerson {
+		s, err := identities.FoldPerson(h)
+		return Outlasting{Lists: awayLists(s)}, err
 	}
 	if stream == workflows.PolicyStream {
 		s, err := foldPolicy(h)

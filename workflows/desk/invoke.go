@@ -112,7 +112,7 @@ func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocatio
 	form := workflows.Workflow{Kind: workflows.KindPreapprove, Fields: b.Fields, Longest: 60, ReasonMin: 1}
 	cleaned, bad := form.CheckForm(workflows.Form{Seconds: 60, Reason: "-", Values: c.Values})
 	in.Clean, in.Fields = cleaned.Fields, bad
-	a := asked{c.By.Person, c.By.Person.Identity(), b.Grant.Owner, b.Grant.Backup}
+	a := asked{requester: c.By.Person, subject: c.By.Person.Identity(), owner: b.Grant.Owner, backup: b.Grant.Backup}
 	selected, err := d.among(ctx, p, b.Invokers, a, c.By.Person)
 	if err != nil {
 		d.log.WarnContext(ctx, "invokers not resolved", "runbook", b.ID, "err", err)

@@ -134,9 +134,9 @@ func (x *office) votePolicy(who, proposal string, v workflows.Verdict) string {
 
 func (x *office) cause() desk.Cause { return desk.Cause(fmt.Sprintf("inbox/%d", x.n.Add(1))) }
 
-// form is a good form for a chain.
+// form is a good form for a chain. No two have the same ticket: the same ask again is another thing.
 func (x *office) form(flow workflows.WorkflowID) workflows.Form {
-	f := workflows.Form{Seconds: 3600, Reason: "broken since noon, " + secret, Values: map[string]string{"ticket": "OPS-1", "note": secret}}
+	f := workflows.Form{Seconds: 3600, Reason: "broken since noon, " + secret, Values: map[string]string{"ticket": fmt.Sprintf("OPS-%d", x.n.Add(1)), "note": secret}}
 	w, ok := x.draft.flows[flow]
 	switch {
 	case ok && w.Kind == workflows.KindPreapprove:

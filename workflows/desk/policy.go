@@ -89,6 +89,7 @@ type Person struct {
 	Hours    string
 	Manager  workflows.PersonID
 	Accounts map[workflows.TargetID]string
+	Calendar string // whose hours and holidays are theirs where the entry has none; may be empty
 	TimeOff  []calendar.Interval
 
 	// Marks stand for what the ledger must not hold of the person: "slack", "unix", "email" and "account/…" of each target, each a
@@ -189,6 +190,14 @@ func PersonHours(p Person, place *Calendar) (*calendar.Hours, error) {
 		return nil, fmt.Errorf("hours of %q: %w", p.Key, err)
 	}
 	return h, nil
+}
+
+// place is the calendar of somebody; nil where they have none.
+func (p *Policy) place(x Person) *Calendar {
+	if c, ok := p.Calendars[x.Calendar]; ok {
+		return &c
+	}
+	return nil
 }
 
 // Shifts answers who is on shift. *calendar.Rotation does; so does a list of shifts.

@@ -2,236 +2,217 @@ package desk
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// asked is what selectors may refer to.
-type asked struct {
-	requester workflows.PersonID
-	subject   workflows.IdentityID
-	owner     workflows.PersonID // of the target
-	backup    workflows.PersonID
-}
-
-// resolve asks who a selector yields now. An error means that somebody could not be asked: the seats given with it are true but may not
-// be all. Nobody is a possible answer.
-func (d *Desk) resolve(ctx context.Context, p *Policy, sel workflows.Selector, a asked) ([]workflows.Seat, error) {
-	var out []workflows.Seat
-	var failed error
-	add := func(why string, people ...workflows.PersonID) {
-		for _, x := range people {
-			if x != "" && !slices.Contains(sel.Exclude, x) && !slices.ContainsFunc(out, func(s workflows.Seat) bool { return s.Person == x }) {
-				out = append(out, workflows.Seat{Person: x, Why: why})
-			}
-		}
-	}
-	add("named", sel.People...)
-	for _, g := range sel.Groups {
-		add("group:"+g.Name, currentMembers(p, g)...)
-	}
-	for _, handle := range sel.ChatGroups {
-		members, err := d.directory.ChatGroup(ctx, handle)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("resolving chat group %q: %w", handle, err))
-			continue
-		}
-		add("chat:"+handle, members...)
-	}
-	if sel.TargetOwner {
-		add("target_owner", a.owner, a.backup)
-	}
-	if sel.IdentityOwner {
-		id := p.Identities[a.subject]
-		add("identity_owner", id.Owner, id.Backup)
-	}
-	if sel.Manager {
-		add("manager", p.People[a.requester].Manager)
-	}
-	return out, failed
-}
-
-// among tells whether a selector yields a person. Who is found is found, whatever else could not be asked; an error means that the person
-// was not found where one could look.
-func (d *Desk) among(ctx context.Context, p *Policy, sel workflows.Selector, a asked, person workflows.PersonID) (bool, error) {
-	seats, err := d.resolve(ctx, p, sel, a)
-	if person != "" && slices.ContainsFunc(seats, func(s workflows.Seat) bool { return s.Person == person }) {
-		return true, nil
-	}
-	return false, err
-}
-
-// currentMembers is a file group as it stands now: who left it loses the power at once, who joined gets none over requests
-// that were bound before.
-func currentMembers(p *Policy, g workflows.Group) []workflows.PersonID {
-	now, ok := p.Groups[g.Name]
-	if !ok {
-		return nil
-	}
-	var out []workflows.PersonID
-	for _, m := range g.Members {
-		if slices.Contains(now, m) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// rosters asks for every stage of a workflow at once: a decision may open any of them.
+// rosters asks for every stage of a workflow at once: a decision may open any of them. The workflow is the one that a request goes through:
+// only the stages of its plan.
 func (d *Desk) rosters(ctx context.Context, p *Policy, w *workflows.Workflow, a asked) workflows.Rosters {
 	out := workflows.Rosters{Stages: make([]workflows.StageRoster, len(w.Stages))}
-	for i, st := range w.Stages {
-		seats, err := d.resolve(ctx, p, st.Approvers, a)
-		if err == nil && st.Escalate != nil {
-			out.Stages[i].Escalate, err = d.resolve(ctx, p, st.Escalate.Approvers, a)
-		}
+	for i := range w.Stages {
+		r, err := d.stageRoster(ctx, p, &w.Stages[i], a)
 		if err != nil {
-			d.log.WarnContext(ctx, "roster not resolved", "workflow", w.ID, "stage", st.Name, "err", err)
+			d.log.WarnContext(ctx, "roster not resolved", "workflow", w.ID, "stage", w.Stages[i].Name, "err", err)
 			out.Failed = true
 			return out
 		}
-		out.Stages[i].Approvers = seats
+		out.Stages[i] = r
 	}
 	return out
 }
 
-// selected tells whether a person who sits on a recorded roster is still yielded by what put them there, and whether the
-// current version of the workflow does not exclude them.
-func (d *Desk) selected(ctx context.Context, p *Policy, s workflows.State, stage int, person workflows.PersonID, a asked) (bool, error) {
-	if stage < 0 || stage >= len(s.Stages) {
-		return false, nil
+// stageRoster is whom one stage would ask, tier by tier, when to remind and to widen it, and when others come on shift.
+func (d *Desk) stageRoster(ctx context.Context, p *Policy, st *workflows.Stage, a asked) (workflows.StageRoster, error) {
+	var out workflows.StageRoster
+	first, err := d.approversOf(ctx, p, st, a)
+	if err != nil {
+		return out, err
 	}
-	seat, ok := s.Stages[stage].Seat(person)
-	if !ok {
-		return false, nil
-	}
-	current, exists := p.Workflows[s.Asked.Workflow]
-	if exists && excludes(current.Workflow, s.Stages[stage], person) {
-		return false, nil
-	}
-	kind, name, _ := strings.Cut(seat.Why, ":")
-	switch kind {
-	case "group":
-		return slices.Contains(p.Groups[name], person), nil
-	case "chat":
-		members, err := d.directory.ChatGroup(ctx, name)
-		return slices.Contains(members, person), err
-	case "target_owner":
-		if e, ok := current.entitlement(s); ok { // who owned the target when it was asked for but owns it no more has no say
-			return person == e.Owner || person == e.Backup, nil
+	out.Approvers = a.off.seats(p, st, st.Approvers, first, a.now)
+	people := first
+	out.RemindAt = a.workingMoment(p, people, st.Quorum, st.RemindWorking)
+	for k, t := range tiersOf(st) {
+		more, err := d.resolve(ctx, p, t.Approvers, a)
+		if err != nil {
+			return out, err
 		}
-		return person == a.owner || person == a.backup, nil
-	case "identity_owner":
-		id := p.Identities[a.subject]
-		return person == id.Owner || person == id.Backup, nil
-	case "manager":
-		return p.People[s.Requester.Person].Manager == person, nil
-	}
-	return !exists || stillNamed(current.Workflow, s.Stages[stage].Plan.Name, person), nil
-}
-
-// entitlement is what a request asks for, as this version has it.
-func (v Version) entitlement(s workflows.State) (workflows.Entitlement, bool) {
-	if v.Workflow == nil {
-		return workflows.Entitlement{}, false
-	}
-	return v.Workflow.Entitlement(s.Asked.Target, s.Asked.Entitlement)
-}
-
-// excludes tells whether the stage of that name leaves the person out now: in its first tier, or in the one they were added by.
-func excludes(w *workflows.Workflow, was workflows.StageState, p workflows.PersonID) bool {
-	wider := slices.IndexFunc(was.Roster, func(s workflows.Seat) bool { return s.Person == p }) >= was.FirstAsked
-	for _, st := range w.Stages {
-		if st.Name != was.Plan.Name {
+		at, seats := a.workingMoment(p, people, st.Quorum, t.Working), a.off.seats(p, st, t.Approvers, more, a.now)
+		people = append(slices.Clip(people), more...)
+		if k == 0 {
+			out.Escalate, out.EscalateAt = seats, at
 			continue
 		}
-		if slices.Contains(st.Approvers.Exclude, p) || wider && st.Escalate != nil && slices.Contains(st.Escalate.Approvers.Exclude, p) {
-			return true
-		}
+		out.Then, out.ThenAt = append(out.Then, seats), append(out.ThenAt, at)
 	}
-	return false
+	if st.Tell != nil {
+		told, err := d.resolve(ctx, p, *st.Tell, a)
+		if err != nil {
+			d.log.WarnContext(ctx, "who is told not resolved", "stage", st.Name, "err", err) // nothing is decided by it
+		}
+		out.Told = peopleOf(told)
+	}
+	out.ShiftsAt, err = d.shifts(p, st, people, a)
+	return out, err
 }
 
-// stillNamed tells whether the stage of that name still lists the person; a stage that is gone takes no power away, because
-// stages stay as submitted.
-func stillNamed(w *workflows.Workflow, stage string, p workflows.PersonID) bool {
-	for _, st := range w.Stages {
-		if st.Name != stage {
-			continue
+// tiersOf are all escalations of a stage.
+func tiersOf(st *workflows.Stage) []workflows.Escalation {
+	if st.Escalate == nil {
+		return nil
+	}
+	return append([]workflows.Escalation{*st.Escalate}, st.Then...)
+}
+
+// approversOf resolves a stage's first tier: its selector, or its parts. Somebody who sits in several parts has one seat that says so.
+func (d *Desk) approversOf(ctx context.Context, p *Policy, st *workflows.Stage, a asked) ([]workflows.Seat, error) {
+	if len(st.Parts) == 0 {
+		return d.resolve(ctx, p, st.Approvers, a)
+	}
+	var out []workflows.Seat
+	for i, part := range st.Parts {
+		seats, err := d.resolve(ctx, p, part.Approvers, a)
+		if err != nil {
+			return nil, fmt.Errorf("part %q: %w", part.Name, err)
 		}
-		if slices.Contains(st.Approvers.People, p) {
-			return true
+		for _, s := range seats {
+			j := slices.IndexFunc(out, func(o workflows.Seat) bool { return o.Person == s.Person })
+			if j < 0 {
+				s.Parts = []int{i}
+				out = append(out, s)
+				continue
+			}
+			out[j].Parts = append(out[j].Parts, i)
 		}
-		return st.Escalate != nil && slices.Contains(st.Escalate.Approvers.People, p)
+	}
+	return out, nil
+}
+
+func peopleOf(seats []workflows.Seat) []workflows.PersonID {
+	var out []workflows.PersonID
+	for _, s := range seats {
+		out = append(out, s.Person)
+	}
+	return out
+}
+
+// seats adds to those whom a selector yields who is away, who decides in their place, and when they are told.
+func (o absences) seats(p *Policy, st *workflows.Stage, sel workflows.Selector, list []workflows.Seat, now workflows.Stamp) []workflows.Seat {
+	if now == 0 {
+		return list
+	}
+	var out, placed []workflows.Seat
+	for _, s := range list {
+		delegate, away := o.at(p, s.Person, now)
+		s.Away = away
+		s.TellAt = o.tellAt(p, st, s.Person, now)
+		out = append(out, s)
+		if away && delegate != "" && mayStandIn(p, st, sel, s, delegate) {
+			in := workflows.Seat{Person: delegate, For: s.Person, Why: s.Why, Parts: s.Parts, TellAt: o.tellAt(p, st, delegate, now)}
+			_, in.Away = o.at(p, delegate, now)
+			placed = append(placed, in)
+		}
+	}
+	return append(out, placed...)
+}
+
+// mayStandIn tells whether a delegate is somebody of the people file whom the selectors do not leave out.
+func mayStandIn(p *Policy, st *workflows.Stage, sel workflows.Selector, seat workflows.Seat, delegate workflows.PersonID) bool {
+	if _, listed := p.People[delegate]; !listed || delegate == seat.Person || slices.Contains(sel.Exclude, delegate) {
+		return false
+	}
+	for _, i := range seat.Parts {
+		if i < len(st.Parts) && slices.Contains(st.Parts[i].Approvers.Exclude, delegate) {
+			return false
+		}
 	}
 	return true
 }
 
-// HasRole tells whether a person holds a role now. A group that cannot be asked gives nobody a role.
-func (d *Desk) HasRole(ctx context.Context, role string, p workflows.PersonID) bool {
-	policy := d.Policy()
-	holds, err := d.among(ctx, policy, policy.Roles[role], asked{requester: p}, p)
-	if err != nil {
-		d.log.WarnContext(ctx, "role not resolved", "role", role, "person", p, "err", err)
+// tellAt is when somebody is told that they are asked; zero: at once.
+func (o absences) tellAt(p *Policy, st *workflows.Stage, person workflows.PersonID, now workflows.Stamp) workflows.Stamp {
+	if st.OffHours != workflows.OffHoursWait && st.OffHours != workflows.OffHoursAwake {
+		return 0
 	}
-	return holds
+	if at := o.nextWork(p, person, now); at > now {
+		return at
+	}
+	return 0
 }
 
-// mayAsk tells whether, and by which part of may_ask, a person may use a workflow.
-func (d *Desk) mayAsk(ctx context.Context, p *Policy, w *workflows.Workflow, person workflows.PersonID) (string, bool, error) {
-	if person == "" || slices.Contains(w.Ask.Exclude, person) {
-		return "", false, nil
+// workingMoment is when so many of some people have worked so long that together they are a quorum; zero: it is not counted like that. Hours
+// that nobody wrote down are round the clock.
+func (a asked) workingMoment(p *Policy, seats []workflows.Seat, quorum int, d workflows.Span) workflows.Stamp {
+	if d == 0 || a.now == 0 {
+		return 0
 	}
-	if _, listed := p.People[person]; w.Ask.Anyone && listed {
-		return "may_ask: anyone", true, nil
-	}
-	seats, err := d.resolve(ctx, p, w.Ask, asked{requester: person})
+	var ends []workflows.Stamp
 	for _, s := range seats {
-		if s.Person == person {
-			return "may_ask: " + s.Why, true, nil
+		if slices.Contains(a.behind, s.Person) {
+			continue
+		}
+		if at, ok := a.off.addWorking(p, s.Person, a.now, d.Duration()); ok {
+			ends = append(ends, at)
 		}
 	}
-	return "", false, err
+	slices.Sort(ends)
+	if len(ends) == 0 {
+		return a.now.Add(d.Duration())
+	}
+	return ends[min(max(quorum, 1), len(ends))-1]
 }
 
-// versions keeps decoded policy versions: they are immutable, so the cache needs no expiry, only a bound.
-type versions struct {
-	mu   sync.Mutex
-	docs map[workflows.DocHash]*workflows.Workflow
+// shifts are the moments within a stage's time at which others come on shift, or somebody goes on time off or comes back.
+func (d *Desk) shifts(p *Policy, st *workflows.Stage, people []workflows.Seat, a asked) ([]workflows.Stamp, error) {
+	if a.now == 0 {
+		return nil, nil
+	}
+	end := a.now.Add(st.Timeout.Duration())
+	var out []workflows.Stamp
+	for _, name := range rotationsOf(st) {
+		changes, err := p.Rotations[name].Changes(a.now, end)
+		if err != nil {
+			return nil, fmt.Errorf("rotation %q: %w", name, err)
+		}
+		for _, c := range changes {
+			out = append(out, c.At)
+		}
+	}
+	for _, s := range people {
+		for _, off := range a.off.spans(p, s.Person, a.now) {
+			out = append(out, off.From, off.To)
+		}
+	}
+	out = slices.DeleteFunc(out, func(t workflows.Stamp) bool { return t <= a.now || t >= end })
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
-const maxVersions = 1000 // policy versions kept decoded; a company has tens
+// rotationsOf are the rotations that a stage asks, in any tier.
+func rotationsOf(st *workflows.Stage) []string {
+	var out []string
+	for _, s := range selectorsOf(st) {
+		out = append(out, s.Rotations...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
 
-// version gives the workflow as it bound a request.
-func (d *Desk) version(ctx context.Context, h workflows.DocHash) (*workflows.Workflow, error) {
-	d.versions.mu.Lock()
-	w, ok := d.versions.docs[h]
-	d.versions.mu.Unlock()
-	if ok {
-		return w, nil
+// selectorsOf are all selectors by which a stage asks somebody, fallbacks included.
+func selectorsOf(st *workflows.Stage) []workflows.Selector {
+	out := []workflows.Selector{st.Approvers}
+	for _, part := range st.Parts {
+		out = append(out, part.Approvers)
 	}
-	doc, err := d.ledger.Document(ctx, h)
-	if err != nil {
-		return nil, fmt.Errorf("reading policy %q: %w", h, err)
+	for _, t := range tiersOf(st) {
+		out = append(out, t.Approvers)
 	}
-	if workflows.HashDocument(doc.Bytes) != h {
-		return nil, fmt.Errorf("reading policy %q: its text has another hash", h)
+	for _, s := range out {
+		if s.Fallback != nil {
+			out = append(out, *s.Fallback)
+		}
 	}
-	w = new(workflows.Workflow)
-	if err := json.Unmarshal(doc.Bytes, w); err != nil {
-		return nil, fmt.Errorf("decoding policy %q: %w", h, err)
-	}
-	d.versions.mu.Lock()
-	defer d.versions.mu.Unlock()
-	if d.versions.docs == nil || len(d.versions.docs) >= maxVersions {
-		d.versions.docs = map[workflows.DocHash]*workflows.Workflow{}
-	}
-	d.versions.docs[h] = w
-	return w, nil
+	return out
 }

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -20,6 +19,9 @@ type Submission struct {
 	Channel    string               // "slack", "cli"
 	Authn      string               // "slack-click", "unix-peer"
 	Drill      bool
+	Extends    workflows.GrantID // the active grant that more time is asked for
+	NotBefore  workflows.Stamp   // agreed start; zero: when it is approved
+	Network    string            // where the command came from, by a label of the operator; empty: not known
 }
 
 // Submitted is what became of it: a request, or a Refusal.
@@ -68,24 +70,28 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 		_, shown, _ := strings.Cut(string(c.FormPolicy), ":") // T17: the record names both versions
 		return d.refuseSubmit(ctx, c, formChanged(), string(c.Workflow)+"/"+shown, v.Hash)
 	}
-	ask, err := d.ask(ctx, policy, v, c)
+	q, err := d.ask(ctx, policy, v, c)
 	if err != nil {
 		return Submitted{}, err
 	}
-	id := workflows.RequestStream(ask.ID)
-	res, err := d.under(ctx, policy, c.Cause, []workflows.StreamID{id}, func(f workflows.Facts) (workflows.Outcome, error) {
-		ask := ask
-		if _, ok := policy.identity(ask.Subject, f.Now.UTC); !ok && !ask.Subject.IsPerson() {
-			ask.Subject = "" // R71: refused as not in the inventory
+	res, err := d.under(ctx, policy, c.Cause, q.streams(), func(f workflows.Facts) (workflows.Outcome, error) {
+		ask, err := q.within(f)
+		if err != nil {
+			return workflows.Outcome{}, err
 		}
-		return v.Workflow.Submit(f, ask)
+		out, err := v.Workflow.Submit(f, ask)
+		if err != nil {
+			return out, err
+		}
+		return out, q.follows(f, &out, ask)
 	})
 	if err != nil {
 		return Submitted{}, err
 	}
 	out := submitted(res)
 	if res.Refusal != nil && res.Refusal.Code == workflows.CodeBadField {
-		_, out.Problems = v.Workflow.CheckForm(c.Form)
+		_, out.Problems = v.Workflow.CheckForm(q.ask.Form)
+		out.Problems = append(out.Problems, q.ask.Problems...)
 	}
 	return out, nil
 }
@@ -125,57 +131,4 @@ func (d *Desk) refuse(ctx context.Context, cause Cause, by workflows.Acting, com
 		out.Events[0].Policy = policy
 		return out, nil
 	})
-}
-
-// ask gathers all that the decision may look at.
-func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (workflows.Ask, error) {
-	w := v.Workflow
-	ask := workflows.Ask{
-		ID: workflows.RequestID(d.ids.New("r_")), By: c.By, Policy: v.Hash, Form: c.Form, Subject: c.Subject,
-		Nonce: d.ids.Nonce(), Channel: c.Channel, Authn: c.Authn, Drill: c.Drill, Runbook: c.Runbook,
-	}
-	ask.Standing = d.standing(ctx, c.By)
-	rule, may, err := d.mayAsk(ctx, p, w, c.By.Person)
-	if err != nil {
-		ask.Standing.Known = false // could not be asked, which is not the same as "no"
-	}
-	ask.Rule, ask.Standing.Selected = rule, may
-	if c.Subject == "" {
-		ask.Subject = c.By.Person.Identity()
-	}
-	ent, _ := w.Entitlement(c.Form.Target, c.Form.Entitlement)
-	d.describeSubject(p, &ask, ent)
-	if b, ok := p.Runbooks[c.Runbook]; ok {
-		ask.Document = b.Runbook.Document
-	}
-	ask.Rosters = d.rosters(ctx, p, w, asked{c.By.Person, ask.Subject, ent.Owner, ent.Backup})
-	open, err := d.ledger.List(ctx, workflows.ListMyOpen, string(c.By.Person), workflows.MaxOpenPerson+1)
-	ask.Open = len(open)
-	return ask, err
-}
-
-// describeSubject adds what the inventory knows about the holder. A non-human identity that is not in it is emptied, which
-// refuses (R71); so is one past its expiry, when the decision is taken and the time is known.
-func (d *Desk) describeSubject(p *Policy, ask *workflows.Ask, ent workflows.Entitlement) {
-	if ask.Subject.IsPerson() {
-		ask.Account = p.People[ask.Subject.Person()].Accounts[ent.Target]
-		return
-	}
-	id, ok := p.Identities[ask.Subject]
-	if !ok {
-		ask.Subject = ""
-		return
-	}
-	ask.Sponsor, ask.Account = id.Owner, id.Accounts[ent.Target]
-	ask.Owned = slices.Contains([]workflows.PersonID{id.Owner, id.Backup}, ask.By.Person) && ask.By.Person != ""
-}
-
-// standing asks the directory; failing to ask is a standing that refuses.
-func (d *Desk) standing(ctx context.Context, by workflows.Acting) workflows.Standing {
-	s, err := d.directory.Standing(ctx, by)
-	if err != nil {
-		d.log.WarnContext(ctx, "standing not known", "actor", by.Actor, "err", err)
-		return workflows.Standing{}
-	}
-	return s
 }

@@ -41,7 +41,7 @@ func TestSubmitVoteGrant(t *testing.T) {
 	want := grants.Approved{
 		Grant: h.Approved.Grant, Request: id, Identity: "p_zed", Requester: "p_zed", Approvers: h.Approved.Approvers, Owner: "p_olga",
 		Target: "pg-main", TargetTitle: "pg-main", Entitlement: "writer", Title: "writer", Connector: "sshca",
-		Params: map[string][]string{"principals": {"deploy"}}, Fields: map[string]string{"ticket": "OPS-1"}, Account: "zed", Holder: "ZED", Shared: true,
+		Params: map[string][]string{"principals": {"deploy"}}, Fields: s.Asked.Fields, Account: "zed", Holder: "ZED", Shared: true,
 		EndsAt: a.Records[0].At.UTC + 3600e6, EndsMono: a.Records[0].At.Mono + 3600e9, Alarm: "#security",
 	}
 	same(t, "grant", want, h.Approved)
@@ -282,7 +282,7 @@ func TestReq_R97_AVoteHoldsForWhatWasShown(t *testing.T) {
 		"stage not open":     func(b *desk.Ballot) { b.Stage, b.Shown = 1, x.state(one).Shown(1) },
 		"no such stage":      func(b *desk.Ballot) { b.Stage = -1 },
 		"nothing shown":      func(b *desk.Ballot) { b.Shown = "" },
-		"another verdict":    func(b *desk.Ballot) { b.Verdict = "counter" },
+		"another verdict":    func(b *desk.Ballot) { b.Verdict = "maybe" },
 	} {
 		b := x.ballot("ann", one, workflows.Approve)
 		edit(&b)

@@ -17,12 +17,7 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 	var fn decide
 	switch stream.Kind() {
 	case workflows.KindRequest:
-		id := workflows.RequestID(stream.Rest())
-		wider, err := d.wider(ctx, id)
-		if err != nil {
-			return err
-		}
-		fn = func(f workflows.Facts) (workflows.Outcome, error) { return workflows.Tick(f, id, wider) }
+		return d.tickRequest(ctx, workflows.RequestID(stream.Rest()))
 	case workflows.KindGrant:
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return grants.Tick(f, stream) }
 	case workflows.KindReview:
@@ -30,27 +25,65 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 	default:
 		return nil
 	}
-	_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
-		return fn(f)
+	_, err := d.update(ctx, "", []workflows.StreamID{stream}, fn)
+	return err
+}
+
+// tickRequest reminds, changes shifts, widens, ends; and grants what nobody objected to.
+func (d *Desk) tickRequest(ctx context.Context, id workflows.RequestID) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, err := again(func() (Result, error) {
+		v, err := d.Look(ctx, id)
+		if err != nil {
+			return Result{}, err
+		}
+		s, w, policy := v.State, v.Workflow, d.Policy()
+		rosters, err := d.due(ctx, policy, s, w)
+		if err != nil {
+			return Result{}, err
+		}
+		made := d.making(ctx, policy, w, s.Asked.Subject, s.Requester.Person)
+		fn := func(f workflows.Facts) (workflows.Outcome, error) {
+			rosters := rosters
+			last, err := v.last(policy, f)
+			if err != nil {
+				return workflows.Outcome{}, err
+			}
+			rosters.Final.Gone, rosters.Final.Frozen, rosters.Final.Conflict = last.Gone, last.Frozen, last.Conflict
+			out, err := workflows.Tick(f, id, rosters)
+			if err != nil {
+				return out, err
+			}
+			return out, made.effect(f, &out)
+		}
+		return d.under(ctx, policy, "", v.streams(), fn)
 	})
 	return err
+}
+
+// due asks the world what a tick may need: whom the stages yield now, and, where the open one waits for objections, whether those who approved
+// before still stand.
+func (d *Desk) due(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow) (workflows.Rosters, error) {
+	st := s.Open()
+	if st == nil {
+		return workflows.Rosters{}, nil
+	}
+	a, err := d.askedOf(ctx, w, s)
+	if err != nil {
+		return workflows.Rosters{}, err
+	}
+	out := d.rosters(ctx, p, w, a)
+	if st.Plan.Kind == workflows.StageConsent {
+		out.Final = workflows.Final{Voters: d.voters(ctx, p, s, w, a), Grant: workflows.GrantID(d.ids.New("g_"))}
+	}
+	return out, nil
 }
 
 // Restate writes down again which jobs and lists follow from a stream's entries: for rows that somebody else took away. It decides nothing.
 func (d *Desk) Restate(ctx context.Context, stream workflows.StreamID) error {
 	_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(workflows.Facts) (workflows.Outcome, error) { return workflows.Outcome{}, nil })
 	return err
-}
-
-// wider asks whom the open stage's escalation would add.
-func (d *Desk) wider(ctx context.Context, id workflows.RequestID) (workflows.Rosters, error) {
-	s, w, err := d.request(ctx, id)
-	if err != nil || s.Final() {
-		return workflows.Rosters{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	return d.rosters(ctx, d.Policy(), w, askedOf(w, s)), nil
 }
 
 // Delivered records that somebody was told.

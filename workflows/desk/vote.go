@@ -1,14 +1,13 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
-	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // Ballot is a decision as it came from a person.
@@ -24,6 +23,7 @@ type Ballot struct {
 	Authn      string
 	Channel    string
 	Payload    string
+	Terms      workflows.Terms // Counter: what is offered
 }
 
 // Answer is what became of a command: what was recorded, or why not.
@@ -40,27 +40,74 @@ func (d *Desk) Vote(ctx context.Context, b Ballot) (Answer, error) {
 }
 
 func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
-	v, no, err := d.seen(ctx, b.Cause, b.By, "vote", b.Channel, b.Request)
+	command := "vote"
+	if b.Verdict == workflows.Counter {
+		command = "counter"
+	}
+	v, no, err := d.seen(ctx, b.Cause, b.By, command, b.Channel, b.Request)
 	if no != nil || err != nil {
 		return answered(no), err
 	}
 	s, w, policy := v.State, v.Workflow, d.Policy()
-	ballot := d.prepare(ctx, policy, s, w, askedOf(w, s), b)
-	holder, alarm := d.holder(ctx, s), policy.Settings.SecurityChannel
-	streams := append([]workflows.StreamID{v.Stream}, effectStreams(s)...)
-	res, err := d.under(ctx, policy, b.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+	ballot, err := d.prepare(ctx, policy, s, w, b)
+	if err != nil {
+		return Answer{}, err
+	}
+	made := d.making(ctx, policy, w, s.Asked.Subject, s.Requester.Person)
+	res, err := d.under(ctx, policy, b.Cause, v.streams(), func(f workflows.Facts) (workflows.Outcome, error) {
 		ballot := ballot
-		ballot.WorkflowGone = gone(policy, s, f.Now.UTC)
 		if ballot.ReceivedAt == 0 {
 			ballot.ReceivedAt = f.Now.UTC
 		}
+		last, err := v.last(policy, f)
+		if err != nil {
+			return workflows.Outcome{}, err
+		}
+		ballot.WorkflowGone, ballot.Frozen, ballot.Conflict = last.Gone, last.Frozen, last.Conflict
 		out, err := w.Vote(f, b.Request, ballot)
 		if err != nil {
 			return out, err
 		}
-		return out, effect(f, &out, w, holder, alarm)
+		return out, made.effect(f, &out)
 	})
 	return answered(&res), err
+}
+
+// streams are what a decision on a request reads: the request's own, where it would bring something about, and what must not be held beside.
+func (v View) streams() []workflows.StreamID {
+	out := append([]workflows.StreamID{v.Stream}, effectStreams(v.State)...)
+	for _, s := range conflictStreams(v.State.Asked.Subject, v.Entitlement) {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// last is what stands against a grant at the moment of the decision.
+func (v View) last(p *Policy, f workflows.Facts) (workflows.Final, error) {
+	var out workflows.Final
+	var err error
+	out.Gone = gone(p, v.State, f.Now.UTC)
+	out.Frozen, _ = p.stopped(v.Workflow, f.Now.UTC)
+	if v.State.Asked.Request == workflows.KindPreapprove || v.State.Asked.Request == workflows.KindWindow {
+		return out, nil
+	}
+	if out.Conflict, err = conflict(f, v.State.Asked.Subject, v.Entitlement); err != nil || v.State.Asked.Extends == "" {
+		return out, err
+	}
+	g, err := grants.Fold(f.Histories[effectStreams(v.State)[0]])
+	if err != nil || out.Gone != "" {
+		return out, err
+	}
+	row := rowOf(g, v.State.Asked.Extends)
+	switch {
+	case row.Grant == "":
+		out.Gone = "The access that was to be extended has ended."
+	case v.Workflow.Extend == nil || row.Started.Add(v.Workflow.Extend.Cap.Duration()) <= f.Now.UTC:
+		out.Gone = "All extensions together have reached their cap."
+	}
+	return out, nil
 }
 
 // seen reads a request for a command of somebody. What they may not see and what does not exist are the same recorded refusal.
@@ -84,7 +131,7 @@ func answered(r *Result) Answer {
 	return Answer{Refusal: r.Refusal, Records: r.Records}
 }
 
-// request reads a request and the workflow version that binds it.
+// request reads a request and the workflow version that binds it, with only the stages that the request goes through.
 func (d *Desk) request(ctx context.Context, id workflows.RequestID) (workflows.State, *workflows.Workflow, error) {
 	h, err := d.ledger.History(ctx, workflows.RequestStream(id))
 	if err != nil {
@@ -95,38 +142,74 @@ func (d *Desk) request(ctx context.Context, id workflows.RequestID) (workflows.S
 		return s, nil, err
 	}
 	w, err := d.version(ctx, s.Policy)
-	return s, w, err
+	if err != nil {
+		return s, nil, err
+	}
+	return s, w.Planned(s.StageNames()), nil
 }
 
-func askedOf(w *workflows.Workflow, s workflows.State) asked {
+// askedOf is what the selectors of a request refer to, at a moment.
+func (d *Desk) askedOf(ctx context.Context, w *workflows.Workflow, s workflows.State) (asked, error) {
 	e, _ := w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
-	return asked{s.Requester.Person, s.Asked.Subject, e.Owner, e.Backup}
+	a := asked{requester: s.Requester.Person, subject: s.Asked.Subject, owner: e.Owner, backup: e.Backup}
+	a.behind = []workflows.PersonID{a.requester, a.subject.Person(), s.Asked.Sponsor}
+	var err error
+	if a.now, err = d.now(ctx); err != nil {
+		return a, err
+	}
+	a.off, err = d.absences(ctx)
+	return a, err
 }
 
 // prepare asks everything that a decision on this request may look at.
-func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow, a asked, b Ballot) workflows.Ballot {
+func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow, b Ballot) (workflows.Ballot, error) {
 	out := workflows.Ballot{
 		By: b.By, Standing: d.standing(ctx, b.By), Verdict: b.Verdict, Stage: b.Stage, Shown: b.Shown, Reason: b.Reason,
-		ReceivedAt: b.ReceivedAt, Authn: b.Authn, Channel: b.Channel, Payload: b.Payload,
+		ReceivedAt: b.ReceivedAt, Authn: b.Authn, Channel: b.Channel, Payload: b.Payload, Terms: b.Terms,
 		Grant: workflows.GrantID(d.ids.New("g_")), Voters: map[workflows.PersonID]workflows.Standing{},
 	}
-	sel, err := d.selected(ctx, p, s, b.Stage, b.By.Person, a)
-	if err != nil {
-		out.Standing.Known = false
+	if b.Verdict == workflows.Counter {
+		out.Offer = d.ids.New("o_")
 	}
-	out.Standing.Selected = sel
+	a, err := d.askedOf(ctx, w, s)
+	if err != nil {
+		return out, err
+	}
+	received := cmp.Or(b.ReceivedAt, a.now)
+	seat, ok := s.SeatOf(b.By.Person, received)
+	if !ok && b.Stage >= 0 && b.Stage < len(s.Stages) {
+		seat, ok = s.Stages[b.Stage].Seat(b.By.Person)
+	}
+	if ok {
+		out.Standing.Selected, err = d.selected(ctx, p, seated{state: s, bound: w, stage: b.Stage, seat: seat, at: received}, a)
+		if err != nil {
+			d.log.WarnContext(ctx, "seat not known to hold", "request", s.ID, "person", b.By.Person, "err", err)
+			out.Standing.Known = false
+		}
+	}
 	if b.Verdict != workflows.Approve || s.Final() {
-		return out
+		return out, nil
 	}
 	out.Rosters = d.rosters(ctx, p, w, a)
+	out.Voters = d.voters(ctx, p, s, w, a)
+	return out, nil
+}
+
+// voters asks again about everybody whose approval stands.
+func (d *Desk) voters(ctx context.Context, p *Policy, s workflows.State, w *workflows.Workflow, a asked) map[workflows.PersonID]workflows.Standing {
+	out := map[workflows.PersonID]workflows.Standing{}
 	for i, st := range s.Stages {
-		for _, v := range st.Approvals() {
-			standing := d.voter(ctx, p, s, i, v, a)
-			if before, twice := out.Voters[v]; twice { // a person may sit on several stages: each must still yield them
+		for _, v := range st.Votes {
+			if v.Verdict != workflows.Approve || v.TakenBack {
+				continue
+			}
+			seat := workflows.Seat{Person: v.Person, For: v.For, Parts: v.Parts, Why: whyOf(st, v)}
+			standing := d.voter(ctx, p, seated{state: s, bound: w, stage: i, seat: seat, at: v.At.UTC, again: true}, a)
+			if before, twice := out[v.Person]; twice { // a person may sit on several stages: each must still yield them
 				standing.Selected = standing.Selected && before.Selected
 				standing.Known = standing.Known && before.Known
 			}
-			out.Voters[v] = standing
+			out[v.Person] = standing
 		}
 	}
 	return out
@@ -134,16 +217,28 @@ func (d *Desk) prepare(ctx context.Context, p *Policy, s workflows.State, w *wor
 
 // voter asks again about somebody who has approved. Who cannot be asked about is not known: if the vote at hand would close the chain it
 // is refused and can be repeated, else it counts and they are asked again at the next one.
-func (d *Desk) voter(ctx context.Context, p *Policy, s workflows.State, stage int, v workflows.PersonID, a asked) workflows.Standing {
-	standing, err := d.directory.StandingOf(ctx, v)
+func (d *Desk) voter(ctx context.Context, p *Policy, x seated, a asked) workflows.Standing {
+	standing, err := d.directory.StandingOf(ctx, x.seat.Person)
 	if err == nil {
-		standing.Selected, err = d.selected(ctx, p, s, stage, v, a)
+		standing.Selected, err = d.selected(ctx, p, x, a)
 	}
 	if err != nil {
-		d.log.WarnContext(ctx, "standing of a voter not known", "request", s.ID, "person", v, "err", err)
+		d.log.WarnContext(ctx, "standing of a voter not known", "request", x.state.ID, "person", x.seat.Person, "err", err)
 		return workflows.Standing{}
 	}
 	return standing
+}
+
+// whyOf is for what reason somebody who voted was asked; on the roster no more, they were on shift or in somebody's place.
+func whyOf(st workflows.StageState, v workflows.Vote) string {
+	fits := func(s workflows.Seat) bool { return s.Person == v.Person && s.For == v.For }
+	if i := slices.IndexFunc(st.Roster, fits); i >= 0 {
+		return st.Roster[i].Why
+	}
+	if i := slices.IndexFunc(st.Left, func(l workflows.Leaver) bool { return fits(l.Seat) }); i >= 0 {
+		return st.Left[i].Seat.Why
+	}
+	return ""
 }
 
 // gone says why what was asked cannot be granted under the current documents, or nothing.
@@ -161,6 +256,8 @@ func gone(p *Policy, s workflows.State, now workflows.Stamp) string {
 	}
 	e, ok := v.Workflow.Entitlement(s.Asked.Target, s.Asked.Entitlement)
 	switch {
+	case now.After(s.Asked.NoLaterThan):
+		return "The time until which it was asked for is over."
 	case !ok:
 		return "The chain no longer grants what was asked for."
 	case s.Asked.Seconds > v.Workflow.LongestFor(e):
@@ -172,50 +269,6 @@ func gone(p *Policy, s workflows.State, now workflows.Stamp) string {
 		}
 	}
 	return ""
-}
-
-func effectStreams(s workflows.State) []workflows.StreamID {
-	if s.Asked.Request == workflows.KindPreapprove {
-		return []workflows.StreamID{workflows.RunbookStream(s.Asked.Runbook)}
-	}
-	return []workflows.StreamID{workflows.GrantStream(s.Asked.Subject, s.Asked.Target, s.Asked.Entitlement)}
-}
-
-// effect adds to an approval what it brings about, in the same transaction.
-func effect(f workflows.Facts, out *workflows.Outcome, w *workflows.Workflow, holder, alarm string) error {
-	i := slices.IndexFunc(out.Events, func(e workflows.StreamEvent) bool { _, ok := e.Event.(workflows.Approved); return ok })
-	if i < 0 {
-		return nil
-	}
-	approved, _ := out.Events[i].Event.(workflows.Approved)
-	s, err := workflows.Fold(f.Provisional(out.Events)[out.Events[i].Stream])
-	if err != nil {
-		return fmt.Errorf("folding an approval: %w", err)
-	}
-	if s.Asked.Request == workflows.KindPreapprove {
-		out.Add(workflows.RunbookStream(s.Asked.Runbook), workflows.System, s.Policy, incidents.Preapproved{
-			Document: s.Asked.Document, Request: s.ID, Approvers: s.Voters(),
-			Until: f.Now.UTC.Add(s.Asked.Seconds.Duration()), Uses: max(1, w.Uses),
-		})
-		return nil
-	}
-	ent, _ := w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
-	end := f.Now.Add(s.Asked.Seconds.Duration())
-	out.Add(effectStreams(s)[0], workflows.System, s.Policy, grants.Approved{
-		Grant: approved.Grant, Request: s.ID, Identity: s.Asked.Subject, Requester: s.Requester.Person, Approvers: s.Voters(),
-		Owner: ent.Owner, Target: ent.Target, TargetTitle: ent.TargetTitle, Entitlement: ent.ID, Title: ent.Title,
-		Connector: ent.Connector, Params: ent.Params, Fields: s.Asked.Fields, Account: s.Asked.Account, Holder: holder,
-		Shared: ent.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Alarm: alarm, Drill: s.Asked.Drill,
-	})
-	return nil
-}
-
-// holder is the display name for the target's own logs.
-func (d *Desk) holder(ctx context.Context, s workflows.State) string {
-	if p := s.Asked.Subject.Person(); p != "" {
-		return d.directory.Name(ctx, p)
-	}
-	return string(s.Asked.Subject) + " for " + d.directory.Name(ctx, s.Requester.Person)
 }
 
 // Change is withdrawing a request or taking a vote back.
@@ -247,16 +300,17 @@ func (d *Desk) TakeBack(ctx context.Context, c Change) (Answer, error) {
 		return answered(no), err
 	}
 	streams := append([]workflows.StreamID{v.Stream}, effectStreams(v.State)...)
+	needs := v.Workflow.Demands(workflows.VerbTakeBack)
 	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
-		return takeBack(f, streams, c)
+		return takeBack(f, streams, c, needs)
 	})
 	return Answer{Refusal: res.Refusal, Records: res.Records}, err
 }
 
-func takeBack(f workflows.Facts, streams []workflows.StreamID, c Change) (workflows.Outcome, error) {
-	change := workflows.Change{By: c.By, Why: c.Why, Channel: c.Channel}
+func takeBack(f workflows.Facts, streams []workflows.StreamID, c Change, needs bool) (workflows.Outcome, error) {
+	change := workflows.Change{By: c.By, Why: c.Why, Channel: c.Channel, NeedsReason: needs}
 	s, err := workflows.Fold(f.Histories[streams[0]])
-	if err != nil || s.Grant == "" || s.Asked.Request == workflows.KindPreapprove {
+	if err != nil || s.Grant == "" || s.Asked.Request == workflows.KindPreapprove || s.Asked.Request == workflows.KindWindow {
 		change.Started = err == nil && s.Status == workflows.StatusApproved
 		return workflows.TakeBack(f, c.Request, change)
 	}
