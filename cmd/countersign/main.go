@@ -68,6 +68,7 @@ func commands() []command {
 		{"keys", "list", "list the keys of the data folder", keysCommand},
 		{"sshca", "pull --url URL --out FILE", "on a host: fetch the list of revoked certificates", sshcaCommand},
 	}, peopleCommands(), []command{
+		{"bench", benchUsage, "measure the ledger on this machine, beside what it is compared with", benchCommand},
 		{"version", "", "print the version", versionCommand},
 	})
 }
