@@ -94,8 +94,8 @@ func (m making) grant(f workflows.Facts, out *workflows.Outcome, s workflows.Sta
 		if err != nil {
 			return err
 		}
-		if row := rowOf(g, s.Asked.Extends); row.Grant != "" && m.w.Extend != nil { // one that has ended meanwhile is not extended: the access begins anew
-			e.Extends, e.First = s.Asked.Extends, row.Started
+		if row := rowOf(g, s.Asked.Extends); row.Grant != "" && m.w.Extend != nil {
+			e.Extends, e.First, e.Cap = s.Asked.Extends, row.Started, m.w.Extend.Cap
 			e.EndsAt = min(e.EndsAt, row.Started.Add(m.w.Extend.Cap.Duration()))
 		}
 	}

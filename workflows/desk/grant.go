@@ -21,7 +21,7 @@ type EndGrant struct {
 // End ends a grant before its time. Giving access back needs no standing: revoking is the safe direction.
 func (d *Desk) End(ctx context.Context, c EndGrant) (Answer, error) {
 	by := grants.EndBy{By: c.By, Security: d.HasRole(ctx, RoleSecurity, c.By.Person), How: c.How, Why: c.Why, Channel: c.Channel}
-	stream, streams, err := d.endable(ctx, c.Grant, by)
+	stream, streams, err := d.endable(ctx, c.Grant, &by)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -33,7 +33,7 @@ func (d *Desk) End(ctx context.Context, c EndGrant) (Answer, error) {
 
 // endable finds the stream of a grant that somebody may end. A grant that is not theirs is looked for nowhere, like one that does not
 // exist: both get the same answer and leave the same record.
-func (d *Desk) endable(ctx context.Context, g workflows.GrantID, by grants.EndBy) (workflows.StreamID, []workflows.StreamID, error) {
+func (d *Desk) endable(ctx context.Context, g workflows.GrantID, by *grants.EndBy) (workflows.StreamID, []workflows.StreamID, error) {
 	stream, err := d.grantStream(ctx, g)
 	if err != nil || stream == "" {
 		return "", nil, err
@@ -41,6 +41,13 @@ func (d *Desk) endable(ctx context.Context, g workflows.GrantID, by grants.EndBy
 	hold, _, err := d.hold(ctx, stream, g)
 	if err != nil || !hold.MayEnd(by.By.Person, by.Security) {
 		return "", nil, err
+	}
+	if hold.Approved.Request != "" {
+		_, w, err := d.request(ctx, hold.Approved.Request)
+		if err != nil {
+			return "", nil, err
+		}
+		by.NeedsReason = w.Demands(workflows.VerbRevoke)
 	}
 	return stream, []workflows.StreamID{stream}, nil
 }

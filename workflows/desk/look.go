@@ -181,7 +181,7 @@ func (d *Desk) Review(ctx context.Context, id workflows.ReviewID) (reviews.State
 // Offer is something a person can ask for.
 type Offer struct {
 	Version  Version
-	Subjects []workflows.IdentityID // the person first, then identities they own, as far as the workflow allows
+	Subjects []workflows.IdentityID // the person first, then those who report to them and identities they own, as far as the workflow allows
 }
 
 // Catalogue is what a person may ask for, by title.
@@ -199,6 +199,9 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 		o := Offer{Version: v}
 		if v.Workflow.Allows(workflows.ForSelf) || v.Workflow.Kind == workflows.KindPreapprove {
 			o.Subjects = append(o.Subjects, person.Identity())
+		}
+		if v.Workflow.Allows(workflows.ForReports) {
+			o.Subjects = append(o.Subjects, p.Reports(person)...)
 		}
 		if v.Workflow.Allows(workflows.ForOwned) {
 			o.Subjects = append(o.Subjects, p.Owned(person)...)
@@ -223,6 +226,18 @@ func (p *Policy) Owned(person workflows.PersonID) []workflows.IdentityID {
 	for id, i := range p.Identities {
 		if person != "" && (i.Owner == person || i.Backup == person) {
 			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Reports are the people whose manager somebody is, in order.
+func (p *Policy) Reports(person workflows.PersonID) []workflows.IdentityID {
+	var out []workflows.IdentityID
+	for id, x := range p.People {
+		if person != "" && x.Manager == person {
+			out = append(out, id.Identity())
 		}
 	}
 	slices.Sort(out)

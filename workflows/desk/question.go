@@ -24,6 +24,8 @@ type question struct {
 	review workflows.ReviewID
 	owners []workflows.PersonID // who may look at an automatic approval afterwards, the first first
 	made   making
+
+	counted bool // it takes the place of an ask that was counted
 }
 
 // ask gathers all that the decision may look at.

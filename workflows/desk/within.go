@@ -64,6 +64,9 @@ func (q *question) within(f workflows.Facts) (workflows.Ask, error) {
 		}
 		if w.Often != nil {
 			ask.Asked = s.Count(identities.UsedAsk, w.ID, "", now.Add(-w.Often.Per.Duration()))
+			if q.counted {
+				ask.Asked = max(0, ask.Asked-1)
+			}
 		}
 		if q.rule != nil && q.rule.Auto != nil {
 			ask.Auto = s.Count(identities.UsedAuto, w.ID, q.rule.Name, now.Add(-q.rule.Auto.Per.Duration()))
@@ -120,15 +123,8 @@ func rowOf(g grants.State, id workflows.GrantID) workflows.Held {
 	if !ok || h.Status != grants.StatusApproved && h.Status != grants.StatusActive {
 		return workflows.Held{}
 	}
-	out := workflows.Held{Grant: id, Ends: h.Ends.UTC, Started: h.Approved.First}
-	if out.Started == 0 {
-		out.Started = max(h.At.UTC, h.Approved.StartsAt)
-	}
-	for x := h; x.Approved.Extends != "" && out.Renewals < len(g.Holds); out.Renewals++ {
-		if x, ok = g.Find(x.Approved.Extends); !ok {
-			break
-		}
-	}
+	out := workflows.Held{Grant: id, Ends: h.Ends.UTC}
+	out.Started, out.Renewals = g.Row(id)
 	return out
 }
 
@@ -207,7 +203,7 @@ func (q *question) follows(f workflows.Facts, out *workflows.Outcome, ask workfl
 	use := func(what, rule string) {
 		out.Add(workflows.PersonStream(q.c.By.Person), workflows.System, q.v.Hash, identities.Used{What: what, Workflow: w.ID, Rule: rule, Request: ask.ID})
 	}
-	if w.Often != nil {
+	if w.Often != nil && !q.counted {
 		use(identities.UsedAsk, "")
 	}
 	for _, x := range out.Events {

@@ -1,0 +1,85 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// Leave is somebody announcing time off, or coming back from it.
+type Leave struct {
+	Cause    Cause
+	By       workflows.Acting
+	Away     string          // ComeBack: which time off; empty: the one that runs now
+	From     workflows.Stamp // zero: now
+	Until    workflows.Stamp
+	Delegate workflows.PersonID // who decides in their place; empty: nobody
+	Reason   string
+	Channel  string
+	Authn    string
+}
+
+// GoAway announces time off. Where somebody decides in the person's place, they are asked in stages that open, widen or change shift from
+// then on.
+func (d *Desk) GoAway(ctx context.Context, c Leave) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	l := identities.Leave{
+		By: c.By, Standing: d.standing(ctx, c.By), ID: d.ids.New("w_"), From: c.From, Until: c.Until, Delegate: c.Delegate, Reason: c.Reason,
+		Authn: c.Authn, Channel: c.Channel,
+	}
+	if c.Delegate != "" {
+		l.Stand = d.standingOf(ctx, c.Delegate)
+	}
+	return d.leave(ctx, c, func(f workflows.Facts) (workflows.Outcome, error) { return identities.GoAway(f, l) })
+}
+
+// ComeBack ends time off early, or calls it off.
+func (d *Desk) ComeBack(ctx context.Context, c Leave) (Answer, error) {
+	l := identities.Leave{By: c.By, ID: c.Away, Channel: c.Channel}
+	return d.leave(ctx, c, func(f workflows.Facts) (workflows.Outcome, error) { return identities.ComeBack(f, l) })
+}
+
+func (d *Desk) leave(ctx context.Context, c Leave, fn decide) (Answer, error) {
+	var streams []workflows.StreamID
+	if c.By.Person != "" {
+		streams = append(streams, workflows.PersonStream(c.By.Person))
+	}
+	res, err := d.update(ctx, c.Cause, streams, fn)
+	return answered(&res), err
+}
+
+// standingOf asks about a person; failing to ask is a standing that refuses.
+func (d *Desk) standingOf(ctx context.Context, p workflows.PersonID) workflows.Standing {
+	s, err := d.directory.StandingOf(ctx, p)
+	if err != nil {
+		d.log.WarnContext(ctx, "standing not known", "person", p, "err", err)
+		return workflows.Standing{}
+	}
+	return s
+}
+
+// AwayNow is the time off of a person that is not over, the soonest first; that of everybody for the empty person.
+func (d *Desk) AwayNow(ctx context.Context, p workflows.PersonID) ([]identities.AwayState, error) {
+	now, err := d.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	off, err := d.absences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []identities.AwayState
+	for who, s := range off {
+		if p == "" || who == p {
+			out = append(out, s.Coming(now)...)
+		}
+	}
+	slices.SortFunc(out, func(a, b identities.AwayState) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Away.Away, b.Away.Away))
+	})
+	return out, nil
+}
