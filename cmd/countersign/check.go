@@ -2,14 +2,103 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
+
+// checkCommand says everything that is wrong with a folder, or what it holds and what is probably not meant.
+func checkCommand(_ context.Context, p proc) error {
+	flags := p.flags("check", "[-strict] [--json] [DIR]")
+	strict := flags.Bool("strict", false, "warnings fail the check, as errors do")
+	asJSON := flags.Bool("json", false, "print errors and warnings as JSON")
+	if err := p.parse(flags, 0, 1); err != nil {
+		return err
+	}
+	dir, err := checkedFolder(p, flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	folder, err := readFolder(dir)
+	if broken := (*spec.Problems)(nil); *asJSON && errors.As(err, &broken) {
+		return errors.Join(printFindings(p, broken.List, nil), codeError{exitFailed, errors.New("the folder is not good")})
+	}
+	if err != nil {
+		return err
+	}
+	warnings := folder.Lint(calendar.DateAt(workflows.StampOf(time.Now()), time.UTC))
+	if *asJSON {
+		err = printFindings(p, nil, warnings)
+	} else {
+		err = describeFolder(p, dir, folder)
+		printWarnings(p, warnings)
+	}
+	if err == nil && *strict && len(warnings) > 0 {
+		return hint(fmt.Errorf("%s of %s, and -strict lets none pass", quantity(len(warnings), "warning", "warnings"), dir), "change what they name")
+	}
+	return err
+}
+
+// checkedFolder is the folder on the command line, or that of the environment.
+func checkedFolder(p proc, dir string) (string, error) {
+	if dir == "" {
+		c, err := loadConfig(p.env)
+		if err != nil {
+			return "", err
+		}
+		dir = c.Config
+	}
+	if dir == "" {
+		return "", hint(errors.New("no folder is named"), "countersign check DIR, or set %s_CONFIG", prefix)
+	}
+	return dir, nil
+}
+
+// printWarnings says what is allowed and probably not meant.
+func printWarnings(p proc, list []spec.Problem) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(p.err, "\n%s:\n", quantity(len(list), "warning", "warnings"))
+	for _, w := range list {
+		fmt.Fprint(p.err, w.String())
+	}
+}
+
+// lintFinding is a problem or a warning, for programs.
+type lintFinding struct {
+	Severity string `json:"severity"` // "error", "warning"
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Path     string `json:"path,omitempty"`
+	Text     string `json:"text"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+// printFindings writes one JSON object: {"findings": [...]}.
+func printFindings(p proc, problems, warnings []spec.Problem) error {
+	out := []lintFinding{}
+	for _, x := range problems {
+		out = append(out, lintFinding{"error", x.File, x.Line, x.Col, x.Path, x.Text, x.Hint})
+	}
+	for _, x := range warnings {
+		out = append(out, lintFinding{"warning", x.File, x.Line, x.Col, x.Path, x.Text, x.Hint})
+	}
+	enc := json.NewEncoder(p.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(map[string][]lintFinding{"findings": out})
+}
 
 // describeFolder says what a good folder holds, so that a reader sees that it was understood.
 func describeFolder(p proc, dir string, folder *spec.Folder) error {
@@ -30,7 +119,11 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	for _, x := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Workflow.ID, grantsWords(x.Workflow), stagesWords(x.Workflow), x.Workflow.Longest, shortHash(x.Hash))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err = reportCoverage(p.out, c, calendar.DateAt(workflows.StampOf(time.Now()), time.UTC), 0)
+	return err
 }
 
 func quantity(n int, one, many string) string {

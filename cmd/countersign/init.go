@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,9 +12,10 @@ import (
 )
 
 // initCommand writes a company's start: people, roles, targets, workflows and runbooks with comments that say what each
-// line does.
+// line does; or a whole example company.
 func initCommand(_ context.Context, p proc) error {
-	flags := p.flags("init", "DIR")
+	flags := p.flags("init", "[-example] DIR")
+	example := flags.Bool("example", false, "write a whole example company that uses every word of the language, instead of a small start")
 	if err := p.parse(flags, 0, 1); err != nil {
 		return err
 	}
@@ -26,16 +26,25 @@ func initCommand(_ context.Context, p proc) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return hint(fmt.Errorf("%s is not empty, and nothing of it was touched", dir), "name a folder that does not exist yet")
 	}
+	n, err := writeStart(dir, *example)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.err, "Wrote %d files to %s. Change the people and targets to yours, then run:\n\n  countersign check %s\n", n, dir, dir)
+	return nil
+}
+
+// writeStart copies the start of a company, or the whole example, and answers how many files it wrote.
+func writeStart(dir string, example bool) (int, error) {
+	if example {
+		return copyTree(dir, flowLibrary.Company())
+	}
 	n, err := copyTree(dir, flowLibrary.FS())
 	if err != nil {
-		return err
+		return n, err
 	}
 	m, err := copyTree(filepath.Join(dir, "runbooks"), bookLibrary.FS())
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.err, "Wrote %d files to %s. Change the people and targets to yours, then run:\n\n  countersign check %s\n", n+m, dir, dir)
-	return nil
+	return n + m, err
 }
 
 func copyTree(dir string, from fs.FS) (n int, err error) {
@@ -58,28 +67,4 @@ func copyTree(dir string, from fs.FS) (n int, err error) {
 		return n, fmt.Errorf("writing %s: %w", dir, err)
 	}
 	return n, nil
-}
-
-// checkCommand says everything that is wrong with a folder, or what it holds.
-func checkCommand(_ context.Context, p proc) error {
-	flags := p.flags("check", "[DIR]")
-	if err := p.parse(flags, 0, 1); err != nil {
-		return err
-	}
-	dir := flags.Arg(0)
-	if dir == "" {
-		c, err := loadConfig(p.env)
-		if err != nil {
-			return err
-		}
-		dir = c.Config
-	}
-	if dir == "" {
-		return hint(errors.New("no folder is named"), "countersign check DIR, or set %s_CONFIG", prefix)
-	}
-	folder, err := readFolder(dir)
-	if err != nil {
-		return err
-	}
-	return describeFolder(p, dir, folder)
 }

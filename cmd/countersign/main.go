@@ -53,8 +53,9 @@ type command struct {
 func commands() []command {
 	return slices.Concat([]command{
 		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
-		{"init", "DIR", "write a commented configuration folder to start from", initCommand},
-		{"check", "[DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
+		{"init", "[-example] DIR", "write a commented configuration folder to start from", initCommand},
+		{"check", "[-strict] [--json] [DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
+		{"schema", "[-out DIR] [KIND]", "print the JSON Schema of a kind of file, for editors", schemaCommand},
 		{"docs", "[DIR] [-out FILE|DIR]", "write the manual of all chains, for people who never saw the files", docsCommand},
 		{"manifest", "[-no-groups]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
 		{"config", "[-example]", "print the settings in force, or a documented example", configCommand},

@@ -76,6 +76,18 @@ func claim[V any](c *checker, m map[string]V, what, name string, at *value, x V,
 	c.looks[look] = at
 }
 
+// once enters a name that counts in one place only, such as a rule in its workflow.
+func (c *checker) once(m map[string]*value, what, name string, at *value) {
+	if name == "" {
+		return
+	}
+	if first, ok := m[strings.ToLower(name)]; ok {
+		c.at(at, "", "%s %q is already on line %d", what, name, first.line)
+		return
+	}
+	m[strings.ToLower(name)] = at
+}
+
 func (c *checker) enterPeople() {
 	mail, slack, unix := map[string]*value{}, map[string]*value{}, map[string]*value{}
 	self := func(v *value) *value { return v }

@@ -15,7 +15,7 @@ func (c *checker) checkRisk() {
 	names := map[string]*value{}
 	for _, t := range v.list("tiers") {
 		n := t.str("name")
-		claim(c, names, "tier", n, t.or("name"), t, func(x *value) *value { return x.or("name") })
+		c.once(names, "tier", n, t.or("name"))
 		if n != "" {
 			c.ix.tiers = append(c.ix.tiers, n)
 		}
@@ -144,7 +144,7 @@ func (f *Folder) principalsOf(w *workflow) (out []string) {
 func (c *checker) checkConflicts() {
 	names := map[string]*value{}
 	for _, v := range c.f.conflicts {
-		claim(c, names, "conflict", v.str("name"), v.or("name"), v, func(x *value) *value { return x.or("name") })
+		c.once(names, "conflict", v.str("name"), v.or("name"))
 		list := v.list("entitlements")
 		c.unique(list)
 		for _, e := range list {

@@ -2,13 +2,13 @@ package spec
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// checkRules checks the rules of a workflow and answers the ways through it that people decide, and those that nobody does.
-func (c *checker) checkRules(w *workflow) (plans, autos []plan) {
+// checkRules checks the rules of a workflow and answers the ways through it that people decide, those that nobody does, and
+// all of them in order.
+func (c *checker) checkRules(w *workflow) (plans, autos, seen []plan) {
 	all := make([]int, len(w.stages))
 	for i := range all {
 		all[i] = i
@@ -20,13 +20,12 @@ func (c *checker) checkRules(w *workflow) (plans, autos []plan) {
 		c.at(r, "leave the key out: then all asks go through all stages", "rules: an empty list covers nothing, so every ask would be refused")
 	}
 	if len(w.rules) == 0 {
-		return []plan{{stages: all}}, nil
+		return []plan{{stages: all}}, nil, nil
 	}
 	names := map[string]*value{}
 	used := map[int]bool{}
-	var seen []plan
 	for _, r := range w.rules {
-		claim(c, names, "rule", strings.ToLower(r.str("name")), r.or("name"), r, func(x *value) *value { return x.or("name") })
+		c.once(names, "rule", r.str("name"), r.or("name"))
 		p := plan{rule: r, stages: all}
 		if r.get("when") != nil {
 			p.cond = c.condition(w, r.get("when"), !r.has("refuse"))
@@ -52,7 +51,7 @@ func (c *checker) checkRules(w *workflow) (plans, autos []plan) {
 		}
 	}
 	c.unusedStages(w, used)
-	return plans, autos
+	return plans, autos, seen
 }
 
 // planned is the places of the stages that a rule names; nil when it names none.

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -80,7 +79,7 @@ func (c *checker) checkParts(w *workflow, groups []*value, any bool, p parts, as
 	names := map[string]*value{}
 	out.quorum = 0
 	for _, g := range groups {
-		claim(c, names, "group of approvers", strings.ToLower(g.str("name")), g.or("name"), g, func(x *value) *value { return x.or("name") })
+		c.once(names, "group of approvers", g.str("name"), g.or("name"))
 		y, q := c.selector(g.get("approvers"), p), g.num("quorum", 1)
 		if y != nil && q > y.most() {
 			c.at(g.or("quorum"), "name more people or ask for fewer", "quorum: %d, but the approvers are at most %d", q, y.most())

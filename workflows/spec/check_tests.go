@@ -11,12 +11,7 @@ func (c *checker) checkTests() {
 	for _, f := range c.f.tests {
 		names := map[string]*value{}
 		for _, t := range f.list("tests") {
-			if n := t.get("name"); n != nil {
-				if first, twice := names[n.scalar()]; twice {
-					c.at(n, "", "test %q is in this file already, on line %d", n.scalar(), first.line)
-				}
-				names[n.scalar()] = n
-			}
+			c.once(names, "test", t.str("name"), t.or("name"))
 			c.checkTest(t)
 		}
 	}

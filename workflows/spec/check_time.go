@@ -36,7 +36,7 @@ func (c *checker) checkCalendars() {
 		c.checkHolidays(v, used)
 		names := map[string]*value{}
 		for _, f := range v.list("freezes") {
-			claim(c, names, "freeze", f.str("name"), f.or("name"), f, func(x *value) *value { return x.or("name") })
+			c.once(names, "freeze", f.str("name"), f.or("name"))
 			c.period(f, zoneOf(v, "zone"))
 		}
 	}

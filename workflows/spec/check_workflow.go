@@ -23,7 +23,7 @@ func (c *checker) checkWorkflow(w *workflow) {
 		c.selector(t, parts{what: "those who are told", byRequest: true, chat: true, identity: slices.Contains(w.whom(), workflows.ForOwned)})
 	}
 	x := chain{w: w, askers: askers, stages: c.checkStages(w, askers)}
-	x.plans, x.autos = c.checkRules(w)
+	x.plans, x.autos, x.rules = c.checkRules(w)
 	c.inPlans(x)
 	c.demands(x)
 	if !hasBad(w.value) {
@@ -38,6 +38,7 @@ type chain struct {
 	stages []seats
 	plans  []plan
 	autos  []plan // rules that approve by themselves
+	rules  []plan // all rules, also those that refuse, in order
 }
 
 // plan is one way through a chain: the places of its stages, in order.

@@ -71,7 +71,7 @@ func scalarText() shape {
 func word() shape { return matching("a word of a-z and _", `[a-z][a-z_]{0,39}`, "") }
 
 func country() shape {
-	return matching("two letters of a country such as DE", `[A-Z]{2}`, "ISO 3166: DE, US, IN, JP")
+	return matching("a country such as DE, or a part of one such as DE-BE", `[A-Z]{2}(-[A-Z0-9]{1,3})?`, "ISO 3166: DE, US, GB, US-CA")
 }
 
 // icsRef is the name of an iCalendar file inside the folder.

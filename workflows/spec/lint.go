@@ -237,12 +237,11 @@ func (c *checker) long(x chain) {
 		if len(tiers) == 0 && most > longAccess {
 			c.warn(x.w.get("longest"), "shorten it, or give the entitlement a longest of its own", "workflow %q lets %q be held for %s, which is as good as for ever", x.w.id, g.scalar(), most)
 		}
-		for _, t := range tiers {
-			if t.Longest > 0 && most > t.Longest {
-				c.warn(x.w.get("longest"), "shorten it: longer asks are refused", "workflow %q offers %s, and %q is of tier %q, which allows %s", x.w.id, most, g.scalar(), t.Name, t.Longest)
-				break
-			}
+		if len(tiers) == 0 || slices.ContainsFunc(tiers, func(t workflows.Tier) bool { return t.Longest == 0 || t.Longest >= most }) {
+			continue // somebody may hold it for that long
 		}
+		t := slices.MaxFunc(tiers, func(a, b workflows.Tier) int { return cmp.Compare(a.Longest, b.Longest) })
+		c.warn(x.w.get("longest"), "shorten it: longer asks are refused", "workflow %q offers %s, and %q is of tier %q, which allows %s", x.w.id, most, g.scalar(), t.Name, t.Longest)
 	}
 }
 
@@ -285,7 +284,7 @@ func (c *checker) weaker() {
 			e := c.ix.entitlements[g.scalar()]
 			n := -1
 			for _, p := range x.ways() {
-				if s := x.strength(p); c.mayMatch(x.w, p, e) && (n < 0 || s < n) {
+				if s := x.strength(p); c.mayMatch(x, p, e) && (n < 0 || s < n) {
 					n = s
 				}
 			}

@@ -5,6 +5,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	celvalue "cel.dev/cel-go/common/types/ref"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -23,7 +24,7 @@ func (c *checker) demands(x chain) {
 		for _, p := range x.ways() {
 			for _, kind := range c.f.principalsOf(x.w) {
 				t, _, found := (&workflows.Workflow{Risk: c.f.riskTable()}).TierOf(c.plain(e), kind)
-				if n := x.strength(p); found && n < t.Approvers && c.mayMatchAs(x.w, p, e, kind, t) {
+				if n := x.strength(p); found && n < t.Approvers && c.reaches(x, p, e, kind, t) {
 					c.at(x.at(p), "raise a quorum, add a step, or keep the rule from it with a condition such as tier != \""+t.Name+"\"",
 						"%s%s gives %q with %s, and its tier, %q, demands %d", x.name(), x.of(p), g.scalar(), people(n), t.Name, t.Approvers)
 					break
@@ -33,30 +34,50 @@ func (c *checker) demands(x chain) {
 	}
 }
 
-// mayMatch tells whether a rule can match an ask for an entitlement, by anybody and for any holder.
-func (c *checker) mayMatch(w *workflow, p plan, e grantable) bool {
-	for _, kind := range c.f.principalsOf(w) {
+// mayMatch tells whether a rule can be chosen for an entitlement, whoever asks and holds.
+func (c *checker) mayMatch(x chain, p plan, e grantable) bool {
+	for _, kind := range c.f.principalsOf(x.w) {
 		t, _, _ := (&workflows.Workflow{Risk: c.f.riskTable()}).TierOf(c.plain(e), kind)
-		if c.mayMatchAs(w, p, e, kind, t) {
+		if c.reaches(x, p, e, kind, t) {
 			return true
 		}
 	}
 	return false
 }
 
-// mayMatchAs evaluates the condition of a rule with what is known before anybody asks; all else is unknown. Only a certain no counts as no.
-func (c *checker) mayMatchAs(w *workflow, p plan, e grantable, kind string, t workflows.Tier) bool {
-	if p.rule == nil || p.cond == nil {
+// reaches tells whether a rule can be chosen: it may match, and no rule that is sure to match comes first.
+func (c *checker) reaches(x chain, p plan, e grantable, kind string, t workflows.Tier) bool {
+	if p.rule == nil {
 		return true
+	}
+	for _, earlier := range x.rules {
+		if earlier.rule == p.rule || x.w.str("choose") == workflows.ChooseSpecific {
+			break
+		}
+		if !earlier.rule.has("up_to") && c.judge(x.w, earlier, e, kind, t) == types.True {
+			return false
+		}
+	}
+	return c.judge(x.w, p, e, kind, t) != types.False
+}
+
+// judge evaluates the condition of a rule with what is known before anybody asks; all else is unknown. It answers types.True or types.False
+// when that is certain, and anything else when it is not.
+func (c *checker) judge(w *workflow, p plan, e grantable, kind string, t workflows.Tier) celvalue.Val {
+	if !p.rule.has("when") {
+		return types.True
+	}
+	if p.cond == nil {
+		return nil
 	}
 	env := c.envOf(w)
 	tree, issues := env.Compile(p.rule.str("when"))
 	if issues.Err() != nil {
-		return true
+		return nil
 	}
 	program, err := env.Program(tree, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxConditionCost))
 	if err != nil {
-		return true
+		return nil
 	}
 	x := c.plain(e)
 	vars := map[string]any{
@@ -79,8 +100,11 @@ func (c *checker) mayMatchAs(w *workflow, p plan, e grantable, kind string, t wo
 	}
 	part, err := cel.PartialVars(vars, unknown...)
 	if err != nil {
-		return true
+		return nil
 	}
 	out, _, err := program.Eval(part)
-	return err != nil || out != types.False
+	if err != nil {
+		return nil
+	}
+	return out
 }
