@@ -20,6 +20,24 @@
 // what is disclosed, not from the time of the export. The checkpoint, the tiles and the entries are what any client of tlog-tiles
 // reads, under the folder as prefix.
 //
+// # A verifier of your own
+//
+// This package and store/ledger need the standard library and golang.org/x/mod, nothing else: both can be copied into another
+// program. It is this long:
+//
+//	b, err := bundle.Open(path)
+//	if err != nil {
+//		return err // not a whole and plain bundle
+//	}
+//	defer b.Close()
+//	wrong, err := b.CheckFiles(ctx) // against SHA256SUMS and the manifest
+//	if err != nil {
+//		return err
+//	}
+//	report, err := ledger.Verify(ctx, b, ledger.Options{Keys: []string{vkey}}) // report.OK, report.First.Text
+//
+// Package page is the same for a browser, testdata/verify/verify.py for Python; .ci/oracle has verifiers that nobody here wrote.
+//
 // # Hostile bundles
 //
 // Only the names above are accepted, each with a limit of its own, so no path leads outside and no file is larger than it may be.
