@@ -57,7 +57,7 @@ func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.R
 	ent, _ := w.Entitlement(e.Target, e.Entitlement)
 	sub := s.Asked
 	longest := min(sub.Seconds, w.LongestFor(ent))
-	from := begins(h, r, e)
+	from := max(r.At.UTC, e.StartsAt) // when it was made, or was agreed to start
 	switch {
 	case r.Policy != s.Policy:
 		j.wrong(r, "names %s, although its request is bound to %s", shortHash(r.Policy), shortHash(s.Policy))
@@ -68,9 +68,9 @@ func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.R
 		j.wrong(r, "names other approvers than those who approved request %s", e.Request)
 	case overruns(r, e, from, longest) || sub.NoLaterThan != 0 && e.EndsAt > sub.NoLaterThan:
 		j.wrong(r, "grants access until %s, longer than the %s that were asked for and that the document allows", e.EndsAt, longest)
-	case e.StartsAt > sub.NotBefore || e.Extends != sub.Extends:
+	case e.StartsAt > sub.NotBefore || e.Extends != "" && e.Extends != sub.Extends:
 		j.wrong(r, "starts later, or goes on from another grant, than was asked for")
-	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.Extend.Cap.Duration())):
+	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.Extend.Cap.Duration()) || !goesOn(h, e)):
 		j.wrong(r, "extends access beyond the cap of the document")
 	default:
 		j.asDescribed(r, e, ent)
@@ -78,22 +78,20 @@ func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.R
 	return nil
 }
 
-// begins is the moment from which a grant's length counts: when it was made, when it was agreed to start, or when the one ends that it goes
-// on from.
-func begins(h []workflows.Record, r workflows.Record, e grants.Approved) workflows.Stamp {
-	from := max(r.At.UTC, e.StartsAt)
-	for _, x := range h {
-		if before, ok := x.Event.(grants.Approved); ok && e.Extends != "" && before.Grant == e.Extends && x.Index < r.Index {
-			from = max(from, before.EndsAt)
-		}
-	}
-	return from
-}
-
 // overruns tells whether a grant ends later than so long after a moment, by either clock.
 func overruns(r workflows.Record, e grants.Approved, from workflows.Stamp, longest workflows.Span) bool {
 	wait := from.Time().Sub(r.At.UTC.Time())
 	return e.EndsAt > from.Add(longest.Duration()) || time.Duration(e.EndsMono-r.At.Mono) > wait+longest.Duration()
+}
+
+// goesOn tells whether an extension counts from the same beginning as the grant that it goes on from.
+func goesOn(h []workflows.Record, e grants.Approved) bool {
+	for _, x := range h {
+		if before, ok := x.Event.(grants.Approved); ok && before.Grant == e.Extends {
+			return before.First == 0 || before.First == e.First
+		}
+	}
+	return false
 }
 
 func samePeople(a, b []workflows.PersonID) bool {

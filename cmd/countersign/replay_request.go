@@ -94,30 +94,21 @@ func (c *chain) chosen() string {
 	case len(c.w.Rules) == 0:
 		return ""
 	}
-	at := -1
+	matched := make([]bool, len(c.sub.Trace))
 	for i, t := range c.sub.Trace {
 		if i >= len(c.w.Rules) || t.Rule != c.w.Rules[i].Name {
 			return "what became of its rules is recorded for other rules"
 		}
-		better := at < 0 || c.w.Choose == workflows.ChooseSpecific && c.w.Rules[i].Terms > c.w.Rules[at].Terms
-		if t.Matched && better {
-			at = i
-		}
+		matched[i] = t.Matched
 	}
-	if at < 0 || c.w.Rules[at].Name != c.sub.Chosen {
+	choice, no := c.w.Pick(matched, c.sub.Seconds)
+	switch {
+	case no != nil:
+		return trimDot(no.Sentence)
+	case choice.Rule == nil || choice.Rule.Name != c.sub.Chosen:
 		return "the rule " + orNone(c.sub.Chosen) + " is not the one that its answers choose"
 	}
-	c.rule = &c.w.Rules[at]
-	switch {
-	case c.rule.Refuse != "":
-		return "the rule " + c.rule.Name + " lets nobody have it"
-	case c.rule.UpTo > 0 && c.sub.Seconds > c.rule.UpTo:
-		return "the rule " + c.rule.Name + " is for at most " + c.rule.UpTo.String()
-	case c.rule.Auto != nil:
-		c.stages = nil
-	case len(c.rule.Stages) > 0:
-		c.stages = slices.DeleteFunc(slices.Clone(c.w.Stages), func(s workflows.Stage) bool { return !slices.Contains(c.rule.Stages, s.Name) })
-	}
+	c.rule, c.stages = choice.Rule, c.w.Planned(choice.Stages).Stages
 	return ""
 }
 
@@ -173,18 +164,25 @@ func (c *chain) asked(r workflows.Record) {
 	if c.rule != nil && c.rule.Longest > 0 {
 		longest = min(longest, c.rule.Longest)
 	}
-	if c.w.Risk != nil {
-		i := slices.IndexFunc(c.w.Risk.Tiers, func(t workflows.Tier) bool { return t.Name == c.sub.Risk })
-		switch {
-		case i < 0:
-			j.wrong(r, "is of a risk that its document does not know: %q", c.sub.Risk)
-		case c.w.Risk.Tiers[i].Longest > 0:
-			longest = min(longest, c.w.Risk.Tiers[i].Longest)
+	if c.w.Risk != nil && c.sub.Request != workflows.KindPreapprove {
+		tier := c.risk(r)
+		if tier.Longest > 0 && c.sub.Request != workflows.KindWindow {
+			longest = min(longest, tier.Longest)
 		}
 	}
 	if c.sub.Seconds > longest || c.sub.Seconds <= 0 {
 		j.wrong(r, "asks for %s, longer than the %s of its document", c.sub.Seconds, longest)
 	}
+}
+
+// risk works out again how risky the ask was.
+func (c *chain) risk(r workflows.Record) workflows.Tier {
+	ent, _ := c.w.Entitlement(c.sub.Target, c.sub.Entitlement)
+	tier, row, ok := c.w.TierOf(ent, c.sub.Principal)
+	if !ok || tier.Name != c.sub.Risk || row != c.sub.RiskRow || c.sub.Subject.IsPerson() != (c.sub.Principal == "person") {
+		c.j.wrong(r, "is recorded as of risk %q for a %q, which the table of its document does not give", c.sub.Risk, c.sub.Principal)
+	}
+	return tier
 }
 
 // planned says how a plan differs from the stages of a document, or nothing.

@@ -310,7 +310,7 @@ func forgeries() []struct {
 			f.leaves[i].Fields["digest"] = strings.Repeat("0", 64)
 			return i
 		}},
-		{"a vote after the deadline", "had been over since", func(f *forgery) int {
+		{"a vote after the deadline", "received when stage 0 was over", func(f *forgery) int {
 			i := f.first("vote.recorded", req, 0)
 			f.leaves[i].Fields["received_at"] = "2030-01-01T00:00:00.000000Z"
 			return i
@@ -407,7 +407,7 @@ func forgeries() []struct {
 			f.leaves = slices.DeleteFunc(f.leaves, func(l ledger.Leaf) bool { return l.Stream == stream })
 			return f.first("runbook.invoked", "runbook/", 0)
 		}},
-		{"who broke the glass reviews it", "who was not asked for it", func(f *forgery) int {
+		{"who broke the glass reviews it", "who may not review it", func(f *forgery) int {
 			i, inv := f.first("review.closed", "review/", 0), f.first("runbook.invoked", "runbook/", 0)
 			f.leaves[i].Person, f.leaves[i].Actor = f.leaves[inv].Person, f.leaves[inv].Actor
 			return i
