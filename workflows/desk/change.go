@@ -292,11 +292,8 @@ func compareRotations(before, after *Policy, name string) difference {
 		d.say(false, "a new rotation; chains say what it decides")
 		return d
 	}
-	for _, c := range compareMembers(d.unit, old.members(), now.members()).changes {
+	for _, c := range compareMembers(d.unit, old.People, now.People).changes {
 		d.say(c.Loosens, "%s", strings.NewReplacer("becomes a member", "takes turns from now on", "is no member any more", "takes turns no more").Replace(c.Text))
-	}
-	if len(d.changes) == 0 && !sameJSON(old, now) {
-		d.say(false, "the same people take turns at other times")
 	}
 	return d
 }

@@ -151,13 +151,7 @@ func (d *draft) compile(t *testing.T) *desk.Policy {
 		}
 		p.Calendars[name] = made
 	}
-	for name, r := range d.rotations {
-		made, err := desk.NewRotation(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Rotations[name] = made
-	}
+	maps.Copy(p.Rotations, d.rotations)
 	for name, members := range d.groups {
 		p.Groups[name] = slices.Clone(members)
 	}

@@ -115,17 +115,17 @@ func (d *Desk) weigh(ctx context.Context, before, folder *Policy) (*weighed, err
 	if w.policy, err = hold(before, folder, w.units); err != nil {
 		return nil, err
 	}
-	author := folder.Author
+	by := author(before, folder)
 	if len(w.now) > 0 {
 		var units []string
 		for _, c := range w.now {
 			units = append(units, c.Unit)
 		}
-		w.told = d.approvers(ctx, before, units, author.Person)
+		w.told = d.approvers(ctx, before, units, by)
 	}
 	w.proposed = workflows.PolicyProposed{
-		Proposal: d.ids.New("c_"), Units: w.hashes(folder), Changes: few(later), Author: author.Name, By: author.Person, Commit: author.Commit,
-		Ask: d.approvers(ctx, before, w.units, author.Person), Quorum: d.quorum(ctx, before),
+		Proposal: d.ids.New("c_"), Units: w.hashes(folder), Changes: few(later), Author: folder.Author.Name, By: by, Commit: folder.Author.Commit,
+		Ask: d.approvers(ctx, before, w.units, by), Quorum: d.quorum(ctx, before),
 	}
 	return w, nil
 }

@@ -50,7 +50,10 @@ func (p *Policy) keep(before *Policy, unit string) {
 	case unitCalendar:
 		back(p.Calendars, before.Calendars, name)
 	case unitRotation:
-		back(p.Rotations, before.Rotations, name)
+		r := p.Rotations[name]
+		r.People = both(before.Rotations[name].People, r.People)
+		r.Shifts = among{r.Shifts, r.People}
+		p.Rotations[name] = r
 	case unitSettings:
 		p.Settings = before.Settings
 	}
@@ -108,6 +111,9 @@ func (p *Policy) restate(before, after *Policy) error {
 	l := after.Loaded
 	l.Workflows, l.Runbooks, l.Sources = map[string]workflows.DocHash{}, map[string]workflows.DocHash{}, maps.Clone(after.Loaded.Sources)
 	docs := slices.Clone(after.Documents)
+	if !sameJSON(p.Targets, after.Targets) { // one document with all targets, for a start without the folder
+		back(l.Sources, before.Loaded.Sources, sourceTargets)
+	}
 	for id, v := range p.Workflows {
 		l.Workflows[string(id)] = v.Hash
 	}
@@ -270,9 +276,8 @@ func (d *Desk) recallUnit(ctx context.Context, p, folder *Policy, unit string, h
 	case unitRotation:
 		var r Rotation
 		err := d.read(ctx, h, &r)
-		if err == nil {
-			p.Rotations[name], err = NewRotation(r)
-		}
+		r.Shifts = folder.Rotations[name].Shifts
+		p.Rotations[name] = r
 		return err
 	}
 	return nil
@@ -331,3 +336,6 @@ func (p *Policy) accounts(marks map[string]string) map[workflows.TargetID]string
 }
 
 const markAccount = "account/"
+
+// sourceTargets names the document with all targets among the sources of a policy.
+const sourceTargets = "targets"

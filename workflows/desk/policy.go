@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -44,9 +44,25 @@ type Conditions interface {
 
 // Author is who changed the documents, as far as the folder's history says; the zero value is nobody known.
 type Author struct {
-	Name   string             // "Ann Lee <ann@example.com>"
-	Person workflows.PersonID // empty: the address is nobody's in the people file
+	Name   string // "Ann Lee <ann@example.com>"
+	Email  string
 	Commit string
+}
+
+// author is the person whose address a change carries: in the people file before the change, else in the one after it; empty where it is
+// nobody's.
+func author(before, after *Policy) workflows.PersonID {
+	if after.Author.Email == "" {
+		return ""
+	}
+	for _, p := range []*Policy{before, after} {
+		for id, x := range p.People {
+			if strings.EqualFold(x.Email, after.Author.Email) {
+				return id
+			}
+		}
+	}
+	return ""
 }
 
 // Roles.
@@ -206,91 +222,38 @@ type Shifts interface {
 	Changes(from, to workflows.Stamp) ([]calendar.Change, error)
 }
 
-// Rotation is who takes turns, as written and as reckoned with. Make it with NewRotation.
+// Rotation is who takes turns. Whose turn it is is not part of what is compared: that changes by itself.
 type Rotation struct {
-	Shifts `json:"-"`
+	Shifts `json:"-"` // nil: nobody is ever on shift
 
-	Name      string               `json:"name"`
-	People    []workflows.PersonID `json:"people,omitempty"` // in turn; empty: only those of List
-	Zone      string               `json:"zone,omitempty"`
-	First     string               `json:"first,omitempty"` // "2026-11-23"
-	At        calendar.Clock       `json:"at,omitempty"`
-	Days      int                  `json:"days,omitempty"`
-	Overrides []Turn               `json:"overrides,omitempty"`
-	List      []Turn               `json:"list,omitempty"` // shifts of a file, in order, apart from each other
+	Name   string               `json:"name"`
+	People []workflows.PersonID `json:"people"` // everybody who is ever on shift
 }
-
-// Turn is somebody's time on shift.
-type Turn struct {
-	From   workflows.Stamp    `json:"from"`
-	To     workflows.Stamp    `json:"to"`
-	Person workflows.PersonID `json:"person"`
-}
-
-// NewRotation reckons a rotation from what is written.
-func NewRotation(r Rotation) (Rotation, error) {
-	if len(r.People) == 0 {
-		r.Shifts = turns(r.List)
-		return r, nil
-	}
-	first, err := calendar.ParseDate(r.First)
-	if err != nil {
-		return r, fmt.Errorf("rotation %q: %w", r.Name, err)
-	}
-	zone, err := time.LoadLocation(r.Zone)
-	if err != nil {
-		return r, fmt.Errorf("rotation %q: zone %q: %w", r.Name, r.Zone, err)
-	}
-	var over []calendar.Override
-	for _, t := range r.Overrides {
-		over = append(over, calendar.Override{Interval: calendar.Interval{From: t.From, To: t.To}, Person: t.Person})
-	}
-	r.Shifts, err = calendar.NewRotation(calendar.Rota{People: r.People, Zone: zone, First: first, At: r.At, Days: r.Days, Overrides: over})
-	if err != nil {
-		return r, fmt.Errorf("rotation %q: %w", r.Name, err)
-	}
-	return r, nil
-}
-
-// members are all who are ever on shift.
-func (r Rotation) members() []workflows.PersonID {
-	out := slices.Clone(r.People)
-	for _, t := range slices.Concat(r.Overrides, r.List) {
-		out = append(out, t.Person)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// turns is a rotation that is a list of shifts; nobody is on shift between them.
-type turns []Turn
 
 // On implements Shifts.
-func (l turns) On(t workflows.Stamp) []workflows.PersonID {
-	for _, x := range l {
-		if x.From <= t && t < x.To {
-			return []workflows.PersonID{x.Person}
-		}
+func (r Rotation) On(t workflows.Stamp) []workflows.PersonID {
+	if r.Shifts == nil {
+		return nil
 	}
-	return nil
+	return r.Shifts.On(t)
 }
 
 // Changes implements Shifts.
-func (l turns) Changes(from, to workflows.Stamp) ([]calendar.Change, error) {
-	var out []calendar.Change
-	on := l.On(from)
-	for _, x := range l {
-		for _, at := range []workflows.Stamp{x.From, x.To} {
-			now := l.On(at)
-			if at <= from || at > to || slices.Equal(now, on) {
-				continue
-			}
-			out = append(out, calendar.Change{At: at, On: now, New: now})
-			on = now
-		}
+func (r Rotation) Changes(from, to workflows.Stamp) ([]calendar.Change, error) {
+	if r.Shifts == nil {
+		return nil, nil
 	}
-	return out, nil
+	return r.Shifts.Changes(from, to)
 }
+
+// among are the shifts of a rotation that some of its people have: nobody is on shift in the time of the others.
+type among struct {
+	Shifts
+	people []workflows.PersonID
+}
+
+// On implements Shifts.
+func (a among) On(t workflows.Stamp) []workflows.PersonID { return both(a.Shifts.On(t), a.people) }
 
 // The documents beside workflows and runbooks lie in the ledger as these values, so that what governs can be told from the ledger alone.
 type (

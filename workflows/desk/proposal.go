@@ -229,6 +229,22 @@ func (d *Desk) Proposals(ctx context.Context) ([]Proposal, error) {
 	return s.proposals, err
 }
 
+// SeesProposal tells whether somebody has to do with a change of the documents: was asked, made it, or has a role that reads it.
+func (d *Desk) SeesProposal(ctx context.Context, who workflows.PersonID, p Proposal) bool {
+	return who != "" && (slices.Contains(p.Ask, who) || who == p.By || d.readsProposals(ctx, who))
+}
+
+func (d *Desk) readsProposals(ctx context.Context, who workflows.PersonID) bool {
+	return d.HasRole(ctx, RoleOwner, who) || d.HasRole(ctx, RoleSecurity, who) || d.HasRole(ctx, RoleAuditor, who)
+}
+
+// Holds tells whether the last folder that was loaded loosens something that is not in force.
+func (d *Desk) Holds() bool {
+	d.loading.RLock()
+	defer d.loading.RUnlock()
+	return d.waiting != nil
+}
+
 // PolicyBallot is a decision on a change of the documents as it came from a person.
 type PolicyBallot struct {
 	Cause    Cause
@@ -278,7 +294,7 @@ func (d *Desk) poll(ctx context.Context, policy *Policy, b PolicyBallot) (polled
 		}
 	}
 	q.may = d.approvers(ctx, policy, slices.Collect(maps.Keys(all[0].Units)), all[0].By)
-	q.sees = d.HasRole(ctx, RoleOwner, b.By.Person) || d.HasRole(ctx, RoleSecurity, b.By.Person) || d.HasRole(ctx, RoleAuditor, b.By.Person)
+	q.sees = d.readsProposals(ctx, b.By.Person)
 	return q, nil
 }
 

@@ -113,7 +113,7 @@ func (d *Desk) onShift(ctx context.Context, p *Policy, name string, a asked) ([]
 		return nil, fmt.Errorf("resolving rotation %q: there is none of that name", name)
 	}
 	if a.ever {
-		return r.members(), nil
+		return r.People, nil
 	}
 	if a.now == 0 {
 		var err error
