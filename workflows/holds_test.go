@@ -75,12 +75,132 @@ func (x *world) holds(want string) error {
 		}
 		got = fmt.Sprintf("grants %d", n)
 	default:
-		got = string(s.Status)
+		var ok bool
+		if got, ok = x.says(s, words); !ok {
+			got = string(s.Status)
+		}
 	}
 	if got != strings.Join(words, " ") {
 		return fmt.Errorf("want %q, got %q\n  record: %s", want, got, strings.Join(x.kinds(1000), " "))
 	}
 	return nil
+}
+
+// says is what a state says about the parts of the approval language; false when the words are none of them.
+func (x *world) says(s workflows.State, words []string) (string, bool) {
+	list := func(head string, each []string) (string, bool) { return join(head, each), true }
+	switch words[0] {
+	case "old": // old superseded countered
+		o, err := workflows.Fold(x.l.Histories[workflows.RequestStream(x.old)])
+		if err != nil {
+			return "old nothing", true
+		}
+		return strings.TrimSpace("old " + string(o.Status) + " " + o.WhyCode), true
+	case "plan":
+		return list("plan", s.StageNames())
+	case "chosen":
+		return "chosen " + s.Asked.Chosen, true
+	case "risk":
+		return fmt.Sprintf("risk %s %d", s.Asked.Risk, s.Asked.RiskRow), true
+	case "auto": // auto 2 of 3, auto 2 of 3 sampled
+		if s.Auto == nil {
+			return "auto no", true
+		}
+		word := fmt.Sprintf("auto %d of %d", s.Auto.Used, s.Auto.Times)
+		if s.Auto.Sampled {
+			word += " sampled"
+		}
+		return word, true
+	case "missing":
+		return fmt.Sprintf("missing %d", s.Open().Missing()), true
+	case "tiers": // tiers 1 2: of stage 1, two are open
+		i, _ := strconv.Atoi(words[1])
+		return fmt.Sprintf("tiers %s %d", words[1], s.Stages[i-1].TierOpen), true
+	case "shifts":
+		i, _ := strconv.Atoi(words[1])
+		return fmt.Sprintf("shifts %s %d", words[1], s.Stages[i-1].ShiftsDone), true
+	case "consent":
+		return fmt.Sprintf("consent %d", s.Stages[len(s.Stages)-1].Consent), true
+	case "votes": // votes ann dave~bob -carol: approvals, in whose place, denials
+		return list("votes", votesOf(s))
+	case "offers": // offers ann:open bob:gone
+		var each []string
+		for _, o := range s.Offers {
+			each = append(each, strings.TrimPrefix(string(o.By.Person), "p_")+":"+o.Status)
+		}
+		return list("offers", each)
+	case "standing":
+		return fmt.Sprintf("standing %d", len(workflows.OffersOf(s))), true
+	case "notes":
+		return fmt.Sprintf("notes %d", len(s.Comments)), true
+	case "starts", "ends": // of the access, if it were approved now
+		start, end := s.Lasts(x.l.Now, 0)
+		if words[0] == "starts" && start == 0 {
+			return "starts now", true
+		}
+		return words[0] + " " + wordsOf(map[string]workflows.Stamp{"starts": start, "ends": end.UTC}[words[0]]), true
+	case "renewal":
+		return fmt.Sprintf("renewal %d", s.Asked.Renewal), true
+	case "ticket":
+		return "ticket " + s.Asked.Ticket, true
+	case "field":
+		return "field " + words[1] + " " + s.Asked.Fields[words[1]], true
+	case "told", "offered": // who is owed such a message
+		what := map[string]string{"told": workflows.NoticeTold, "offered": workflows.NoticeOffer}[words[0]]
+		var each []string
+		for _, n := range s.Notices() {
+			if n.What == what {
+				each = append(each, string(n.To))
+			}
+		}
+		return list(words[0], each)
+	case "telling": // telling ann 2h: when ann is told that she is asked
+		for _, n := range s.Notices() {
+			if n.What == workflows.NoticeAsk && n.To == person(words[1]) {
+				if n.Job().Due == 0 {
+					return "telling " + words[1] + " now", true
+				}
+				return "telling " + words[1] + " " + wordsOf(n.Job().Due), true
+			}
+		}
+		return "telling " + words[1] + " never", true
+	case "why": // the last reasons of escalation
+		var each []string
+		for _, r := range x.l.Histories[x.stream()] {
+			if e, ok := r.Event.(workflows.StageEscalated); ok {
+				each = append(each, strings.ReplaceAll(e.Why, " ", "-"))
+			}
+		}
+		return list("why", each)
+	case "skipped":
+		var each []string
+		for _, r := range x.l.Histories[x.stream()] {
+			if e, ok := r.Event.(workflows.StageEscalated); ok && e.Skipped != "" {
+				each = append(each, strconv.Itoa(e.Tier))
+			}
+		}
+		return list("skipped", each)
+	}
+	return "", false
+}
+
+func votesOf(s workflows.State) []string {
+	var out []string
+	for _, st := range s.Stages {
+		for _, v := range st.Votes {
+			word := strings.TrimPrefix(string(v.Person), "p_")
+			if v.For != "" {
+				word += "~" + strings.TrimPrefix(string(v.For), "p_")
+			}
+			if v.Verdict == workflows.Deny {
+				word = "-" + word
+			}
+			if !v.TakenBack {
+				out = append(out, word)
+			}
+		}
+	}
+	return out
 }
 
 func wordsOf(at workflows.Stamp) string {

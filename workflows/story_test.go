@@ -34,8 +34,8 @@ func TestStories(t *testing.T) {
 			})
 		}
 	}
-	if total < 80 {
-		t.Errorf("%d stories; the engine's specification has at least 80", total)
+	if total < 600 {
+		t.Errorf("%d stories; the engine's specification has at least 600", total)
 	}
 }
 
@@ -93,6 +93,16 @@ func (x *world) step(words []string) (string, error) {
 		x.started = true
 	case line == "access fails":
 		x.l.Append(outcomeOf(x.stream(), workflows.System, workflows.Failed{Why: "the target said no"}))
+	case line == "freeze begins", line == "freeze ends":
+		x.frozen = ""
+		if words[1] == "begins" {
+			x.frozen = "year-end"
+		}
+	case line == "conflict arises", line == "conflict ends":
+		x.conflict = ""
+		if words[1] == "arises" {
+			x.conflict = "Whoever pays may not order."
+		}
 	case line == "chain gone":
 		x.gone = "The chain was removed while the request was open."
 	case words[0] == "told" || words[0] == "untold":
@@ -171,10 +181,26 @@ func (x *world) act(by workflows.Acting, words []string) (string, error) {
 		return x.submit(by, words[1:])
 	case "approves", "denies":
 		return x.vote(by, words)
+	case "counters":
+		return x.counter(by, words[1:])
+	case "accepts", "declines":
+		return x.answer(by, words)
+	case "comments":
+		r := workflows.Remark{By: by, Text: strings.Join(words[1:], " "), Channel: "slack"}
+		switch r.Text {
+		case "at length":
+			r.Text = strings.Repeat("ü", workflows.MaxReason+1)
+		case "oddly":
+			r.Text = "see\u202ethis"
+		}
+		return x.take(workflows.Comment(x.l.Facts(), x.id, r))
 	case "withdraws":
 		return x.take(workflows.Withdraw(x.l.Facts(), x.id, workflows.Change{By: by, Channel: "cli", Why: "solved"}))
 	case "takes":
-		c := workflows.Change{By: by, Channel: "cli", Why: "looked again", Started: x.started}
+		c := workflows.Change{By: by, Channel: "cli", Why: "looked again", Started: x.started, NeedsReason: x.w.Demands(workflows.VerbTakeBack)}
+		if words[len(words)-1] == "silently" {
+			c.Why = ""
+		}
 		return x.take(workflows.TakeBack(x.l.Facts(), x.id, c))
 	case "leaves", "is", "returns":
 		return "", x.becomes(by.Person, words[len(words)-1])
@@ -209,32 +235,213 @@ func (x *world) becomes(p workflows.PersonID, what string) error {
 	return nil
 }
 
+// submit reads what is odd about the ask. Of a workflow with rules, "matching 01" says which of them match; without it all do.
 func (x *world) submit(by workflows.Acting, words []string) (string, error) {
-	a := x.ask(by)
-	for i := 0; i < len(words); i++ {
-		switch words[i] {
-		case "again":
-		case "for":
-			i++
-			a.Subject, a.Sponsor, a.Owned, a.Report = workflows.IdentityID(words[i]), by.Person, true, true
-		case "sponsor":
-			i++
-			a.Sponsor = person(words[i])
-		case "unowned":
-			a.Owned = false
-		case "runbook":
-			i++
-			x.w.Kind, a.Runbook, a.Document, a.Subject = workflows.KindPreapprove, workflows.RunbookID(words[i]), "sha256:text", ""
-		case "open":
-			i++
-			a.Open, _ = strconv.Atoi(words[i])
-		case "long":
-			a.Form.Seconds = 9 * 3600
-		default:
-			return "", fmt.Errorf("submits %q", words[i])
+	if x.matched == nil && len(x.w.Rules) > 0 {
+		x.matched = slices.Repeat([]bool{true}, len(x.w.Rules))
+	}
+	for i, word := range words {
+		if word == "matching" {
+			for k, c := range words[i+1] {
+				x.matched[k] = c == '1'
+			}
 		}
 	}
+	x.planned = nil
+	seconds := form().Seconds
+	if i := slices.Index(words, "lasting"); i >= 0 {
+		d, _ := storytest.Duration(words[i+1])
+		seconds = workflows.SpanOf(d)
+	}
+	if c, r := x.w.Pick(x.matched, seconds); r == nil && x.matched != nil {
+		x.planned = c.Stages
+	}
+	a := x.ask(by)
+	a.Matched = x.matched
+	if err := x.options(&a, by, words); err != nil {
+		return "", err
+	}
 	return x.take(x.w.Submit(x.l.Facts(), a))
+}
+
+func (x *world) options(a *workflows.Ask, by workflows.Acting, words []string) error {
+	for i := 0; i < len(words); i++ {
+		arg := words[min(i+1, len(words)-1)]
+		d, _ := storytest.Duration(arg)
+		n, _ := strconv.Atoi(arg)
+		switch words[i] {
+		case "again":
+			continue
+		case "unowned":
+			a.Owned = false
+			continue
+		case "unreported":
+			a.Report = false
+			continue
+		case "unsponsored":
+			a.Sponsor = ""
+			continue
+		case "long":
+			a.Form.Seconds = 9 * 3600
+			continue
+		case "outside": // business hours
+			a.Closed = true
+			continue
+		case "unworked": // conditions that could not be worked out
+			a.Matched = nil
+			continue
+		case "matching":
+		case "for":
+			a.Subject, a.Sponsor, a.Owned, a.Report = workflows.IdentityID(arg), by.Person, true, true
+			if !a.Subject.IsPerson() {
+				a.Principal = "service_account"
+			}
+		case "sponsor":
+			a.Sponsor = person(arg)
+		case "runbook":
+			x.w.Kind, a.Runbook, a.Document, a.Subject = workflows.KindPreapprove, workflows.RunbookID(arg), "sha256:text", ""
+		case "open":
+			a.Open = n
+		case "lasting":
+			a.Form.Seconds = workflows.SpanOf(d)
+		case "of":
+			a.Form.Entitlement = workflows.EntitlementID(arg)
+		case "later":
+			a.NotBefore = x.l.Now.UTC.Add(d)
+		case "asked":
+			a.Asked = n
+		case "auto":
+			a.Auto = n
+		case "nonce":
+			a.Nonce = arg
+		case "with": // with until=6h, with rows=7
+			name, v, _ := strings.Cut(arg, "=")
+			if d, ok := storytest.Duration(v); ok && strings.HasSuffix(v, "h") && name == "until" {
+				v = x.l.Now.UTC.Add(d).String()
+			}
+			a.Form.Values = map[string]string{name: v}
+		case "without": // what only the world could find wrong
+			a.Problems = []workflows.FieldProblem{{Field: arg, Text: "There is none of that name."}}
+		case "held": // held 2h: the same access ends in two hours
+			a.Held = workflows.Held{Grant: "g_held", Ends: x.l.Now.UTC.Add(d), Started: x.l.Now.UTC.Add(-time.Hour), Renewals: 2}
+		case "extends":
+			a.Extends = workflows.GrantID(arg)
+		case "twin":
+			a.Twin = workflows.RequestID(arg)
+		case "within": // a standing window: used so often, approved by two
+			a.Window = workflows.WindowAsk{ID: "r_w", Terms: workflows.WindowTerms{Times: 3, Per: 86400}, Used: n, Approvers: 2}
+		case "uncovered":
+			a.WindowNo = "The standing window is open at night."
+			i--
+		default:
+			return fmt.Errorf("submits %q", words[i])
+		}
+		i++
+	}
+	return nil
+}
+
+// terms reads "30m", "later 2h", "of reader", and several of them.
+func (x *world) terms(words []string) (workflows.Terms, error) {
+	var t workflows.Terms
+	for i := 0; i < len(words); i++ {
+		if d, ok := storytest.Duration(words[i]); ok {
+			t.Seconds = workflows.SpanOf(d)
+			continue
+		}
+		if i+1 == len(words) {
+			return t, fmt.Errorf("terms %q", words)
+		}
+		switch words[i] {
+		case "later":
+			d, _ := storytest.Duration(words[i+1])
+			t.NotBefore = x.l.Now.UTC.Add(d)
+		case "of":
+			t.Target, t.Entitlement = "pg-main", workflows.EntitlementID(words[i+1])
+		case "on":
+			t.Target = workflows.TargetID(words[i+1])
+		default:
+			return t, fmt.Errorf("terms %q", words)
+		}
+		i++
+	}
+	return t, nil
+}
+
+// counter reads "counters 30m", "counters later 2h silently", "counters 30m stale".
+func (x *world) counter(by workflows.Acting, words []string) (string, error) {
+	b := x.ballot(by, workflows.Counter)
+	b.Reason, b.Offer = "half will do", fmt.Sprintf("o_%d", len(x.l.Histories[x.stream()]))
+	odd := func(word string) bool {
+		i := slices.Index(words, word)
+		if i >= 0 {
+			words = slices.Delete(slices.Clone(words), i, i+1)
+		}
+		return i >= 0
+	}
+	if odd("silently") {
+		b.Reason = ""
+	}
+	if odd("stale") {
+		b.Shown = "what was shown before"
+	}
+	if odd("late") {
+		s, err := x.state()
+		if err != nil {
+			return "", err
+		}
+		b.ReceivedAt = s.Open().TimesOutAt
+	}
+	t, err := x.terms(words)
+	if err != nil {
+		return "", err
+	}
+	b.Terms = t
+	return x.take(x.w.Counter(x.l.Facts(), x.id, b))
+}
+
+// offered finds the last offer of somebody.
+func (x *world) offered(who string) (workflows.Offer, error) {
+	s, err := x.state()
+	if err != nil && err != workflows.ErrNoStream {
+		return workflows.Offer{}, err
+	}
+	for i := len(s.Offers) - 1; i >= 0; i-- {
+		if s.Offers[i].By.Person == person(who) {
+			return s.Offers[i], nil
+		}
+	}
+	return workflows.Offer{ID: "o_none"}, nil
+}
+
+// answer reads "accepts ann" and "declines ann". A story goes on with the request that an accepted offer opens; "old" is the one before.
+func (x *world) answer(by workflows.Acting, words []string) (string, error) {
+	o, err := x.offered(words[1])
+	if err != nil {
+		return "", err
+	}
+	if words[0] == "declines" {
+		return x.take(workflows.Decline(x.l.Facts(), x.id, workflows.OfferAnswer{By: by, Offer: o.ID, Channel: "slack"}))
+	}
+	old := x.id
+	x.id = "r_2"
+	a := x.ask(by)
+	a.Matched, a.Twin, a.Form = x.matched, old, o.Terms.With(a.Form)
+	a.NotBefore, a.Open = o.Terms.NotBefore, workflows.MaxOpenPerson
+	if err := x.options(&a, by, words[2:]); err != nil {
+		return "", err
+	}
+	f := x.final()
+	f.Grant = "g_offer"
+	out, err := x.w.Accept(x.l.Facts(), old, workflows.Acceptance{
+		By: by, Offer: o.ID, Ask: a, Offerer: x.standing(o.By.Person), Final: f, Authn: "slack-click", Channel: "slack",
+	})
+	code, err := x.take(out, err)
+	x.old, x.before = old, workflows.State{}
+	if code != "" || err != nil {
+		x.id, x.old = old, ""
+	}
+	return code, err
 }
 
 // vote reads "approves", "denies" and what is odd about the click: "stale", "stage 2", "silently", "@deadline", "@deadline-1us".
@@ -259,6 +466,8 @@ func (x *world) vote(by workflows.Acting, words []string) (string, error) {
 			b.Stage = n - 1
 		case word == "silently":
 			b.Reason = " \n"
+		case word == "reasoned":
+			b.Reason = "looks right"
 		case word == "elsewhere":
 			id = "r_other"
 		case word == "untimed":

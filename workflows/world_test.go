@@ -1,7 +1,7 @@
 package workflows_test
 
 import (
-	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +19,9 @@ type world struct {
 	id        workflows.RequestID
 	people    map[workflows.PersonID]workflows.Standing // those whose standing is not the usual one
 	rosters   workflows.Rosters
+	shifts    [][]shift
+	frozen    string // a change freeze
+	conflict  string
 	unasked   map[workflows.PersonID]bool // earlier voters that the caller forgot to ask about
 	down      bool                        // the directory does not answer
 	noRosters bool                        // it answers about people but not about groups
@@ -27,7 +30,10 @@ type world struct {
 	asleep    bool
 	grants    int
 	refused   []string
-	before    workflows.State // of the last step
+	old       workflows.RequestID // the request whose counter-offer was accepted
+	matched   []bool              // answers of the rules, where the workflow has some
+	planned   []string            // stages that they choose
+	before    workflows.State     // of the last step
 }
 
 const policyHash workflows.DocHash = "sha256:policy"
@@ -48,93 +54,14 @@ func acting(word string) workflows.Acting {
 var usual = workflows.Standing{Known: true, Linked: true, Active: true, Human: true, Member: true, Selected: true}
 
 func newWorld(chain string) (*world, error) {
-	w, rosters, err := parseChain(chain)
+	set, err := parseChain(chain)
 	if err != nil {
 		return nil, err
 	}
 	return &world{
-		l: storytest.New(workflows.EventKinds()), w: w, id: "r_1", rosters: rosters,
+		l: storytest.New(workflows.EventKinds()), w: set.w, id: "r_1", rosters: set.rosters, shifts: set.shifts,
 		people: map[workflows.PersonID]workflows.Standing{}, unasked: map[workflows.PersonID]bool{},
 	}, nil
-}
-
-// parseChain reads "peers(ann bob)x2 remind 30m escalate 1h(dave) timeout 4h repeat > owner(olga)x1 timeout 2h".
-func parseChain(text string) (*workflows.Workflow, workflows.Rosters, error) {
-	w := &workflows.Workflow{
-		ID: "prod-db", Title: "Production database", Kind: workflows.KindElevation, For: []string{workflows.ForSelf, workflows.ForOwned, workflows.ForReports},
-		Longest: 8 * 3600, Usual: 3600, ReasonMin: 5, Channel: "#access", SeenBy: workflows.SeenByMembers,
-		Entitlements: []workflows.Entitlement{{
-			Target: "pg-main", ID: "writer", TargetTitle: "Main database", Title: "Write", Owner: "p_olga", Connector: "postgres",
-			Params: map[string][]string{"role": {"writer"}}, Longest: 4 * 3600,
-		}},
-	}
-	var rosters workflows.Rosters
-	for _, part := range strings.Split(text, ">") {
-		st, r, err := parseStage(strings.TrimSpace(part))
-		if err != nil {
-			return nil, rosters, fmt.Errorf("chain %q: %w", text, err)
-		}
-		w.Stages = append(w.Stages, st)
-		rosters.Stages = append(rosters.Stages, r)
-	}
-	return w, rosters, nil
-}
-
-func parseStage(text string) (st workflows.Stage, r workflows.StageRoster, err error) {
-	name, rest, ok1 := strings.Cut(text, "(")
-	people, rest, ok2 := strings.Cut(rest, ")x")
-	if !ok1 || !ok2 {
-		return st, r, fmt.Errorf("stage %q: want name(people)xN …", text)
-	}
-	words := strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(rest))
-	st = workflows.Stage{Name: name, Timeout: 4 * 3600, Approvers: workflows.Selector{People: persons(people)}}
-	r.Approvers = seats(people)
-	st.Quorum, err = strconv.Atoi(words[0])
-	for i := 1; i < len(words) && err == nil; i++ {
-		switch words[i] {
-		case "repeat":
-			st.Repeat = true
-			continue
-		case "remind", "timeout", "escalate":
-		default:
-			return st, r, fmt.Errorf("stage %q: %q", text, words[i])
-		}
-		d, _ := storytest.Duration(words[i+1])
-		span := workflows.SpanOf(d)
-		switch words[i] {
-		case "remind":
-			st.Remind = span
-		case "timeout":
-			st.Timeout = span
-		case "escalate":
-			end := i + 3
-			for words[end] != ")" {
-				end++
-			}
-			wider := strings.Join(words[i+3:end], " ")
-			st.Escalate = &workflows.Escalation{After: span, Approvers: workflows.Selector{People: persons(wider)}}
-			r.Escalate = seats(wider)
-			i = end - 1
-		}
-		i++
-	}
-	return st, r, err
-}
-
-func persons(names string) []workflows.PersonID {
-	var out []workflows.PersonID
-	for _, n := range strings.Fields(names) {
-		out = append(out, person(n))
-	}
-	return out
-}
-
-func seats(names string) []workflows.Seat {
-	var out []workflows.Seat
-	for _, p := range persons(names) {
-		out = append(out, workflows.Seat{Person: p, Why: "named"})
-	}
-	return out
 }
 
 func (x *world) stream() workflows.StreamID { return workflows.RequestStream(x.id) }
@@ -151,11 +78,59 @@ func (x *world) standing(p workflows.PersonID) workflows.Standing {
 	return usual
 }
 
+// roster is whom the selectors of the stages of the plan yield now.
 func (x *world) roster() workflows.Rosters {
 	if x.down || x.noRosters {
 		return workflows.Rosters{Failed: true}
 	}
-	return x.rosters
+	out := workflows.Rosters{Told: x.rosters.Told, Final: x.final()}
+	names := x.plan()
+	for i, st := range x.w.Stages {
+		if !slices.Contains(names, st.Name) {
+			continue
+		}
+		r := x.rosters.Stages[i]
+		for _, sh := range x.shifts[i] {
+			r.ShiftsAt = append(r.ShiftsAt, sh.at)
+			if x.l.Now.UTC >= sh.at {
+				r.Approvers = sh.seats
+			}
+		}
+		out.Stages = append(out.Stages, r)
+	}
+	return out
+}
+
+// plan are the names of the stages that the request goes through, or all before there is one.
+func (x *world) plan() []string {
+	if s, err := x.state(); err == nil {
+		return s.StageNames()
+	}
+	if len(x.planned) > 0 || x.matched != nil {
+		return x.planned
+	}
+	names := make([]string, len(x.w.Stages))
+	for i, st := range x.w.Stages {
+		names[i] = st.Name
+	}
+	return names
+}
+
+// final is what is asked before a grant.
+func (x *world) final() workflows.Final {
+	f := workflows.Final{Voters: map[workflows.PersonID]workflows.Standing{}, Gone: x.gone, Frozen: x.frozen, Conflict: x.conflict}
+	s, err := x.state()
+	if err != nil {
+		return f
+	}
+	for _, p := range s.Voters() {
+		if !x.unasked[p] {
+			f.Voters[p] = x.standing(p)
+		}
+	}
+	x.grants++
+	f.Grant = workflows.GrantID("g_" + strconv.Itoa(x.grants))
+	return f
 }
 
 // form is a form that has nothing wrong with it.
@@ -167,25 +142,21 @@ func (x *world) ask(by workflows.Acting) workflows.Ask {
 	return workflows.Ask{
 		ID: x.id, By: by, Standing: x.standing(by.Person), Rule: "may_ask: anyone", Policy: policyHash, Form: form(),
 		Subject: by.Person.Identity(), Rosters: x.roster(), Nonce: "n0", Channel: "slack", Authn: "slack-click",
+		Principal: "person", Grant: "g_0", Frozen: x.frozen, Conflict: x.conflict,
 	}
 }
 
 func (x *world) ballot(by workflows.Acting, v workflows.Verdict) workflows.Ballot {
 	s, _ := x.state()
+	f := x.final()
 	b := workflows.Ballot{
 		By: by, Standing: x.standing(by.Person), Verdict: v, Stage: s.Current, Shown: s.Shown(s.Current), ReceivedAt: x.l.Now.UTC,
-		Authn: "slack-click", Channel: "slack", Rosters: x.roster(), WorkflowGone: x.gone, Voters: map[workflows.PersonID]workflows.Standing{},
+		Authn: "slack-click", Channel: "slack", Rosters: x.roster(), WorkflowGone: f.Gone, Voters: f.Voters, Grant: f.Grant,
+		Frozen: f.Frozen, Conflict: f.Conflict,
 	}
 	if v == workflows.Deny {
 		b.Reason = "not today"
 	}
-	for _, p := range s.Voters() {
-		if !x.unasked[p] {
-			b.Voters[p] = x.standing(p)
-		}
-	}
-	x.grants++
-	b.Grant = workflows.GrantID("g_" + strconv.Itoa(x.grants))
 	return b
 }
 
@@ -336,7 +307,7 @@ func checkOwed(t storytest.T, s workflows.State) {
 		t.Fatalf("%s: %d wakes, next wake %s", s.Status, wakes, workflows.NextWake(s))
 	}
 	for _, n := range s.Notices() {
-		if n.To != "" && s.Asker(n.To) && n.What != workflows.NoticeOutcome {
+		if n.To != "" && s.Asker(n.To) && slices.Contains([]string{workflows.NoticeAsk, workflows.NoticeRemind, workflows.NoticeEscalated}, n.What) {
 			t.Fatalf("%s is asked to decide what they stand behind", n.To)
 		}
 	}
@@ -345,7 +316,7 @@ func checkOwed(t storytest.T, s workflows.State) {
 			t.Fatalf("%s could decide what they stand behind", p)
 		}
 	}
-	if e := workflows.Explain(s, workflows.Outlook{}); e.Sentence == "" || len(e.Children) != len(s.Stages) {
+	if e := workflows.Explain(s, workflows.Outlook{}); e.Sentence == "" || len(e.Children) != len(s.Stages) || workflows.WhyYou(s, s.Requester.Person, workflows.Outlook{}) == "" {
 		t.Fatalf("explained as %+v", e)
 	}
 }
