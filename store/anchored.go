@@ -55,3 +55,14 @@ func (s *Store) Compare(ctx context.Context, remembered ...ledger.Anchor) (err e
 		return ledger.CheckHead(ctx, head, tiles, kept)
 	})
 }
+
+// LastCheckpoint gives the head that was published last; found is false before the first.
+func (s *Store) LastCheckpoint(ctx context.Context) (c Checkpoint, found bool, err error) {
+	defer wrap(&err, "reading the last published head")
+	if c, found, err = lastCheckpoint(s.reader(ctx)); err != nil || !found {
+		return c, found, err
+	}
+	cp, err := ledger.OpenCheckpoint(c.Note, s.Origin(), s.signing.Load().verifiers)
+	c.Root = cp.Root
+	return c, true, err
+}

@@ -97,7 +97,7 @@ func (s *Store) Checkpoints(ctx context.Context) (out []Checkpoint, err error) {
 			if err := scan(&c.Size, &c.Note, &c.PublishedAt); err != nil {
 				return err
 			}
-			cp, err := ledger.OpenCheckpoint(c.Note, s.Origin(), s.verifiers)
+			cp, err := ledger.OpenCheckpoint(c.Note, s.Origin(), s.signing.Load().verifiers)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"github.com/countersign-bot/countersign/store/custody"
+	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 )
 
@@ -50,6 +51,33 @@ type DebtRecorded struct {
 	AtRun workflows.Stamp `json:"done_at"`
 }
 
+// KeyRotated says that another key signs the heads from here on; the verification itself follows it, see ledger.RotationFields.
+type KeyRotated struct {
+	Previous    string             `json:"previous"`
+	VKey        string             `json:"vkey"`
+	Cross       string             `json:"cross"`    // a note about the change that both keys have signed
+	Proposal    string             `json:"proposal"` // in stream custody/…
+	ProposedBy  workflows.PersonID `json:"proposed_by"`
+	ConfirmedBy workflows.PersonID `json:"confirmed_by"`
+}
+
+// KeyReplaced says that a key of another purpose was replaced. Keys are named by the SHA-256 of their public half, or of a text made with them.
+type KeyReplaced struct {
+	Key         string             `json:"key"` // "sshca", "button-mac"
+	Before      string             `json:"before"`
+	After       string             `json:"after"`
+	Proposal    string             `json:"proposal"`
+	ProposedBy  workflows.PersonID `json:"proposed_by"`
+	ConfirmedBy workflows.PersonID `json:"confirmed_by"`
+}
+
+// StreamOpened says that entries go out on a stream with names and sealed texts: the configuration says so.
+type StreamOpened struct {
+	Stream string `json:"stream_id"`
+	Sink   string `json:"sink"` // "syslog", "file" …
+	From   int64  `json:"from"` // the first entry that goes out so
+}
+
 // Kind names for the ledger.
 func (Genesis) Kind() string         { return "genesis" }
 func (InstanceStarted) Kind() string { return "instance.started" }
@@ -57,11 +85,15 @@ func (InstanceStopped) Kind() string { return "instance.stopped" }
 func (AnchorPublished) Kind() string { return "anchor.published" }
 func (ClockJumped) Kind() string     { return "clock.jumped" }
 func (DebtRecorded) Kind() string    { return "debt.recorded" }
+func (KeyRotated) Kind() string      { return ledger.TypeKeyRotated }
+func (KeyReplaced) Kind() string     { return "key.replaced" }
+func (StreamOpened) Kind() string    { return "stream.opened" }
 
 // EventKinds lists every kind of this package and of custody, for decoding.
 func EventKinds() []workflows.EventKind {
 	return append([]workflows.EventKind{
 		workflows.Of[Genesis](), workflows.Of[InstanceStarted](), workflows.Of[InstanceStopped](),
 		workflows.Of[AnchorPublished](), workflows.Of[ClockJumped](), workflows.Of[DebtRecorded](),
+		workflows.Of[KeyRotated](), workflows.Of[KeyReplaced](), workflows.Of[StreamOpened](),
 	}, custody.EventKinds()...)
 }

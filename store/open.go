@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -68,6 +69,9 @@ func OpenReadOnly(ctx context.Context, cfg Config) (s *Store, err error) {
 	if err == nil {
 		_, _, s.version, err = schemaState(s.reader(ctx))
 	}
+	if err == nil {
+		err = s.settleKeys(s.reader(ctx))
+	}
 	if err != nil {
 		s.abandon()
 		return nil, asDamage(err)
@@ -96,10 +100,8 @@ func newStore(cfg Config) (*Store, error) {
 	if cfg.Key.Origin() == "" {
 		return s, nil
 	}
-	if s.signer, err = cfg.Key.Signer(); err != nil {
-		return nil, err
-	}
-	s.verifiers, err = ledger.Verifiers(append([]string{cfg.Key.VKey()}, cfg.VKeys...)...)
+	sg, err := newSigning(cfg.Key, cfg.Previous, cfg.VKeys)
+	s.signing.Store(sg)
 	return s, err
 }
 
@@ -120,7 +122,7 @@ func (s *Store) abandon() {
 
 // openDatabase takes the lock, opens, checks and migrates.
 func (s *Store) openDatabase(ctx context.Context) (err error) {
-	if s.signer == nil {
+	if s.signing.Load() == nil {
 		return errors.New("a key is needed")
 	}
 	path := ""
@@ -170,6 +172,9 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 // openLedger checks the right edge of the ledger against its head, its signature and the witness file, and makes the writer.
 func (s *Store) openLedger(ctx context.Context) error {
 	q := &query{ctx: ctx, run: s.writeDB, pg: s.pg}
+	if err := s.settleKeys(q); err != nil {
+		return err
+	}
 	tree, last, err := s.loadTree(q)
 	if err != nil {
 		return err
@@ -183,7 +188,7 @@ func (s *Store) openLedger(ctx context.Context) error {
 		return err
 	}
 	tiles := ledger.Layered{tree, &tileRows{s: s}}
-	kept, _, err := s.unexplained(q, head, tiles, seen.Anchors)
+	kept, _, err := s.unexplained(q, head, tiles, slices.Concat(seen.Anchors, s.cfg.Remembered))
 	if err != nil {
 		return err
 	}
@@ -231,7 +236,7 @@ func (s *Store) loadTree(q *query) (*ledger.Tree, workflows.Instant, error) {
 	if !found {
 		return ledger.NewTree(), last, nil
 	}
-	cp, err := ledger.OpenCheckpoint(head.Note, s.Origin(), s.verifiers)
+	cp, err := ledger.OpenCheckpoint(head.Note, s.Origin(), s.signing.Load().current)
 	if err != nil {
 		return nil, last, fmt.Errorf("%w: the head: %w", ErrDamaged, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 )
 
@@ -83,9 +84,17 @@ type Cosignature struct {
 	At      workflows.Stamp
 }
 
-// AddCosignature keeps what a witness has signed. A second one of the same key over the same head changes nothing.
+// AddCosignature keeps what a witness has signed. A second one of the same key over the same head changes nothing; a line that would make the
+// head unreadable is refused. Whether the witness has signed it is for the caller to know.
 func (s *Store) AddCosignature(ctx context.Context, c Cosignature) (err error) {
 	defer wrap(&err, "keeping the signature of witness %q", c.KeyName)
+	head, err := s.CheckpointAt(ctx, c.Size)
+	if err != nil {
+		return err
+	}
+	if _, err := ledger.OpenCheckpoint(append(head.Note, c.Line...), s.Origin(), s.signing.Load().verifiers); err != nil {
+		return fmt.Errorf("with its line the head over %d entries cannot be read: %w", c.Size, err)
+	}
 	return s.do(ctx, func(b *batch) error {
 		var n int64
 		_, err := b.one(`SELECT COUNT(*) FROM log_cosig WHERE size = $1 AND key_name = $2 AND key_id = $3`, []any{&n}, c.Size, c.KeyName, int64(c.KeyID))

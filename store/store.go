@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -33,7 +31,15 @@ type Config struct {
 
 	Clock jobs.Clock
 	Key   ledger.Key // its origin is the ledger's
-	VKeys []string   // earlier public keys of this ledger that may have signed its head; the Key's own is added
+	VKeys []string   // earlier public keys of this ledger, for reading heads of that time; those that the ledger recorded are added
+
+	// Next is a key that was to follow Key, when a crash may have come between the change and what makes it Key; zero: none. Previous are
+	// earlier keys that still sign beside Key, for readers who pinned them.
+	Next     ledger.Key
+	Previous []ledger.Key
+
+	// Remembered is what others outside of this host remember of the ledger, asked just before. Open compares it as it does the witness file.
+	Remembered []ledger.Anchor
 
 	// Reserve is how many bytes beside the database are kept for the time when the disk is full: access still ends then, while people
 	// are refused. 0: none.
@@ -63,8 +69,7 @@ type Store struct {
 	lean      atomic.Bool  // the disk is full and the reserve given up
 	commits   atomic.Int64 // transactions that wrote, since the start
 	kinds     map[string]kindOf
-	signer    note.Signer
-	verifiers note.Verifiers
+	signing   atomic.Pointer[signing]
 	lock      *fileLock
 	witness   *witness
 	writer    *writer
@@ -132,7 +137,12 @@ func (s *Store) poisonWith(err error) {
 func (s *Store) Origin() string { return s.cfg.Key.Origin() }
 
 // VKey is the public key that signs the heads.
-func (s *Store) VKey() string { return s.cfg.Key.VKey() }
+func (s *Store) VKey() string {
+	if sg := s.signing.Load(); sg != nil {
+		return sg.key.VKey()
+	}
+	return s.cfg.Key.VKey()
+}
 
 // Clock is the product clock the store was opened with.
 func (s *Store) Clock() jobs.Clock { return s.cfg.Clock }

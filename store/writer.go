@@ -53,7 +53,8 @@ type batch struct {
 	headLocked bool
 	tree       *ledger.Tree
 	clock      ledgerClock
-	size       int64 // entries, those of this batch included
+	size       int64    // entries, those of this batch included
+	next       *signing // the key changes with this batch
 	leaves     []ledger.Hash
 	histories  map[workflows.StreamID][]workflows.Record
 	former     []formerHistory // what the present callback changed of them
@@ -248,6 +249,9 @@ func (w *writer) finish(b *batch, ops []*op) {
 			return
 		}
 		w.tree = b.tree
+		if b.next != nil {
+			w.s.signing.Store(b.next)
+		}
 		w.s.head.Store(&signedTree{tree: b.tree, note: head.Note})
 	}
 	w.clock = b.clock
@@ -473,7 +477,7 @@ func (b *batch) seal() (ledger.Head, error) {
 			return ledger.Head{}, err
 		}
 	}
-	head, err := b.tree.Head(b.s.Origin(), b.s.signer)
+	head, err := b.tree.Head(b.s.Origin(), b.signers()...)
 	if err != nil {
 		return ledger.Head{}, err
 	}
