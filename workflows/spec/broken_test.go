@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/library"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
 
@@ -28,13 +29,25 @@ const (
 	brokenDir = "../../testdata/spec"
 )
 
-func connectors() spec.Options { return spec.Options{Connectors: []string{"sshca", "postgres"}} }
+func connectors() spec.Options {
+	return spec.Options{Connectors: []string{"sshca", "postgres", "command", "webhook"}}
+}
 
 // org is the example organisation in memory, so that a test can put mistakes into it.
 func org(t testing.TB) fstest.MapFS {
 	t.Helper()
+	return inMemory(t, os.DirFS(orgDir))
+}
+
+// company is the example company of the library, which uses the whole language.
+func company(t testing.TB) fstest.MapFS {
+	t.Helper()
+	return inMemory(t, library.Company())
+}
+
+func inMemory(t testing.TB, dir fs.FS) fstest.MapFS {
+	t.Helper()
 	out := fstest.MapFS{}
-	dir := os.DirFS(orgDir)
 	err := fs.WalkDir(dir, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -62,7 +75,8 @@ func edit(t testing.TB, f fstest.MapFS, name, old, new string) {
 }
 
 // broken applies a fixture to the example organisation. A section NAME replaces or adds a file; NAME.edit holds hunks of
-// lines to replace (- old, + new, a blank line between hunks); "remove" lists files; {U+202E} stands for a character
+// lines to replace (- old, + new, a blank line between hunks); "remove" lists files; "base" says company when it is applied to the example
+// company of the library instead; {U+202E} stands for a character
 // that an editor would not show.
 func broken(t testing.TB, a *txtar.Archive) fstest.MapFS {
 	t.Helper()
@@ -71,6 +85,8 @@ func broken(t testing.TB, a *txtar.Archive) fstest.MapFS {
 		text := visible(t, string(s.Data))
 		switch {
 		case s.Name == "want":
+		case s.Name == "base" && strings.TrimSpace(text) == "company":
+			f = company(t)
 		case s.Name == "remove":
 			for _, n := range strings.Fields(text) {
 				if f[n] == nil {

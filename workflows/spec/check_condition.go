@@ -26,7 +26,7 @@ func (c *checker) condition(w *workflow, v *value, granting bool) *judged {
 	e := c.envOf(w)
 	tree, issues := e.Compile(v.scalar())
 	if list := issues.Errors(); len(list) > 0 {
-		text, hint := c.celWords(w, list[0].Message)
+		text, hint := c.celWords(w, v.text, list[0])
 		c.inside(v, list[0].Location.Line(), list[0].Location.Column(), hint, "%s: %s", v.path, text)
 		return nil
 	}
@@ -82,19 +82,17 @@ func (c *checker) envOf(w *workflow) *cel.Env {
 var (
 	celUndeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	celUndefined  = regexp.MustCompile(`^undefined field '([^']*)'`)
+	celNoMembers  = regexp.MustCompile(`^type '([^']*)' does not support field selection`)
+	wordSign      = regexp.MustCompile(`(^|[ (])(and|or|not)[ (]`)
 	celOverload   = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 )
 
 // celWords turns a message of the type checker into a sentence and a hint.
-func (c *checker) celWords(w *workflow, msg string) (text, hint string) {
+func (c *checker) celWords(w *workflow, expr string, e *cel.Error) (text, hint string) {
+	msg := e.Message
 	if m := celUndeclared.FindStringSubmatch(msg); m != nil {
-		switch m[1] {
-		case "matches":
-			return "matches is not part of conditions", "use a choice field, or give the field a pattern"
-		case "exists", "all", "map", "filter", "exists_one":
-			return m[1] + " is not part of conditions: there are no loops", `"dba" in requester.groups`
-		case "severity", "tier":
-			return fmt.Sprintf("unknown name %q", m[1]), ""
+		if calls(strings.Split(expr, "\n"), e) {
+			return notAFunction(m[1])
 		}
 		return fmt.Sprintf("unknown name %q", m[1]), meantOr(m[1], conditionNames())
 	}
@@ -104,11 +102,41 @@ func (c *checker) celWords(w *workflow, msg string) (text, hint string) {
 	if m := celOverload.FindStringSubmatch(msg); m != nil {
 		return operatorWords(m[1], m[2])
 	}
+	if m := celNoMembers.FindStringSubmatch(msg); m != nil {
+		return typeWords(m[1]) + " has no members", ""
+	}
 	if strings.HasPrefix(msg, "Syntax error: ") {
-		text, hint = syntaxWords(strings.TrimPrefix(msg, "Syntax error: "))
+		text, hint = syntaxWords(strings.TrimPrefix(msg, "Syntax error: "), expr)
 		return "the condition cannot be read: " + text, hint
 	}
+	if strings.HasPrefix(msg, "expression recursion limit exceeded") {
+		return fmt.Sprintf("nested more than %d deep", maxConditionDepth), ""
+	}
 	return firstLine(msg), ""
+}
+
+// calls tells whether the name that the type checker does not know stands before brackets: it points to the bracket then.
+func calls(lines []string, e *cel.Error) bool {
+	l, c := e.Location.Line(), e.Location.Column()
+	if l < 1 || l > len(lines) {
+		return false
+	}
+	r := []rune(lines[l-1])
+	return c >= 0 && c < len(r) && r[c] == '('
+}
+
+// notAFunction says what conditions have instead of a function that they lack.
+func notAFunction(name string) (text, hint string) {
+	text = fmt.Sprintf("there is no function %q", name)
+	switch name {
+	case "matches":
+		return text, "conditions have no regular expressions: use a choice field, or give the field a pattern"
+	case "exists", "all", "map", "filter", "exists_one":
+		return text, `conditions have no loops: "dba" in requester.groups`
+	case "now":
+		return text, "now is a name, without brackets"
+	}
+	return text, meantOr(name, []string{"duration", "timestamp", "has", "size", "startsWith", "endsWith", "contains"})
 }
 
 // members are the names that may have been meant after a dot.
@@ -132,6 +160,9 @@ func (c *checker) members(w *workflow, got string) []string {
 }
 
 func operatorWords(op, args string) (text, hint string) {
+	if op == operators.Conditional {
+		return "the two answers of ? : are not of one kind", ""
+	}
 	sides := strings.SplitN(strings.Trim(args, "()"), ", ", 2)
 	if strings.Contains(args, "(") && strings.Count(args, "(") > 1 { // a list: cut at the comma between the two
 		sides = splitTypes(args)
@@ -170,14 +201,18 @@ func splitTypes(args string) []string {
 }
 
 // syntaxWords keeps what a person needs of the parser's message.
-func syntaxWords(msg string) (text, hint string) {
+func syntaxWords(msg, expr string) (text, hint string) {
 	switch {
-	case strings.Contains(msg, "'and'"), strings.Contains(msg, "'or'"), strings.Contains(msg, "'not'"):
+	case strings.HasPrefix(msg, "token recognition error at: '\""):
+		return "a quote is not closed", ""
+	case wordSign.MatchString(expr):
 		return "and, or and not are written as signs", "&& is and, || is or, ! is not"
 	case strings.HasPrefix(msg, "token recognition error at: '= "):
 		return "= is not used", "== compares"
 	case strings.Contains(msg, "'<EOF>' expecting"):
 		return "it ends too early", ""
+	case strings.HasPrefix(msg, "missing ')'"):
+		return "a bracket is not closed", ""
 	}
 	if i := strings.Index(msg, " expecting"); i > 0 {
 		msg = msg[:i]

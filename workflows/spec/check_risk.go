@@ -12,11 +12,11 @@ func (c *checker) checkRisk() {
 	if v == nil {
 		return
 	}
-	names := map[string]*value{}
+	names, before := map[string]*value{}, len(c.all)
 	for _, t := range v.list("tiers") {
 		n := t.str("name")
 		c.once(names, "tier", n, t.or("name"))
-		if n != "" {
+		if n != "" && !slices.Contains(c.ix.tiers, n) {
 			c.ix.tiers = append(c.ix.tiers, n)
 		}
 	}
@@ -27,7 +27,7 @@ func (c *checker) checkRisk() {
 	for i, r := range rows {
 		c.checkRiskRow(r, names)
 		for _, earlier := range rows[:i] {
-			if !hasBad(r) && !hasBad(earlier) && coversRow(earlier, r) {
+			if len(c.all) == before && coversRow(earlier, r) {
 				c.at(r, "move it up, or remove it", "this row never decides: line %d fits whenever it does", earlier.line)
 				break
 			}
@@ -36,9 +36,10 @@ func (c *checker) checkRisk() {
 	if len(rows) == 0 && v.get("rows") != nil && !hasBad(v) {
 		c.at(v.get("rows"), "rows: [{tier: name}]", "the table of risks has no rows")
 	}
-	if n := len(rows); n > 0 && !hasBad(v) && slices.ContainsFunc(riskColumns(), func(k string) bool { return len(rows[n-1].list(k)) > 0 }) {
+	if n := len(rows); n > 0 && !hasBad(rows[n-1]) && slices.ContainsFunc(riskColumns(), func(k string) bool { return len(rows[n-1].list(k)) > 0 }) {
 		c.at(rows[n-1], "end with a row that names a tier only, best the highest", "an ask that no row fits would have no tier")
 	}
+	c.riskBad = len(c.all) > before
 }
 
 func riskColumns() []string {
@@ -190,7 +191,7 @@ func (c *checker) wildcard(t *target, e *value) {
 	case !wide && e.flag("wildcard") && e.get("breadth") != nil:
 		c.at(e.get("wildcard"), "leave it out", "wildcard: the breadth of entitlement %q is %s", e.str("id"), e.str("breadth"))
 	}
-	if !wide || len(c.ix.tiers) < 2 || hasBad(c.f.risk) {
+	if !wide || len(c.ix.tiers) < 2 || c.riskBad {
 		return
 	}
 	asked := workflows.Workflow{Risk: c.f.riskTable()}

@@ -114,6 +114,9 @@ func (c *checker) checkRule(w *workflow, r *value) {
 // reachable refuses rules that are never chosen: one before them covers whatever they do (R42).
 func (c *checker) reachable(w *workflow, p plan, before []plan) {
 	specific := w.str("choose") == workflows.ChooseSpecific
+	if w.has("choose") && w.get("choose") == nil {
+		return // how rules are chosen was not understood
+	}
 	for _, e := range before {
 		if hasBad(p.rule) || hasBad(e.rule) || p.cond == nil && p.rule.has("when") || e.cond == nil && e.rule.has("when") {
 			continue

@@ -74,7 +74,7 @@ func (c *checker) oneWay(s *value) {
 // checkParts checks the groups of a step and sums up who can sit on it.
 func (c *checker) checkParts(w *workflow, groups []*value, any bool, p parts, askers *yield, out *seats) {
 	if len(groups) < 2 && !hasBad(out.stage) {
-		c.at(out.stage.or("all_of").or("any_of"), "with one group write approvers and quorum", "%s: %d groups, want two at least", out.stage.path, len(groups))
+		c.at(out.stage.or("all_of").or("any_of"), "with one group write approvers and quorum", "%s: want two groups at least", out.stage.path)
 	}
 	names := map[string]*value{}
 	out.quorum = 0

@@ -31,7 +31,7 @@ func zoneOf(v *value, key string) *time.Location {
 }
 
 func (c *checker) checkCalendars() {
-	used := map[string]bool{}
+	used, before := map[string]bool{}, len(c.all)
 	for _, v := range c.f.calendars {
 		c.checkHolidays(v, used)
 		names := map[string]*value{}
@@ -44,7 +44,7 @@ func (c *checker) checkCalendars() {
 		c.checkRotation(v, used)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.f.feeds)) {
-		if !used[name] {
+		if !used[name] && len(c.all) == before {
 			c.file(name, "name it under ics, or remove it", "no calendar and no rotation uses this file")
 		}
 	}
@@ -99,7 +99,7 @@ func (c *checker) feed(ref *value, zone *time.Location) *calendar.Feed {
 func feedID(name string, zone *time.Location) string { return name + " " + zone.String() }
 
 func (c *checker) checkRotation(v *value, used map[string]bool) {
-	zone := zoneOf(v, "zone")
+	zone, before := zoneOf(v, "zone"), len(c.all)
 	for _, o := range v.list("overrides") {
 		c.period(o, zone)
 		if p := o.get("person"); p != nil {
@@ -114,7 +114,7 @@ func (c *checker) checkRotation(v *value, used map[string]bool) {
 				c.at(v.or(k), "leave it out", "%s: the shifts of rotation %q stand in the iCalendar file", k, v.str("name"))
 			}
 		}
-		if c.feed(ics, zone) != nil && !hasBad(v) {
+		if c.feed(ics, zone) != nil && !hasBad(v) && len(c.all) == before {
 			c.tryRotation(v)
 		}
 		return
@@ -130,11 +130,10 @@ func (c *checker) checkRotation(v *value, used map[string]bool) {
 		c.at(v.get("people"), "", "rotation %q has nobody", v.str("name"))
 		return
 	}
-	known := true
 	for _, p := range people {
-		known = c.who(p) != "" && known
+		c.who(p)
 	}
-	if known && !hasBad(v) {
+	if len(c.all) == before && !hasBad(v) {
 		c.tryRotation(v)
 	}
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func (c *checker) checkWorkflow(w *workflow) {
+	before := len(c.all)
 	c.owner(w.value, false)
 	askers := c.selector(w.get("may_ask"), parts{what: "those who may ask", anyone: true, chat: true})
 	if askers != nil && !askers.fixed() {
@@ -25,7 +26,9 @@ func (c *checker) checkWorkflow(w *workflow) {
 	x := chain{w: w, askers: askers, stages: c.checkStages(w, askers)}
 	x.plans, x.autos, x.rules = c.checkRules(w)
 	c.inPlans(x)
-	c.demands(x)
+	if len(c.all) == before && !c.riskBad && !hasBad(w.value) { // else what follows may be a consequence
+		c.demands(x)
+	}
 	if !hasBad(w.value) {
 		c.chains = append(c.chains, x)
 	}

@@ -297,7 +297,9 @@ func typeWords(t string) string {
 	switch t {
 	case "int":
 		return "a whole number"
-	case "double", "uint":
+	case "double":
+		return "a fraction"
+	case "uint":
 		return "a number"
 	case "string":
 		return "a text"

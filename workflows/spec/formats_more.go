@@ -23,9 +23,7 @@ func working(hi workflows.Span) shape {
 		switch {
 		case err != nil && strings.HasPrefix(err.Error(), "bad"):
 			return fmt.Sprintf("bad duration %q", s), how
-		case err != nil:
-			return err.Error(), ""
-		case got > hi:
+		case err != nil || got > hi:
 			return fmt.Sprintf("%s is longer than %s, the most that is allowed here", s, hi), ""
 		}
 		return "", ""
@@ -55,7 +53,7 @@ func bound() shape {
 		}
 		return "", ""
 	}).speaks(grammar{regex: `[1-9][0-9]{0,3}(m|h|d)`})
-	s.alt = ptr(number(-maxNumber, maxNumber))
+	s.alt, s.hint = ptr(number(-maxNumber, maxNumber)), "a whole number, or a duration such as 2d"
 	return s
 }
 
@@ -80,12 +78,14 @@ func icsRef() shape {
 }
 
 func clock() shape {
-	return text(`a time of day such as "09:00"`, func(s string) (string, string) {
+	s := text(`a time of day such as "09:00"`, func(s string) (string, string) {
 		if c, err := calendar.ParseClock(s); err != nil || c == calendar.EndOfDay {
 			return fmt.Sprintf("bad time of day %q", s), `hours and minutes in quotes: "09:00"`
 		}
 		return "", ""
 	}).speaks(grammar{regex: `[0-2][0-9]:[0-5][0-9]`})
+	s.hint = `hours and minutes in quotes: "09:00"`
+	return s
 }
 
 const momentRegex = `2[01][0-9]{2}-[0-9]{2}-[0-9]{2}([ T][0-2][0-9]:[0-5][0-9])?`
@@ -153,7 +153,7 @@ func parseZoned(s string) (workflows.Stamp, error) {
 
 // condition is judged as text here; whether it fits the workflow is judged when all files are read.
 func condition() shape {
-	return text("a condition such as duration <= duration(\"4h\")", func(s string) (string, string) {
+	s := text("a condition such as duration <= duration(\"4h\")", func(s string) (string, string) {
 		if s == "" {
 			return "is empty", "leave when out: then every ask meets it"
 		}
@@ -162,6 +162,8 @@ func condition() shape {
 		}
 		return "", ""
 	}).speaks(grammar{length: maxCondition})
+	s.hint = `compare something: entitlement.action == "read"`
+	return s
 }
 
 // whole is the number of a checked text.

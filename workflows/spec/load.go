@@ -142,9 +142,6 @@ func (l *loader) readAll() documents {
 			return nil
 		}
 		for _, n := range l.list(dir, ext) {
-			if path.Ext(n) != ext {
-				continue
-			}
 			if v := read(n); v != nil {
 				out = append(out, v)
 			}
@@ -155,30 +152,30 @@ func (l *loader) readAll() documents {
 	d.targets = many(targetsDir, ".yaml", func(n string) *value { return l.yaml(n, ts) })
 	d.workflows = many(workflowsDir, ".yaml", func(n string) *value { return l.yaml(n, ws) })
 	d.runbooks = many(runbooksDir, ".md", func(n string) *value { return l.runbook(n, rs) })
-	xs := testsShape()
-	d.tests = many(testsDir, ".yaml", func(n string) *value { return l.yaml(n, xs) })
-	d.stories = l.texts(dirs, testsDir, ".txt", ".yaml")
 	d.feeds = map[string]*source{}
-	for _, s := range l.texts(dirs, calendarsDir, ".ics") {
-		d.feeds[s.name] = s
-	}
+	many(calendarsDir, ".ics", func(n string) *value {
+		d.feeds[n] = l.read(n)
+		return nil
+	})
+	l.testFiles(dirs, &d)
 	return d
 }
 
-// texts reads files that are not YAML. other are the endings that something else reads.
-func (l *loader) texts(dirs []string, dir, ext string, other ...string) (out []*source) {
-	if !slices.Contains(dirs, dir) {
-		return nil
+// testFiles reads policy tests, and stories, which are not YAML.
+func (l *loader) testFiles(dirs []string, d *documents) {
+	if !slices.Contains(dirs, testsDir) {
+		return
 	}
-	for _, n := range l.list(dir, append(other, ext)...) {
-		if path.Ext(n) != ext {
-			continue
-		}
-		if s := l.read(n); s != nil {
-			out = append(out, s)
+	s := testsShape()
+	for _, n := range l.list(testsDir, ".yaml", ".txt") {
+		if path.Ext(n) == ".yaml" {
+			if v := l.yaml(n, s); v != nil {
+				d.tests = append(d.tests, v)
+			}
+		} else if src := l.read(n); src != nil {
+			d.stories = append(d.stories, src)
 		}
 	}
-	return out
 }
 
 func (l *loader) lack(name string) {

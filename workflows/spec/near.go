@@ -24,7 +24,7 @@ func meantOr(got string, known []string) string {
 	if len(known) == 0 || len(known) > 12 {
 		return ""
 	}
-	sorted := slices.Sorted(slices.Values(known))
+	sorted := slices.Compact(slices.Sorted(slices.Values(known)))
 	return "known: " + strings.Join(sorted, ", ")
 }
 

@@ -52,9 +52,8 @@ func (c *checker) selector(v *value, p parts) *yield {
 		y.more++
 	}
 	for _, x := range v.list("rotations") {
-		if r := c.rotation(x); r != nil {
-			y.more += 2 // one, and at a hand-over two
-		}
+		known = c.rotation(x) != nil && known
+		y.more += 2 // one, and at a hand-over two
 	}
 	y.open = len(v.list("chat_groups")) > 0 || len(v.list("chat_channels")) > 0
 	c.exclude(v, y)

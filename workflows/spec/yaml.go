@@ -100,9 +100,17 @@ func (r *report) syntax(src *source, err error) {
 	}
 	if errors.As(err, &at) && at.GetToken() != nil {
 		pos := at.GetToken().Position
-		p = (&value{src: src}).problem(pos.Line, max(1, pos.Column), "", "not valid YAML: "+firstLine(at.GetMessage()))
+		p = (&value{src: src}).problem(pos.Line, max(1, pos.Column), yamlHint(at.GetMessage()), "not valid YAML: "+firstLine(at.GetMessage()))
 	}
 	r.add(p)
+}
+
+// yamlHint is what most often helps with a message of the parser.
+func yamlHint(msg string) string {
+	if strings.HasPrefix(msg, "mapping value is not allowed") {
+		return "a text that holds a colon and a blank stands in quotes"
+	}
+	return ""
 }
 
 func firstLine(s string) string {
