@@ -186,6 +186,7 @@ def verify(path, pinned):
     need({"checkpoint", "MANIFEST.json", "SHA256SUMS"} <= set(sizes), "the checkpoint, the manifest or the sums are missing")
     note = read("checkpoint").decode()
     origin, size, root = checkpoint(note)
+    need(read("SHA256SUMS").endswith(b"\n"), "SHA256SUMS was cut off")
     sums = dict(reversed(line.split("  ", 1)) for line in read("SHA256SUMS").decode().splitlines())
     need(set(sums) == set(sizes) - {"SHA256SUMS"}, "files were added or taken away: %s", set(sums) ^ (set(sizes) - {"SHA256SUMS"}))
     for name, sum_ in sums.items():
@@ -216,6 +217,7 @@ def verify(path, pinned):
             need(e.get("sealed", {}).get(o["field"]) == mac, "entry %d: the text for %s is not the one recorded", i, o["field"])
             fit += 1
     need(not opened, "texts for entries that are not there")
+    need(manifest["openings"] == len(lines(files, "openings.jsonl")), "another number of texts than the manifest says")
     anchors = [(a, name) for name in ("published.jsonl", "witness.jsonl") for a in lines(files, name)]
     roots = roots_of(hashes, {a["size"] for a, _ in anchors} | {size})
     need(roots[size] == root, "the entries are not those that were signed: another root")

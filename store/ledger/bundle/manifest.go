@@ -108,7 +108,27 @@ func (b *Bundle) CheckFiles(ctx context.Context) (problems []string, err error) 
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
 		say("The file %s is missing: SHA256SUMS lists it.", name)
 	}
-	return problems, nil
+	texts, err := b.countLines(fileOpenings)
+	if err == nil && texts != m.Openings {
+		say("The manifest is about %d disclosed texts, %s has %d.", m.Openings, fileOpenings, texts)
+	}
+	return problems, err
+}
+
+// countLines gives the number of lines of a file, 0 for one that is not there.
+func (b *Bundle) countLines(name string) (n int64, err error) {
+	lines, err := b.lines(name)
+	if err != nil || lines == nil {
+		return 0, err
+	}
+	defer lines.Close()
+	for {
+		line, err := lines.next()
+		if err != nil || line == nil {
+			return n, err
+		}
+		n++
+	}
 }
 
 // readSums reads SHA256SUMS: a sum, two spaces and a name on each line.
@@ -118,6 +138,9 @@ func (b *Bundle) readSums() (map[string]string, error) {
 		return nil, err
 	}
 	out := make(map[string]string, len(b.size))
+	if !bytes.HasSuffix(raw, []byte("\n")) {
+		return nil, malformed("%q does not end with a whole line: it was cut off", fileSums)
+	}
 	for line := range strings.Lines(string(raw)) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
 		if _, twice := out[name]; !ok || !isHex(sum, 64) || twice {

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bufio"
 	"cmp"
 	"compress/flate"
 	"encoding/binary"
@@ -176,19 +177,30 @@ func (m *member) checkLocal(r io.ReaderAt, end int64) error {
 
 // unpacker reads one member and fails at its end if it was not what the directory says.
 type unpacker struct {
-	name string
-	r    io.Reader
-	sum  hash.Hash32
-	want uint32
-	left int64
+	name   string
+	r      io.Reader
+	packed *bufio.Reader // what lies behind the deflated data; nil for stored members
+	sum    hash.Hash32
+	want   uint32
+	left   int64
 }
 
 func (m *member) open(file io.ReaderAt) io.Reader {
-	var r io.Reader = io.NewSectionReader(file, m.data, m.packed)
+	u := &unpacker{name: m.name, r: io.NewSectionReader(file, m.data, m.packed), sum: crc32.NewIEEE(), want: m.crc, left: m.size}
 	if m.method == methodDeflated {
-		r = flate.NewReader(r)
+		u.packed = bufio.NewReader(u.r) // flate reads bytes from it one by one, and so none behind its last
+		u.r = flate.NewReader(u.packed)
 	}
-	return &unpacker{name: m.name, r: r, sum: crc32.NewIEEE(), want: m.crc, left: m.size}
+	return u
+}
+
+// hides tells whether something stands between the deflated data and the end of the member, where no unzip would show it.
+func (u *unpacker) hides() bool {
+	if u.packed == nil {
+		return false
+	}
+	_, err := u.packed.ReadByte()
+	return err == nil
 }
 
 // Read implements io.Reader.
@@ -203,6 +215,8 @@ func (u *unpacker) Read(p []byte) (int, error) {
 		return 0, malformed("%q does not unpack to what it says", u.name)
 	case err != nil && err != io.EOF:
 		return 0, malformed("%q does not unpack: %v", u.name, err)
+	case err == io.EOF && u.hides():
+		return 0, malformed("%q does not unpack to what it says: something is hidden behind its data", u.name)
 	}
 	return n, err
 }

@@ -207,7 +207,8 @@ class Verification {
 
 	async compareFiles() {
 		const sums = new Map(), text = this.text(this.files.get("SHA256SUMS"), "SHA256SUMS");
-		for (const line of text.split("\n").slice(0, text.endsWith("\n") ? -1 : undefined)) {
+		if (!text.endsWith("\n")) malformed('"SHA256SUMS" does not end with a whole line: it was cut off');
+		for (const line of text.split("\n").slice(0, -1)) {
 			const m = /^([0-9a-f]{64})  (.+)$/.exec(line);
 			if (!m || sums.has(m[2])) malformed(`"SHA256SUMS": "${line}" is not a sum and a name, or the name is there twice`);
 			sums.set(m[2], m[1]);
@@ -230,6 +231,8 @@ class Verification {
 			sums.delete(name);
 		}
 		for (const name of [...sums.keys()].sort()) say(`The file ${name} is missing: SHA256SUMS lists it.`);
+		const texts = (this.files.get("openings.jsonl") ?? []).reduce((n, c) => n + (c === 10), 0);
+		if (texts !== m.openings) say(`The manifest is about ${m.openings} disclosed texts, openings.jsonl has ${texts}.`);
 	}
 
 	manifest() {
