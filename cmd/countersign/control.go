@@ -19,6 +19,7 @@ import (
 
 type control struct {
 	reload  func(context.Context) error
+	held    func(context.Context) (string, error) // what of the folder is not in force, in words
 	clock   jobs.Clock
 	publish func(context.Context) (string, error)
 }
@@ -28,7 +29,16 @@ const maxControlBody = 4096 // bytes: the bodies are one number at most
 func (c control) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, c.reload(r.Context()))
+		err := c.reload(r.Context())
+		held := ""
+		if err == nil && c.held != nil {
+			held, err = c.held(r.Context())
+		}
+		if err != nil || held == "" {
+			answer(w, err)
+			return
+		}
+		io.WriteString(w, held)
 	})
 	mux.HandleFunc("POST /checkpoint", func(w http.ResponseWriter, r *http.Request) {
 		note, err := c.publish(r.Context())
@@ -110,8 +120,14 @@ func reloadCommand(ctx context.Context, p proc) error {
 	if c.Data == "" {
 		return hint(errors.New("no data folder is named"), "set %s_DATA to that of the running bot", prefix)
 	}
-	if _, err := callControl(ctx, c.socketPath(), "/reload"); err != nil {
+	held, err := callControl(ctx, c.socketPath(), "/reload")
+	if err != nil {
 		return fmt.Errorf("the old configuration stays in force: %w", err)
+	}
+	if held != "" {
+		fmt.Fprintln(p.err, "The new configuration was read.", printable(held))
+		fmt.Fprintln(p.err, "hint: countersign policy pending shows it; those who may approve it are told")
+		return nil
 	}
 	fmt.Fprintln(p.err, "The new configuration is in force.")
 	return nil

@@ -108,7 +108,6 @@ type reloader struct {
 	store *store.Store
 	desk  *desk.Desk
 	log   *slog.Logger
-	after func(*desk.Policy)
 }
 
 func (r *reloader) reload(ctx context.Context) error {
@@ -122,13 +121,11 @@ func (r *reloader) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	policy.Author = authorOf(ctx, r.cfg.Config)
 	if err := r.desk.Load(ctx, policy); err != nil {
 		return err
 	}
-	if r.after != nil {
-		r.after(policy)
-	}
-	r.log.Info("configuration loaded", "workflows", len(policy.Workflows), "people", len(policy.People))
+	r.log.Info("configuration loaded", "workflows", len(policy.Workflows), "people", len(policy.People), "waits_for_approval", r.desk.Holds())
 	return nil
 }
 

@@ -69,7 +69,7 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 // isKnown tells whether an order can be carried out.
 func (o order) isKnown() bool {
 	switch o.Do {
-	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doErase, doDisclose, doConfirm, doCustody:
+	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doConfirm, doCustody:
 		return true
 	}
 	return false
@@ -192,6 +192,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliEnd(ctx, by, cause, o)
 	case "status":
 		return s.cliStatus(ctx, by, o)
+	case doPolicy, doPolicyApprove, doPolicyDeny:
+		return s.cliPolicy(ctx, by, cause, o)
 	case doErase, doDisclose, doConfirm, doCustody:
 		return s.cliCustody(ctx, by, cause, o)
 	}

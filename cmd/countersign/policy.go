@@ -54,6 +54,9 @@ func compile(ctx context.Context, s *store.Store, folder *spec.Folder) (*desk.Po
 		}
 	}
 	out, err := policyOf(p)
+	if err == nil {
+		err = mark(ctx, s, out)
+	}
 	return out, p, err
 }
 
@@ -80,13 +83,13 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 	for _, x := range p.People {
 		out.People[x.ID] = desk.Person{
 			ID: x.ID, Key: x.Key, Name: x.Name, Email: x.Email, Slack: x.Slack, Unix: x.Unix, Zone: x.Zone, Hours: x.Hours,
-			Manager: x.Manager, Accounts: x.Accounts,
+			Manager: x.Manager, Accounts: x.Accounts, Calendar: x.Calendar, TimeOff: x.TimeOff,
 		}
 	}
 	for _, g := range p.Groups {
 		out.Groups[g.Name] = g.Members
 	}
-	return out, addIdentities(out, p)
+	return out, errors.Join(addIdentities(out, p), addTime(out, p))
 }
 
 func addWorkflows(out *desk.Policy, p spec.Policies) {

@@ -125,7 +125,11 @@ func (s *serving) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	policy.Author = authorOf(ctx, s.cfg.Config)
 	s.settings = compiled.Settings
+	if compiled.Targets, err = governedTargets(ctx, s.store, compiled.Targets); err != nil {
+		return err
+	}
 	conns, err := openConnectors(s.cfg, s.keys, s.clock, compiled.Targets)
 	if err != nil {
 		return err
@@ -135,17 +139,19 @@ func (s *serving) build(ctx context.Context) error {
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
 	}
-	s.desk = desk.New(desk.Config{Ledger: s.store, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log})
+	s.desk = desk.New(desk.Config{
+		Ledger: s.store, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
+		OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) },
+	})
 	if err := s.buildBot(); err != nil {
 		return err
 	}
-	s.identity.SetPeople(listed(policy.People))
 	if n, err := s.store.RecordDebts(ctx); err != nil {
 		return err
 	} else if n > 0 {
 		s.log.Warn("what a revoke-only start took back was recorded", "count", n)
 	}
-	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, log: s.log, after: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) }}
+	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, log: s.log}
 	if err := s.desk.Load(ctx, policy); err != nil {
 		return err
 	}
@@ -335,7 +341,7 @@ func (s *serving) mux() *http.ServeMux {
 }
 
 func (s *serving) control() control {
-	return control{reload: s.reloader.reload, clock: s.clock, publish: func(ctx context.Context) (string, error) {
+	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, publish: func(ctx context.Context) (string, error) {
 		c, _, err := s.store.Publish(ctx)
 		return string(c.Note), err
 	}}
