@@ -33,7 +33,7 @@ func (s *serving) alarm(what, detail, words string) {
 			return
 		}
 		channel := s.desk.Policy().Settings.SecurityChannel
-		if channel == "" {
+		if channel == "" || s.bot == nil { // or nobody is there yet who could tell it
 			return
 		}
 		if _, err := s.bot.Announce(ctx, channel, "⚠️ "+words); err != nil {

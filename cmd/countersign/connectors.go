@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	programs "github.com/countersign-bot/countersign/runbooks/command" // "command" is a subcommand here
@@ -44,16 +45,31 @@ type connectors struct {
 	byTarget map[string]runbooks.Connector
 	ssh      *sshca.Connector // nil when no target uses it
 	hosts    []string         // that must have pulled a list before a revocation counts as confirmed
-	close    []func() error
+	down     []*downTarget    // that could not be opened at the start
+
+	mu    sync.Mutex
+	close []func() error
+}
+
+// nameHosts collects the hosts of all CAs: one CA and one list serve all of them.
+func (o *connectors) nameHosts(targets []spec.Target) {
+	for _, t := range targets {
+		if t.Connector == "sshca" {
+			o.hosts = append(o.hosts, words(t.Settings["hosts"])...)
+		}
+	}
+}
+
+// closing remembers what is to be closed at the end.
+func (o *connectors) closing(f func() error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.close = append(o.close, f)
 }
 
 func openConnectors(c Config, keys *keyring, clock jobs.Clock, targets []spec.Target) (*connectors, error) {
 	out := &connectors{byTarget: map[string]runbooks.Connector{}}
-	for _, t := range targets {
-		if t.Connector == "sshca" { // one CA and one list serve all of them
-			out.hosts = append(out.hosts, words(t.Settings["hosts"])...)
-		}
-	}
+	out.nameHosts(targets)
 	for _, t := range targets {
 		con, err := out.open(c, keys, clock, t)
 		if err != nil {
@@ -80,7 +96,7 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 		if err != nil {
 			return nil, err
 		}
-		o.close = append(o.close, o.ssh.Close)
+		o.closing(o.ssh.Close)
 		return o.ssh, nil
 	case "postgres":
 		dsn, err := settingSecret(t.Settings, "dsn")
@@ -91,7 +107,7 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 		if err != nil {
 			return nil, err
 		}
-		o.close = append(o.close, con.Close)
+		o.closing(con.Close)
 		return con, nil
 	case "command":
 		cfg, err := programs.ReadSettings(t.Settings, os.LookupEnv)
@@ -102,7 +118,7 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 		if err != nil {
 			return nil, err
 		}
-		o.close = append(o.close, con.Close)
+		o.closing(con.Close)
 		return con, nil
 	case "webhook":
 		return o.openWebhook(t)
@@ -123,7 +139,7 @@ func (o *connectors) openWebhook(t spec.Target) (runbooks.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.close = append(o.close, con.Close)
+	o.closing(con.Close)
 	return con, nil
 }
 
@@ -153,6 +169,8 @@ func words(s string) []string {
 
 // Close lets every target go.
 func (o *connectors) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	var errs []error
 	for _, f := range slices.Backward(o.close) {
 		errs = append(errs, f())

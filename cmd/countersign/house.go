@@ -91,6 +91,13 @@ func openHealthy(ctx context.Context, c Config, clock jobs.Clock, key ledger.Key
 	if cfg.Instance == "" {
 		cfg.Instance = "countersign"
 	}
+	said, err := store.ReadAcceptance(cfg.AcceptanceFile())
+	if err != nil {
+		return nil, false, err
+	}
+	if said.ConfirmedBy != "" {
+		cfg.Accept = &said
+	}
 	s, err := store.Open(ctx, cfg)
 	if err == nil {
 		return s, false, nil

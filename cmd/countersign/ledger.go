@@ -40,6 +40,7 @@ func ledgerVerbs() []ledgerVerb {
 		{"check-proof", ledgerCheckProof},
 		{"erase", ledgerErase},
 		{"disclose", ledgerDisclose},
+		{"accept-rollback", ledgerAcceptRollback},
 		{"page", ledgerPage},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -99,7 +101,10 @@ func listenPeople(c Config) (net.Listener, error) {
 	return l, nil
 }
 
-func (s *serving) peopleHandler() http.Handler {
+func (s *serving) peopleHandler() http.Handler { return orders(s.obey, s.log, s.clock) }
+
+// orders takes orders from the socket.
+func orders(obey func(context.Context, order) (reply, error), log *slog.Logger, clock jobs.Clock) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
 		var o order
@@ -109,10 +114,10 @@ func (s *serving) peopleHandler() http.Handler {
 			http.Error(w, "the order cannot be read: "+err.Error(), http.StatusBadRequest)
 			return
 		}
-		out, err := s.obey(r.Context(), o)
+		out, err := obey(r.Context(), o)
 		if err != nil {
-			ref := clockIDs{s.clock}.New("")[18:]
-			s.log.Error("a command was not carried out", "do", o.Do, "ref", ref, "err", err)
+			ref := clockIDs{clock}.New("")[18:]
+			log.Error("a command was not carried out", "do", o.Do, "ref", ref, "err", err)
 			http.Error(w, "something went wrong (ref "+ref+"); the operator's log says more", http.StatusInternalServerError)
 			return
 		}
@@ -196,6 +201,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliPolicy(ctx, by, cause, o)
 	case doErase, doDisclose, doConfirm, doCustody:
 		return s.cliCustody(ctx, by, cause, o)
+	case doAccept, doAcceptConfirm, doAcceptStatus:
+		return refusedReply(workflows.Refuse(workflows.CodeDecided, "The ledger is not behind anything: there is nothing to accept.", "")), nil
 	}
 	return s.cliList(ctx, by)
 }

@@ -63,7 +63,7 @@ func (n *narrator) lost(e custody.RollbackAccepted) string {
 
 func reconciled(e custody.TargetReconciled) string {
 	if e.Silent {
-		return fmt.Sprintf("After entries were lost, target %s did not answer: all %s the ledger knows of there are taken back when it does.", e.Target, howMany(int(e.Asked), "grant"))
+		return fmt.Sprintf("After entries were lost, target %s could not tell what it has: all %s the ledger knows of there are taken back when it answers.", e.Target, howMany(int(e.Asked), "grant"))
 	}
 	unlisted := ""
 	if e.Unlisted {

@@ -59,7 +59,9 @@ type serving struct {
 const stopWithin = 10 * time.Second
 
 func serveCommand(ctx context.Context, p proc) error {
-	if err := p.parse(p.flags("serve", ""), 0, 0); err != nil {
+	flags := p.flags("serve", "[-accept-rollback REASON]")
+	reason := flags.String("accept-rollback", "", "when the ledger is behind what somebody remembers: your word, as an owner, that entries are gone; another owner confirms it with countersign ledger accept-rollback confirm")
+	if err := p.parse(flags, 0, 0); err != nil {
 		return err
 	}
 	c, err := loadConfig(p.env)
@@ -76,10 +78,11 @@ func serveCommand(ctx context.Context, p proc) error {
 	if c.DemoClock != "" {
 		go func() { io.Copy(io.Discard, p.in); stop() }() // the demo that started us is gone
 	}
-	return serve(ctx, c, log)
+	return serve(ctx, c, log, *reason)
 }
 
-func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
+// serve runs the bot. accept is the word of whoever starts it that entries are gone; usually empty.
+func serve(ctx context.Context, c Config, log *slog.Logger, accept string) (err error) {
 	s := &serving{cfg: c, log: log}
 	if s.clock, err = clockOf(c); err != nil {
 		return err
@@ -93,8 +96,13 @@ func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	}
 	var failed bool
 	s.store, failed, err = openHealthy(ctx, c, s.clock, key, log)
-	if failed {
-		return revokeOnly(ctx, c, s.clock, s.keys, key, log, err)
+	for failed { // until two people accept the loss, if it is one, and the ledger opens
+		accepted, why := revokeOnly(ctx, c, s.clock, s.keys, key, log, err, accept)
+		if !accepted {
+			return why
+		}
+		accept = ""
+		s.store, failed, err = openHealthy(ctx, c, s.clock, key, log)
 	}
 	if err != nil {
 		return err
@@ -111,6 +119,14 @@ func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
 		return errors.Join(err, s.conns.Close())
 	}
 	defer s.conns.Close()
+	if pending, err := s.store.Unreconciled(ctx); err != nil {
+		return err
+	} else if pending {
+		if err := s.reconcile(ctx); err != nil {
+			return fmt.Errorf("asking the targets after entries were lost: %w", err)
+		}
+	}
+	s.alarmDownTargets()
 	return s.run(ctx)
 }
 
@@ -130,11 +146,7 @@ func (s *serving) build(ctx context.Context) error {
 	if compiled.Targets, err = governedTargets(ctx, s.store, compiled.Targets); err != nil {
 		return err
 	}
-	conns, err := openConnectors(s.cfg, s.keys, s.clock, compiled.Targets)
-	if err != nil {
-		return err
-	}
-	s.conns = conns
+	s.conns = openTargets(s.cfg, s.keys, s.clock, compiled.Targets, s.log)
 	s.runner = newRunner(s.conns, s.log)
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err

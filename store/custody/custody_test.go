@@ -232,7 +232,7 @@ func TestFrozenEvents(t *testing.T) {
 		custody.Pruned{Keep: 86400, Older: at, Before: 9, Texts: 1, Size: 8, Root: "root"},
 		custody.Disclosed{What: "all", Texts: 4, Until: at, ProposedBy: frida, ConfirmedBy: erin, Proposal: "c_2"},
 		custody.RollbackAccepted{Size: 3, Root: "a", LostSize: 9, LostRoot: "b", LostNote: "n", From: "witness file", Reason: "r", ProposedBy: frida, ConfirmedBy: erin, ProposedAt: at, ConfirmedAt: at, Authn: "unix-peer"},
-		custody.TargetReconciled{Target: "bastion", Asked: 4, Present: 1, Ended: 2, Unknown: 1, Silent: true, Unlisted: true, Grants: []workflows.GrantID{"g_1"}},
+		custody.TargetReconciled{Target: "bastion", Asked: 4, Present: 1, Ended: 2, Unknown: 1, Unclear: 1, Silent: true, Unlisted: true, Grants: []workflows.GrantID{"g_1"}},
 	} {
 		line, err := json.Marshal(e)
 		if err != nil {

@@ -126,7 +126,8 @@ type TargetReconciled struct {
 	Present  int64               `json:"present,omitempty"`  // it has them; they stay until their end
 	Ended    int64               `json:"ended,omitempty"`    // the target does not have them, or they had not begun: taken back, to be sure
 	Unknown  int64               `json:"unknown,omitempty"`  // it has them and the ledger does not know them: taken back
-	Silent   bool                `json:"silent,omitempty"`   // it did not answer: what it holds is taken back when it does
+	Unclear  int64               `json:"unclear,omitempty"`  // of the ended: it could not tell
+	Silent   bool                `json:"silent,omitempty"`   // it could tell nothing: what it holds is taken back when it answers
 	Unlisted bool                `json:"unlisted,omitempty"` // it cannot list what it has: grants that were lost end by their own time only
 	Grants   []workflows.GrantID `json:"grants,omitempty"`   // those that were ended, at most 200
 }
