@@ -33,6 +33,9 @@ const (
 	closeTimeout   = 8 * time.Second  // finishing what waits; SIGTERM leaves ten seconds
 	witnessSync    = time.Second      // how far the witness file may lag behind on disk
 	foldEvery      = time.Second      // a log of a busy second is some 10 MB
+	boundLog       = 1 << 13          // pages (32 MiB) from which on the writer waits for the last of them to be folded
+	boundRest      = 1 << 12          // pages it waits for at most: some 20 ms
+	writerCache    = 16 << 20         // bytes of pages the writer keeps: the right edges of all trees, and what is open
 	longLog        = 1 << 14          // pages (64 MiB) that wait to be folded before the operator is told
 	leaseTime      = 10 * time.Second // PostgreSQL: a replica silent this long has lost its jobs
 	leaseBeat      = 3 * time.Second  // renewed this often: two beats may fail
@@ -41,6 +44,7 @@ const (
 	scrubPause     = 100 * time.Millisecond // between two looks
 	maxWitness     = 16384                  // lines of the witness file (8 MB) before it is cut to the newest: reading them delays a start by 0.1 s
 	keepWitness    = 4096                   // lines that stay then
+	forkPatience   = 100 * time.Millisecond // for a second connection that a verification can do without
 	readers        = 4                      // read connections; reads are short
 	checkPages     = 1 << 16                // pages up to which the start runs a quick_check (256 MiB, some 0.3 s)
 )

@@ -209,7 +209,7 @@ func (s *Store) openLedger(ctx context.Context) error {
 		s.head.Store(&signedTree{tree: tree, note: head.Note})
 	}
 	s.writer = &writer{
-		s: s, queue: make(chan *op, maxWaiting), done: make(chan struct{}),
+		s: s, queue: make(chan *op, maxWaiting), folds: make(chan *foldTurn), done: make(chan struct{}),
 		conn: newPrepared(conn), tree: tree, clock: ledgerClock{last: last}, docs: make(map[string]bool),
 	}
 	if !s.pg {

@@ -18,11 +18,13 @@ import (
 
 // sqliteDSN is a file: URI: a plain path would silently drop mode=ro. _defensive keeps schema and shadow tables out of
 // reach of SQL; secure_delete overwrites what is erased.
-func sqliteDSN(path string, readOnly bool) string {
+func sqliteDSN(path string, readOnly bool) string { return sqliteURL(path, readOnly, busyTimeout) }
+
+func sqliteURL(path string, readOnly bool, patience time.Duration) string {
 	q := url.Values{}
 	q.Set("_defensive", "1")
 	q.Set("_txlock", "immediate")
-	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
+	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()))
 	q.Add("_pragma", "foreign_keys(1)")
 	q.Add("_pragma", "recursive_triggers(1)")
 	q.Add("_pragma", "trusted_schema(0)")
@@ -35,6 +37,7 @@ func sqliteDSN(path string, readOnly bool) string {
 		q.Add("_pragma", "synchronous(FULL)")
 		q.Add("_pragma", "secure_delete(ON)")
 		q.Add("_pragma", "wal_autocheckpoint(0)") // see foldLog
+		q.Add("_pragma", fmt.Sprintf("cache_size(%d)", -writerCache>>10))
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }
@@ -118,57 +121,6 @@ func assertPragmas(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// openFolder opens the connection that folds the write-ahead log into the file.
-func openFolder(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", sqliteDSN(path, false))
-	if err == nil {
-		db.SetMaxOpenConns(1)
-	}
-	return db, err
-}
-
-// foldLog copies what it can of the write-ahead log into the database file, beside the writer and without making it wait: left to
-// SQLite, the commit that happens to pass a thousand pages would sync the whole file while its callers stand there. It gives the
-// pages in the log and those it copied; a reader that stays keeps later ones from being copied.
-func (s *Store) foldLog(ctx context.Context) (pages, copied int64, err error) {
-	var busy int64
-	q := &query{ctx: ctx, run: s.foldDB}
-	_, err = q.one(`PRAGMA wal_checkpoint(PASSIVE)`, []any{&busy, &pages, &copied})
-	return pages, copied, err
-}
-
-// foldLoop folds the log once a second while anything is written, and says when it cannot keep up. It also looks whether a full disk
-// has room again.
-func (s *Store) foldLoop() {
-	t := time.NewTicker(foldEvery)
-	defer t.Stop()
-	var last, warned int64
-	for {
-		select {
-		case <-t.C:
-		case <-s.closing:
-			return
-		}
-		s.lookForRoom()
-		now := s.commits.Load()
-		if now == last {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
-		pages, copied, err := s.foldLog(ctx)
-		cancel()
-		switch {
-		case err != nil:
-			s.log.Warn("folding the write-ahead log", "err", err)
-		case pages-copied > longLog && now-warned > longLog:
-			warned = now
-			s.log.Warn("the write-ahead log grows: something reads for a long time", "pages", pages, "folded", copied)
-		case pages == copied:
-			last = now
-		}
-	}
-}
-
 // checkSQLite looks for damage that can be seen without reading the ledger: pages, foreign keys, triggers. Large files get their
 // page check from CheckPages after the start, so that a start stays quick.
 func checkSQLite(q *query) error {
@@ -234,6 +186,12 @@ func checkTriggers(q *query, text string) error {
 func isFatalStorage(err error) bool {
 	var e *sqlite.Error
 	return isDamage(err) || errors.As(err, &e) && e.Code()&0xFF == sqlite3.SQLITE_IOERR
+}
+
+// isBusy tells whether somebody else holds a lock.
+func isBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xFF == sqlite3.SQLITE_BUSY
 }
 
 // isFull tells whether there was no room.

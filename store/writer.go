@@ -20,6 +20,7 @@ import (
 type writer struct {
 	s     *Store
 	queue chan *op
+	folds chan *foldTurn
 	done  chan struct{}
 
 	conn  *prepared
@@ -119,6 +120,8 @@ func (w *writer) loop() {
 		select {
 		case o := <-w.queue:
 			w.commit(w.gather(o))
+		case t := <-w.folds:
+			w.fold(t)
 		case <-w.s.closing:
 			select {
 			case o := <-w.queue:
