@@ -12,12 +12,13 @@ import (
 // Source is a snapshot of the ledger for ledger.Verify: one read transaction, so that a writer going on does not disturb it. Close
 // it soon: while it is open the write-ahead log cannot shrink.
 type Source struct {
+	store   *Store
 	conn    *sql.Conn
 	pg      bool
 	version int64 // of the schema: an older release's ledger is read as it lies there
 }
 
-var _ ledger.Source = (*Source)(nil)
+var _ ledger.ForkingSource = (*Source)(nil)
 
 // Source opens a snapshot.
 func (s *Store) Source(ctx context.Context) (src *Source, err error) {
@@ -39,7 +40,7 @@ func (s *Store) Source(ctx context.Context) (src *Source, err error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Source{conn: conn, pg: s.pg, version: s.version}, nil
+	return &Source{store: s, conn: conn, pg: s.pg, version: s.version}, nil
 }
 
 // Close ends the snapshot.
@@ -79,11 +80,28 @@ func rowsOf[T any](q *query, text string, read func(scan func(...any) error) (T,
 	}
 }
 
-// Entries implements ledger.Source.
+// Fork implements ledger.ForkingSource with a connection and a snapshot of its own. Where all connections are in use it gives up soon:
+// several verifications that wait for each other's connections would wait for ever.
+func (s *Source) Fork(ctx context.Context) (ledger.ClosingSource, error) {
+	short, cancel := context.WithTimeout(ctx, forkPatience)
+	defer cancel()
+	src, err := s.store.Source(short)
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		return nil, ledger.ErrNoFork
+	}
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
+}
+
+// Entries implements ledger.Source: each leaf is good for its turn of the loop only.
 func (s *Source) Entries(ctx context.Context, from, to int64) iter.Seq2[ledger.Entry, error] {
+	var leaf sql.RawBytes
 	return rowsOf(s.with(ctx), `SELECT idx, leaf FROM log_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx`,
 		func(scan func(...any) error) (e ledger.Entry, err error) {
-			err = scan(&e.Index, &e.Leaf)
+			err = scan(&e.Index, &leaf)
+			e.Leaf = leaf
 			return e, err
 		}, from, to)
 }
@@ -144,9 +162,9 @@ func (s *Source) Checkpoints(ctx context.Context) iter.Seq2[ledger.Published, er
 
 // Openings implements ledger.Source. A salt of the wrong length is given as zeros, which opens nothing.
 func (s *Source) Openings(ctx context.Context, from, to int64) iter.Seq2[ledger.EntryOpening, error] {
+	var salt, value sql.RawBytes
 	return rowsOf(s.with(ctx), `SELECT idx, field, salt, value FROM opening WHERE idx >= $1 AND idx < $2 ORDER BY idx, field`,
 		func(scan func(...any) error) (o ledger.EntryOpening, err error) {
-			var salt, value []byte
 			err = scan(&o.Index, &o.Field, &salt, &value)
 			copy(o.Salt[:], salt)
 			o.Value = string(value)

@@ -189,7 +189,7 @@ func (f *largeFigures) hash(ctx context.Context, s *store.Store) (sum time.Durat
 			if err != nil {
 				return 0, err
 			}
-			leaves = append(leaves, e.Leaf)
+			leaves = append(leaves, slices.Clone(e.Leaf))
 		}
 		begin := time.Now()
 		for _, leaf := range leaves {

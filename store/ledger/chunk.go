@@ -125,7 +125,7 @@ func (h *hasher) learn(f *fact, s *scanner) {
 }
 
 func (h *hasher) open(f *fact, o Opening) {
-	if c := f.commitment(o.Field); c != "" && Open(c, o) {
+	if c := f.commitment(o.Field); c != nil && opens(c, o) {
 		f.opened++
 	} else {
 		f.strange = append(f.strange, o.Field)
@@ -135,13 +135,13 @@ func (h *hasher) open(f *fact, o Opening) {
 // pipeline reads chunks, has them hashed by several goroutines and gives them back in order.
 type pipeline struct {
 	src     Source
+	beside  Source // openings are read from it while src is read on; nil: from src, in between
 	size    int64
 	hasher  hasher
 	workers int
 
 	ended  int64 // the first index that was not read
 	resume int64 // the next row there is, behind a gap too large to go on; 0 if there is none
-	err    error
 }
 
 // maxMissing is how many rows in a sequence may be missing before the reading stops: each stands in the tree as a zero hash.
@@ -162,6 +162,7 @@ func (p *pipeline) run(ctx context.Context, consume func(*chunk) error) error {
 		free <- newChunk(p.size)
 	}
 	work, order := make(chan *chunk, maxChunksInFlight), make(chan *chunk, maxChunksInFlight)
+	closed := make(chan *chunk, maxChunksInFlight) // with entries, still without openings
 	var wg sync.WaitGroup
 	for range p.workers {
 		wg.Go(func() {
@@ -171,10 +172,19 @@ func (p *pipeline) run(ctx context.Context, consume func(*chunk) error) error {
 			}
 		})
 	}
+	var readErr, openErr error
+	wg.Go(func() {
+		defer close(closed)
+		readErr = p.read(ctx, free, closed)
+	})
 	wg.Go(func() {
 		defer close(order)
 		defer close(work)
-		p.err = p.read(ctx, free, work, order)
+		if openErr = p.readOpenings(ctx, closed, work, order); openErr != nil {
+			cancel()
+			for range closed { // the reader may be about to hand over one more
+			}
+		}
 	})
 	var err error
 	for c := range order {
@@ -187,14 +197,16 @@ func (p *pipeline) run(ctx context.Context, consume func(*chunk) error) error {
 		free <- c
 	}
 	wg.Wait()
-	if err != nil {
-		return err
+	for _, e := range []error{err, openErr, readErr} { // a later one may be no more than the end of the context
+		if e != nil {
+			return e
+		}
 	}
-	return p.err
+	return nil
 }
 
 // read fills chunks until the rows or the size end. The channels have room for every chunk there is, so only taking a free one waits.
-func (p *pipeline) read(ctx context.Context, free <-chan *chunk, work, order chan<- *chunk) error {
+func (p *pipeline) read(ctx context.Context, free <-chan *chunk, closed chan<- *chunk) error {
 	for more := p.size > 0; more; {
 		var c *chunk
 		select {
@@ -207,27 +219,48 @@ func (p *pipeline) read(ctx context.Context, free <-chan *chunk, work, order cha
 		if more, err = p.fill(ctx, c); err != nil {
 			return err
 		}
-		work <- c
-		order <- c
+		closed <- c
 	}
 	return ctx.Err()
 }
 
-// fill reads entries and their openings into c and tells whether there may be more.
+// readOpenings completes chunks and hands them to the hashers.
+func (p *pipeline) readOpenings(ctx context.Context, closed <-chan *chunk, work, order chan<- *chunk) error {
+	for c := range closed {
+		if p.beside != nil {
+			if err := c.readOpenings(ctx, p.beside); err != nil {
+				return err
+			}
+		}
+		work <- c
+		order <- c
+	}
+	return nil
+}
+
+// fill reads entries into c, and their openings unless these are read beside, and tells whether there may be more.
 func (p *pipeline) fill(ctx context.Context, c *chunk) (more bool, err error) {
 	if more, err = p.fillEntries(ctx, c); err != nil {
 		return false, fmt.Errorf("reading entries from %d: %w", c.first, err)
 	}
-	for o, err := range p.src.Openings(ctx, c.first, p.ended) {
-		if err == nil && (o.Index < c.first || o.Index >= p.ended || len(c.openings) == maxChunkOpenings) {
+	if p.beside == nil {
+		err = c.readOpenings(ctx, p.src)
+	}
+	return more, err
+}
+
+func (c *chunk) readOpenings(ctx context.Context, src Source) error {
+	end := c.first + int64(len(c.spans))
+	for o, err := range src.Openings(ctx, c.first, end) {
+		if err == nil && (o.Index < c.first || o.Index >= end || len(c.openings) == maxChunkOpenings) {
 			err = fmt.Errorf("opening of entry %d: out of range, or more than %d", o.Index, maxChunkOpenings)
 		}
 		if err != nil {
-			return false, fmt.Errorf("reading openings from %d: %w", c.first, err)
+			return fmt.Errorf("reading openings from %d: %w", c.first, err)
 		}
 		c.openings = append(c.openings, o)
 	}
-	return more, nil
+	return nil
 }
 
 func (p *pipeline) fillEntries(ctx context.Context, c *chunk) (more bool, err error) {

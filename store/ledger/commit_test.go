@@ -1,12 +1,28 @@
 package ledger_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/countersign-bot/countersign/store/ledger"
 )
+
+// TestCommitIsHMAC holds commitments to the standard library's HMAC, over all lengths about a block's and longer than the room on the stack.
+func TestCommitIsHMAC(t *testing.T) {
+	for n := range 2100 {
+		salt, value := ledger.Salt{byte(n), 31: byte(n >> 3)}, strings.Repeat("ü", n/2)+strings.Repeat("x", n%2)
+		mac := hmac.New(sha256.New, salt[:])
+		fmt.Fprintf(mac, "countersign/commit/v1%s\x00%s", "reason", value)
+		if got, want := ledger.Commit(salt, "reason", value), hex.EncodeToString(mac.Sum(nil)); got != want {
+			t.Fatalf("%d bytes: %s, want %s", n, got, want)
+		}
+	}
+}
 
 func TestCommit(t *testing.T) {
 	c, o, err := ledger.Seal(seeded("salt"), "reason", "on call")

@@ -115,15 +115,15 @@ func (s *scanner) positive() (int64, error) {
 }
 
 // commitment finds one field among the sealed ones.
-func (g *glimpse) commitment(field string) string {
+func (g *glimpse) commitment(field string) []byte {
 	if len(g.sealed) == 0 {
-		return ""
+		return nil
 	}
-	var found string
+	var found []byte
 	s := scanner{b: g.sealed}
 	_ = s.sealed(func(k, c []byte) { // read without error once already
 		if string(k) == field {
-			found = string(c)
+			found = c
 		}
 	})
 	return found

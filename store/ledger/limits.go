@@ -22,5 +22,5 @@ const (
 	maxProblems       = 100     // problems a report names; the rest is counted
 	maxChunkBytes     = 1 << 20 // leaves handed to one hasher at a time, rounded up to a whole tile of 256
 	maxChunkTiles     = 8       // tiles in one chunk, so that small leaves do not make long chunks
-	maxChunksInFlight = 4       // read ahead of the slowest hasher: bounds memory, not speed
+	maxChunksInFlight = 6       // read ahead of the slowest hasher: bounds memory, not speed
 )

@@ -24,6 +24,23 @@ type Source interface {
 	Document(ctx context.Context, hash string) ([]byte, error)
 }
 
+// ForkingSource is a Source that can be read twice at the same time: openings beside entries.
+type ForkingSource interface {
+	Source
+	// Fork gives another view of the same ledger, to be closed by the caller. It may be of a later moment: the entries below the size of
+	// Head are the same, and an opening may be gone meanwhile. ErrNoFork says that there is none to be had just now.
+	Fork(ctx context.Context) (ClosingSource, error)
+}
+
+// ErrNoFork is what ForkingSource.Fork returns when a Source has to do alone.
+var ErrNoFork = errors.New("no second view of the ledger just now")
+
+// ClosingSource is a Source that holds something until it is closed.
+type ClosingSource interface {
+	Source
+	Close() error
+}
+
 // EdgeSource is a Source that keeps the unfinished tiles of the right edge instead of a frontier, as C2SP tlog-tiles has them. Head then
 // gives no frontier.
 type EdgeSource interface {

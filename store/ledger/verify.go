@@ -135,6 +135,15 @@ func (v *verification) readEntries(ctx context.Context) error {
 		hasher: hasher{ids: v.idSeed, streamA: maphash.MakeSeed(), streamB: maphash.MakeSeed(), decode: v.opt.PerEntry != nil},
 	}
 	v.passMilestones()
+	if src, ok := v.src.(ForkingSource); ok {
+		beside, err := src.Fork(ctx)
+		if err == nil {
+			defer beside.Close() // nothing is lost: it was only read
+			p.beside = beside
+		} else if !errors.Is(err, ErrNoFork) {
+			return fmt.Errorf("opening a second view of the ledger: %w", err)
+		}
+	}
 	if err := p.run(ctx, v.consume); err != nil {
 		return err
 	}
