@@ -61,3 +61,47 @@ func BenchmarkVote(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(f.Histories[x.stream()])), "events")
 }
+
+// BenchmarkTick10000 asks each of ten thousand open requests what is due, as one wake of all of them at once would: most of the time nothing.
+func BenchmarkTick10000(b *testing.B) {
+	x := told(b, "peers(ann bob carol)x2 remind 30m escalate 1h(dave) timeout 4h > owner(olga)x1 timeout 2h", "zed submits; told all; ann approves; 10m")
+	f := x.l.Facts()
+	b.ReportAllocs()
+	for b.Loop() {
+		for range 10_000 {
+			out, err := workflows.Tick(f, x.id, workflows.Rosters{})
+			if err != nil || len(out.Events) > 0 {
+				b.Fatal(out, err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/request")
+}
+
+// BenchmarkMatching asks a stage of four parts with two hundred people in overlapping ones what it still wants.
+func BenchmarkMatching(b *testing.B) {
+	var parts [4][]string
+	for i := range 200 {
+		name := fmt.Sprintf("a%d", i)
+		parts[i%4] = append(parts[i%4], name)
+		parts[(i+1)%4] = append(parts[(i+1)%4], name)
+	}
+	text := "all["
+	for i, p := range parts {
+		if i > 0 {
+			text += " & "
+		}
+		text += fmt.Sprintf("p%d(%s)x5", i, strings.Join(p, " "))
+	}
+	x := told(b, text+"] escalate 1h(b1 b2) timeout 4h", "zed submits; a0 approves; a1 approves; a2 approves")
+	s, err := x.state()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if workflows.NextWake(s) == 0 {
+			b.Fatal("nothing wakes")
+		}
+	}
+}

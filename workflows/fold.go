@@ -148,7 +148,7 @@ func (s *State) applyStage(r *Record) error {
 }
 
 func (s *StageState) opened(e StageOpened, at Instant) {
-	s.Status, s.Roster, s.OpenedAt = StageIsOpen, widen(nil, e.Roster), at
+	s.Status, s.Roster, s.OpenedAt = StageIsOpen, single(e.Roster), at
 	s.FirstAsked = len(s.Roster)
 	s.RemindAt, s.EscalateAt, s.TimesOutAt = e.RemindAt, e.EscalateAt, e.TimesOutAt
 	s.ShiftsAt, s.Told = e.ShiftsAt, e.Told
@@ -206,7 +206,7 @@ func (s *StageState) changed(e RosterChanged, at Stamp) error {
 	for i, seat := range s.Roster {
 		before.add(s.Roster[:i], seat)
 	}
-	roster := widen(nil, e.Roster)
+	roster := single(e.Roster)
 	came := 0
 	for i, seat := range roster {
 		after.add(roster[:i], seat)
@@ -276,7 +276,7 @@ func (s *State) applyVote(st *StageState, r *Record, e VoteRecorded) error {
 	seats := st.seatsOf(r.Person, e.ReceivedAt)
 	at := slices.IndexFunc(seats, func(seat Seat) bool { return seat.For == e.For })
 	switch {
-	case at < 0 || !s.eligible(s.Current, seats[at]), s.refuseSeat(st, seats[at], e.Verdict) != nil:
+	case at < 0 || s.behind(r.Person) || e.For == r.Person, s.refuseSeat(st, seats[at], e.Verdict) != nil:
 		return fmt.Errorf("vote of %q, who could not decide stage %d", r.Person, e.Stage)
 	case e.Verdict != Approve && e.Verdict != Deny, e.Verdict == Approve && st.Plan.Kind == StageConsent:
 		return fmt.Errorf("vote with verdict %q", e.Verdict)

@@ -54,6 +54,18 @@ func (s *State) free(stage int, seats []Seat) []Seat {
 	return out
 }
 
+// single gives a recorded roster without doubles, as far as there is room. Almost every one is as it should be and is not copied: rosters
+// are never changed in place.
+func single(seats []Seat) []Seat {
+	var seen roll
+	for i := range seats {
+		if i >= MaxRoster || !seen.add(seats[:i], seats[i]) {
+			return widen(nil, seats)
+		}
+	}
+	return seats[:len(seats):len(seats)]
+}
+
 // widen gives those of more who are not on the roster yet, each once, as far as there is room.
 func widen(roster, more []Seat) []Seat {
 	var seen roll
@@ -83,8 +95,9 @@ func (s *State) spent(stage int, v voice) bool {
 		if !s.Stages[stage].Plan.isApartFrom(i) {
 			continue
 		}
-		for _, vote := range s.Stages[i].Votes {
-			if vote.Verdict == Approve && !vote.TakenBack && vote.voice().isOne(v) {
+		votes := s.Stages[i].Votes
+		for k := range votes {
+			if votes[k].Verdict == Approve && !votes[k].TakenBack && votes[k].isOne(v) {
 				return true
 			}
 		}
@@ -158,21 +171,21 @@ func (r Rosters) stage(i int) StageRoster {
 // Who is on shift is judged when a vote is received. Their own seat comes first.
 func (s *StageState) seatsOf(p PersonID, received Stamp) []Seat {
 	var own, placed []Seat
-	keep := func(seat Seat) {
-		switch {
-		case seat.Person != p || p == "":
-		case seat.For == "":
-			own = append(own, seat)
-		default:
-			placed = append(placed, seat)
+	keep := func(seat *Seat) {
+		if seat.For == "" {
+			own = append(own, *seat)
+		} else {
+			placed = append(placed, *seat)
 		}
 	}
-	for _, seat := range s.Roster {
-		keep(seat)
+	for i := range s.Roster {
+		if s.Roster[i].Person == p && p != "" {
+			keep(&s.Roster[i])
+		}
 	}
-	for _, l := range s.Left {
-		if received < l.At {
-			keep(l.Seat)
+	for i := range s.Left {
+		if s.Left[i].Seat.Person == p && p != "" && received < s.Left[i].At {
+			keep(&s.Left[i].Seat)
 		}
 	}
 	return append(own, placed...)
@@ -223,8 +236,8 @@ func (s *State) refuseSeat(st *StageState, seat Seat, v Verdict) *Refusal {
 
 // hasDecided tells whether a vote stands that counts as one with the voice.
 func (s *StageState) hasDecided(v voice) bool {
-	for _, o := range s.Votes {
-		if !o.TakenBack && o.voice().isOne(v) {
+	for i := range s.Votes {
+		if !s.Votes[i].TakenBack && s.Votes[i].isOne(v) {
 			return true
 		}
 	}

@@ -133,8 +133,8 @@ func place(part int, people [][]int, takes []int, seen []bool) bool {
 // voices are the approvals that stand. A principal of whom somebody denied does not approve: whoever is away overrules their delegate.
 func (s *StageState) voices() []voice {
 	var out []voice
-	for _, v := range s.Votes {
-		if v.Verdict == Approve && !v.TakenBack && !s.deniedBy(v.voice()) {
+	for i := range s.Votes {
+		if v := &s.Votes[i]; v.Verdict == Approve && !v.TakenBack && !s.deniedBy(v.voice()) {
 			out = append(out, v.voice())
 		}
 	}
@@ -142,7 +142,12 @@ func (s *StageState) voices() []voice {
 }
 
 func (s *StageState) deniedBy(v voice) bool {
-	return slices.ContainsFunc(s.Votes, func(o Vote) bool { return o.Verdict == Deny && o.voice().isOne(v) })
+	for i := range s.Votes {
+		if s.Votes[i].Verdict == Deny && s.Votes[i].isOne(v) {
+			return true
+		}
+	}
+	return false
 }
 
 // hope are the voices that a stage could come to have: those that stand, and one for everybody on the roster who could still decide and whose
@@ -161,6 +166,11 @@ func (s *State) hope(st *StageState, stage int, pass func(Seat) bool) []voice {
 		}
 	}
 	return out
+}
+
+// isOne is voice.isOne of a vote, without copying it.
+func (v *Vote) isOne(o voice) bool {
+	return v.Person == o.person || v.For != "" && (v.For == o.person || v.For == o.place) || o.place != "" && o.place == v.Person
 }
 
 func (v Vote) voice() voice { return voice{v.Person, v.For, v.Parts} }
