@@ -157,9 +157,9 @@ func TestThreat_T26(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, want := range map[string]string{
-		"edit":   "Entry 6 (number 3 of request/",
+		"edit":   "Entry 8 (number 3 of request/",
 		"delete": "Entry 3 is missing: it was deleted.",
-		"tail":   "Entries 8 to 8 are missing: the tail was cut off.",
+		"tail":   "Entries 10 to 10 are missing: the tail was cut off.",
 		"lists":  "the lists that people read differ",
 	} {
 		data := filepath.Join(t.TempDir(), "data")

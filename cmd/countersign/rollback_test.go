@@ -411,3 +411,34 @@ func TestTargetThatIsDown(t *testing.T) {
 		t.Errorf("once it can be opened: %s, %v, %v", presence, err, works.revoked)
 	}
 }
+
+// TestThreat_T27_RevokesWithoutAFolder: the ledger is behind and the configuration folder is broken, too. What is due is taken back by the
+// targets that the ledger holds of the last folder that was good.
+func TestThreat_T27_RevokesWithoutAFolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.start()
+	cert := w.grant("maya", "1h", "Before the folder broke.")
+	w.recorded("grant.started", 1)
+	w.stopBot()
+	old := w.copyDatabase("old")
+	w.start()
+	w.grant("kenji", "3h", "After the backup was made.")
+	w.stopBot()
+	w.putDatabase(old)
+	w.check(os.WriteFile(filepath.Join(w.dir, "config", "targets", "bastion.yaml"), []byte("id: [\n"), 0o600))
+	w.check(w.clock.advance(61 * time.Minute))
+	w.bot = w.spawn(nil)
+	_, err := until(t.Context(), "a revoke-only bot that has taken something back", func() (string, bool) {
+		body, _ := w.get("/readyz")
+		return body, strings.Contains(body, "1 grants taken back")
+	})
+	w.check(err)
+	w.shutOut("maya", cert)
+	if code, err := w.bot.stop(); err != nil || code != exitLedger {
+		t.Errorf("SIGTERM: exit %d, %v; want %d", code, err, exitLedger)
+	}
+	if !strings.Contains(w.log(), "by the last configuration that the ledger holds") {
+		t.Error("nobody was told that the folder is broken")
+	}
+}
