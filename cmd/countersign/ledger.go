@@ -42,6 +42,8 @@ func ledgerVerbs() []ledgerVerb {
 		{"disclose", ledgerDisclose},
 		{"accept-rollback", ledgerAcceptRollback},
 		{"page", ledgerPage},
+		{"sample", ledgerSample},
+		{"card", ledgerCard},
 	}
 }
 

@@ -64,7 +64,7 @@ func commands() []command {
 		{"reload", "", "make the running bot read its configuration folder again", reloadCommand},
 		{"policy", "pending|show|approve|deny", "what a changed folder loosens, until people approve it; and any version that ever governed", policyCommand},
 		{"health", "", "ask the running bot how it is; for health checks", healthCommand},
-		{"ledger", "verify|show|head|history|search|export|prove|check-proof|page", "read and verify the ledger, export it, prove what is in it", ledgerCommand},
+		{"ledger", "verify|show|head|history|search|export|prove|check-proof|page|sample|card", "read and verify the ledger, export it, prove what is in it", ledgerCommand},
 		{"backup", "OUT [-data DIR] [-json]", "copy the ledger while the bot runs, and verify the copy", backupCommand},
 		{"restore", "BACKUP -data NEWDIR [-anchor FILE] [-json]", "make a data folder out of a backup, if it verifies", restoreCommand},
 		{"keys", "list", "list the keys of the data folder", keysCommand},
