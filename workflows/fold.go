@@ -280,6 +280,8 @@ func (s *State) applyVote(st *StageState, r *Record, e VoteRecorded) error {
 		return fmt.Errorf("vote of %q, who could not decide stage %d", r.Person, e.Stage)
 	case e.Verdict != Approve && e.Verdict != Deny, e.Verdict == Approve && st.Plan.Kind == StageConsent:
 		return fmt.Errorf("vote with verdict %q", e.Verdict)
+	case e.Digest != s.Asked.Digest:
+		return fmt.Errorf("vote of %q on another text than was asked", r.Person)
 	case st.TimesOutAt != 0 && e.ReceivedAt >= st.TimesOutAt:
 		return fmt.Errorf("vote of %q, received when stage %d was over", r.Person, e.Stage)
 	}
@@ -333,6 +335,9 @@ func (s *State) applyEnd(r *Record) error {
 	var next Status
 	switch e := r.Event.(type) {
 	case Approved:
+		if e.Digest != s.Asked.Digest {
+			return fmt.Errorf("%s of another text than was asked", e.Kind())
+		}
 		next, s.Grant = StatusApproved, e.Grant
 	case Denied:
 		if err := s.checkDenied(r, e); err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -12,43 +13,97 @@ import (
 	"github.com/countersign-bot/countersign/workflows/storytest"
 )
 
-var crowd = []string{"ann", "bob", "carol", "dave", "erin", "zed"}
+var (
+	crowd     = []string{"ann", "bob", "carol", "dave", "erin", "zed"}
+	delegates = []string{"ann", "bob", "zed", "gail", "gail", "hugo", "hugo"} // two of them sit in nobody's place but others'
+)
 
-// randomChain draws a chain over a small crowd, so that people meet themselves in it.
-func randomChain(t *rapid.T) string {
-	people := func(name string, least int) []string {
-		return rapid.SliceOfNDistinct(rapid.SampledFrom(crowd), least, len(crowd), rapid.ID[string]).Draw(t, name)
+// randomPeople draws a roster over a small crowd, so that people meet themselves in it: some are away, some sit in the place of others.
+func randomPeople(t *rapid.T, name string, least int) string {
+	people := rapid.SliceOfNDistinct(rapid.SampledFrom(crowd), least, len(crowd), rapid.ID[string]).Draw(t, name)
+	for i, p := range people {
+		switch rapid.IntRange(0, 9).Draw(t, "seat") {
+		case 0:
+			people[i] += "-"
+		case 1, 3:
+			people[i] += "- " + rapid.SampledFrom(delegates).Draw(t, "delegate") + "~" + p
+		case 2:
+			people[i] += "@" + rapid.SampledFrom([]string{"10m", "2h"}).Draw(t, "tell")
+		}
 	}
+	return strings.Join(people, " ")
+}
+
+func randomStage(t *rapid.T, i int, last bool) string {
+	st := fmt.Sprintf("s%d(%s)x%d", i, randomPeople(t, "roster", 2), rapid.SampledFrom([]int{1, 1, 2, 2, 3}).Draw(t, "quorum"))
+	consent := last && i > 0 && rapid.IntRange(0, 2).Draw(t, "consent") == 0
+	if !consent && rapid.IntRange(0, 2).Draw(t, "parts") == 0 {
+		var list []string
+		for k := range rapid.IntRange(2, 3).Draw(t, "how many") {
+			list = append(list, fmt.Sprintf("p%d(%s)x%d", k, randomPeople(t, "part", 1), rapid.IntRange(1, 2).Draw(t, "part quorum")))
+		}
+		st = fmt.Sprintf("s%d[%s]", i, strings.Join(list, rapid.SampledFrom([]string{" & ", " / "}).Draw(t, "all or any")))
+	}
+	st += fmt.Sprintf(" timeout %dm", rapid.IntRange(30, 300).Draw(t, "timeout"))
+	for _, word := range []string{"consent", "repeat", "deny counts", "offhours awake", "apart(s0)"} {
+		if word == "consent" && consent || word != "consent" && rapid.IntRange(0, 3).Draw(t, word) == 0 {
+			st += " " + word
+		}
+	}
+	if rapid.Bool().Draw(t, "remind") {
+		st += fmt.Sprintf(" remind %dm", rapid.IntRange(5, 200).Draw(t, "after"))
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "tiers") {
+		st += fmt.Sprintf(" escalate %dm(%s)", rapid.IntRange(5, 200).Draw(t, "after"), randomPeople(t, "wider", 1))
+	}
+	if !strings.Contains(st, "[") {
+		at := 0
+		for range rapid.IntRange(0, 2).Draw(t, "shifts") {
+			at += rapid.IntRange(5, 100).Draw(t, "shift")
+			st += fmt.Sprintf(" shift %dm(%s)", at, randomPeople(t, "on shift", 1))
+		}
+	}
+	return st
+}
+
+// randomChain draws a chain of one to three stages.
+func randomChain(t *rapid.T) string {
 	var stages []string
-	for i := range rapid.IntRange(1, 3).Draw(t, "stages") {
-		st := fmt.Sprintf("s%d(%s)x%d timeout %dm", i, strings.Join(people("roster", 2), " "), rapid.IntRange(1, 3).Draw(t, "quorum"), rapid.IntRange(30, 300).Draw(t, "timeout"))
-		if rapid.Bool().Draw(t, "remind") {
-			st += fmt.Sprintf(" remind %dm", rapid.IntRange(5, 200).Draw(t, "after"))
-		}
-		if rapid.Bool().Draw(t, "escalate") {
-			st += fmt.Sprintf(" escalate %dm(%s)", rapid.IntRange(5, 200).Draw(t, "after"), strings.Join(people("wider", 1), " "))
-		}
-		if rapid.Bool().Draw(t, "repeat") {
-			st += " repeat"
-		}
-		stages = append(stages, st)
+	n := rapid.IntRange(1, 3).Draw(t, "stages")
+	for i := range n {
+		stages = append(stages, randomStage(t, i, i == n-1))
 	}
 	return strings.Join(stages, " > ")
 }
 
 // randomStep draws a step of a story. Most are votes that could count; the rest is what goes wrong.
 func randomStep(t *rapid.T) string {
-	who := rapid.SampledFrom(crowd).Draw(t, "who") + rapid.SampledFrom([]string{"", "", "/2"}).Draw(t, "account")
+	who := rapid.SampledFrom(append(delegates[3:5:5], crowd...)).Draw(t, "who") + rapid.SampledFrom([]string{"", "", "/2"}).Draw(t, "account")
 	name, _, _ := strings.Cut(who, "/")
 	return rapid.SampledFrom([]string{
-		who + " approves", who + " approves", who + " approves", who + " approves", who + " approves", who + " denies",
+		who + " approves", who + " approves", who + " approves", who + " approves", who + " approves", who + " approves", who + " denies",
 		who + " approves stale", who + " approves stage 1", who + " approves stage 3", who + " approves @deadline-1us", who + " approves @deadline+1us",
 		who + " approves untimed", who + " denies silently", who + " approves oddly", who + " takes back", who + " takes back", who + " withdraws",
+		who + " approves @10m", who + " approves @60m", who + " counters 30m", who + " comments hm",
 		name + " leaves", name + " is guest", name + " is removed", name + " is unknown", name + " is unasked", name + " is asked", name + " returns",
-		"directory down", "directory up", "groups down", "groups up", "directory up", "groups up",
+		"directory down", "directory up", "groups down", "groups up", "directory up", "groups up", "freeze begins", "freeze ends", "conflict arises", "conflict ends",
 		"17m", "17m", "1h", "tick", "bot sleeps", "bot wakes", "clock back 20m", "clock forward 20m", "told all", "untold all", "told " + name, "untold " + name,
 		"stage 1 loses " + name, "chain gone", "access starts", "access fails",
 	}).Draw(t, "step")
+}
+
+// nextStep draws a step that brings the story on as often as not: somebody who can decide approves, those asked are told, time goes by.
+func nextStep(t *rapid.T, s workflows.State) string {
+	can := s.CanVote()
+	switch n := rapid.IntRange(0, 9).Draw(t, "on"); {
+	case n < 4 && len(can) > 0:
+		return strings.TrimPrefix(string(rapid.SampledFrom(can).Draw(t, "able")), "p_") + " approves"
+	case n == 4:
+		return rapid.SampledFrom([]string{"told all", "told all", "40m"}).Draw(t, "go on")
+	case n == 5 && s.Open() != nil && s.Open().Plan.Kind == workflows.StageConsent:
+		return "5h"
+	}
+	return randomStep(t)
 }
 
 // TestNoApprovalWithoutItsQuorum plays random stories over random chains, requesters with twin accounts and sponsors, and holds
@@ -72,11 +127,11 @@ func TestNoApprovalWithoutItsQuorum(t *testing.T) {
 			return // nobody could approve it
 		}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			step := randomStep(t)
 			s, err := x.state()
 			if err != nil {
 				t.Fatal(err)
 			}
+			step := nextStep(t, s)
 			if skip(s, step, x) {
 				continue
 			}
@@ -101,90 +156,6 @@ func skip(s workflows.State, step string, x *world) bool {
 		return s.Status != workflows.StatusApproved || x.started
 	}
 	return false
-}
-
-type oracleStage struct {
-	seats, approved map[workflows.PersonID]bool
-	until           workflows.Stamp
-	denied          bool
-}
-
-// oracle reads a history event by event and finds an approval that should not be there.
-func oracle(h []workflows.Record) error {
-	sub := h[0].Event.(workflows.Submitted)
-	behind := func(p workflows.PersonID) bool {
-		return p == "" || p == h[0].Person || p == sub.Subject.Person() || p == sub.Sponsor
-	}
-	stages := make([]oracleStage, len(sub.Plan))
-	outcomes, grants := 0, 0
-	for _, r := range h[1:] {
-		switch e := r.Event.(type) {
-		case workflows.StageOpened:
-			stages[e.Stage] = oracleStage{seats: map[workflows.PersonID]bool{}, approved: map[workflows.PersonID]bool{}, until: e.TimesOutAt}
-			seat(stages[e.Stage].seats, e.Roster)
-		case workflows.RosterChanged:
-			clear(stages[e.Stage].seats)
-			seat(stages[e.Stage].seats, e.Roster)
-		case workflows.StageEscalated:
-			seat(stages[e.Stage].seats, e.Added)
-		case workflows.VoteRecorded:
-			st := &stages[e.Stage]
-			switch {
-			case outcomes > 0:
-				return fmt.Errorf("vote of %s after the outcome", r.Person)
-			case !st.seats[r.Person], behind(r.Person), e.ReceivedAt >= st.until, e.Digest != sub.Digest, st.approved[r.Person]:
-				return fmt.Errorf("vote of %s in stage %d counts and should not", r.Person, e.Stage)
-			case e.Verdict == workflows.Deny:
-				st.denied = true
-			default:
-				st.approved[r.Person] = true
-			}
-		case workflows.VoteTakenBack:
-			delete(stages[e.Stage].approved, r.Person)
-		case workflows.Approved:
-			if outcomes++; e.Grant != "" {
-				grants++
-			}
-			if err := oracleApproved(sub, stages); err != nil {
-				return err
-			}
-		case workflows.Denied, workflows.Withdrawn, workflows.TimedOut:
-			outcomes++
-		case workflows.Superseded, workflows.Failed:
-			if outcomes++; grants > 0 {
-				outcomes-- // may follow an approval, once
-				grants += 10
-			}
-		}
-	}
-	if outcomes > 1 || (grants > 1 && grants != 11) {
-		return fmt.Errorf("%d outcomes, %d grants", outcomes, grants)
-	}
-	return nil
-}
-
-func seat(seats map[workflows.PersonID]bool, list []workflows.Seat) {
-	for _, s := range list {
-		seats[s.Person] = true
-	}
-}
-
-func oracleApproved(sub workflows.Submitted, stages []oracleStage) error {
-	earlier := map[workflows.PersonID]bool{}
-	for i, st := range stages {
-		if st.denied || len(st.approved) < sub.Plan[i].Quorum {
-			return fmt.Errorf("approved with %d of %d in stage %d", len(st.approved), sub.Plan[i].Quorum, i)
-		}
-		for p := range st.approved {
-			if earlier[p] && !sub.Plan[i].Repeat {
-				return fmt.Errorf("%s approved two stages", p)
-			}
-		}
-		for p := range st.approved {
-			earlier[p] = true
-		}
-	}
-	return nil
 }
 
 // TestFoldRefusesDamage takes random histories of the engine and damages them: a gap, two entries swapped, an entry of another
@@ -367,4 +338,159 @@ func TestDamagedHistoryDecidesNothing(t *testing.T) {
 			t.Errorf("%s decided %v, %v", name, out, err)
 		}
 	}
+}
+
+// What a stage still wants is what trying everything says, whoever stands for whom and in whatever order they came (T07).
+func TestThreat_T07_PeopleAreCountedNotSeats(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		st := workflows.StageState{Plan: randomPlan(t)}
+		o := oracleStage{plan: st.Plan}
+		for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(append(delegates[3:6:6], crowd...)), 0, 8, rapid.ID[string]).Draw(t, "voters") {
+			v := workflows.Vote{Person: person(p), Verdict: workflows.Approve}
+			if rapid.Bool().Draw(t, "delegate") {
+				if v.For = person(rapid.SampledFrom(crowd).Draw(t, "for")); v.For == v.Person {
+					v.For = ""
+				}
+			}
+			if st.Plan.Deny == workflows.DenyCounts && rapid.IntRange(0, 4).Draw(t, "deny") == 0 {
+				v.Verdict = workflows.Deny
+			}
+			for k := range st.Plan.Parts {
+				if rapid.Bool().Draw(t, "in part") {
+					v.Parts = append(v.Parts, k)
+				}
+			}
+			st.Votes = append(st.Votes, v)
+			o.votes = append(o.votes, oracleVote{person: v.Person, place: v.For, parts: v.Parts, deny: v.Verdict == workflows.Deny})
+		}
+		err := o.enough()
+		if (st.Missing() == 0) != (err == nil) {
+			t.Fatalf("%+v misses %d: %v", st, st.Missing(), err)
+		}
+		st.Votes = rapid.Permutation(st.Votes).Draw(t, "order")
+		if (st.Missing() == 0) != (err == nil) {
+			t.Fatalf("in another order, %+v misses %d: %v", st, st.Missing(), err)
+		}
+	})
+}
+
+func randomPlan(t *rapid.T) workflows.PlannedStage {
+	p := workflows.PlannedStage{Quorum: rapid.IntRange(1, 4).Draw(t, "quorum"), Deny: rapid.SampledFrom([]string{"", workflows.DenyCounts}).Draw(t, "deny")}
+	p.AnyPart = rapid.Bool().Draw(t, "any")
+	for k := range rapid.IntRange(0, 3).Draw(t, "parts") {
+		part := workflows.PlannedPart{Quorum: rapid.IntRange(1, 3).Draw(t, "part quorum")}
+		if p.Parts = append(p.Parts, part); k == 0 {
+			p.Quorum = 0
+		}
+		p.Quorum += part.Quorum
+	}
+	if p.AnyPart && len(p.Parts) > 0 {
+		p.Quorum = slices.MinFunc(p.Parts, func(a, b workflows.PlannedPart) int { return a.Quorum - b.Quorum }).Quorum
+	}
+	return p
+}
+
+// However the clicks of a request arrive (late, twice, in any order), nothing is approved that should not be, and a click that came before
+// changes nothing when it comes again.
+func TestClicksInAnyOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		x, err := newWorld(randomChain(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.step([]string{"zed", "submits"}); err != nil || len(x.l.Histories[x.stream()]) == 0 {
+			return
+		}
+		var clicks []workflows.Ballot
+		for range rapid.IntRange(1, 12).Draw(t, "clicks") {
+			b := x.ballot(acting(rapid.SampledFrom(crowd).Draw(t, "who")), rapid.SampledFrom([]workflows.Verdict{workflows.Approve, workflows.Approve, workflows.Deny}).Draw(t, "verdict"))
+			b.Stage = rapid.IntRange(0, len(x.w.Stages)-1).Draw(t, "stage")
+			s, _ := x.state()
+			b.Shown = s.Shown(b.Stage)
+			b.ReceivedAt = x.l.Now.UTC.Add(time.Duration(rapid.IntRange(-10, 300).Draw(t, "received")) * time.Minute)
+			clicks = append(clicks, b, b)
+		}
+		for _, b := range rapid.Permutation(clicks).Draw(t, "order") {
+			if rapid.IntRange(0, 3).Draw(t, "wait") == 0 {
+				x.l.Pass(9 * time.Minute)
+			}
+			for range 2 {
+				before, _ := x.state()
+				b.Voters, b.Rosters = x.final().Voters, x.roster()
+				if _, err := x.take(x.w.Vote(x.l.Facts(), x.id, b)); err != nil {
+					t.Fatal(err)
+				}
+				x.check(t)
+				if now, _ := x.state(); len(now.Voters()) < len(before.Voters()) {
+					t.Fatalf("a click took an approval away")
+				}
+			}
+			if err := oracle(x.l.Histories[x.stream()]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// Nothing that is put into a history by hand makes an approval: it does not fold, or the oracle finds nothing wrong with it either.
+func TestFoldRefusesForgery(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		x, err := newWorld(randomChain(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.step([]string{"zed", "submits"}); err != nil || len(x.l.Histories[x.stream()]) == 0 {
+			return
+		}
+		for range rapid.IntRange(0, 10).Draw(t, "steps") {
+			s, _ := x.state()
+			if step := nextStep(t, s); !skip(s, step, x) {
+				_, _ = x.step(strings.Fields(step)) // what was not owed is not told
+			}
+		}
+		h := x.l.Histories[x.stream()]
+		for range rapid.IntRange(1, 4).Draw(t, "forgeries") {
+			at := rapid.IntRange(1, len(h)).Draw(t, "at")
+			h = renumber(slices.Insert(slices.Clone(h), at, forged(t, h[at-1], h[0].Event.(workflows.Submitted).Digest)))
+		}
+		s, err := workflows.Fold(h)
+		if err != nil {
+			return
+		}
+		if err := lenient(h); err != nil {
+			t.Fatalf("folds to %s, but %v", s.Status, err)
+		}
+	})
+}
+
+// forged is an entry that somebody with the database and the keys could write.
+func forged(t *rapid.T, before workflows.Record, digest string) workflows.Record {
+	p := person(rapid.SampledFrom(append(delegates[3:6:6], crowd...)).Draw(t, "by"))
+	place := rapid.SampledFrom([]workflows.PersonID{"", "", person(rapid.SampledFrom(crowd).Draw(t, "place"))}).Draw(t, "for")
+	stage := rapid.IntRange(0, 2).Draw(t, "in stage")
+	seats := []workflows.Seat{{Person: p, Why: "named", For: place}, {Person: "p_bob", Parts: []int{0, 1}}, {Person: "p_carol"}}
+	r := workflows.Record{Stream: before.Stream, At: before.At, Person: p, Actor: "a_forger"}
+	r.Event = rapid.SampledFrom([]workflows.Event{
+		workflows.VoteRecorded{Stage: stage, Verdict: workflows.Approve, For: place, Digest: digest},
+		workflows.VoteRecorded{Stage: stage, Verdict: workflows.Approve, For: place, ReceivedAt: before.At.UTC, Digest: digest},
+		workflows.VoteRecorded{Stage: stage, Verdict: workflows.Deny, For: place, Digest: digest},
+		workflows.VoteTakenBack{Stage: stage},
+		workflows.StageOpened{Stage: stage, Roster: seats, TimesOutAt: before.At.UTC.Add(time.Hour)},
+		workflows.RosterChanged{Stage: stage, Roster: seats},
+		workflows.RosterChanged{Stage: stage, Roster: seats[1:]},
+		workflows.StageEscalated{Stage: stage, Added: seats},
+		workflows.StageEscalated{Stage: stage, Added: seats, Tier: 1},
+		workflows.StageSatisfied{Stage: stage},
+		workflows.StageSatisfied{Stage: stage, Consent: 2},
+		workflows.AutoApproved{Rule: "r", Used: 1, Times: 2},
+		workflows.Approved{Grant: "g_forged", Digest: digest},
+		workflows.Denied{Stage: stage},
+		workflows.OfferAccepted{Offer: "o_4", Request: "r_9"},
+		workflows.Superseded{Code: "x"},
+		workflows.NoticeDelivered{Notice: fmt.Sprintf("ask/%d/%s", stage, p)},
+	}).Draw(t, "event")
+	return r
 }
