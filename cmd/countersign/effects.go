@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
@@ -43,7 +46,11 @@ func (e effects) start(ctx context.Context, j jobs.Job) error {
 	if why != "" {
 		return e.desk.GrantFailed(ctx, cause, j.Stream, hold, why)
 	}
-	receipt, err := e.runner.Start(ctx, connectorOf(hold), grantOf(hold))
+	order := grantOf(hold)
+	if missing := filled(hold.Approved.Params, order.Fields); missing != "" {
+		return e.desk.GrantFailed(ctx, cause, j.Stream, hold, "The form was left without "+missing+", which the target needs.")
+	}
+	receipt, err := e.runner.Start(ctx, connectorOf(hold), order)
 	if err == nil {
 		return e.desk.GrantStarted(ctx, cause, j.Stream, startedOf(hold, receipt))
 	}
@@ -112,13 +119,51 @@ func (e effects) leaves(h grants.Hold) string {
 // connectorOf is the name under which a grant's target is wired: each target has its own.
 func connectorOf(h grants.Hold) string { return string(h.Approved.Target) }
 
-// grantOf is the order a connector gets. Its start is when the grant was approved: a retry makes the same thing.
+// grantOf is the order a connector gets. Its start is when the grant was approved, or what was agreed: a retry makes the same thing. The ledger
+// holds the parameters as the document has them; what they take from the form is put in here, from the fields that it holds beside them.
 func grantOf(h grants.Hold) runbooks.Grant {
 	a := h.Approved
 	return runbooks.Grant{
 		ID: a.Grant, Request: a.Request, Identity: a.Identity, Holder: a.Holder, Account: a.Account, Target: a.Target,
-		Entitlement: a.Entitlement, Params: a.Params, Fields: a.Fields, Start: h.At.UTC.Time(), End: a.EndsAt.Time(),
+		Entitlement: a.Entitlement, Params: withFields(a.Params, a.Fields), Fields: a.Fields, Start: max(h.At.UTC, a.StartsAt).Time(), End: a.EndsAt.Time(),
 	}
+}
+
+// fieldOf is the name of the field that a parameter's whole value is taken from: "${fields.schema}". Nothing is replaced within a longer text,
+// so that what somebody typed never becomes part of something else.
+func fieldOf(value string) (string, bool) {
+	name, ok := strings.CutPrefix(value, "${fields.")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(name, "}")
+}
+
+// withFields puts the form's values in.
+func withFields(params map[string][]string, fields map[string]string) map[string][]string {
+	out := make(map[string][]string, len(params))
+	for name, values := range params {
+		values = slices.Clone(values)
+		for i, v := range values {
+			if field, ok := fieldOf(v); ok && fields[field] != "" {
+				values[i] = fields[field]
+			}
+		}
+		out[name] = values
+	}
+	return out
+}
+
+// filled names a field that a parameter is still to be taken from, because the form was left without it; empty when there is none.
+func filled(params map[string][]string, fields map[string]string) string {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		for _, v := range params[name] {
+			if field, ok := fieldOf(v); ok && fields[field] == "" {
+				return field
+			}
+		}
+	}
+	return ""
 }
 
 func startedOf(h grants.Hold, r runbooks.Receipt) grants.Started {
