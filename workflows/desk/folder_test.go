@@ -163,6 +163,10 @@ func (d *draft) compile(t *testing.T) *desk.Policy {
 		flow.Ask, flow.Stages = d.fill(w.Ask), slices.Clone(w.Stages)
 		for i := range flow.Stages {
 			flow.Stages[i].Approvers = d.fill(flow.Stages[i].Approvers)
+			flow.Stages[i].Parts = slices.Clone(flow.Stages[i].Parts)
+			for j := range flow.Stages[i].Parts {
+				flow.Stages[i].Parts[j].Approvers = d.fill(flow.Stages[i].Parts[j].Approvers)
+			}
 		}
 		copied, doc := copyOf(t, flow)
 		p.Workflows[id] = desk.Version{Workflow: &copied, Hash: doc.Hash}
