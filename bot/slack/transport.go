@@ -341,6 +341,9 @@ type socketCounters struct {
 
 // Stats is a snapshot.
 func (t *Transport) Stats() SocketStats {
+	if t == nil {
+		return SocketStats{} // HTTP mode: there is no socket
+	}
 	s := SocketStats{
 		Reported: int(t.count.reported.Load()), Expected: int(t.count.expected.Load()), Ghosts: t.count.ghosts.Load(),
 		Opens: t.count.opens.Load(), Refusals: t.count.refusals.Load(), Refreshes: t.count.refreshes.Load(),

@@ -19,6 +19,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/store/ledger"
 )
 
@@ -35,6 +36,7 @@ type Config struct {
 	PublicURL    string `envconfig:"PUBLIC_URL" desc:"address under which hosts and people reach LISTEN, if it is not the same" example:""`
 	SlackBot     string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…" example:"xoxb-…"`
 	SlackApp     string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
+	SlackSecret  string `envconfig:"SLACK_SIGNING_SECRET" secret:"token" desc:"signing secret of the Slack app, for HTTP mode: Slack then sends to PUBLIC_URL/slack; with it no app-level token is needed" example:""`
 	SlackAPI     string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
 	SSHToken     string `envconfig:"SSHCA_TOKEN" secret:"token" desc:"when set, only hosts that send it are believed about which revocation list they have" example:""`
 	LogLevel     string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
@@ -165,7 +167,7 @@ func (c Config) checkServe() error {
 	need(c.Data, "DATA", "the folder for the ledger and its keys")
 	need(c.LedgerOrigin, "LEDGER_ORIGIN", "the name of the ledger, such as example.com/countersign/main")
 	need(c.SlackBot, "SLACK_BOT_TOKEN", "the bot token of the Slack app")
-	need(c.SlackApp, "SLACK_APP_TOKEN", "the app-level token of the Slack app")
+	need(c.SlackApp+c.SlackSecret, "SLACK_APP_TOKEN", "the app-level token of the Slack app, or its signing secret for HTTP mode")
 	if c.LedgerOrigin != "" {
 		if err := ledger.CheckOrigin(c.LedgerOrigin); err != nil {
 			errs = append(errs, fmt.Errorf("%s_LEDGER_ORIGIN: %w", prefix, err))
@@ -193,6 +195,11 @@ func (c Config) checkTokens() []error {
 	}
 	if c.SlackApp != "" && !strings.HasPrefix(c.SlackApp, "xapp-") {
 		errs = append(errs, fmt.Errorf("%s_SLACK_APP_TOKEN does not start with xapp-: it is another kind of token", prefix))
+	}
+	if c.SlackSecret != "" {
+		if err := slack.CheckSigningSecret(c.SlackSecret); err != nil {
+			errs = append(errs, fmt.Errorf("%s_SLACK_SIGNING_SECRET: %w", prefix, err))
+		}
 	}
 	return errs
 }

@@ -79,10 +79,10 @@ const (
 	idleTimeout       = 60 * time.Second
 )
 
-// serveHTTP serves until ctx ends, then lets running answers finish for a moment.
+// serveHTTP serves until ctx ends, then lets running answers finish for a moment. The handler bounds what it reads.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler: http.MaxBytesHandler(h, maxHTTPBody), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: readHeaderTimeout,
+		Handler: h, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ConnContext: withPeer,
 	}

@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/slack"
 )
 
 // scope is one permission of the Slack app and the reason for it.
@@ -39,12 +43,20 @@ func slackEvents() []string {
 }
 
 func manifestCommand(_ context.Context, p proc) error {
-	flags := p.flags("manifest", "[-no-groups]")
+	flags := p.flags("manifest", "[-no-groups] [-http URL]")
 	noGroups := flags.Bool("no-groups", false, "leave user groups out: the free plan has none")
+	address := flags.String("http", "", "for HTTP mode: the public https address of the bot; Slack then sends there and no socket is opened")
 	if err := p.parse(flags, 0, 0); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(manifest(*noGroups), "", "  ")
+	m := manifest(*noGroups)
+	if *address != "" {
+		if u, err := url.Parse(*address); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return usageError{fmt.Sprintf("-http %q: want an address such as https://bot.example.com, without a query", *address)}
+		}
+		overHTTP(m, strings.TrimSuffix(*address, "/"))
+	}
+	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
@@ -59,6 +71,18 @@ func manifestCommand(_ context.Context, p proc) error {
 }
 
 type object = map[string]any
+
+// overHTTP turns the manifest of a socket app into one that Slack sends requests to.
+func overHTTP(m object, address string) {
+	paths := slack.Routes()
+	settings, features := m["settings"].(object), m["features"].(object)
+	settings["socket_mode_enabled"] = false
+	settings["interactivity"].(object)["request_url"] = address + paths[1]
+	settings["event_subscriptions"].(object)["request_url"] = address + paths[2]
+	for _, c := range features["slash_commands"].([]object) {
+		c["url"] = address + paths[0]
+	}
+}
 
 // manifest is the app as Slack's manifest schema spells it (docs.slack.dev/reference/app-manifest).
 func manifest(noGroups bool) object {
@@ -79,7 +103,7 @@ func manifest(noGroups bool) object {
 			"bot_user":  object{"display_name": "countersign", "always_online": true},
 			"shortcuts": []object{{"name": "Request access", "type": "global", "callback_id": "request_access", "description": "Ask for access"}},
 			"slash_commands": []object{
-				{"command": "/access", "description": "Ask for access, see what you hold, give it back", "usage_hint": "[help | request | list | status ID | done]", "should_escape": false},
+				{"command": "/access", "description": "Ask for access, see what you hold, give it back", "usage_hint": "[help | request | list | status ID | done | extend | away | how CHAIN]", "should_escape": false},
 				{"command": "/breakglass", "description": "Invoke a pre-approved runbook in an incident", "usage_hint": "[RUNBOOK INC-123]", "should_escape": false},
 			},
 		},

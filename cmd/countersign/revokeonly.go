@@ -118,7 +118,7 @@ func (r *revoking) serve(ctx context.Context, conns *connectors) bool {
 			return false, fmt.Sprintf("revoke-only: %v; %d grants taken back", r.why, r.count.Load())
 		}}}, prometheus.NewRegistry())
 		conns.routes(mux)
-		wg.Go(func() { serveHTTP(ctx, l, mux, r.log) })
+		wg.Go(func() { serveHTTP(ctx, l, http.MaxBytesHandler(mux, maxHTTPBody), r.log) })
 	} else {
 		r.log.Error("the web server does not start", "err", err)
 	}

@@ -48,7 +48,8 @@ type serving struct {
 	runner    *runbooks.Runner
 	worker    *jobs.Worker
 	intake    *slack.Intake
-	transport *slack.Transport
+	transport *slack.Transport // nil without an app-level token
+	receiver  *slack.Receiver  // nil without a signing secret
 	reloader  *reloader
 	names     *slack.Names
 	settings  specSettings
@@ -211,11 +212,7 @@ func (s *serving) buildBot() error {
 	if err != nil {
 		return err
 	}
-	s.transport, err = slack.NewTransport(slack.TransportOptions{
-		AppToken: s.cfg.SlackApp, APIURL: s.cfg.SlackAPI, Intake: s.intake, AllowLoopback: s.cfg.SlackAPI != "", Log: s.log,
-		OnGhost: s.ghost,
-	})
-	return err
+	return s.connectTransports()
 }
 
 func (s *serving) leaves(target string) string {
@@ -254,11 +251,11 @@ func (s *serving) run(ctx context.Context) error {
 		})
 	}
 	part("the jobs", s.worker.Run)
-	part("the connection to Slack", s.transport.Run)
+	part("the connection to Slack", s.listenToSlack)
 	part("the name in Slack", s.confirmIdentity)
-	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.mux(), s.log) })
-	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, s.control().handler(), s.log) })
-	part("the people's socket", func(ctx context.Context) error { return serveHTTP(ctx, people, s.peopleHandler(), s.log) })
+	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.front(s.mux()), s.log) })
+	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, http.MaxBytesHandler(s.control().handler(), maxHTTPBody), s.log) })
+	part("the people's socket", func(ctx context.Context) error { return serveHTTP(ctx, people, http.MaxBytesHandler(s.peopleHandler(), maxHTTPBody), s.log) })
 	part("the signals", s.reloadOnHangup)
 	part("the watch on the clock", s.watchClock)
 	part("the check of the whole ledger", s.checkWhole)
@@ -343,10 +340,7 @@ func (s *serving) mux() *http.ServeMux {
 			}
 			return true, "entries are written"
 		}},
-		{"slack", func() (bool, string) {
-			st := s.transport.Stats()
-			return s.transport.Ready(), fmt.Sprintf("%d of %d connections", st.Live, max(st.Expected, st.Live))
-		}},
+		{"slack", s.slackHealth},
 	}, reg)
 	s.conns.routes(mux)
 	return mux
