@@ -146,14 +146,14 @@ func workflowFiles(dir string) map[workflows.DocHash]string {
 	return out
 }
 
-const gitPatience = 10 * time.Second // a manual without dates is better than none
+const docsPatience = 10 * time.Second // a manual without dates is better than none
 
 // lastChange says who changed a file last, if the folder is kept in git and the file is as committed.
 func lastChange(ctx context.Context, dir, file string) string {
 	if file == "" {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, gitPatience)
+	ctx, cancel := context.WithTimeout(ctx, docsPatience)
 	defer cancel()
 	git := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
