@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -51,3 +52,39 @@ func BenchmarkBomb(b *testing.B) {
 		}
 	}
 }
+
+// fiveHundred is the example company with its chains copied until there are 500, conditions, rules and all.
+func fiveHundred(tb testing.TB) fstest.MapFS {
+	f := company(tb)
+	var names []string
+	for n := range f {
+		if strings.HasPrefix(n, "workflows/") {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	for i := len(names); i < 500; i++ {
+		from := strings.TrimSuffix(strings.TrimPrefix(names[i%len(names)], "workflows/"), ".yaml")
+		id := fmt.Sprintf("%s-%d", from, i/len(names))
+		f["workflows/"+id+".yaml"] = file(strings.Replace(string(f["workflows/"+from+".yaml"].Data), "id: "+from+"\n", "id: "+id+"\n", 1))
+	}
+	return f
+}
+
+// BenchmarkCheck500 is what `countersign check` does with 500 workflows: read, judge, warn, compile. The figure to hold is 2 s.
+func BenchmarkCheck500(b *testing.B) {
+	f := fiveHundred(b)
+	for b.Loop() {
+		folder, err := spec.Load(f, connectors())
+		if err != nil {
+			b.Fatal(err)
+		}
+		folder.Lint(today)
+		p, err := folder.Compile(ids)
+		if err != nil || len(p.Workflows) != 500 {
+			b.Fatal(len(p.Workflows), err)
+		}
+	}
+}
+
+func BenchmarkLoadCompany(b *testing.B) { benchmarkLoad(b, company(b)) }

@@ -17,7 +17,8 @@ import (
 
 // judged is a condition that was found good.
 type judged struct {
-	terms []string // what is joined by && at the top, each in one spelling
+	terms []string    // what is joined by && at the top, each in one spelling
+	ahead cel.Program // evaluates it with what is known before anybody asks; nil when that cannot be done
 }
 
 // condition checks one condition against the workflow whose asks it judges; nil when it was refused. granting tells that the rule
@@ -48,7 +49,11 @@ func (c *checker) condition(w *workflow, v *value, granting bool) *judged {
 		c.at(v, "compare with == instead of searching in texts", "%s: the condition could take more than %d steps", v.path, maxConditionCost)
 		return nil
 	}
-	return &judged{terms: x.terms(x.tree.Expr())}
+	ahead, err := e.Program(tree, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxConditionCost))
+	if err != nil {
+		ahead = nil // nothing is known ahead then, which is always right
+	}
+	return &judged{terms: x.terms(x.tree.Expr()), ahead: ahead}
 }
 
 // envOf is the language with the fields of the workflow's form.

@@ -40,6 +40,7 @@ func (c *checker) checkRisk() {
 		c.at(rows[n-1], "end with a row that names a tier only, best the highest", "an ask that no row fits would have no tier")
 	}
 	c.riskBad = len(c.all) > before
+	c.f.table = c.f.riskTable()
 }
 
 func riskColumns() []string {
@@ -110,12 +111,15 @@ func (f *Folder) riskTable() *workflows.RiskTable {
 	return out
 }
 
-// tiersOf are the tiers that asks for an entitlement under a workflow can have, by kind of holder, each once and from the lowest. It asks
-// the engine, so that a lint and a decision cannot differ.
+// tierOf asks the engine, so that a lint and a decision cannot differ.
+func (f *Folder) tierOf(e workflows.Entitlement, principal string) (workflows.Tier, int, bool) {
+	return (&workflows.Workflow{Risk: f.table}).TierOf(e, principal)
+}
+
+// tiersOf are the tiers that asks for an entitlement under a workflow can have, by kind of holder, each once and from the lowest.
 func (f *Folder) tiersOf(w *workflow, e workflows.Entitlement) (out []workflows.Tier) {
-	asked := workflows.Workflow{Risk: f.riskTable()}
 	for _, p := range f.principalsOf(w) {
-		t, _, ok := asked.TierOf(e, p)
+		t, _, ok := f.tierOf(e, p)
 		if ok && !slices.Contains(out, t) {
 			out = append(out, t)
 		}
@@ -194,8 +198,7 @@ func (c *checker) wildcard(t *target, e *value) {
 	if !wide || len(c.ix.tiers) < 2 || c.riskBad {
 		return
 	}
-	asked := workflows.Workflow{Risk: c.f.riskTable()}
-	tier, _, ok := asked.TierOf(workflows.Entitlement{
+	tier, _, ok := c.f.tierOf(workflows.Entitlement{
 		Environment: t.str("environment"), DataClass: t.str("data_class"), Action: e.str("action"), Breadth: e.str("breadth"),
 	}, kindPerson)
 	if ok && tier.Name == c.ix.tiers[0] {

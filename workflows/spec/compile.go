@@ -29,7 +29,7 @@ func (f *Folder) Compile(ids func(personKey string) workflows.PersonID) (Policie
 		Identities: c.identities(),
 		Calendars:  c.calendars(),
 		Rotations:  c.rotations(),
-		Risk:       f.riskTable(),
+		Risk:       f.table,
 		Tests:      c.tests(),
 	}
 	for _, s := range f.stories {

@@ -43,7 +43,7 @@ func (c *compiler) policy(w *workflow) (Policy, error) {
 	if out.Kind == workflows.KindPreapprove {
 		out.Uses = w.num("uses", defaultUses)
 	} else {
-		out.Risk = c.f.riskTable()
+		out.Risk = c.f.table
 	}
 	for _, g := range w.strs("grants") {
 		out.Entitlements = append(out.Entitlements, c.entitlement(c.f.index.entitlements[g]))

@@ -23,7 +23,7 @@ func (c *checker) demands(x chain) {
 		}
 		for _, p := range x.ways() {
 			for _, kind := range c.f.principalsOf(x.w) {
-				t, _, found := (&workflows.Workflow{Risk: c.f.riskTable()}).TierOf(c.plain(e), kind)
+				t, _, found := c.f.tierOf(c.plain(e), kind)
 				if n := x.strength(p); found && n < t.Approvers && c.reaches(x, p, e, kind, t) {
 					c.at(x.at(p), "raise a quorum, add a step, or keep the rule from it with a condition such as tier != \""+t.Name+"\"",
 						"%s%s gives %q with %s, and its tier, %q, demands %d", x.name(), x.of(p), g.scalar(), people(n), t.Name, t.Approvers)
@@ -37,7 +37,7 @@ func (c *checker) demands(x chain) {
 // mayMatch tells whether a rule can be chosen for an entitlement, whoever asks and holds.
 func (c *checker) mayMatch(x chain, p plan, e grantable) bool {
 	for _, kind := range c.f.principalsOf(x.w) {
-		t, _, _ := (&workflows.Workflow{Risk: c.f.riskTable()}).TierOf(c.plain(e), kind)
+		t, _, _ := c.f.tierOf(c.plain(e), kind)
 		if c.reaches(x, p, e, kind, t) {
 			return true
 		}
@@ -67,16 +67,7 @@ func (c *checker) judge(w *workflow, p plan, e grantable, kind string, t workflo
 	if !p.rule.has("when") {
 		return types.True
 	}
-	if p.cond == nil {
-		return nil
-	}
-	env := c.envOf(w)
-	tree, issues := env.Compile(p.rule.str("when"))
-	if issues.Err() != nil {
-		return nil
-	}
-	program, err := env.Program(tree, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxConditionCost))
-	if err != nil {
+	if p.cond == nil || p.cond.ahead == nil {
 		return nil
 	}
 	x := c.plain(e)
@@ -102,7 +93,7 @@ func (c *checker) judge(w *workflow, p plan, e grantable, kind string, t workflo
 	if err != nil {
 		return nil
 	}
-	out, _, err := program.Eval(part)
+	out, _, err := p.cond.ahead.Eval(part)
 	if err != nil {
 		return nil
 	}

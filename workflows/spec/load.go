@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
 )
 
@@ -39,6 +40,7 @@ type Folder struct {
 	calendars  []*value
 	rotations  []*value
 	risk       *value
+	table      *workflows.RiskTable // of risk; nil: none
 	conflicts  []*value
 	targets    []*target
 	workflows  []*workflow
