@@ -185,6 +185,9 @@ func (n *narrator) subject(s workflows.StreamID) string {
 // voters are those whose approvals stand.
 func (n *narrator) voters(s workflows.StreamID) string {
 	q := n.requests[requestOf(s)]
+	if q != nil && q.alone != "" {
+		return q.alone
+	}
 	if q == nil || len(q.approvals) == 0 {
 		return "those whose votes the entries before it record"
 	}
@@ -192,6 +195,9 @@ func (n *narrator) voters(s workflows.StreamID) string {
 }
 
 func (n *narrator) approvedBy(e grants.Approved) string {
+	if len(e.Approvers) == 0 && e.Runbook == "" {
+		return "a rule of the document, and no person"
+	}
 	if len(e.Approvers) == 0 {
 		return "nobody yet, as the glass was broken"
 	}

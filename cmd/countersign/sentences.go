@@ -27,6 +27,7 @@ type toldRequest struct {
 	what      string // "deploy on bastion"
 	by        workflows.PersonID
 	approvals []workflows.PersonID
+	alone     string // "rule x": approved without people
 }
 
 type toldGrant struct {
@@ -68,6 +69,10 @@ func (n *narrator) remember(r workflows.Record) {
 		if q := n.requests[id]; q != nil && e.Verdict == workflows.Approve {
 			q.approvals = append(q.approvals, r.Person)
 		}
+	case workflows.AutoApproved:
+		if q := n.requests[id]; q != nil {
+			q.alone = fmt.Sprintf("rule %q and no person", e.Rule)
+		}
 	case workflows.VoteTakenBack:
 		if q := n.requests[id]; q != nil {
 			q.approvals = slices.DeleteFunc(q.approvals, func(p workflows.PersonID) bool { return p == r.Person })
@@ -104,7 +109,7 @@ func isDrill(e workflows.Event) bool {
 
 // tell dispatches by the room of the event.
 func (n *narrator) tell(r workflows.Record) string {
-	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellOther, n.tellSystem, n.tellCustody} {
+	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellOther, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody} {
 		if s := try(r); s != "" {
 			return s
 		}
@@ -116,8 +121,8 @@ func (n *narrator) tellRequest(r workflows.Record) string {
 	what := n.request(r.Stream)
 	switch e := r.Event.(type) {
 	case workflows.Submitted:
-		return fmt.Sprintf("%s asked for %s for %s%s%s, under workflow %s, %s: request %s.", n.actor(r), askedFor(e), e.Seconds,
-			n.onBehalf(e.Subject, r.Person), sponsored(n, e.Sponsor), e.Workflow, because(e.Reason, true), requestOf(r.Stream))
+		return fmt.Sprintf("%s asked for %s for %s%s%s, under workflow %s%s, %s: request %s.", n.actor(r), askedFor(e), e.Seconds,
+			n.onBehalf(e.Subject, r.Person), sponsored(n, e.Sponsor), e.Workflow, ruled(e), because(e.Reason, true), requestOf(r.Stream))
 	case workflows.StageOpened:
 		return fmt.Sprintf("Stage %d of %s waits for a decision by %s, until %s.", e.Stage+1, what, n.seats(e.Roster), n.at(e.TimesOutAt))
 	case workflows.RosterChanged:
@@ -128,13 +133,16 @@ func (n *narrator) tellRequest(r workflows.Record) string {
 		if len(e.Added) == 0 {
 			return fmt.Sprintf("Stage %d of %s was to be escalated, but nobody was added: %s.", e.Stage+1, what, trimDot(e.Skipped))
 		}
-		return fmt.Sprintf("Stage %d of %s was escalated: %s may decide, too.", e.Stage+1, what, n.seats(e.Added))
+		return fmt.Sprintf("Stage %d of %s was escalated%s: %s may decide, too.", e.Stage+1, what, widened(e.Why), n.seats(e.Added))
 	case workflows.StageSatisfied:
+		if e.Consent > 0 {
+			return fmt.Sprintf("Stage %d of %s is met: %s told and nobody objected.", e.Stage+1, what, toldPeople(e.Consent))
+		}
 		return fmt.Sprintf("Stage %d of %s has the approvals it needs.", e.Stage+1, what)
 	case workflows.StageTimedOut:
 		return fmt.Sprintf("Nobody decided stage %d of %s in time.", e.Stage+1, what)
 	case workflows.VoteRecorded:
-		return fmt.Sprintf("%s %s stage %d of %s%s%s, %s, authenticated by %s, under policy %s.", n.actor(r), voted(e.Verdict), e.Stage+1, what,
+		return fmt.Sprintf("%s%s %s stage %d of %s%s%s, %s, authenticated by %s, under policy %s.", n.actor(r), n.inPlaceOf(e.For), voted(e.Verdict), e.Stage+1, what,
 			answered(e.Answers), sponsored(n, e.Sponsor), because(e.Reason, e.Verdict == workflows.Deny), e.Authn, shortHash(r.Policy))
 	case workflows.VoteTakenBack:
 		return fmt.Sprintf("%s took back the approval of stage %d of %s, %s.", n.actor(r), e.Stage+1, what, because(e.Why, false))
@@ -178,8 +186,8 @@ func (n *narrator) tellGrant(r workflows.Record) string {
 		if e.Runbook != "" {
 			why = fmt.Sprintf("by runbook %s in incident %s", e.Runbook, e.Incident)
 		}
-		return fmt.Sprintf("%s may hold %s on %s until %s, %s of %s, approved by %s: grant %s.", upper(n.identity(e.Identity)), e.Title, e.TargetTitle,
-			n.at(e.EndsAt), why, n.person(e.Requester), n.approvedBy(e), e.Grant)
+		return fmt.Sprintf("%s may hold %s on %s%s until %s, %s of %s, approved by %s: grant %s.", upper(n.identity(e.Identity)), e.Title, e.TargetTitle,
+			n.beginning(e), n.at(e.EndsAt), why, n.person(e.Requester), n.approvedBy(e), e.Grant)
 	case grants.Started:
 		g := n.grant(e.Grant)
 		return fmt.Sprintf("%s has %s until %s, approved by %s; the target calls it %q.", upper(g.holderName), g.what, g.end, g.approvers, e.Ref)
@@ -228,6 +236,10 @@ func (n *narrator) tellOther(r workflows.Record) string {
 		return fmt.Sprintf("%s broke the glass with runbook %s in incident %s, %s, until %s, without asking %s; review %s must follow: grant %s.",
 			n.actor(r), rest, e.Incident, because(e.Reason, true), n.at(e.EndsAt), n.people(e.Skipped), e.Review, e.Grant)
 	case reviews.Opened:
+		if e.Incident == "" {
+			return fmt.Sprintf("%s must look by %s at what %s got without anybody's decision (%s): review %s.", n.person(e.Owner), n.at(e.DueAt),
+				n.person(e.Invoker), e.About, rest)
+		}
 		return fmt.Sprintf("%s must review by %s how %s used %s in incident %s: review %s.", n.person(e.Owner), n.at(e.DueAt), n.person(e.Invoker),
 			e.About, e.Incident, rest)
 	case reviews.Overdue:

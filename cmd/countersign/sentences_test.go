@@ -81,6 +81,46 @@ func storyOfEveryKind() []workflows.Record {
 	say(grant, "", grants.Revoked{Grant: "g_01", Presence: "unconfirmed", Leaves: "Sessions that are open stay open."})
 	say(grant, "", grants.Verified{Grant: "g_01"})
 	say(grant, "", grants.Failed{Grant: "g_03", Why: "The account does not exist."})
+	say(req, jonas, workflows.VoteRecorded{Stage: 1, Verdict: workflows.Approve, Authn: "slack-click", Answers: answers, For: ada})
+	say(req, "", workflows.StageEscalated{Added: seats[1:], Tier: 1, Why: "nobody available"})
+	say(req, "", workflows.StageSatisfied{Stage: 2, Consent: 3})
+	say(req, ada, workflows.Countered{
+		Offer: "o_01", Stage: 1, Terms: workflows.Terms{Seconds: 1800, Target: "bastion", Entitlement: "read", NotBefore: end}, Reason: "Half will do.", Authn: "slack-click",
+	})
+	say(req, maya, workflows.OfferDeclined{Offer: "o_01"})
+	say(req, maya, workflows.OfferAccepted{Offer: "o_01", Request: "r_03"})
+	say(req, jonas, workflows.Commented{Text: "Please wait for the backup."})
+	say(req, jonas, workflows.Commented{})
+	alone := workflows.RequestStream("r_04")
+	say(alone, maya, workflows.Submitted{
+		Workflow: "prod-shell", Request: workflows.KindCredential, Subject: "svc-deploy", Sponsor: ada, Target: "bastion", Entitlement: "read", Seconds: 600,
+		Reason: "logs", Chosen: "short-reads", Risk: "low", Extends: "g_00", Offer: workflows.OfferRef{Request: "r_01", Offer: "o_01"}, Window: "r_00",
+	})
+	say(alone, "", workflows.AutoApproved{Rule: "short-reads", Used: 2, Times: 5, Per: 86400, Sampled: true})
+	say(alone, "", workflows.Approved{Grant: "g_05", Answers: answers})
+	say(workflows.GrantStream("svc-deploy", "bastion", "read"), "", grants.Approved{
+		Grant: "g_05", Request: "r_04", Identity: "svc-deploy", Requester: maya, Owner: ada, Target: "bastion", TargetTitle: "Bastion", Entitlement: "read",
+		Title: "Read the logs", StartsAt: start, EndsAt: end,
+	})
+	say(workflows.PersonStream(ada), ada, identities.Away{Away: "w_01", From: start, Until: end, Delegate: jonas, Reason: "A holiday.", Authn: "slack-click"})
+	say(workflows.PersonStream(ada), ada, identities.Away{Away: "w_02", From: start, Until: end})
+	say(workflows.PersonStream(ada), ada, identities.Back{Away: "w_01"})
+	say(workflows.PersonStream(maya), "", identities.Used{What: identities.UsedAuto, Workflow: "prod-shell", Rule: "short-reads", Request: "r_04"})
+	say(workflows.PersonStream(maya), "", identities.Used{What: identities.UsedAsk, Workflow: "prod-shell", Request: "r_04"})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.WindowGranted{
+		Window: "r_05", Workflow: "night-jobs", Target: "bastion", Entitlement: "deploy", Approvers: []workflows.PersonID{jonas, ada}, EndsAt: end,
+		Terms: workflows.WindowTerms{Hours: "Mon-Fri 22:00-04:00", Zone: "Europe/Berlin", Times: 3, Per: 86400, Lifetime: 1800, Budget: 60},
+	})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.WindowUsed{Window: "r_05", Request: "r_06", Grant: "g_06"})
+	say(workflows.IdentityStream("svc-deploy"), ada, identities.WindowClosed{Window: "r_05", Why: "The job is gone."})
+	say(workflows.PolicyStream, "", workflows.PolicyProposed{
+		Proposal: "c_01", Units: map[string]workflows.DocHash{"workflow/prod-shell": policy}, By: maya, Ask: []workflows.PersonID{jonas, ada}, Quorum: 1,
+		Changes: []workflows.PolicyChange{{Unit: "workflow/prod-shell", Text: "the quorum of stage Security falls from 2 to 1.", Loosens: true}, {Unit: "workflow/prod-shell", Text: "its title"}},
+	})
+	say(workflows.PolicyStream, jonas, workflows.PolicyVoted{Proposal: "c_01", Verdict: workflows.Deny, Reason: "Two is right.", Authn: "slack-click"})
+	say(workflows.PolicyStream, "", workflows.PolicySettled{Proposal: "c_01", Outcome: "denied"})
+	say(workflows.PolicyStream, "", workflows.PolicySettled{Proposal: "c_02", Outcome: "replaced"})
+	say(workflows.ReviewStream("v_02"), "", reviews.Opened{About: "request/r_04", Invoker: maya, Owner: ada, DueAt: end})
 	say(req, "", workflows.StageTimedOut{Stage: 1})
 	say(req, "", workflows.TimedOut{Stage: 1})
 	say(req, "", workflows.Denied{Stage: 1})
@@ -100,6 +140,9 @@ func storyOfEveryKind() []workflows.Record {
 	say(sys, "", workflows.AlarmRaised{What: "slack.ghost", Detail: "3 messages"})
 	say(sys, "", store.ClockJumped{From: start, To: end})
 	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})
+	for _, e := range storyOfOutflow() {
+		say(sys, "", e)
+	}
 	say(sys, "", store.InstanceStopped{Instance: "bot-1"})
 	for _, e := range storyOfCustody(start) {
 		say(e.stream, e.by, e.event)
