@@ -25,6 +25,14 @@ const (
 	kindRevokeForm = 'l'
 	kindReview     = 'v'
 	kindReviewForm = 'u'
+
+	kindOffer         = 'o'
+	kindOfferForm     = 'p'
+	kindAccept        = 'y' // ID is request#offer
+	kindDecline       = 'x'
+	kindExtend        = 'e'
+	kindPolicyApprove = 'P'
+	kindPolicyDeny    = 'Q'
 )
 
 // Button is what a button's value says. It names things and grants nothing: whoever sends it is checked as if they had typed it.

@@ -41,6 +41,16 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.withdrawWord(ctx, c, rest[0])
 	case verb == "done" && len(rest) <= 1:
 		return b.doneWord(ctx, c, strings.Join(rest, ""))
+	case verb == "extend" && len(rest) <= 1:
+		return b.extendWord(ctx, c, strings.Join(rest, ""))
+	case verb == "away":
+		return b.awayWord(ctx, c, rest)
+	case verb == "back" && len(rest) == 0:
+		return b.back(ctx, c)
+	case verb == "comment" && len(rest) >= 2:
+		return b.commentWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
+	case verb == "how" && len(rest) <= 1:
+		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}
 	return answer{message: screens.Help()}, nil
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
@@ -20,6 +22,7 @@ import (
 type formMeta struct {
 	Workflow workflows.WorkflowID `json:"w"`
 	Policy   workflows.DocHash    `json:"p"`
+	Extends  workflows.GrantID    `json:"e,omitempty"` // more time with this access is asked for
 }
 
 // openForm is the first step: which chain. With one chain there is nothing to pick.
@@ -29,7 +32,7 @@ func (b *Bot) openForm(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	if len(offers) == 1 {
-		v, err := b.form(ctx, c.by.Person, offers[0])
+		v, err := b.form(ctx, c.by, offers[0])
 		if err != nil {
 			return answer{}, err
 		}
@@ -67,7 +70,7 @@ func (b *Bot) openChain(ctx context.Context, c *call, id workflows.WorkflowID) (
 	if !ok {
 		return refused(workflows.Refuse(workflows.CodeNotEligible, "There is no such chain, or you may not ask for it.", "Type `/access list` to see what you can ask for.")), nil
 	}
-	v, err := b.form(ctx, c.by.Person, o)
+	v, err := b.form(ctx, c.by, o)
 	if err != nil {
 		return answer{}, err
 	}
@@ -86,7 +89,7 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 	}
 	v := screens.Result("Ask for access", screens.Say("That chain is gone, or you may no longer ask for it."))
 	if ok {
-		if v, err = b.form(ctx, c.by.Person, o); err != nil {
+		if v, err = b.form(ctx, c.by, o); err != nil {
 			return answer{}, err
 		}
 	}
@@ -99,14 +102,15 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 }
 
 // form draws the second step.
-func (b *Bot) form(ctx context.Context, p workflows.PersonID, o desk.Offer) (viewRequest, error) {
+func (b *Bot) form(ctx context.Context, by workflows.Acting, o desk.Offer) (viewRequest, error) {
 	w := o.Version.Workflow
-	meta, err := json.Marshal(formMeta{w.ID, o.Version.Hash})
+	meta, err := json.Marshal(formMeta{Workflow: w.ID, Policy: o.Version.Hash})
 	if err != nil {
 		return viewRequest{}, err
 	}
 	f := screens.Form{
 		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
+		Later: w.Later, Targets: b.targetChoices(w), Identities: b.identityChoices(w),
 	}
 	for i, st := range w.Stages {
 		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
@@ -122,11 +126,85 @@ func (b *Bot) form(ctx context.Context, p workflows.PersonID, o desk.Offer) (vie
 	for _, s := range o.Subjects {
 		name := b.holder(s)
 		if s.IsPerson() {
-			name = "Myself (" + b.c.Identity.Name(ctx, p) + ")"
+			name = b.c.Identity.Name(ctx, s.Person())
+		}
+		if s.Person() == by.Person {
+			name = "Myself (" + name + ")"
 		}
 		f.Subjects = append(f.Subjects, screens.Choice{Value: string(s), Text: name})
 	}
+	f.Preview = b.preview(ctx, desk.Submission{By: by, Workflow: w.ID, Form: usualForm(w), Channel: viaSlack, Authn: slackClick})
 	return f.Render(), nil
+}
+
+// usualForm is what a person most likely asks for: the first thing, for as long as usual.
+func usualForm(w *workflows.Workflow) workflows.Form {
+	f := workflows.Form{Seconds: w.Usual}
+	if len(w.Entitlements) > 0 {
+		f.Target, f.Entitlement = w.Entitlements[0].Target, w.Entitlements[0].ID
+	}
+	return f
+}
+
+// preview says who would be asked if this were sent now. It explains and decides nothing: without an answer the form opens without it.
+func (b *Bot) preview(ctx context.Context, sub desk.Submission) []string {
+	p, err := b.c.Desk.Preview(ctx, sub)
+	if err != nil {
+		b.log.WarnContext(ctx, "who would be asked is not known", "workflow", sub.Workflow, "err", err)
+		return nil
+	}
+	var out []string
+	for i, st := range p.Plan {
+		var names []string
+		for _, seat := range st.Seats[:min(len(st.Seats), previewNames)] {
+			names = append(names, b.person(ctx, seat.Person).Mention())
+		}
+		if rest := len(st.Seats) - len(names); rest > 0 {
+			names = append(names, strconv.Itoa(rest)+" more")
+		}
+		line := fmt.Sprintf("%d. %s: %d of %s", i+1, screens.Escape(st.Name), st.Quorum, strings.Join(names, ", "))
+		if st.Forecast.Awake > 0 || len(st.Forecast.Order) > 0 {
+			line += fmt.Sprintf(" (%d at work now)", st.Forecast.Awake)
+		}
+		out = append(out, line)
+	}
+	if !p.Decision.IsZero() {
+		out = append(out, "A decision can be expected by "+screens.When(p.Decision)+".")
+	}
+	return out
+}
+
+func (b *Bot) targetChoices(w *workflows.Workflow) []screens.Choice {
+	if !hasType(w.Fields, workflows.FieldTarget) {
+		return nil
+	}
+	seen := map[workflows.TargetID]string{}
+	for _, v := range b.c.Desk.Policy().Workflows {
+		for _, e := range v.Workflow.Entitlements {
+			seen[e.Target] = e.TargetTitle
+		}
+	}
+	var out []screens.Choice
+	for _, id := range sortedKeys(seen) {
+		out = append(out, screens.Choice{Value: string(id), Text: seen[id]})
+	}
+	return out
+}
+
+func (b *Bot) identityChoices(w *workflows.Workflow) []screens.Choice {
+	if !hasType(w.Fields, workflows.FieldIdentity) {
+		return nil
+	}
+	p := b.c.Desk.Policy()
+	var out []screens.Choice
+	for _, id := range sortedKeys(p.Identities) {
+		out = append(out, screens.Choice{Value: string(id), Text: p.Identities[id].Name})
+	}
+	return out
+}
+
+func hasType(fields []workflows.Field, typ string) bool {
+	return slices.ContainsFunc(fields, func(f workflows.Field) bool { return f.Type == typ })
 }
 
 func needs(st workflows.Stage) string {
@@ -153,13 +231,13 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 		return inModal(refusal(no)), err
 	}
 	sub := desk.Submission{
-		Cause: c.cause(), By: c.by, Workflow: meta.Workflow, FormPolicy: meta.Policy, Channel: viaSlack, Authn: slackClick,
+		Cause: c.cause(), By: c.by, Workflow: meta.Workflow, FormPolicy: meta.Policy, Channel: viaSlack, Authn: slackClick, Extends: meta.Extends,
 	}
 	v, ok := b.c.Desk.Policy().Workflows[meta.Workflow]
 	if !ok {
 		v.Workflow = &workflows.Workflow{}
 	}
-	problems := b.fill(c.View, v.Workflow, &sub)
+	problems := b.fill(ctx, c.View, v.Workflow, &sub)
 	bad, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
 	if no == nil && len(problems)+len(bad) > 0 {
 		return formProblems(v.Workflow, append(problems, bad...), "`/access`"), nil
@@ -176,8 +254,11 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 	return b.sent(ctx, res.ID)
 }
 
+// formStart is the input that says when access should start.
+const formStart = "start"
+
 // fill reads the inputs. An input that the form does not have is not looked at (T14).
-func (b *Bot) fill(v *slack.View, w *workflows.Workflow, sub *desk.Submission) []workflows.FieldProblem {
+func (b *Bot) fill(ctx context.Context, v *slack.View, w *workflows.Workflow, sub *desk.Submission) []workflows.FieldProblem {
 	var bad []workflows.FieldProblem
 	get := func(block string) string {
 		in, _ := v.Input(block, screens.InputValue)
@@ -195,7 +276,13 @@ func (b *Bot) fill(v *slack.View, w *workflows.Workflow, sub *desk.Submission) [
 		span = w.Usual // so that CheckForm says nothing about it a second time
 	}
 	sub.Form.Seconds, sub.Form.Reason = span, get(screens.BlockReason)
+	if sub.NotBefore, ok = moment(get(screens.BlockStart)); !ok {
+		bad = append(bad, workflows.FieldProblem{Field: formStart, Text: "Pick a date and a time."})
+	}
 	sub.Form.Values = fieldValues(v, w.Fields)
+	if sub.Extends != "" {
+		b.fillExtension(ctx, sub)
+	}
 	return bad
 }
 
@@ -212,6 +299,9 @@ func fieldValues(v *slack.View, fields []workflows.Field) map[string]string {
 			} else {
 				value = f.Choices[i]
 			}
+		}
+		if at, ok := moment(value); f.Type == workflows.FieldDateTime && ok && value != "" {
+			value = at.Time().Format(time.RFC3339)
 		}
 		if value != "" {
 			out[f.Name] = value
@@ -242,6 +332,10 @@ func beside(w *workflows.Workflow, problems []workflows.FieldProblem) map[string
 			}
 		case workflows.FormDuration:
 			block = screens.BlockDuration
+		case formStart:
+			if w.Later > 0 {
+				block = screens.BlockStart
+			}
 		case workflows.FormReason, workflows.FormSubject:
 		default:
 			if hasField(w.Fields, p.Field) {

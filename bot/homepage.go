@@ -31,6 +31,10 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 		return slackgo.HomeTabViewRequest{}, err
 	}
 	h.Offers = offerItems(offers)
+	h.Away = b.awayNow(ctx, p)
+	if h.Proposals, err = b.homeProposals(ctx, p); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
 	if h.Runbooks, err = b.bookItems(ctx, p, true); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
@@ -73,8 +77,24 @@ func (b *Bot) homeGrant(ctx context.Context, x desk.Holding, p workflows.PersonI
 	g := screens.HomeGrant{What: title(a.TargetTitle, a.Title), For: b.holder(a.Identity), Access: b.accessOf(ctx, x.Hold)}
 	if x.Hold.Status == grants.StatusApproved || x.Hold.Status == grants.StatusActive {
 		g.Done = b.c.Buttons.Value(Button{Kind: kindDone, ID: string(a.Grant)}, p)
+		g.Extend = b.extendValue(ctx, x.Hold, p)
 	}
 	return g
+}
+
+// homeProposals are the changes of the documents that a person may decide.
+func (b *Bot) homeProposals(ctx context.Context, p workflows.PersonID) ([]screens.Proposal, error) {
+	list, err := b.c.Desk.Proposals(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading proposals: %w", err)
+	}
+	var out []screens.Proposal
+	for _, x := range list {
+		if mayDecide(x, p) {
+			out = append(out, b.proposal(ctx, x, p))
+		}
+	}
+	return out, nil
 }
 
 // cutMore keeps what a Home page shows and counts the rest.

@@ -21,7 +21,13 @@ func (b *Bot) requestLetter(ctx context.Context, id workflows.RequestID, n workf
 	if n.What == workflows.NoticeOutcome {
 		return letter{Message: b.outcome(ctx, v).Render()}, nil
 	}
+	if n.What == workflows.NoticeOffer {
+		return b.offerLetter(ctx, v, n)
+	}
 	c := b.card(ctx, v, n.To)
+	if n.What == workflows.NoticeTold {
+		c.Told, c.YouAre, c.Buttons = true, "", screens.CardButtons{}
+	}
 	l := letter{Message: c.Render(), surface: v.Stream, seq: v.State.Seq}
 	switch n.What {
 	case workflows.NoticeRemind:
@@ -30,6 +36,16 @@ func (b *Bot) requestLetter(ctx context.Context, id workflows.RequestID, n workf
 		l.Text = c.Ask("Escalated to you:")
 	}
 	return l, nil
+}
+
+// offerLetter tells the requester of a counter-offer. It is a surface, so that its buttons work; what stands on the card is repainted there.
+func (b *Bot) offerLetter(ctx context.Context, v desk.View, n workflows.Notice) (letter, error) {
+	for _, o := range v.State.Offers {
+		if o.ID == n.Offer {
+			return letter{Message: b.counterOffer(ctx, v, o, n.To).Render(), surface: v.Stream, seq: v.State.Seq}, nil
+		}
+	}
+	return letter{}, fmt.Errorf("composing notice %q of %q: no such offer", n.ID, v.State.ID)
 }
 
 func (b *Bot) outcome(ctx context.Context, v desk.View) screens.Outcome {

@@ -15,6 +15,9 @@ const (
 	answerWait   = 10 * time.Second // for what is said after a decision; the decision itself is long durable then
 	minSuffix    = 4                // characters of an id that may stand for it: 20 bits, and ambiguity refuses
 	maxSearched  = 200              // requests looked at for a suffix
+	maxUnix      = 1 << 33          // seconds since 1970 that a picker may send: the year 2242
+	previewNames = 6                // people of a stage that a form names before it is sent
+	maxNotes     = 100              // comments of a request that are drawn; a card shows the last three
 	maxListed    = 50               // requests read for one answer
 	maxLine      = 3000             // characters of a command that are looked at
 	maxDrawn     = 20_000           // messages of which we remember what they show: 1 MB

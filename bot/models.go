@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
 )
@@ -33,14 +34,20 @@ func (b *Bot) outlook(ctx context.Context) workflows.Outlook {
 
 // explain is why a request is where it is, as markup: what comes from documents is escaped before it is put into sentences.
 func (b *Bot) explain(ctx context.Context, s workflows.State) workflows.Explanation {
+	s = escaped(s)
+	e := workflows.Explain(s, b.outlook(ctx))
+	b.addHours(e, s)
+	return e
+}
+
+// escaped is a state whose words may stand within markup.
+func escaped(s workflows.State) workflows.State {
 	s.Why = screens.Escape(s.Why)
 	s.Stages = slices.Clone(s.Stages)
 	for i := range s.Stages {
 		s.Stages[i].Plan.Name = screens.Escape(s.Stages[i].Plan.Name)
 	}
-	e := workflows.Explain(s, b.outlook(ctx))
-	b.addHours(e, s)
-	return e
+	return s
 }
 
 // card is a request for a reader; the empty reader is a channel.
@@ -52,11 +59,19 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 		Workflow: v.Workflow.Title, Policy: s.Policy, Document: s.Asked.Document, Status: s.Status,
 		Why: b.explain(ctx, s), Drill: s.Asked.Drill,
 	}
+	c.Rule, c.Risk, c.Starts, c.Extends = s.Asked.Chosen, s.Asked.Risk, s.Asked.NotBefore, s.Asked.Extends
 	if st := s.Open(); st != nil {
-		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, st.EscalateAt, st.Escalated
-		if seat, ok := st.Seat(reader); ok {
-			c.YouAre = seat.Words()
+		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, nextTier(st), st.Escalated
+		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx))
+		c.Next = b.next(ctx, v)
+	}
+	for _, o := range s.Offers {
+		if o.Status == workflows.OfferOpen && s.Open() != nil {
+			c.Offers = append(c.Offers, b.counterOffer(ctx, v, o, reader))
 		}
+	}
+	for _, n := range s.Comments[max(0, len(s.Comments)-maxNotes):] {
+		c.Notes = append(c.Notes, screens.Remark{By: b.person(ctx, n.By), At: n.At.UTC, Text: n.Text})
 	}
 	if v.Hold != nil {
 		a := b.accessOf(ctx, *v.Hold)
@@ -64,6 +79,30 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 	}
 	c.Buttons = b.cardButtons(v, reader)
 	return c
+}
+
+// nextTier is when more people are asked, zero when nobody else can be.
+func nextTier(st *workflows.StageState) workflows.Stamp {
+	if st.TierOpen < len(st.TiersAt) {
+		return st.TiersAt[st.TierOpen]
+	}
+	return 0
+}
+
+// next says who of those asked is at work next. It is made of moments only, so that it stays right on a card that nobody repaints; how many
+// work right now would not.
+func (b *Bot) next(ctx context.Context, v desk.View) string {
+	f, err := b.c.Desk.Forecast(ctx, v)
+	if err != nil {
+		b.log.WarnContext(ctx, "who is at work next is not known", "request", v.State.ID, "err", err)
+		return ""
+	}
+	p, ok := f.Next()
+	if !ok || f.Awake > 0 {
+		return ""
+	}
+	x := screens.Presence{City: calendar.City(p.Zone), At: p.Next, Local: calendar.Local(p.Next, p.Zone)}
+	return x.Next(b.person(ctx, p.Person))
 }
 
 // what is the thing asked for, in words.
@@ -142,6 +181,9 @@ func (b *Bot) cardButtons(v desk.View, reader workflows.PersonID) screens.CardBu
 	if s.Open() != nil {
 		if all || slices.Contains(s.CanVote(), reader) {
 			out.Approve, out.Read, out.Deny = value(kindApprove), value(kindRead), value(kindDeny)
+			if s.Asked.Request != workflows.KindPreapprove {
+				out.Offer = value(kindOffer)
+			}
 		}
 		if all || reader == s.Requester.Person {
 			out.Withdraw = plain(kindWithdraw, string(s.ID))
@@ -157,6 +199,9 @@ func (b *Bot) cardButtons(v desk.View, reader workflows.PersonID) screens.CardBu
 		id := string(h.Approved.Grant)
 		if all || s.Asker(reader) {
 			out.Done = plain(kindDone, id)
+		}
+		if reader != "" && s.Asker(reader) {
+			out.Extend = b.extendValue(context.Background(), *h, reader)
 		}
 		if all || h.MayEnd(reader, false) && !s.Asker(reader) {
 			out.Revoke = plain(kindRevoke, id)
@@ -192,6 +237,7 @@ func (b *Bot) ready(ctx context.Context, h grants.Hold, reader workflows.PersonI
 	}
 	if h.Status == grants.StatusApproved || h.Status == grants.StatusActive {
 		r.Done = b.c.Buttons.Value(Button{Kind: kindDone, ID: string(a.Grant)}, reader)
+		r.Extend = b.extendValue(ctx, h, reader)
 	}
 	return r
 }

@@ -180,6 +180,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.glassLetter(ctx, workflows.RunbookID(stream.Rest()), n)
 	case workflows.KindReview:
 		return b.reviewLetter(ctx, stream, n)
+	case workflows.KindPolicy:
+		return b.policyLetter(ctx, stream, n)
 	}
 	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
 }

@@ -93,6 +93,9 @@ func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
 		if err != nil {
 			return screens.Message{}, err
 		}
+		if o, ok := offerAt(v.State, f); ok {
+			return b.counterOffer(ctx, v, o, f.Person).Render(), nil
+		}
 		if v.State.Asker(f.Person) && v.Hold != nil {
 			return b.ready(ctx, *v.Hold, f.Person).Render(), nil
 		}
@@ -103,6 +106,8 @@ func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
 			return screens.Message{}, err
 		}
 		return b.review(ctx, s, f.Person).Ask(), nil
+	case workflows.KindPolicy:
+		return b.redrawPolicy(ctx, f)
 	case workflows.KindGrant:
 		h, err := b.holdOf(ctx, f)
 		if err != nil {
@@ -111,6 +116,38 @@ func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
 		return b.ready(ctx, h, f.Person).Render(), nil
 	}
 	return screens.Message{}, fmt.Errorf("no screen shows a stream of kind %q", f.Stream.Kind())
+}
+
+// offerAt finds the counter-offer that a message is about: the one whose notice was delivered there.
+func offerAt(s workflows.State, f Surface) (workflows.Offer, bool) {
+	for _, o := range s.Offers {
+		id := workflows.NoticeOffer + "/" + o.ID
+		if d, ok := s.Delivered[id]; ok && d.Place == f.Channel+"/"+f.TS {
+			return o, true
+		}
+	}
+	return workflows.Offer{}, false
+}
+
+// redrawPolicy finds which change of the documents a message is about, likewise.
+func (b *Bot) redrawPolicy(ctx context.Context, f Surface) (screens.Message, error) {
+	h, err := b.c.Histories.History(ctx, f.Stream)
+	if err != nil {
+		return screens.Message{}, err
+	}
+	for _, r := range h {
+		e, ok := r.Event.(workflows.NoticeDelivered)
+		if !ok || e.Place != f.Channel+"/"+f.TS {
+			continue
+		}
+		p, _, err := b.c.Desk.NoticeOf(ctx, workflows.Notice{ID: e.Notice, What: workflows.NoticePolicy, To: f.Person})
+		return b.proposal(ctx, p, f.Person).Render(), err
+	}
+	list, err := b.c.Desk.Proposals(ctx) // before the delivery is recorded it is the newest
+	if err != nil || len(list) == 0 {
+		return screens.Message{}, errors.Join(err, workflows.ErrNoStream)
+	}
+	return b.proposal(ctx, list[0], f.Person).Render(), nil
 }
 
 // holdOf finds which grant of a stream a message is about: the one whose notice says it was delivered there. Before that is recorded it is

@@ -1,12 +1,9 @@
 package bot
 
 import (
-	"time"
-
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
-	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
 // addHours says of each person who is still asked whether they work now and when that changes, as the people file has it. It explains and
@@ -16,39 +13,24 @@ func (b *Bot) addHours(e workflows.Explanation, s workflows.State) {
 	if st == nil {
 		return
 	}
-	people, now := b.c.Desk.Policy().People, b.c.Now()
+	at, now := b.c.Desk.Policy().Hours, b.c.Now()
 	seats := e.Children[s.Current].Children
 	for i, seat := range st.Roster[:min(len(st.Roster), maxHours)] {
-		if words := hours(people[seat.Person], now); words != "" && seats[i].Status == "pending" {
-			seats[i].Sentence += " " + words
+		if h := at[seat.Person]; h != nil && seats[i].Status == "pending" {
+			seats[i].Sentence += " " + presence(seat.Person, h, now)
 		}
 	}
 }
 
-// hours is empty for people whose hours are not written down. What is written down was checked when the policy was loaded.
-func hours(p desk.Person, now workflows.Stamp) string {
-	if p.Zone == "" || p.Hours == "" {
-		return ""
-	}
-	zone, err := time.LoadLocation(p.Zone)
-	if err != nil {
-		return ""
-	}
-	week, err := calendar.ParseHours(p.Hours)
-	if err != nil {
-		return ""
-	}
-	h, err := calendar.NewHours(calendar.Plan{Zone: zone, Week: week})
-	if err != nil {
-		return ""
-	}
-	at := calendar.Member{Person: p.ID, Hours: h}.Presence(now, hoursAhead)
-	x := screens.Presence{Working: at.Awake, City: calendar.City(zone), At: at.Next}
+// presence says whether somebody works now and when that changes.
+func presence(who workflows.PersonID, h *calendar.Hours, now workflows.Stamp) string {
+	at := calendar.Member{Person: who, Hours: h}.Presence(now, hoursAhead)
+	x := screens.Presence{Working: at.Awake, City: calendar.City(h.Zone()), At: at.Next}
 	if at.Awake {
 		x.At = at.Until
 	}
 	if !x.At.IsZero() {
-		x.Local = calendar.Local(x.At, zone)
+		x.Local = calendar.Local(x.At, h.Zone())
 	}
 	return x.Sentence()
 }

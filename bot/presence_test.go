@@ -21,6 +21,11 @@ func TestReq_R4_CardsSayWhoIsAtWork(t *testing.T) {
 			who := p.People[w.people[x.key]]
 			who.Zone, who.Hours = x.zone, x.hours
 			p.People[who.ID] = who
+			if h, err := desk.PersonHours(who, nil); err != nil {
+				t.Fatal(err)
+			} else if h != nil {
+				p.Hours[who.ID] = h
+			}
 		}
 	})
 	w.ask("maya", "deploy hotfix for the login page")

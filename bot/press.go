@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -120,7 +121,12 @@ func (b *Bot) streamsOf(ctx context.Context, x Button) ([]workflows.StreamID, er
 	switch x.Kind {
 	case kindReview:
 		return []workflows.StreamID{workflows.ReviewStream(workflows.ReviewID(x.ID))}, nil
-	case kindDone, kindRevoke:
+	case kindPolicyApprove, kindPolicyDeny:
+		return []workflows.StreamID{workflows.PolicyStream}, nil
+	case kindAccept, kindDecline:
+		request, _, _ := strings.Cut(x.ID, "#")
+		return []workflows.StreamID{workflows.RequestStream(workflows.RequestID(request))}, nil
+	case kindDone, kindRevoke, kindExtend:
 		h, err := b.c.Desk.Grant(ctx, workflows.GrantID(x.ID))
 		if errors.Is(err, workflows.ErrNoStream) {
 			return nil, nil

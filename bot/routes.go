@@ -44,6 +44,15 @@ func (b *Bot) table() routes {
 			screens.ActReview:   b.openReview,
 			screens.ActForm:     b.openForm,
 			screens.ActPick:     b.picked,
+
+			screens.ActOffer:         b.openOffer,
+			screens.ActAccept:        b.acceptOffer,
+			screens.ActDecline:       b.declineOffer,
+			screens.ActExtend:        b.openExtend,
+			screens.ActAway:          b.openAway,
+			screens.ActBack:          b.back,
+			screens.ActPolicyApprove: b.policyApprove,
+			screens.ActPolicyDeny:    b.policyDeny,
 		},
 		forms: map[string]handler{
 			screens.CallForm:   b.submit,
@@ -52,6 +61,8 @@ func (b *Bot) table() routes {
 			screens.CallRevoke: b.revoke,
 			screens.CallReview: b.closeReview,
 			screens.CallInvoke: b.invokeFilled,
+			screens.CallOffer:  b.offerMade,
+			screens.CallAway:   b.awayFilled,
 		},
 		events: map[string]listener{
 			"app_home_opened":         b.homeOpened,

@@ -54,8 +54,8 @@ func TestManyRequests(t *testing.T) {
 	}
 	w.openHome("jonas")
 	h, _ := w.sim.Home("jonas")
-	wantIn(t, h.Visible(), "3 entries more not shown here")
-	if n := strings.Count(h.Visible(), "deploy hotfix number"); n != 6 {
+	wantIn(t, h.Visible(), "4 entries more not shown here")
+	if n := strings.Count(h.Visible(), "deploy hotfix number"); n != 5 {
 		t.Errorf("%d requests are shown", n)
 	}
 }

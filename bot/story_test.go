@@ -23,7 +23,7 @@ func TestStoryTwoStages(t *testing.T) {
 	wantIn(t, w.card("access").Visible(), "Approved at", "Sofia Rossi", "Priya Nair")
 
 	ask := w.dm("sofia")
-	wantIn(t, ask.Visible(), "You are asked: member of @security in the chat")
+	wantIn(t, ask.Visible(), "You are asked in stage 2 of 2 (security) because you are member of @security in the chat")
 	w.click("sofia", ask, "request.approve")
 	w.run()
 	if s := w.state(id).State; s.Status != workflows.StatusApproved {

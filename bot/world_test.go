@@ -16,6 +16,7 @@ import (
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -219,6 +220,7 @@ func (w *world) documents() *desk.Policy {
 	out := &desk.Policy{
 		Workflows: map[workflows.WorkflowID]desk.Version{}, Runbooks: map[workflows.RunbookID]desk.Book{},
 		People: map[workflows.PersonID]desk.Person{}, Groups: map[string][]workflows.PersonID{}, Identities: map[workflows.IdentityID]desk.Identity{},
+		Hours:  map[workflows.PersonID]*calendar.Hours{},
 		Roles:  map[string]workflows.Selector{desk.RoleSecurity: {People: []workflows.PersonID{p["sofia"]}}},
 		Loaded: workflows.PolicyLoaded{Workflows: map[string]workflows.DocHash{}, Sources: map[string]workflows.DocHash{}, Version: "test"},
 	}

@@ -2,6 +2,7 @@ package screens
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -29,7 +30,7 @@ type Card struct {
 	Escalates workflows.Stamp
 	Wider     bool // the escalation has happened
 	Access    *Access
-	YouAre    string // why this reader is asked; only on their own copy
+	YouAre    string // what this reader has to do with it, a sentence of markup; only on their own copy
 	Drill     bool
 	Told      bool     // the reader is told and not asked
 	Next      string   // who is at work next, markup
@@ -85,7 +86,7 @@ func (c Card) Render() Message {
 	}
 	blocks = append(blocks, section(c.sentence()))
 	if c.YouAre != "" {
-		blocks = append(blocks, note("You are asked: "+label(c.YouAre)+"."))
+		blocks = append(blocks, note(c.YouAre))
 	}
 	if c.Told {
 		blocks = append(blocks, note("You are told; others decide."))
@@ -141,6 +142,11 @@ func (c Card) said() []slackgo.Block {
 	}
 	if len(lines) > 0 {
 		out = append(out, section(listing("*Counter-offers*", lines, maxSeats)))
+	}
+	for i, o := range c.Offers[:min(len(c.Offers), maxOffers)] {
+		if b := o.buttons(); len(b) > 0 {
+			out = append(out, slackgo.NewActionBlock("offer-"+strconv.Itoa(i), b...))
+		}
 	}
 	last := c.Notes[max(0, len(c.Notes)-maxNotes):]
 	for _, n := range last {
@@ -255,6 +261,9 @@ func sign(verdict string) string {
 func (c Card) stage(i int, st workflows.Explanation) string {
 	head := fmt.Sprintf("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), st.Name, st.Sentence)
 	lines := make([]string, 0, maxSeats)
+	for _, n := range st.Notes[:min(maxOffers, len(st.Notes))] {
+		head += "\n" + sign(n.Status) + " " + n.Sentence
+	}
 	for _, seat := range st.Children[:min(maxSeats, len(st.Children))] {
 		status, sentence := seat.Status, seat.Sentence
 		if asked, ok := strings.CutPrefix(sentence, "Asked"); ok && st.Status != "pending" {

@@ -45,7 +45,7 @@ func smallCard() screens.Card {
 
 func usualCard() screens.Card {
 	c := smallCard()
-	c.Requester, c.Escalates, c.YouAre = maya, at.Add(30*time.Minute), "owner of the target"
+	c.Requester, c.Escalates, c.YouAre = maya, at.Add(30*time.Minute), "You are asked in stage 1 of 2 (owner) because you are owner of the target; it still wants 1 of those asked."
 	c.Fields = []screens.Pair{{Label: "Ticket", Value: "OPS-12"}}
 	c.Facts = []screens.Pair{{Label: "Environment", Value: "production"}, {Label: "Data class", Value: "internal"}, {Label: "Owner", Value: jonas.Mention()}}
 	c.Why.Children = []workflows.Explanation{
@@ -136,7 +136,7 @@ func usualOffer() screens.Offer {
 // busyCard is one on which people have talked: offers, comments, a rule, who comes next.
 func busyCard() screens.Card {
 	c := usualCard()
-	c.Rule, c.Risk, c.Next = "long asks", "high", "Next: Priya Nair in Kolkata, Mon 09:00 IST, in 13 h 30 m."
+	c.Rule, c.Risk, c.Next = "long asks", "high", there.Next(screens.Person{Name: "Priya Nair"})
 	c.Offers = []screens.Offer{usualOffer()}
 	for i := range 5 {
 		c.Notes = append(c.Notes, screens.Remark{By: jonas, At: at.Add(time.Duration(i) * time.Minute), Text: "Which *table* is it about?"})
@@ -177,6 +177,18 @@ func choices(n, groups int) []screens.Choice {
 		out = append(out, screens.Choice{
 			Value: fmt.Sprint(i), Text: fmt.Sprintf("Target %d – role %s", i, strings.Repeat("r", i%90)), More: "Repair", Group: fmt.Sprintf("Group %d", i%groups),
 		})
+	}
+	return out
+}
+
+func manyParts() []screens.HowPart {
+	var out []screens.HowPart
+	for i := range 60 {
+		p := screens.HowPart{Title: fmt.Sprintf("Part %d %s", i, strings.Repeat("t", 400))}
+		for range 100 {
+			p.Lines = append(p.Lines, strings.Repeat("words ", 200))
+		}
+		out = append(out, p)
 	}
 	return out
 }
@@ -292,6 +304,10 @@ func catalogue() []sample {
 		{"proposal", usualProposal().Render(), false},
 		{"proposal-large", largeProposal().Render(), true},
 		{"proposal-over", screens.Proposal{ID: "c_1", Loosens: []string{"a new chain"}, Outcome: "approved", Approve: value(80)}.Render(), false},
+		{"how", screens.How("Shell on a bastion", []screens.HowPart{{Lines: []string{"For work that lasts 1h."}}, {Title: "Who decides", Lines: []string{"Jonas <or> Sofia"}}}, "Ask with `/access`."), false},
+		{"how-large", screens.How(strings.Repeat("1h ", 200), manyParts(), "Ask."), true},
+		{"proposal-settled", screens.Proposal{ID: "c_1", Loosens: []string{"a new chain"}, Outcome: "denied"}.Settled(), false},
+		{"proposal-changed", screens.PolicyChanged([]string{"workflow/prod-shell: the quorum becomes 2, was 1"}), false},
 		{"deny", screens.DenyForm(usualCard(), "meta"), false},
 		{"ready-small", screens.Ready{Grant: grant, What: "Main database – write", Long: 3600, Access: screens.Access{Status: "active", Ends: later}}.Render(), false},
 		{"ready", usualReady().Render(), false},

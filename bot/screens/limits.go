@@ -23,8 +23,10 @@ const (
 	maxFields     = 20 // inputs of a form besides ours
 	homeLines     = 5  // entries per list on a Home page; the rest is counted and found with /access list
 	listLines     = 20 // entries in an answer to /access list
+	maxParts      = 20 // sections of a chain's manual in a message
 	maxChanges    = 20 // changes of the documents in a message; the command line lists all
 	maxProposals  = 2  // on a Home page; each has its own message too
+	maxOffers     = 3  // counter-offers on a card that have buttons
 	maxNotes      = 3  // comments on a card; the rest is in its thread and in the ledger
 	maxDocument   = 60 // sections of a document in a modal, 2,900 characters each; Slack takes 100 blocks and 250 KB
 )

@@ -26,6 +26,12 @@ func (o Offer) Render() Message {
 	if o.Reason != "" {
 		blocks = append(blocks, section("*Why*"), typed(o.Reason))
 	}
+	blocks = append(blocks, actions(o.buttons()...)...)
+	blocks = append(blocks, note("Your request "+code(string(o.Request))+" goes on as it is until you accept."))
+	return Message{Text: headline("Counter-offer: %s would approve %s (you asked for %s)", o.By.Name, o.What, o.Long.String(), join(o.Terms)), Blocks: blocks}
+}
+
+func (o Offer) buttons() []slackgo.BlockElement {
 	var row []slackgo.BlockElement
 	if o.Accept != "" {
 		e := button(ActAccept, o.Accept, "Accept the offer", "Accept the counter-offer of "+o.By.Name+" for "+o.What)
@@ -36,9 +42,7 @@ func (o Offer) Render() Message {
 	if o.Decline != "" {
 		row = append(row, button(ActDecline, o.Decline, "Keep my request", "Decline the counter-offer of "+o.By.Name))
 	}
-	blocks = append(blocks, actions(row...)...)
-	blocks = append(blocks, note("Your request "+code(string(o.Request))+" goes on as it is until you accept."))
-	return Message{Text: headline("Counter-offer: %s would approve %s (you asked for %s)", o.By.Name, o.What, o.Long.String(), join(o.Terms)), Blocks: blocks}
+	return row
 }
 
 // Line is a standing offer on a card.

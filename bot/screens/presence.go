@@ -26,3 +26,8 @@ func (p Presence) Sentence() string {
 	}
 	return fmt.Sprintf("%s until %s in %s (<!date^%d^{ago}|%s>).", state, label(p.Local), label(p.City), p.At.Time().Unix(), Clock(p.At))
 }
+
+// Next says who is at work next, of people none of whom works now.
+func (p Presence) Next(who Person) string {
+	return fmt.Sprintf("Nobody of those asked is at work now. Next: %s, %s, %s (<!date^%d^{ago}|%s>).", who.Mention(), label(p.City), label(p.Local), p.At.Time().Unix(), Clock(p.At))
+}

@@ -87,3 +87,27 @@ func (p Proposal) sentence() string {
 	}
 	return s
 }
+
+// Settled tells those who were asked, and the author, what became of it.
+func (p Proposal) Settled() Message {
+	words := map[string]string{
+		"approved": "✅ The change was approved. It holds for every request that is made from now on.",
+		"denied":   "⛔ The change was denied. The rules stay as they are.",
+		"replaced": "➖ The folder was changed again, so this change is not decided any more; what replaced it is asked about anew.",
+	}[p.Outcome]
+	return Message{
+		Text:   headline("Policy change %s: %s%s", p.Outcome, p.ID, "", join(p.Loosens)),
+		Blocks: []slackgo.Block{section(words), section(listing("*What it loosens*", bullets(p.Loosens), maxChanges)), note("Change " + code(p.ID))},
+	}
+}
+
+// PolicyChanged tells the owners under the rules before that others hold now.
+func PolicyChanged(changes []string) Message {
+	return Message{
+		Text: headline("Policy changed: %s%s%s", "other rules hold now", "", "", join(changes)),
+		Blocks: []slackgo.Block{
+			header("Other approval rules hold now"),
+			section(listing("You answered for the rules before, so you are told what is different:", bullets(changes), maxChanges)),
+		},
+	}
+}

@@ -203,6 +203,7 @@ func requestCommand(ctx context.Context, p proc) error {
 	what := x.flags.String("what", "", "target/entitlement, where the chain grants more than one")
 	long := x.flags.String("for-time", "", "how long, such as 30m or 2h; default: the usual time of the chain")
 	subject := x.flags.String("for", "", "a non-human identity that you own; default: yourself")
+	start := x.flags.String("start", "", `when it should start, where the chain allows it: "2026-12-01 14:00" on your own clock, or RFC 3339`)
 	book := x.flags.String("runbook", "", "for a chain that approves runbooks: which")
 	fields := pairs{}
 	x.flags.Var(fields, "field", "name=value of a form field; name=@FILE reads a file; may be given more than once")
@@ -210,7 +211,7 @@ func requestCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
-	o := order{Do: "request", Workflow: words[0], What: *what, For: *subject, Reason: *reason, Fields: fields, Runbook: *book}
+	o := order{Do: "request", Workflow: words[0], What: *what, For: *subject, Reason: *reason, Fields: fields, Runbook: *book, Start: *start}
 	if *long != "" {
 		if o.Long, err = spec.ParseSpan(*long); err != nil {
 			return usageError{"-for-time: " + err.Error()}
@@ -285,5 +286,12 @@ func peopleCommands() []command {
 		{"withdraw", "ID", "withdraw your own request", idCommand("withdraw", 1)},
 		{"done", "[ID]", "give access back early", idCommand("done", 0)},
 		{"revoke", "ID", "take access away from somebody", idCommand("revoke", 1)},
+		{"extend", "[ID] -for-time 1h -reason TEXT", "ask for more time with what you hold", extendCommand},
+		{"offer", "ID -for-time 30m", "say what you would approve instead", offerCommand},
+		{"accept", "ID", "accept a counter-offer to your request", offerAnswerCommand("accept")},
+		{"decline", "ID", "keep your request as it is", offerAnswerCommand("decline")},
+		{"comment", "ID TEXT", "add a note to a request; it decides nothing", commentCommand},
+		{"away", "-until DATE [-delegate KEY]", "say that you are away, and who decides for you", awayCommand},
+		{"back", "", "end your time off", backCommand},
 	})
 }

@@ -58,7 +58,7 @@ func commands() []command {
 		{"schema", "[-out DIR] [KIND]", "print the JSON Schema of a kind of file, for editors", schemaCommand},
 		{"simulate", "FILE|DIR, or -history 90d [-against NEWDIR]", "play policy tests and stories against a folder, or past requests against a new one", simulateCommand},
 		{"docs", "[DIR] [-out FILE|DIR]", "write the manual of all chains, for people who never saw the files", docsCommand},
-		{"manifest", "[-no-groups]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
+		{"manifest", "[-no-groups] [-http URL]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
 		{"config", "[-example]", "print the settings in force, or a documented example", configCommand},
 		{"doctor", "", "look at everything that serve needs and say what to do about what is wrong", doctorCommand},
 		{"serve", "", "run the bot", serveCommand},

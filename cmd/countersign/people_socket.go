@@ -33,7 +33,7 @@ const (
 
 // order is one command through the socket. Fields that a command does not need are empty.
 type order struct {
-	Do       string            `json:"do"`              // request, approve, deny, take-back, withdraw, done, revoke, status, list, erase, disclose …
+	Do       string            `json:"do"`              // one of the verbs of isKnown
 	Cause    string            `json:"cause,omitempty"` // random; the same order sent twice counts once
 	ID       string            `json:"id,omitempty"`    // of the request or grant; an unambiguous ending will do
 	Shown    string            `json:"shown,omitempty"` // what the person was shown before deciding
@@ -49,6 +49,12 @@ type order struct {
 	Entry    int64             `json:"entry,omitempty"`  // or which entry's
 	Field    string            `json:"field,omitempty"`
 	Basis    string            `json:"basis,omitempty"`
+	Start    string            `json:"start,omitempty"` // when access should start; moments are RFC 3339, or a day and time on the person's own clock
+	Extends  string            `json:"extends,omitempty"`
+	Offer    string            `json:"offer,omitempty"`
+	From     string            `json:"from,omitempty"`
+	Until    string            `json:"until,omitempty"`
+	Delegate string            `json:"delegate,omitempty"` // key or e-mail address
 }
 
 // reply is what comes back: text for people, or why not.
@@ -72,6 +78,8 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 func (o order) isKnown() bool {
 	switch o.Do {
 	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doConfirm, doCustody:
+		return true
+	case "offer", "accept", "decline", "extend", "away", "back", "comment":
 		return true
 	}
 	return false
@@ -187,6 +195,18 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.refuse(ctx, cause, by, o.Do, no)
 	}
 	switch o.Do {
+	case "offer":
+		return s.cliOffer(ctx, by, cause, o)
+	case "accept", "decline":
+		return s.cliAnswerOffer(ctx, by, cause, o)
+	case "extend":
+		return s.cliExtend(ctx, by, cause, o)
+	case "away":
+		return s.cliAway(ctx, by, cause, o)
+	case "back":
+		return s.cliBack(ctx, by, cause)
+	case "comment":
+		return s.cliComment(ctx, by, cause, o)
 	case "request":
 		return s.cliRequest(ctx, by, cause, o)
 	case "approve", "deny":
@@ -245,9 +265,13 @@ func (s *serving) cliRequest(ctx context.Context, by workflows.Acting, cause wor
 			form.Seconds = v.Workflow.Usual
 		}
 	}
+	start, no := s.momentOf(by.Person, o.Start, false)
+	if no != nil {
+		return s.refuse(ctx, cause, by, "submit", no)
+	}
 	res, err := s.desk.Submit(ctx, desk.Submission{
 		Cause: cause, By: by, Workflow: id, Form: form, Subject: workflows.IdentityID(o.For), Runbook: workflows.RunbookID(o.Runbook),
-		Channel: viaCLI, Authn: unixPeer,
+		Channel: viaCLI, Authn: unixPeer, NotBefore: start, Extends: workflows.GrantID(o.Extends),
 	})
 	if err != nil {
 		return reply{}, err

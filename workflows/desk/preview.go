@@ -14,7 +14,7 @@ import (
 // Preview is what would become of an ask, if it were submitted now. Nothing of it is recorded.
 type Preview struct {
 	Refusal     *workflows.Refusal
-	Problems    []workflows.FieldProblem
+	Problems    []workflows.FieldProblem // with these the rest is said as if the form were filled in well
 	Rule        string // that chose the stages; empty where the chain has no rules
 	Tier        string // of the risk table
 	Auto        bool   // approved without people
@@ -61,7 +61,20 @@ func (d *Desk) Preview(ctx context.Context, c Submission) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	return q.preview(ctx, f, ask, out, off)
+	p, err := q.preview(ctx, f, ask, out, off)
+	if err != nil || len(p.Problems) == 0 {
+		return p, err
+	}
+	// A form that is only just open has no reason and no ticket yet, and whoever fills it in wants to know all the same.
+	rough, blank := *v.Workflow, ask
+	rough.Fields, rough.EndsWith, rough.ReasonMin = nil, "", 0
+	blank.Form.Values, blank.Form.Reason, blank.Problems = nil, "-", nil
+	if out, err = rough.Submit(f, blank); err != nil || out.Refusal != nil {
+		return p, err
+	}
+	full, err := q.preview(ctx, f, blank, out, off)
+	full.Refusal, full.Problems = p.Refusal, p.Problems
+	return full, err
 }
 
 // facts reads what a decision would see, without deciding.

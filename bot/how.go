@@ -1,0 +1,90 @@
+package bot
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/calendar"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/manual"
+)
+
+// howWord is /access how NAME: the manual of a chain, by its id, by a target or by target/entitlement. The documents are open to everybody in
+// the people file: who may approve what is no secret.
+func (b *Bot) howWord(ctx context.Context, c *call, word string) (answer, error) {
+	if _, listed := b.c.Desk.Policy().People[c.by.Person]; !listed {
+		return refused(workflows.Refuse(workflows.CodeUnlinked, "This account is not linked to a person in the people file.", "Ask the operator to add you.")), nil
+	}
+	word = strings.ToLower(strings.Trim(word, "`"))
+	found := b.chainsNamed(word)
+	switch {
+	case len(found) == 1:
+		return answer{message: b.how(ctx, found[0])}, nil
+	case len(found) == 0:
+		return say("There is no chain, target or entitlement called " + screens.Escape(word) + ". `/access how` without a name lists all chains."), nil
+	}
+	items := make([]screens.Item, 0, len(found))
+	for _, v := range found {
+		items = append(items, screens.Item{Title: v.Workflow.Title, Line: "`/access how " + string(v.Workflow.ID) + "`: " + screens.Escape(v.Workflow.Purpose)})
+	}
+	return answer{message: screens.List(screens.Part{Title: "How access is decided here", Items: items})}, nil
+}
+
+// chainsNamed are the chains that a word means; all of them for none.
+func (b *Bot) chainsNamed(word string) []desk.Version {
+	var out []desk.Version
+	p := b.c.Desk.Policy()
+	for _, id := range sortedKeys(p.Workflows) {
+		v := p.Workflows[id]
+		if string(id) == word {
+			return []desk.Version{v}
+		}
+		if word == "" || slices.ContainsFunc(v.Workflow.Entitlements, func(e workflows.Entitlement) bool { return e.Name() == word || string(e.Target) == word }) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func (b *Bot) how(ctx context.Context, v desk.Version) screens.Message {
+	p := b.c.Desk.Policy()
+	book := manual.Book{Organisation: p.Settings.Organisation, Person: func(id workflows.PersonID) string { return b.c.Identity.Name(ctx, id) }}
+	book.Calendars = map[string]*calendar.Business{}
+	for name, c := range p.Calendars {
+		book.Calendars[name] = c.Business
+	}
+	var parts []screens.HowPart
+	for _, s := range book.Sections(manual.Chapter{Workflow: v.Workflow, Hash: v.Hash}) {
+		part := screens.HowPart{Title: s.Title}
+		part.Lines = append(append(part.Lines, s.Sentences...), s.Points...)
+		for _, row := range s.Table[min(1, len(s.Table)):] {
+			part.Lines = append(part.Lines, strings.Join(row, " · "))
+		}
+		for i := range part.Lines {
+			part.Lines[i] = plainWords(part.Lines[i])
+		}
+		if len(part.Lines) > 0 {
+			parts = append(parts, part)
+		}
+	}
+	return screens.How(v.Workflow.Title, parts, "Ask with `/access request "+string(v.Workflow.ID)+"`; `countersign docs` writes all chains as one manual.")
+}
+
+// plainWords takes the Markdown out of a sentence of the manual.
+func plainWords(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			out.WriteByte(s[i])
+		case s[i] == '*' || s[i] == '`':
+		default:
+			out.WriteByte(s[i])
+		}
+	}
+	return out.String()
+}
