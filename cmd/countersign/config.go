@@ -30,6 +30,7 @@ type Config struct {
 	Data         string `envconfig:"DATA" desc:"folder for the database, the keys and the witness file; mode 0700" example:"/var/lib/countersign"`
 	Database     string `envconfig:"DATABASE" secret:"url" desc:"where the ledger lives: empty for SQLite in the data folder, or postgres://…" example:""`
 	LedgerOrigin string `envconfig:"LEDGER_ORIGIN" desc:"name of the ledger, fixed for ever at the first start: a domain you control and a path" example:"example.com/countersign/main"`
+	LedgerKey    string `envconfig:"LEDGER_KEY" secret:"key" desc:"the ledger's private key, if it is not to lie in the data folder: the line PRIVATE+KEY+… of a key file" example:""`
 	Witness      string `envconfig:"WITNESS" desc:"file that every signed head is written to, best on another disk; empty: witness.log in the data folder" example:""`
 	Listen       string `envconfig:"LISTEN" default:"127.0.0.1:8484" desc:"address for health, metrics and the lists that hosts pull" example:"127.0.0.1:8484"`
 	Socket       string `envconfig:"SOCKET" desc:"Unix socket through which people of this machine act without Slack; empty: people.sock in the data folder, for the bot's own user" example:"/run/countersign/people.sock"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +97,11 @@ func (d *doctor) data() {
 		}
 		err := private(path)
 		d.say(err == nil, "data: "+path+" is yours alone", "chmod 700 "+path)
+	}
+	for _, k := range keyPlaces() {
+		if wrong, do := keyTrouble(filepath.Join(d.cfg.keysDir(), k.name)); wrong != "" {
+			d.say(false, "key "+k.name+": "+wrong, do)
+		}
 	}
 }
 

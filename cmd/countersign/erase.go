@@ -40,6 +40,8 @@ func (s *serving) cliCustody(ctx context.Context, by workflows.Acting, cause wor
 		return s.proposeErasure(ctx, who, cause, o)
 	case doDisclose:
 		return s.propose(ctx, who, cause, custody.Proposed{Act: custody.Disclose, Scope: custody.Scope{What: o.What}, Reason: o.Reason})
+	case doRekey:
+		return s.proposeRekey(ctx, who, cause, o)
 	case doConfirm:
 		return s.confirmCustody(ctx, who, cause, o)
 	}
@@ -182,6 +184,8 @@ func (s *serving) custodyWords(ctx context.Context, p custody.Proposed) string {
 	switch {
 	case p.Act == custody.Disclose:
 		return "let the texts of " + p.What + " be exported"
+	case p.Act == custody.Rekey:
+		return "replace the key " + p.What
 	case p.Person != "":
 		return fmt.Sprintf("erase all texts of %s (%s), as %s", s.onceKnownAs(ctx, p.Person), p.Person, p.Basis.Words())
 	}
@@ -207,6 +211,9 @@ func (s *serving) confirmCustody(ctx context.Context, who custody.Who, cause wor
 	st, err := custody.Fold(h)
 	if err != nil {
 		return reply{}, err
+	}
+	if st.Proposed.Act == custody.Rekey {
+		return s.confirmRekey(ctx, who, cause, st)
 	}
 	if st.Proposed.Act == custody.Erase && !st.Confirmed {
 		return s.confirmErasure(ctx, who, cause, st)

@@ -49,8 +49,9 @@ const diskReserve = 8 << 20
 
 // storeConfig is how serve and the ledger commands open the ledger.
 func storeConfig(c Config, clock jobs.Clock, key ledger.Key, log *slog.Logger) store.Config {
+	next, previous := besideKey(c, key)
 	return store.Config{
-		DSN: c.Database, Dir: c.Data, WitnessPath: c.Witness, Kinds: eventKinds(), Clock: clock, Key: key,
+		DSN: c.Database, Dir: c.Data, WitnessPath: c.Witness, Kinds: eventKinds(), Clock: clock, Key: key, Next: next, Previous: previous,
 		Virtual: c.DemoClock != "", Version: version(), Log: log, Reserve: diskReserve,
 	}
 }
@@ -97,6 +98,10 @@ func openHealthy(ctx context.Context, c Config, clock jobs.Clock, key ledger.Key
 	}
 	if said.ConfirmedBy != "" {
 		cfg.Accept = &said
+	}
+	if cfg.Remembered, err = remembrance(ctx, c, cfg); err != nil {
+		var no unaskedError
+		return nil, errors.As(err, &no), err
 	}
 	s, err := store.Open(ctx, cfg)
 	if err == nil {

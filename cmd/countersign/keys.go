@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,8 +25,9 @@ const (
 
 // keyring gives the keys of a data folder, and makes those that do not exist while the folder is new.
 type keyring struct {
-	dir  string
-	made []string // keys that were made now
+	dir   string
+	given string   // the ledger's key, when the environment holds it
+	made  []string // keys that were made now
 }
 
 // openKeys opens DATA/keys. A folder or file that others can read is refused.
@@ -75,6 +77,13 @@ func (k *keyring) seed(name string) ([]byte, error) {
 
 // ledger gives the ledger's signing key, made for this origin at the first start.
 func (k *keyring) ledger(origin string) (ledger.Key, error) {
+	if k.given != "" {
+		key, err := givenKey(k.given)
+		if err == nil && key.Origin() != origin {
+			err = fmt.Errorf("the key in %s_LEDGER_KEY signs for %q, not for %q", prefix, key.Origin(), origin)
+		}
+		return key, err
+	}
 	text, err := k.load(keyLedger, func() (string, error) {
 		key, err := ledger.GenerateKey(rand.Reader, origin)
 		return string(key.KeyFile()), err
@@ -89,6 +98,31 @@ func (k *keyring) ledger(origin string) (ledger.Key, error) {
 	if key.Origin() != origin {
 		return key, hint(fmt.Errorf("the key in %s signs for %q, not for %q", k.dir, key.Origin(), origin),
 			"a ledger keeps its name for ever: set %s_LEDGER_ORIGIN=%s, or use another data folder", prefix, key.Origin())
+	}
+	return key, nil
+}
+
+// announce says in clear words which keys were made now, where they lie, and what to do with them.
+func (k *keyring) announce(log *slog.Logger, vkey string) {
+	for _, name := range k.made {
+		what := "without it this bot cannot go on"
+		switch name {
+		case keyLedger:
+			what = "whoever holds it can sign another history, and without it this ledger ends; give the public half to everybody who verifies: " + vkey
+		case keySSHCA:
+			what = "whoever holds it can make logins; countersign doctor shows the public half for TrustedUserCAKeys on hosts"
+		case keyButtons:
+			what = "if it is lost, buttons made before are refused, and nothing else"
+		}
+		log.Warn("a key was made: copy the file now to where you keep keys, not into backups of the database", "key", name, "file", filepath.Join(k.dir, name), "meaning", what)
+	}
+}
+
+// givenKey reads the ledger's key as the environment gives it: its one line, or a whole key file.
+func givenKey(text string) (ledger.Key, error) {
+	key, err := ledger.ParseKeyFile([]byte(text))
+	if err != nil {
+		return key, hint(fmt.Errorf("%s_LEDGER_KEY: %w", prefix, err), "it is the line PRIVATE+KEY+… of the file keys/ledger")
 	}
 	return key, nil
 }
@@ -141,17 +175,26 @@ func writeKey(path, text string) error {
 	return os.Rename(path+".new", path)
 }
 
-func keysCommand(_ context.Context, p proc) error {
-	fs := p.flags("keys", "list")
-	if err := p.parse(fs, 0, 1); err != nil {
-		return err
+func keysCommand(ctx context.Context, p proc) error {
+	verbs := map[string]func(context.Context, proc) error{"list": keysList, "rotate": keysRotate}
+	if len(p.args) == 0 {
+		return usageError{"the verb is missing: list or rotate"}
 	}
-	switch fs.Arg(0) {
-	case "list":
-	case "":
-		return usageError{"the verb is missing: list"}
-	default:
-		return usageError{fmt.Sprintf("there is no verb %q: list", fs.Arg(0))}
+	verb := p.args[0]
+	if run, ok := verbs[verb]; ok {
+		p.args = p.args[1:]
+		return run(ctx, p)
+	}
+	if verb == "-h" || verb == "-help" || verb == "--help" {
+		fmt.Fprintln(p.out, "usage: countersign keys list | rotate KEY -reason TEXT | rotate confirm ID; each with -h says more")
+		return nil
+	}
+	return usageError{fmt.Sprintf("there is no verb %q: list or rotate", verb)}
+}
+
+func keysList(_ context.Context, p proc) error {
+	if err := p.parse(p.flags("keys list", ""), 0, 0); err != nil {
+		return err
 	}
 	c, err := loadConfig(p.env)
 	if err != nil {
@@ -163,23 +206,64 @@ func keysCommand(_ context.Context, p proc) error {
 	return listKeys(p, c)
 }
 
+// keyPlace is a key as operators see it.
+type keyPlace struct{ name, what string }
+
+func keyPlaces() []keyPlace {
+	return []keyPlace{
+		{keyLedger, "signs the heads of the ledger"},
+		{keyLedger + suffixNext, "was to sign them next; the bot takes or replaces it"},
+		{keyLedger + suffixPrevious, "signed them before, and still does for those who know it; remove it when nobody needs it"},
+		{keySSHCA, "signs SSH certificates and the lists of revoked ones"},
+		{keySSHCA + suffixNext, "follows it at a start without SSH access"},
+		{keyButtons, "marks the buttons that the bot made"},
+		{keyButtons + suffixNext, "follows it at the next start"},
+	}
+}
+
 func listKeys(p proc, c Config) error {
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "KEY\tWHAT IT DOES\tSTATE")
-	for _, k := range []struct{ name, what string }{
-		{keyLedger, "signs the heads of the ledger"},
-		{keySSHCA, "signs SSH certificates and the lists of revoked ones"},
-		{keyButtons, "marks the buttons that the bot made"},
-	} {
-		state := "not made yet"
+	for _, k := range keyPlaces() {
 		path := filepath.Join(c.keysDir(), k.name)
-		if info, err := os.Stat(path); err == nil {
-			state = "since " + info.ModTime().UTC().Format("2006-01-02 15:04 UTC")
-			if err := private(path); err != nil {
-				state = "readable by others: chmod 600 " + path
-			}
+		info, err := os.Lstat(path)
+		switch {
+		case k.name == keyLedger && c.LedgerKey != "":
+			fmt.Fprintf(w, "%s\t%s\tfrom the environment\n", k.name, k.what)
+		case err == nil:
+			fmt.Fprintf(w, "%s\t%s\t%s\n", k.name, k.what, keyState(path, info))
+		case filepath.Ext(k.name) == "":
+			fmt.Fprintf(w, "%s\t%s\tnot made yet\n", k.name, k.what)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", k.name, k.what, state)
 	}
 	return w.Flush()
+}
+
+func keyState(path string, info fs.FileInfo) string {
+	if wrong, do := keyTrouble(path); wrong != "" {
+		return wrong + ": " + do
+	}
+	return "since " + info.ModTime().UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// keyTrouble says what is wrong with how a key lies there, and what to do.
+func keyTrouble(path string) (wrong, do string) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", ""
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		to, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return "a link that leads nowhere", "put the key back from your copy"
+		}
+		return "a link to " + to, "put the key itself here: whoever can change the link chooses who signs"
+	}
+	if !info.Mode().IsRegular() {
+		return "not a file", "put the key back from your copy"
+	}
+	if private(path) != nil {
+		return "readable by others", "chmod 600 " + path
+	}
+	return "", ""
 }

@@ -33,6 +33,7 @@ func ledgerVerbs() []ledgerVerb {
 		{"verify", ledgerVerify},
 		{"show", ledgerShow},
 		{"head", ledgerHead},
+		{"anchor", ledgerAnchor},
 		{"history", ledgerHistory},
 		{"search", ledgerSearch},
 		{"export", ledgerExport},
@@ -96,6 +97,9 @@ func openToRead(ctx context.Context, p proc, data string) (*store.Store, error) 
 // readLedgerKey reads the key that signs, if this process may: its public part pins the signatures. Without it the ledger's own
 // word for its key is used, and the report says so.
 func readLedgerKey(c Config) (ledger.Key, error) {
+	if c.LedgerKey != "" {
+		return givenKey(c.LedgerKey)
+	}
 	b, err := os.ReadFile(filepath.Join(c.keysDir(), keyLedger))
 	if err != nil {
 		return ledger.Key{}, nil

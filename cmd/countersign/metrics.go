@@ -37,6 +37,7 @@ func (s *serving) metrics() []prometheus.Collector {
 		counter("handler_panics_total", "Panics that were caught while handling an interaction.", func() float64 { return float64(s.intake.Stats().Panics) }),
 		gauge("slack_connections", "Socket Mode connections that are listened to.", func() float64 { return float64(s.transport.Stats().Live) }),
 		counter("slack_ghosts_total", "Greetings in which Slack counted more connections than we hold.", func() float64 { return float64(s.transport.Stats().Ghosts) }),
+		newOutflowMetrics(s),
 	}
 }
 

@@ -77,7 +77,7 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 // isKnown tells whether an order can be carried out.
 func (o order) isKnown() bool {
 	switch o.Do {
-	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doConfirm, doCustody:
+	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody:
 		return true
 	case "offer", "accept", "decline", "extend", "away", "back", "comment":
 		return true
@@ -219,7 +219,7 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliStatus(ctx, by, o)
 	case doPolicy, doPolicyApprove, doPolicyDeny:
 		return s.cliPolicy(ctx, by, cause, o)
-	case doErase, doDisclose, doConfirm, doCustody:
+	case doErase, doDisclose, doRekey, doConfirm, doCustody:
 		return s.cliCustody(ctx, by, cause, o)
 	case doAccept, doAcceptConfirm, doAcceptStatus:
 		return refusedReply(workflows.Refuse(workflows.CodeDecided, "The ledger is not behind anything: there is nothing to accept.", "")), nil

@@ -15,7 +15,7 @@ func (n *narrator) tellCustody(r workflows.Record) string {
 			because(e.Reason, true), r.Stream.Rest(), n.at(e.Until))
 	case custody.Confirmed:
 		return fmt.Sprintf("%s confirmed proposal %s, to %s, authenticated by %s.", n.actor(r), r.Stream.Rest(), map[custody.Act]string{
-			custody.Erase: "erase texts", custody.Disclose: "let texts be exported",
+			custody.Erase: "erase texts", custody.Disclose: "let texts be exported", custody.Rekey: "replace a key",
 		}[e.Act], e.Authn)
 	case custody.Erased:
 		return n.erased(e)
@@ -37,6 +37,8 @@ func (n *narrator) custodyAct(e custody.Proposed) string {
 	switch {
 	case e.Act == custody.Disclose:
 		return "let the texts of " + e.What + " be exported"
+	case e.Act == custody.Rekey:
+		return "replace the key " + e.What
 	case e.Person != "":
 		return fmt.Sprintf("erase the texts of %s, as %s", n.person(e.Person), e.Basis.Words())
 	}

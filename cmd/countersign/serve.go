@@ -53,6 +53,7 @@ type serving struct {
 	reloader  *reloader
 	names     *slack.Names
 	settings  specSettings
+	out       outflow
 	wait      sync.WaitGroup // alarms on their way
 }
 
@@ -91,6 +92,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger, accept string) (err 
 	if s.keys, err = openKeys(c.keysDir()); err != nil {
 		return err
 	}
+	s.keys.given = c.LedgerKey
 	key, err := s.keys.ledger(c.LedgerOrigin)
 	if err != nil {
 		return err
@@ -98,7 +100,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger, accept string) (err 
 	var failed bool
 	s.store, failed, err = openHealthy(ctx, c, s.clock, key, log)
 	for failed { // until two people accept the loss, if it is one, and the ledger opens
-		accepted, why := revokeOnly(ctx, c, s.clock, s.keys, key, log, err, accept)
+		accepted, why := s.revokeUntil(ctx, key, err, accept)
 		if !accepted {
 			return why
 		}
@@ -113,8 +115,9 @@ func serve(ctx context.Context, c Config, log *slog.Logger, accept string) (err 
 			err = e
 		}
 	}()
-	for _, name := range s.keys.made {
-		log.Info("a key was made; keep a copy of it in a safe place", "key", name, "folder", c.keysDir())
+	s.keys.announce(log, s.store.VKey())
+	if err := s.keys.settle(s.store.VKey()); err != nil {
+		return err
 	}
 	if err := s.build(ctx); err != nil {
 		return errors.Join(err, s.conns.Close())
@@ -144,6 +147,12 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	policy.Author = authorOf(ctx, s.cfg.Config)
 	s.settings = compiled.Settings
+	if err := s.promoteKeys(ctx, compiled.Targets); err != nil {
+		return err
+	}
+	if err := s.openOutflow(ctx, folder.Ledger()); err != nil {
+		return err
+	}
 	if compiled.Targets, err = governedTargets(ctx, s.store, compiled.Targets); err != nil {
 		return err
 	}
@@ -259,6 +268,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the signals", s.reloadOnHangup)
 	part("the watch on the clock", s.watchClock)
 	part("the check of the whole ledger", s.checkWhole)
+	s.runOutflow(part)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())
 	select {
 	case <-ctx.Done():
@@ -347,7 +357,7 @@ func (s *serving) mux() *http.ServeMux {
 }
 
 func (s *serving) control() control {
-	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, publish: func(ctx context.Context) (string, error) {
+	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, publish: func(ctx context.Context) (string, error) {
 		c, _, err := s.store.Publish(ctx)
 		return string(c.Note), err
 	}}
@@ -374,9 +384,5 @@ func (s *serving) buildJobs(ctx context.Context) error {
 	if err := s.store.Schedule(ctx, jobPrune, "17 3 * * *", "UTC"); err != nil {
 		return err
 	}
-	c := s.settings.Checkpoint
-	if c.Schedule == "" {
-		c.Schedule, c.Zone = "0 * * * *", "UTC"
-	}
-	return s.store.Schedule(ctx, jobCheckpoint, c.Schedule, c.Zone)
+	return s.store.Schedule(ctx, jobCheckpoint, s.out.conf.Publish.Schedule, s.out.conf.Publish.Zone)
 }

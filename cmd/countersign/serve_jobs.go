@@ -62,20 +62,28 @@ func (s *serving) postCheckpoint(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	channel := s.settings.Checkpoint.Channel
-	if !grew || channel == "" {
+	if !grew || s.out.conf.Publish.Channel == "" {
 		return jobs.Done
 	}
-	place, err := s.bot.Announce(ctx, channel, checkpointText(c))
+	err = s.tellHead(ctx, c, workflows.Cause(j.Cause()))
+	var permanent *slack.Permanent
+	if errors.As(err, &permanent) {
+		s.log.Error("the signed head cannot be posted", "channel", s.out.conf.Publish.Channel, "err", err)
+		return jobs.Done
+	}
 	if err != nil {
-		var permanent *slack.Permanent
-		if errors.As(err, &permanent) {
-			s.log.Error("the signed head cannot be posted", "channel", channel, "err", err)
-			return jobs.Done
-		}
 		return paced(j, err)
 	}
-	_, err = s.store.Update(ctx, workflows.Cause(j.Cause()), nil, func(workflows.Facts) (workflows.Outcome, error) {
+	return jobs.Done
+}
+
+// tellHead posts a published head to the audit channel and records that it did.
+func (s *serving) tellHead(ctx context.Context, c store.Checkpoint, cause workflows.Cause) error {
+	place, err := s.bot.Announce(ctx, s.out.conf.Publish.Channel, checkpointText(c))
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Update(ctx, cause, nil, func(workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome
 		out.Add(workflows.SystemStream, workflows.System, "", store.AnchorPublished{Size: c.Size, Root: c.Root.String(), Sink: "slack", Place: place})
 		return out, nil
@@ -83,7 +91,12 @@ func (s *serving) postCheckpoint(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	return jobs.Done
+	for _, a := range s.out.conf.Anchors {
+		if a.Kind == "slack" {
+			return s.store.PutOutlet(ctx, store.Outlet{Name: "anchor/" + a.ID, Next: c.Size, SentAt: workflows.StampOf(time.Now())})
+		}
+	}
+	return nil
 }
 
 func checkpointText(c store.Checkpoint) string {

@@ -79,7 +79,7 @@ func (w Who) mayPropose(a Act) bool { return w.Person != "" && (w.Owner || w.Aud
 
 // Propose records the wish of the first person. stream must be a fresh one.
 func Propose(f workflows.Facts, stream workflows.StreamID, by Who, p Proposed) (out workflows.Outcome) {
-	p.Until, p.Channel, p.Authn = f.Now.UTC.Add(Window), by.Channel, by.Authn
+	p.Until, p.Channel, p.Authn = f.Now.UTC.Add(p.Act.window()), by.Channel, by.Authn
 	switch no := checkProposal(p); {
 	case len(f.Histories[stream]) > 0:
 		return refuse(by, p.Act, "", workflows.Refuse(workflows.CodeDecided, "There is a proposal of this name already.", ""))
@@ -90,6 +90,14 @@ func Propose(f workflows.Facts, stream workflows.StreamID, by Who, p Proposed) (
 	}
 	out.Add(stream, by.Acting, "", p)
 	return out
+}
+
+// window is how long a second person has.
+func (a Act) window() time.Duration {
+	if a == Rekey {
+		return RekeyWindow
+	}
+	return Window
 }
 
 func notYours() *workflows.Refusal {
@@ -111,6 +119,9 @@ func checkProposal(p Proposed) *workflows.Refusal {
 		if p.What == "" || p.Person != "" || p.Entry != 0 || p.Field != "" || p.Basis != "" {
 			return bad("Say what is to be disclosed: all, or streams separated by commas.")
 		}
+		return nil
+	}
+	if p.Act == Rekey && p.What != "" && p.Person == "" && p.Entry == 0 && p.Field == "" && p.Basis == "" {
 		return nil
 	}
 	return bad("There is no such act.")

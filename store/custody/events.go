@@ -15,6 +15,7 @@ type Act string
 const (
 	Erase    Act = "erase"    // texts, of one person or of one field
 	Disclose Act = "disclose" // give texts to somebody with an export
+	Rekey    Act = "rekey"    // replace a key; what it signs or marks from then on stands in an entry of the system
 )
 
 // Basis is why texts are erased, in one word that stays readable for ever: the reason itself may hold what is to go.
