@@ -25,6 +25,7 @@ type evidence struct {
 	people   []store.Person   // nil for a bundle
 	closers  []func() error   // last first
 	open     func(int64) bool // whose texts may be read; nil for all that are there
+	made     *madeBy          // who made the bundle, once verify has judged it
 }
 
 // openEvidence opens the bundle at path, or with an empty path the ledger that the environment or data names.
@@ -232,6 +233,9 @@ func (e *evidence) verify(ctx context.Context, keys []string, more []ledger.Anch
 	problems, err := e.bundle.CheckFiles(ctx)
 	for _, text := range problems {
 		report.Add(ledger.Problem{Code: ledger.CodeFile, Index: -1, Text: text})
+	}
+	if err == nil {
+		e.made, err = e.custodyJudged(&report)
 	}
 	return report, broken(err)
 }

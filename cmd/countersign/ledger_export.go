@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/user"
 	"regexp"
 	"strings"
 	"time"
@@ -22,22 +26,31 @@ type exportOrder struct {
 	disclose string
 	zone     *time.Location
 	at       time.Time
+	by       string     // who exports
+	key      ledger.Key // signs for that; zero where it is not at hand
 }
 
 func ledgerExport(ctx context.Context, p proc) error {
-	flags := p.flags("ledger export", "[-data DIR] [-out FILE.zip|DIR] [-from-head FILE] [-open none|all|STREAM,…] [-agreed ID] [-zone ZONE] [-time TIME]")
+	flags := p.flags("ledger export", "[-data DIR] [-out FILE.zip|DIR] [-from-head FILE] [-open none|all|STREAM,…] [-agreed ID] [-by WHO] [-zone ZONE] [-time TIME]")
 	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
 	out := flags.String("out", "", "where to write; a folder unless it ends with .zip; default: countersign-ledger-SIZE.zip")
 	head := flags.String("from-head", "", "file with a signed head that was kept elsewhere: the export must continue it, and its pages begin there")
 	open := flags.String("open", "none", "whose texts and names to disclose: none, all, or streams such as request/r_…, separated by commas")
 	zone := flags.String("zone", "UTC", "time zone of the times on the pages")
 	agreed := flags.String("agreed", "", "proposal under which two people agreed that texts are disclosed; see countersign ledger disclose")
+	by := flags.String("by", "", "who exports, for the chain of custody; default: the user of this machine")
 	at := flags.String("time", "", "time of the export in the manifest, as 2026-11-22T01:02:03Z; default: now")
 	if err := p.parse(flags, 0, 0); err != nil {
 		return err
 	}
-	o := exportOrder{out: *out, disclose: *open, at: time.Now()}
-	var err error
+	o := exportOrder{out: *out, disclose: *open, at: time.Now(), by: exporter(*by)}
+	c, err := p.dataConfig(*data)
+	if err != nil {
+		return err
+	}
+	if o.key, err = readLedgerKey(c); err != nil {
+		return err
+	}
 	if o.zone, err = zoneNamed(*zone); err != nil {
 		return err
 	}
@@ -107,7 +120,8 @@ func (e *evidence) export(ctx context.Context, o exportOrder) (m bundle.Manifest
 		}
 		return m, "", err
 	}
-	m.Tool, m.Query, m.Generated = "countersign "+version(), query, ledger.FormatTime(o.at.UnixMicro())
+	m.Tool, m.Query, m.Generated, m.Exporter = "countersign "+version(), query, ledger.FormatTime(o.at.UnixMicro()), o.by
+	w.Custody = o.custody(m.Origin)
 	from := int64(0)
 	if len(o.since) > 0 {
 		from = o.since[0].Size
@@ -120,6 +134,77 @@ func (e *evidence) export(ctx context.Context, o exportOrder) (m bundle.Manifest
 		return m, "", err
 	}
 	return m, path, w.Close(m)
+}
+
+// exporter says who is at work: the words given, or the user of this machine.
+func exporter(given string) string {
+	if given != "" {
+		return printable(given)
+	}
+	name, host := "unknown user", "an unknown machine"
+	if u, err := user.Current(); err == nil {
+		name = "unix user " + u.Username + " (" + u.Uid + ")"
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return printable(name + " on " + host)
+}
+
+// custody makes the note with which the chain of custody begins; nil where the ledger's key is not at hand.
+func (o exportOrder) custody(origin string) func([]byte) ([]byte, error) {
+	if o.key == (ledger.Key{}) {
+		return nil
+	}
+	return func(manifest []byte) ([]byte, error) {
+		return ledger.Custody{Origin: origin, Manifest: sha256.Sum256(manifest), Time: o.at.UnixMicro(), Exporter: o.by}.Sign(o.key)
+	}
+}
+
+// custodyJudged reads who made a bundle. What does not hold is a problem of the report.
+func (e *evidence) custodyJudged(report *ledger.Report) (who *madeBy, err error) {
+	if e.bundle == nil {
+		return nil, nil
+	}
+	m, err := e.bundle.Manifest()
+	if err != nil {
+		return nil, broken(err)
+	}
+	note, manifest, err := e.bundle.Custody()
+	if err != nil || note == nil {
+		return &madeBy{Exporter: m.Exporter, Time: m.Generated}, broken(err)
+	}
+	keys, err := ledger.Verifiers(report.Key)
+	var c ledger.Custody
+	if err == nil {
+		c, err = ledger.OpenCustody(note, keys)
+	}
+	if err == nil && (c.Manifest != manifest || c.Origin != report.Origin) {
+		err = errors.New("it is about another bundle")
+	}
+	if err != nil {
+		report.Add(ledger.Problem{Code: ledger.CodeFile, Index: -1, Text: fmt.Sprintf("The note that says who made this bundle does not hold: %v.", err)})
+		return &madeBy{Exporter: m.Exporter, Time: m.Generated}, nil
+	}
+	return &madeBy{Exporter: c.Exporter, Time: ledger.FormatTime(c.Time), Signed: true}, nil
+}
+
+// madeBy is where the chain of custody of a bundle begins.
+type madeBy struct {
+	Exporter string `json:"exporter"`
+	Time     string `json:"time"`
+	Signed   bool   `json:"signed"` // by the key of the ledger; false: the manifest's own word
+}
+
+func (m *madeBy) writeText(w io.Writer) {
+	if m == nil {
+		return
+	}
+	whose := "signed by the ledger's key"
+	if !m.Signed {
+		whose = "by the manifest's own word: nobody signed for it"
+	}
+	fmt.Fprintf(w, "  custody      made %s by %s (%s)\n", m.Time, printable(cmp.Or(m.Exporter, "somebody")), whose)
 }
 
 // content resolves what is to be disclosed.
@@ -190,7 +275,7 @@ moved makes the verification below fail.
 	ledger    ORIGIN
 	entries   ROWS
 	root      ROOT
-	made      when and by which program MANIFEST.json says
+	made      when, by whom and by which program MANIFEST.json says; the file custody is the ledger's signature for that
 	asked     QUERY
 
 Names and free text are not in the entries, only salted commitments to them. What was disclosed with this bundle stands in
@@ -213,7 +298,10 @@ To read it, open index.html. To verify it (BUNDLE is the zip, or the folder it w
 
 	python3 verify.py BUNDLE KEY
 
-4. Or with tools that know nothing of Countersign: checkpoint and tile/ are those of any transparency log (C2SP
+4. Or in a browser, without a network: countersign ledger page verify.html writes the page. Get it, too, from a source you
+   trust, never together with the bundle.
+
+5. Or with tools that know nothing of Countersign: checkpoint and tile/ are those of any transparency log (C2SP
    tlog-checkpoint and tlog-tiles, hashing of RFC 6962), the files under documents/ are named by their SHA-256, and
    sha256sum -c SHA256SUMS checks that all files arrived as they were sent.
 `

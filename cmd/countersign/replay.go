@@ -33,6 +33,7 @@ type replayed struct {
 	Payloads  int      `json:"payloads"`           // raw deliveries that are still kept, compared with the decisions made of them
 	Wrong     int      `json:"wrong"`              // everything that was found
 	Problems  []string `json:"problems,omitempty"` // the first replayTrouble of it, by entry
+	Custody   *madeBy  `json:"custody,omitempty"`  // of a bundle
 
 	found []finding
 }
@@ -73,6 +74,7 @@ func (r *replayed) writeText(w io.Writer) error {
 	if r.Payloads > 0 {
 		fmt.Fprintf(w, "  deliveries   %d that decisions were made of are still kept and compared\n", r.Payloads)
 	}
+	r.Custody.writeText(w)
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  WRONG        %s\n", p)
 	}
@@ -313,6 +315,7 @@ type unreadable struct{ error }
 
 // replay decides everything in a bundle again, as replayAll does for the store.
 func (e *evidence) replay(ctx context.Context) (out replayed, err error) {
+	out.Custody = e.made
 	c := bundleChronicle{&nearby{e: e, bundles: map[int64][][]byte{}}, map[workflows.StreamID][]int64{}}
 	p := newPast()
 	size, err := e.size(ctx)

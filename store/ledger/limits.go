@@ -13,6 +13,7 @@ const (
 
 	maxOrigin         = 200     // an origin stands in every checkpoint and in every signature line
 	maxNote           = 1 << 16 // a checkpoint with a hundred cosignatures of the large kind is below 400 KB; ours carry at most a few
+	maxExporter       = 256     // who made a bundle: a name, a number, a host
 	maxProofHashes    = 63      // the height of the largest tree whose size fits an int64
 	maxWitnessLine    = 4096    // one line with a note of two signatures has some 500 bytes
 	maxWitnessLines   = 1 << 16 // the newest are kept; more than a day of commits at one a second

@@ -9,7 +9,7 @@ Exit status: 0 intact, 3 not. The format is described in store/ledger/doc.go and
 """
 import base64, functools, hashlib, hmac, json, os, re, stat, struct, sys, zipfile
 
-LIMITS = [(r"checkpoint", 1 << 16), (r"(published|witness|openings|people)\.jsonl", 1 << 36), (r"MANIFEST\.json|SHA256SUMS", 32 << 20),
+LIMITS = [(r"checkpoint|custody", 1 << 16), (r"(published|witness|openings|people)\.jsonl", 1 << 36), (r"MANIFEST\.json|SHA256SUMS", 32 << 20),
           (r"index\.html|pages/\d{6}\.html", 64 << 20), (r"README\.txt", 1 << 20), (r"documents/[0-9a-f]{64}", 4 << 20),
           (r"tile/entries/(x\d{3}/)*\d{3}(\.p/[1-9]\d{0,2})?", 256 * 65537), (r"tile/[0-7]/(x\d{3}/)*\d{3}(\.p/[1-9]\d{0,2})?", 8192)]
 REQUIRED = {"id": str, "mono": str, "seq": int, "stream": str, "time": str, "type": str, "v": int}
@@ -196,7 +196,7 @@ def verify(path, pinned):
     manifest = json.loads(read("MANIFEST.json"))
     need((manifest["origin"], manifest["rows"], manifest["root"]) == (origin, size, base64.b64encode(root).decode()), "the manifest is of another ledger")
     need({f["name"]: (f["sha256"], f["bytes"]) for f in manifest["files"]} ==
-         {n: (sums[n], sizes[n]) for n in sums if n != "MANIFEST.json"}, "the manifest lists other files")
+         {n: (sums[n], sizes[n]) for n in sums if n not in ("MANIFEST.json", "custody")}, "the manifest lists other files")
     opened = {}
     for o in lines(files, "openings.jsonl"):
         opened.setdefault(o["entry"], []).append(o)
@@ -237,6 +237,9 @@ def verify(path, pinned):
         if "note" in a:
             open_note(a["note"], [k for k, since in keys if a["size"] > since][-1], what)
             need(checkpoint(a["note"]) == (origin, a["size"], roots[a["size"]]), "%s: a line about something else", what)
+    if "custody" in sizes:
+        who = open_note(read("custody").decode(), keys[-1][0], "custody").split("\n")
+        need(who[:3] == ["countersign custody v1", origin, sums["MANIFEST.json"]] and TIME.fullmatch(who[3]) and len(who) == 6, "custody is about another bundle")
     need(not pinned or pinned in [k for k, _ in keys], "the key you gave has never been this ledger's")
     return "intact: %s, %d entries, %d texts open, key %s (%s)" % (
         origin, size, fit, keys[-1][0], "yours" if pinned else "the ledger's own word for it")

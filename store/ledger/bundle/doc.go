@@ -13,10 +13,11 @@
 //	people.jsonl          names of people whose texts are disclosed: {"name":"…","person":"p_…"}; the exporter's word, not proven
 //	index.html, pages/*   the same for people, one sentence an entry
 //	README.txt            how to verify it
-//	MANIFEST.json         what was asked, number of rows, when, by which program, SHA-256 of every other file but the next
+//	MANIFEST.json         what was asked, number of rows, when, by whom and which program, SHA-256 of every other file but the next
+//	custody               a signed note over the manifest: who made the bundle and when (ledger.Custody); only where the key was at hand
 //	SHA256SUMS            SHA-256 of every other file, as sha256sum writes and checks them
 //
-// The folder and the zip hold the same bytes. Everything but MANIFEST.json and SHA256SUMS follows from the head of the ledger and from
+// The folder and the zip hold the same bytes. Everything but MANIFEST.json, custody and SHA256SUMS follows from the head of the ledger and from
 // what is disclosed, not from the time of the export. The checkpoint, the tiles and the entries are what any client of tlog-tiles
 // reads, under the folder as prefix.
 //

@@ -27,8 +27,9 @@ type Manifest struct {
 	Root      string `json:"root"`
 	FirstTime string `json:"first_time,omitempty"`
 	LastTime  string `json:"last_time,omitempty"`
-	Openings  int64  `json:"openings"` // texts that are disclosed
-	Files     []File `json:"files"`    // all but MANIFEST.json and SHA256SUMS, by name
+	Openings  int64  `json:"openings"`           // texts that are disclosed
+	Exporter  string `json:"exporter,omitempty"` // who made it, as the program knew them
+	Files     []File `json:"files"`              // all but MANIFEST.json, custody and SHA256SUMS, by name
 }
 
 // File is one file of a bundle.
@@ -93,9 +94,9 @@ func (b *Bundle) CheckFiles(ctx context.Context) (problems []string, err error) 
 		}
 		f, inManifest := listed[name]
 		switch {
-		case name != fileManifest && !inManifest:
+		case !beside(name) && !inManifest:
 			say("The file %s is not in the manifest: it was added.", name)
-		case name != fileManifest && (f.SHA256 != sum || f.Bytes != b.size[name]):
+		case !beside(name) && (f.SHA256 != sum || f.Bytes != b.size[name]):
 			say("The file %s was changed after the manifest was written.", name)
 		case sums[name] != sum:
 			say("The file %s does not have the sum that SHA256SUMS says.", name)
@@ -113,6 +114,24 @@ func (b *Bundle) CheckFiles(ctx context.Context) (problems []string, err error) 
 		say("The manifest is about %d disclosed texts, %s has %d.", m.Openings, fileOpenings, texts)
 	}
 	return problems, err
+}
+
+// beside tells whether a file is not in the manifest because it is about it.
+func beside(name string) bool { return name == fileManifest || name == fileCustody }
+
+// Custody gives the note that says who made the bundle, nil when there is none, and the sum of the manifest that it must be about. Its
+// signature is for ledger.OpenCustody to judge.
+func (b *Bundle) Custody() (note []byte, manifest [sha256.Size]byte, err error) {
+	if _, ok := b.size[fileCustody]; !ok {
+		return nil, manifest, nil
+	}
+	raw, err := b.read(fileManifest)
+	if err != nil {
+		return nil, manifest, err
+	}
+	manifest = sha256.Sum256(raw)
+	raw, err = b.read(fileCustody)
+	return bytes.Clone(raw), manifest, err
 }
 
 // countLines gives the number of lines of a file, 0 for one that is not there.

@@ -16,6 +16,7 @@ const (
 	filePeople     = "people.jsonl"
 	fileManifest   = "MANIFEST.json"
 	fileSums       = "SHA256SUMS"
+	fileCustody    = "custody"
 
 	// FileIndex and FileReadme are for people.
 	FileIndex  = "index.html"
@@ -32,7 +33,7 @@ func limitOf(name string) (limit int64, ok bool) {
 		return 0, false
 	}
 	switch name {
-	case fileCheckpoint:
+	case fileCheckpoint, fileCustody:
 		return maxNote, true
 	case filePublished, fileWitness, fileOpenings, filePeople:
 		return maxLines, true

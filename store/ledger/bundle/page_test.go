@@ -2,7 +2,9 @@ package bundle_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -119,6 +121,7 @@ type verdict struct {
 	Pinned    bool   `json:"pinned"`
 	Tiles     int64  `json:"tiles"`
 	CheckedBy string `json:"checkedBy"`
+	Custody   string `json:"custody"`
 }
 
 func (b *browser) judge(zip []byte, keys ...string) (v verdict) {
@@ -132,7 +135,7 @@ func (b *browser) judge(zip []byte, keys ...string) (v verdict) {
 	}
 	return value[verdict](b, fmt.Sprintf(`verifyBundle(Uint8Array.from(atob(%q), (c) => c.charCodeAt(0)), %s).then((r) => ({
 		ok: r.ok, malformed: !!r.malformed, text: r.problems.map((p) => p.text).join(" "), first: r.problems[0]?.text ?? "", read: r.read,
-		opened: r.opened, pinned: r.pinned, tiles: r.tiles, checkedBy: r.checkedBy,
+		opened: r.opened, pinned: r.pinned, tiles: r.tiles, checkedBy: r.checkedBy, custody: r.custody?.exporter ?? "",
 	}))`, base64.StdEncoding.EncodeToString(zip), list))
 }
 
@@ -179,6 +182,17 @@ func TestThePageAgreesWithTheProgram(t *testing.T) {
 		if _, _, r := judge(path); r.First != nil && strings.HasPrefix(r.First.Text, "Entr") && r.First.Text != v.First && !strings.HasPrefix(v.First, "Entr") {
 			t.Errorf("%s: the program names %q first, the page %q", d.name, r.First.Text, v.First)
 		}
+	}
+	c := unpack(t, w.exportWithCustody("b"))
+	if v := b.judge(c.zip(t), w.key.VKey()); !v.OK || v.Custody != "unix user ann (1000) on bot-1" {
+		t.Errorf("with a note that says who made it: %+v", v)
+	}
+	before := sha256.Sum256(c["custody"])
+	replace(c, "custody", "user ann", "user bob")
+	after := sha256.Sum256(c["custody"])
+	replace(c, "SHA256SUMS", hex.EncodeToString(before[:]), hex.EncodeToString(after[:]))
+	if v := b.judge(c.zip(t), w.key.VKey()); v.OK || !strings.Contains(v.Text, "who made this bundle does not hold") {
+		t.Errorf("with another name in it: %+v", v)
 	}
 	small := newWritten(t, 5)
 	for _, c := range tricks(t, unpack(t, small.export("b"))) {

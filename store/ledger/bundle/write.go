@@ -30,6 +30,9 @@ type Writer struct {
 	out  *os.File
 	buf  *bufio.Writer
 	list []File
+
+	// Custody, if set, makes the note that says who made the bundle, out of the bytes of the manifest. Close calls it once.
+	Custody func(manifest []byte) (note []byte, err error)
 }
 
 // Create begins a bundle at path: a zip if it ends with .zip, else a folder. There must be nothing yet.
@@ -140,6 +143,15 @@ func (w *Writer) Close(m Manifest) (err error) {
 	}
 	if err := w.Add(fileManifest, append(text, '\n')); err != nil {
 		return err
+	}
+	if w.Custody != nil {
+		note, err := w.Custody(append(text, '\n'))
+		if err != nil {
+			return err
+		}
+		if err := w.Add(fileCustody, note); err != nil {
+			return err
+		}
 	}
 	slices.SortFunc(w.list, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	var sums strings.Builder

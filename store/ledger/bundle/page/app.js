@@ -121,6 +121,7 @@ function facts(r) {
 			"no head of yours: whoever holds the key could have put another history in place of an earlier one"],
 		["Sealed fields", `${number(r.commitments)}: ${number(r.opened)} open, ${number(r.commitments - r.opened)} closed or erased`],
 		["Exported", `${r.manifest?.generated ?? "?"} by ${r.manifest?.tool ?? "?"}: ${r.manifest?.query ?? "?"}`],
+		["Custody", r.custody ? `made ${r.custody.time} by ${r.custody.exporter}, signed by the ledger's key` : `${r.manifest?.exporter || "nobody"} by the manifest's own word: nobody signed for it`],
 		["Signatures by", r.checkedBy],
 	];
 	$("facts").replaceChildren(...rows.flatMap(([k, v]) => [element("dt", "", k), element("dd", "", plain(v))]));

@@ -223,7 +223,7 @@ class Verification {
 		for (const name of [...this.files.keys()].sort()) {
 			await this.step("Comparing files", ++done, this.files.size);
 			if (name === "SHA256SUMS") continue;
-			const b = this.files.get(name), sum = hex(await fileHash(b)), f = listed.get(name), is = name === "MANIFEST.json";
+			const b = this.files.get(name), sum = hex(await fileHash(b)), f = listed.get(name), is = name === "MANIFEST.json" || name === "custody";
 			if (!is && !f) say(`The file ${name} is not in the manifest: it was added.`);
 			else if (!is && (f.sha256 !== sum || f.bytes !== b.length)) say(`The file ${name} was changed after the manifest was written.`);
 			else if (sums.get(name) !== sum) say(`The file ${name} does not have the sum that SHA256SUMS says.`);
@@ -541,6 +541,7 @@ class Verification {
 		} catch (err) {
 			this.say("signature", -1, `The checkpoint in the head is not one that the ledger's key has signed: ${err.message}.`);
 		}
+		await this.judgeCustody();
 		for (const m of this.memories) {
 			await this.step("Checking signatures", ++done, this.memories.length);
 			if (m.note === undefined) continue;
@@ -550,6 +551,21 @@ class Verification {
 				this.say("signature", -1, m.published ? `The published checkpoint for ${m.size} entries is not signed by the key then in force: ${err.message}.` :
 					`What ${m.from} remembers of ${m.size} entries is not signed by the key then in force, or about other entries.`);
 			}
+		}
+	}
+
+	// judgeCustody reads who made the bundle, in a note that the ledger's key has signed over the manifest.
+	async judgeCustody() {
+		if (!this.files.has("custody")) return;
+		try {
+			const key = this.keyFor(this.head.size);
+			if (!key) throw new Error("no key is known");
+			const lines = (await openNote(this.text(this.files.get("custody"), "custody"), key)).split("\n");
+			if (lines.length !== 6 || lines[0] !== "countersign custody v1" || lines[1] !== this.head.origin || !isTime(lines[3]) || !isName(lines[4], 256)) throw new Error("it is not a custody note of this ledger");
+			if (lines[2] !== hex(await fileHash(this.files.get("MANIFEST.json")))) throw new Error("it is about another manifest");
+			this.report.custody = {time: lines[3], exporter: lines[4]};
+		} catch (err) {
+			this.say("custody", -1, `The note that says who made this bundle does not hold: ${err.message}.`);
 		}
 	}
 

@@ -39,7 +39,7 @@ function crc32(b) {
 function limitOf(name) {
 	if (name.length > limits.name) return -1;
 	const fixed = {
-		"checkpoint": 1 << 16, "published.jsonl": 2 ** 36, "witness.jsonl": 2 ** 36, "openings.jsonl": 2 ** 36, "people.jsonl": 2 ** 36,
+		"checkpoint": 1 << 16, "custody": 1 << 16, "published.jsonl": 2 ** 36, "witness.jsonl": 2 ** 36, "openings.jsonl": 2 ** 36, "people.jsonl": 2 ** 36,
 		"MANIFEST.json": 32 << 20, "SHA256SUMS": 32 << 20, "index.html": 64 << 20, "README.txt": 1 << 20,
 	};
 	if (Object.hasOwn(fixed, name)) return fixed[name];
