@@ -256,7 +256,7 @@ func TestTimeOffIsOnTheClockOfThePerson(t *testing.T) {
 func TestPolicyTestsAreCompiled(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f["tests/stories.txt"] = file("nora submits; ravi approves -> approved\n")
+	f["tests/more.txt"] = file("nora submits; ravi approves -> approved\n")
 	p := compiled(t, f)
 	n := 0
 	for _, x := range p.Tests {
@@ -265,7 +265,7 @@ func TestPolicyTestsAreCompiled(t *testing.T) {
 	if len(p.Tests) != 5 || n < 30 {
 		t.Errorf("%d files with %d tests, want 5 with 30 at least", len(p.Tests), n)
 	}
-	if len(p.Stories) != 1 || p.Stories[0].File != "tests/stories.txt" || !bytes.HasPrefix(p.Stories[0].Text, []byte("nora submits")) {
+	if len(p.Stories) != 2 || p.Stories[0].File != "tests/more.txt" || !bytes.HasPrefix(p.Stories[0].Text, []byte("nora submits")) {
 		t.Errorf("stories are %+v", p.Stories)
 	}
 	i := slices.IndexFunc(p.Tests, func(x spec.TestFile) bool { return x.File == "tests/prod-database.yaml" })
