@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
 	"github.com/countersign-bot/countersign/workflows/storytest"
@@ -74,8 +75,72 @@ func eventOf(op, arg byte, p workflows.PersonID, stage int, stamp workflows.Stam
 		func() workflows.Event { return reviews.Opened{Owner: p, Invoker: "p_a", DueAt: stamp} },
 		func() workflows.Event { return reviews.Overdue{} },
 		func() workflows.Event { return reviews.Closed{Verdict: reviews.Misuse} },
+		func() workflows.Event {
+			return workflows.Submitted{Subject: "svc-x", Sponsor: p, Plan: plans(arg), Chosen: "r", Window: "w"}
+		},
+		func() workflows.Event {
+			return workflows.StageOpened{Stage: stage, Roster: placed(p, arg), TimesOutAt: stamp + 1e9, EscalateAt: stamp, ThenAt: []workflows.Stamp{stamp + 1}, ShiftsAt: []workflows.Stamp{stamp, stamp + 5e8}, Told: []workflows.PersonID{p, ""}}
+		},
+		func() workflows.Event { return workflows.RosterChanged{Stage: stage, Roster: placed(p, arg+1)} },
+		func() workflows.Event {
+			return workflows.StageEscalated{Stage: stage, Added: placed(p, arg), Tier: int(arg & 1)}
+		},
+		func() workflows.Event { return workflows.StageSatisfied{Stage: stage, Consent: int(arg & 3)} },
+		func() workflows.Event {
+			return workflows.VoteRecorded{Stage: stage, Verdict: workflows.Approve, For: "p_b"}
+		},
+		func() workflows.Event {
+			return workflows.VoteRecorded{Stage: stage, Verdict: workflows.Deny, For: "p_c", ReceivedAt: stamp}
+		},
+		func() workflows.Event { return workflows.AutoApproved{Rule: "r", Used: int(arg & 3), Times: 2} },
+		func() workflows.Event { return workflows.AutoApproved{Rule: "window w", Used: 1, Times: 1} },
+		func() workflows.Event { return workflows.Countered{Stage: stage, Offer: string('o' + rune(arg&3))} },
+		func() workflows.Event { return workflows.OfferAccepted{Offer: string('o' + rune(arg&3))} },
+		func() workflows.Event { return workflows.OfferDeclined{Offer: string('o' + rune(arg&3))} },
+		func() workflows.Event { return workflows.Commented{Text: "hm"} },
+		func() workflows.Event {
+			return grants.Approved{Grant: grant, Identity: p.Identity(), Extends: "g_1", First: stamp, Cap: workflows.Span(arg), EndsAt: stamp + 1e8, StartsAt: stamp, Ticket: "T"}
+		},
+		func() workflows.Event {
+			return identities.Away{Away: string('w' + rune(arg&3)), From: stamp, Until: stamp + 1e9, Delegate: p}
+		},
+		func() workflows.Event { return identities.Back{Away: string('w' + rune(arg&3))} },
+		func() workflows.Event { return identities.Used{What: identities.UsedAuto, Workflow: "w", Rule: "r"} },
+		func() workflows.Event {
+			return identities.WindowGranted{Window: "w", Terms: workflows.WindowTerms{Times: int(arg & 3), Per: 60, Budget: 3}, EndsAt: stamp}
+		},
+		func() workflows.Event { return identities.WindowUsed{Window: "w"} },
+		func() workflows.Event { return identities.WindowClosed{Window: "w"} },
+		func() workflows.Event { return identities.Registered{Class: "api_key"} },
 	}
 	return kinds[int(op)%len(kinds)]()
+}
+
+// plans are some that could be made, and some that could not.
+func plans(arg byte) []workflows.PlannedStage {
+	two := []workflows.PlannedPart{{Name: "a", Quorum: 1}, {Name: "b", Quorum: 1}}
+	tiers := []workflows.PlannedTier{{After: 60}, {Working: 60}}
+	all := [][]workflows.PlannedStage{
+		nil,
+		{{Name: "parts", Quorum: 2, Parts: two, Tiers: tiers}},
+		{{Name: "any", Quorum: 1, Parts: two, AnyPart: true, Deny: workflows.DenyCounts}},
+		{{Name: "one", Quorum: 1, Tiers: tiers, OffHours: workflows.OffHoursAwake}, {Name: "quiet", Kind: workflows.StageConsent, Quorum: 1}},
+		{{Name: "one", Quorum: 1, Deny: workflows.DenyCounts, Escalate: 60}, {Name: "two", Quorum: 1, Apart: []int{-1}}},
+		{{Name: "odd", Quorum: 3, Parts: two}},
+	}
+	return all[int(arg)%len(all)]
+}
+
+// placed are seats in the place of others, in parts, away.
+func placed(p workflows.PersonID, arg byte) []workflows.Seat {
+	list := []workflows.Seat{
+		{Person: p, Why: "named", Parts: []int{0}},
+		{Person: p, For: "p_b", Why: "named", Parts: []int{1}},
+		{Person: "p_b", Why: "rotation:x", Away: true, Parts: []int{0, 1}},
+		{Person: "p_d", For: "p_c", Why: "group:x"},
+		{Person: "p_c", Why: "named", TellAt: 1},
+	}
+	return list[int(arg)%3:]
 }
 
 // unfold does everything that is done with a history, in every room.
@@ -92,6 +157,12 @@ func unfold(t *testing.T, h []workflows.Record) {
 				}
 			}
 		}
+		for i := range s.Stages {
+			_ = workflows.WhyYou(s, h[i%len(h)].Person, workflows.Outlook{})
+		}
+		if err := lenient(h); err != nil {
+			t.Fatalf("folds to %s, but %v", s.Status, err)
+		}
 		again, err := workflows.Fold(storytest.Erase(h))
 		if err != nil || again.Status != s.Status {
 			t.Fatalf("erased: %s instead of %s: %v", again.Status, s.Status, err)
@@ -103,12 +174,25 @@ func unfold(t *testing.T, h []workflows.Record) {
 		}
 		_, _ = grants.NextWake(s), grants.Listings(s)
 	}
+	people(h)
 	if s, err := incidents.Fold(h); err == nil {
 		_, _ = incidents.Pending(s), incidents.Listings(s)
 		_, _, _ = s.Readiness("sha256:text", storytest.Start().UTC)
 	}
 	if s, err := reviews.Fold(h); err == nil {
 		_, _, _ = reviews.Pending(s), reviews.Listings(s), reviews.NextWake(s)
+	}
+}
+
+// people folds a history as that of a person and of an identity.
+func people(h []workflows.Record) {
+	now := storytest.Start().UTC
+	if s, err := identities.FoldPerson(h); err == nil {
+		_, _ = s.AwayAt(now)
+		_, _ = s.Coming(now), s.Count(identities.UsedAuto, "w", "r", now)
+	}
+	if s, err := identities.FoldIdentity(h); err == nil {
+		_, _ = s.WindowFor("", "", 60, now, func(workflows.WindowTerms) bool { return true })
 	}
 }
 
@@ -130,6 +214,11 @@ func FuzzFold(f *testing.F) {
 	f.Add([]byte{28, 2, 29, 1, 29, 1, 17, 0, 16, 0})                  // a runbook
 	f.Add([]byte{30, 9, 31, 0, 32, 0, 17, 0})                         // a review
 	f.Add([]byte{0, 8 + 5, 1, 8, 7, 8 + 1, 5, 8, 10, 8, 9, 9, 14, 0}) // approved, taken back, superseded
+	f.Add([]byte{33, 1, 34, 8, 7, 9, 38, 8, 37, 8, 10, 8})            // parts and places
+	f.Add([]byte{33, 3, 34, 8, 36, 9, 7, 10, 5, 8, 34, 16, 17, 3, 37, 17, 10, 8})
+	f.Add([]byte{33, 0, 40, 1, 10, 8})                      // approved by a rule
+	f.Add([]byte{33, 4, 34, 8, 42, 8, 43, 8, 45, 0, 39, 9}) // offers, notes
+	f.Add([]byte{47, 1, 48, 1, 49, 0, 50, 3, 51, 0, 52, 0, 53, 0})
 	f.Fuzz(func(t *testing.T, data []byte) { unfold(t, eventsOf(data)) })
 }
 

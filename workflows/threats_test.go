@@ -503,6 +503,22 @@ func TestThreat_T34_OnlyOurClockDecides(t *testing.T) {
 	})
 }
 
+// everybody is whom the chain could ever ask in a stage: at first, by tiers, by shifts.
+func (x *world) everybody(stage int) map[string]bool {
+	out := map[string]bool{}
+	r := x.rosters.Stages[stage]
+	lists := append([][]workflows.Seat{r.Approvers, r.Escalate}, r.Then...)
+	for _, sh := range x.shifts[stage] {
+		lists = append(lists, sh.seats)
+	}
+	for _, list := range lists {
+		for _, seat := range list {
+			out[seatKey(seat.Person, seat.For)] = true
+		}
+	}
+	return out
+}
+
 // Escalation adds nobody who stands behind the request, nobody twice, only whom the chain names, and only once (T56).
 func TestThreat_T56_EscalationStaysWithinTheChain(t *testing.T) {
 	t.Parallel()
@@ -524,24 +540,26 @@ func TestThreat_T56_EscalationStaysWithinTheChain(t *testing.T) {
 		}
 		s := x.mustState(t)
 		for i, st := range s.Stages {
-			named := persons(strings.Join(crowd, " "))
-			if esc := x.w.Stages[i].Escalate; esc != nil {
-				named = append(slices.Clone(x.w.Stages[i].Approvers.People), esc.Approvers.People...)
-			}
-			seen := map[workflows.PersonID]bool{}
+			named := x.everybody(i)
+			seen := map[string]bool{}
 			for _, seat := range st.Roster {
-				if s.Asker(seat.Person) || seen[seat.Person] || !slices.Contains(named, seat.Person) {
+				key := seatKey(seat.Person, seat.For)
+				if s.Asker(seat.Person) || s.Asker(seat.For) || seen[key] || !named[key] {
 					t.Fatalf("stage %d asks %v", i+1, st.Roster)
 				}
-				seen[seat.Person] = true
+				seen[key] = true
+			}
+			if st.Plan.Quorum != x.w.Stages[i].Quorum {
+				t.Fatalf("stage %d wants %d", i+1, st.Plan.Quorum)
 			}
 		}
 		escalated := map[int]int{}
 		for _, r := range x.l.Histories[x.stream()] {
 			if e, ok := r.Event.(workflows.StageEscalated); ok {
-				if escalated[e.Stage]++; escalated[e.Stage] > 1 {
-					t.Fatalf("stage %d escalated twice", e.Stage)
+				if e.Tier != escalated[e.Stage] || e.Tier >= len(s.Asked.Plan[e.Stage].Tiers) {
+					t.Fatalf("stage %d is widened to tier %d of %v", e.Stage, e.Tier, s.Asked.Plan[e.Stage].Tiers)
 				}
+				escalated[e.Stage]++
 			}
 		}
 	})
