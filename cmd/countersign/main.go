@@ -57,6 +57,7 @@ func commands() []command {
 		{"check", "[-strict] [--json] [DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
 		{"schema", "[-out DIR] [KIND]", "print the JSON Schema of a kind of file, for editors", schemaCommand},
 		{"simulate", "FILE|DIR, or -history 90d [-against NEWDIR]", "play policy tests and stories against a folder, or past requests against a new one", simulateCommand},
+		{"explain", "REQUEST [-at TIME] [-without A,B], or -workflow W -as PERSON", "why a request is where it is, who could decide it when, what would become of one", explainCommand},
 		{"docs", "[DIR] [-out FILE|DIR]", "write the manual of all chains, for people who never saw the files", docsCommand},
 		{"manifest", "[-no-groups] [-http URL]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
 		{"config", "[-example]", "print the settings in force, or a documented example", configCommand},

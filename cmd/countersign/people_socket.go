@@ -45,6 +45,9 @@ type order struct {
 	Long     workflows.Span    `json:"long,omitempty"`
 	Fields   map[string]string `json:"fields,omitempty"`
 	Runbook  string            `json:"runbook,omitempty"`
+	At       workflows.Stamp   `json:"at,omitzero"`       // explain: who could decide then
+	Zone     string            `json:"zone,omitempty"`    // explain: of the times that are shown
+	Without  []string          `json:"without,omitempty"` // explain: keys of people who are taken to be away
 	Person   string            `json:"person,omitempty"` // whose texts are erased
 	Entry    int64             `json:"entry,omitempty"`  // or which entry's
 	Field    string            `json:"field,omitempty"`
@@ -77,7 +80,7 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 // isKnown tells whether an order can be carried out.
 func (o order) isKnown() bool {
 	switch o.Do {
-	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody:
+	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doExplain, doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody, doAccept, doAcceptConfirm, doAcceptStatus:
 		return true
 	case "offer", "accept", "decline", "extend", "away", "back", "comment":
 		return true
@@ -217,6 +220,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliEnd(ctx, by, cause, o)
 	case "status":
 		return s.cliStatus(ctx, by, o)
+	case doExplain:
+		return s.cliExplain(ctx, by, o)
 	case doPolicy, doPolicyApprove, doPolicyDeny:
 		return s.cliPolicy(ctx, by, cause, o)
 	case doErase, doDisclose, doRekey, doConfirm, doCustody:

@@ -118,6 +118,7 @@ type memoryLedger struct {
 	documents map[workflows.DocHash]workflows.Document
 	lists     map[workflows.StreamID][]workflows.Listing
 	jobs      map[workflows.StreamID][]workflows.Job
+	elsewhere func(context.Context, workflows.DocHash) (workflows.Document, error) // documents of the ledger that this one goes on from; may be nil
 	entries   int64
 	ids       int64
 }
@@ -206,9 +207,34 @@ func (l *memoryLedger) List(_ context.Context, list, member string, limit int) (
 	return out, nil
 }
 
+// forget drops everything but the documents in force: what people and identities did is taken from another ledger.
+func (l *memoryLedger) forget() {
+	for s := range l.histories {
+		if s.Kind() != workflows.KindPolicy {
+			delete(l.histories, s)
+			delete(l.lists, s)
+			delete(l.jobs, s)
+		}
+	}
+}
+
+// keep adds an entry as it stands in another ledger.
+func (l *memoryLedger) keep(x workflows.Record) error {
+	l.histories[x.Stream] = append(l.histories[x.Stream], x)
+	o, err := desk.Outstanding(x.Stream, l.histories[x.Stream])
+	if err != nil {
+		return err
+	}
+	l.lists[x.Stream], l.jobs[x.Stream] = o.Lists, o.Jobs
+	return nil
+}
+
 // Document implements desk.Ledger.
-func (l *memoryLedger) Document(_ context.Context, h workflows.DocHash) (workflows.Document, error) {
+func (l *memoryLedger) Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error) {
 	d, ok := l.documents[h]
+	if !ok && l.elsewhere != nil {
+		return l.elsewhere(ctx, h)
+	}
 	if !ok {
 		return d, fmt.Errorf("there is no document %q", h)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/spec"
@@ -83,6 +82,7 @@ func lookBack(ctx context.Context, e *evidence, p spec.Policies, span time.Durat
 	if err != nil {
 		return nil, err
 	}
+	r.ledger.forget()
 	byStream := map[workflows.StreamID][]workflows.Record{}
 	for _, x := range all {
 		byStream[x.Stream] = append(byStream[x.Stream], x)
@@ -129,18 +129,6 @@ func (r *rehearsal) remember(x workflows.Record) error {
 	case workflows.KindPerson, workflows.KindIdentity, workflows.KindGrant:
 		return r.ledger.keep(x)
 	}
-	return nil
-}
-
-// keep adds an entry as it stands in another ledger.
-func (l *memoryLedger) keep(x workflows.Record) error {
-	x.Seq = int64(len(l.histories[x.Stream])) + 1
-	l.histories[x.Stream] = append(l.histories[x.Stream], x)
-	o, err := desk.Outstanding(x.Stream, l.histories[x.Stream])
-	if err != nil {
-		return err
-	}
-	l.lists[x.Stream], l.jobs[x.Stream] = o.Lists, o.Jobs
 	return nil
 }
 
@@ -336,19 +324,4 @@ func pronoun(n int) string {
 		return "it"
 	}
 	return "they"
-}
-
-// withDocuments lets a rehearsal read what another ledger keeps: the versions that bind its requests.
-func (l *memoryLedger) withDocuments(ctx context.Context, s *store.Store, hashes ...workflows.DocHash) error {
-	for _, h := range hashes {
-		if _, ok := l.documents[h]; ok || h == "" {
-			continue
-		}
-		d, err := s.Document(ctx, h)
-		if err != nil {
-			return fmt.Errorf("reading the version that binds the request: %w", err)
-		}
-		l.documents[h] = d
-	}
-	return nil
 }
