@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -188,7 +189,7 @@ func (p *past) owned(id workflows.IdentityID, who workflows.PersonID, before int
 }
 
 // kindsDecided are the streams on which something is decided.
-var kindsDecided = [...]string{workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook}
+var kindsDecided = [...]string{workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook, workflows.KindPolicy, custody.KindCustody}
 
 func decided(s workflows.StreamID) bool { return slices.Contains(kindsDecided[:], s.Kind()) }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -53,6 +54,14 @@ func (j *judge) stream(ctx context.Context, s workflows.StreamID) error {
 	}
 	if err != nil || len(h) == 0 {
 		return err
+	}
+	switch s.Kind() { // desk folds neither of them
+	case custody.KindCustody:
+		j.custody(h)
+		return nil
+	case workflows.KindPolicy:
+		j.policy(h)
+		return nil
 	}
 	h = j.sound(s, h)
 	if len(h) == 0 {

@@ -407,6 +407,26 @@ func forgeries() []struct {
 			f.leaves = slices.DeleteFunc(f.leaves, func(l ledger.Leaf) bool { return l.Stream == stream })
 			return f.first("runbook.invoked", "runbook/", 0)
 		}},
+		{"a change of the rules that nobody approved", "puts the change c_1 in force, which nobody approved", func(f *forgery) int {
+			i := f.first("policy.loaded", "policy", 0)
+			f.leaves[i].Fields["proposal"] = "c_1"
+			return i
+		}},
+		{"texts erased by one person", "confirms what it may not", func(f *forgery) int {
+			by := f.first("vote.recorded", req, 0)
+			now := f.leaves[len(f.leaves)-1]
+			for i, kind := range []string{"custody.proposed", "custody.confirmed"} {
+				l := ledger.Leaf{
+					V: 1, Type: kind, ID: "e_forged" + itoa(i), Stream: "custody/c_1", Actor: f.leaves[by].Actor, Person: f.leaves[by].Person, Time: now.Time, Mono: now.Mono,
+					Fields: map[string]any{"act": "erase", "channel": "cli", "authn": "unix-peer"},
+				}
+				if i == 0 {
+					l.Fields["until"], l.Fields["basis"] = "2030-01-01T00:00:00.000000Z", "law"
+				}
+				f.leaves = append(f.leaves, l)
+			}
+			return len(f.leaves) - 1
+		}},
 		{"who broke the glass reviews it", "who may not review it", func(f *forgery) int {
 			i, inv := f.first("review.closed", "review/", 0), f.first("runbook.invoked", "runbook/", 0)
 			f.leaves[i].Person, f.leaves[i].Actor = f.leaves[inv].Person, f.leaves[inv].Actor
