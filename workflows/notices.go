@@ -42,7 +42,10 @@ func (s State) Notices() []Notice {
 
 // outcomes tell the end to who asked, and to those who are told without being asked.
 func (s *State) outcomes() []Notice {
-	out := []Notice{{ID: NoticeOutcome + "/" + string(s.Status), What: NoticeOutcome, To: s.Requester.Person}}
+	var out []Notice
+	if s.WhyCode != CodeCountered { // who accepted an offer knows what became of the request
+		out = append(out, Notice{ID: NoticeOutcome + "/" + string(s.Status), What: NoticeOutcome, To: s.Requester.Person})
+	}
 	for _, p := range s.untold(s.Asked.Told) {
 		if p != s.Requester.Person {
 			out = append(out, Notice{ID: NoticeTold + "/" + string(s.Status) + "/" + string(p), What: NoticeTold, To: p, Stage: len(s.Stages)})

@@ -145,6 +145,9 @@ func (x *person) printText(r reply) {
 		fmt.Fprintln(x.p.out, printable(r.Text))
 	}
 	if r.Explain != nil {
+		for _, n := range r.Explain.Notes {
+			fmt.Fprintf(x.p.out, "  - %s\n", printable(n.Sentence))
+		}
 		for _, c := range r.Explain.Children {
 			x.printExplanation(c, 1)
 		}
@@ -157,6 +160,9 @@ func (x *person) printText(r reply) {
 
 func (x *person) printExplanation(e workflows.Explanation, depth int) {
 	fmt.Fprintf(x.p.out, "%s%-8s %s: %s\n", strings.Repeat("  ", depth), e.Status, printable(e.Name), printable(e.Sentence))
+	for _, n := range e.Notes {
+		fmt.Fprintf(x.p.out, "%s- %s\n", strings.Repeat("  ", depth+1), printable(n.Sentence))
+	}
 	for _, c := range e.Children {
 		x.printExplanation(c, depth+1)
 	}

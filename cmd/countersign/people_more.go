@@ -164,6 +164,15 @@ func (s *serving) cliExtend(ctx context.Context, by workflows.Acting, cause work
 	return s.cliRequest(ctx, by, cause, o)
 }
 
+// outlookOf names people, and tells times on the reader's own clock.
+func (s *serving) outlookOf(ctx context.Context, reader workflows.PersonID) workflows.Outlook {
+	zone := s.zoneOf(reader)
+	return workflows.Outlook{
+		Name: func(p workflows.PersonID) string { return s.desk.Name(ctx, p) },
+		When: func(at workflows.Stamp) string { return at.Time().In(zone).Format("2006-01-02 15:04 MST") },
+	}
+}
+
 func (s *serving) zoneOf(p workflows.PersonID) *time.Location {
 	if zone, err := time.LoadLocation(s.desk.Policy().People[p].Zone); err == nil {
 		return zone

@@ -432,11 +432,11 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 	if v.State.Open() != nil {
 		out.Shown = v.State.Shown(v.State.Current)
 	}
-	e := workflows.Explain(v.State, workflows.Outlook{Name: func(p workflows.PersonID) string { return s.desk.Name(ctx, p) }})
+	e := workflows.Explain(v.State, s.outlookOf(ctx, by.Person))
 	out.Explain = &e
 	out.Text = e.Sentence
 	if v.Hold != nil {
-		out.Lines = append(out.Lines, "Access: "+string(v.Hold.Status)+", until "+v.Hold.Ends.UTC.Time().Format("2006-01-02 15:04 UTC"))
+		out.Lines = append(out.Lines, "Access: "+string(v.Hold.Status)+", until "+s.outlookOf(ctx, by.Person).When(v.Hold.Ends.UTC))
 		if mine := by.Person == v.State.Requester.Person || by.Person == asked.Subject.Person(); mine && v.Hold.Status == grants.StatusActive && v.Hold.Started.Use != "" {
 			out.Use = json.RawMessage(v.Hold.Started.Use)
 		}
@@ -455,7 +455,7 @@ func (s *serving) cliList(ctx context.Context, by workflows.Acting) (reply, erro
 		}
 		out.Lines = append(out.Lines, fmt.Sprintf("%s: %d", part.title, len(views)))
 		for _, v := range views {
-			e := workflows.Explain(v.State, workflows.Outlook{Name: func(p workflows.PersonID) string { return s.desk.Name(ctx, p) }})
+			e := workflows.Explain(v.State, s.outlookOf(ctx, by.Person))
 			out.Lines = append(out.Lines, fmt.Sprintf("  %s  %s for %s, by %s. %s", v.State.ID, v.Entitlement.Name(), v.State.Asked.Seconds, s.desk.Name(ctx, v.State.Requester.Person), e.Sentence))
 		}
 	}
