@@ -44,9 +44,10 @@ const (
 	scrubPause     = 100 * time.Millisecond // between two looks
 	maxWitness     = 16384                  // lines of the witness file (8 MB) before it is cut to the newest: reading them delays a start by 0.1 s
 	keepWitness    = 4096                   // lines that stay then
+	maxPooled      = 256                    // texts of statements kept prepared: all there are
 	forkPatience   = 100 * time.Millisecond // for a second connection that a verification can do without
 	readers        = 4                      // read connections; reads are short
-	checkPages     = 1 << 16                // pages up to which the start runs a quick_check (256 MiB, some 0.3 s)
+	checkPages     = 1 << 15                // pages up to which the start runs a quick_check (128 MiB, some 0.2 s)
 )
 
 // far is the due time of a leased row, so that one index on due serves "what is next" without looking at leases.

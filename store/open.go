@@ -62,6 +62,9 @@ func OpenReadOnly(ctx context.Context, cfg Config) (s *Store, err error) {
 	if err != nil {
 		return nil, asDamage(err)
 	}
+	if !s.pg {
+		s.reads = newPooled(s.db)
+	}
 	p, err := newProvider(s.db, s.pg)
 	if err == nil {
 		err = checkOurs(ctx, s.db, s.pg, p)
@@ -157,6 +160,7 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 	if s.writeDB, s.db, err = openSQLite(ctx, path, false); err != nil {
 		return err
 	}
+	s.reads = newPooled(s.db)
 	if err := assertPragmas(ctx, s.writeDB); err != nil {
 		return err
 	}

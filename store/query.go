@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 )
 
 // runner is what a pool, a connection and a prepared cache have in common.
@@ -19,7 +20,54 @@ type query struct {
 	pg  bool
 }
 
-func (s *Store) reader(ctx context.Context) *query { return &query{ctx: ctx, run: s.db, pg: s.pg} }
+func (s *Store) reader(ctx context.Context) *query {
+	if s.reads == nil {
+		return &query{ctx: ctx, run: s.db, pg: s.pg}
+	}
+	return &query{ctx: ctx, run: s.reads, pg: s.pg}
+}
+
+// pooled runs each text as a statement that is prepared once on each connection of a pool: for SQLite, whose statements are parsed anew
+// otherwise, which takes longer than looking up a row. pgx remembers by itself.
+type pooled struct {
+	*sql.DB
+	mu    sync.Mutex
+	stmts map[string]*sql.Stmt
+}
+
+func newPooled(db *sql.DB) *pooled { return &pooled{DB: db, stmts: make(map[string]*sql.Stmt)} }
+
+func (p *pooled) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	p.mu.Lock()
+	st, known := p.stmts[text]
+	full := len(p.stmts) == maxPooled
+	p.mu.Unlock()
+	if !known && full {
+		return p.DB.QueryContext(ctx, text, args...)
+	}
+	if !known {
+		var err error
+		if st, err = p.keep(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+// keep prepares a text. Of two that come at the same time the later one is used once and closed.
+func (p *pooled) keep(ctx context.Context, text string) (*sql.Stmt, error) {
+	st, err := p.DB.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other, known := p.stmts[text]; known {
+		return other, st.Close()
+	}
+	p.stmts[text] = st
+	return st, nil
+}
 
 // exec gives the number of rows that were changed.
 func (q *query) exec(text string, args ...any) (int64, error) {

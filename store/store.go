@@ -64,6 +64,7 @@ type Store struct {
 	version   int64   // of the schema as it lies there: older than the newest when an old ledger is only read
 	owner     string  // of leases taken by this process
 	db        *sql.DB // reads; on PostgreSQL also the writer's pool
+	reads     *pooled // db with its statements kept; nil on PostgreSQL
 	writeDB   *sql.DB
 	foldDB    *sql.DB      // SQLite: folds the write-ahead log
 	lean      atomic.Bool  // the disk is full and the reserve given up
