@@ -75,7 +75,7 @@ func (s *State) sentence(o Outlook) string {
 		case s.Auto != nil:
 			return fmt.Sprintf("Approved without people, by %s, for the %s time of %d within %s.", s.Auto.words(), nth(s.Auto.Used), s.Auto.Times, s.Auto.Per)
 		case s.consented() != nil:
-			return fmt.Sprintf("Approved by %s; %d were told and nobody objected.", o.names(s.Voters()), s.consented().Consent)
+			return fmt.Sprintf("Approved by %s; %s told and nobody objected.", o.names(s.Voters()), heads(s.consented().Consent))
 		}
 		return "Approved by " + o.names(s.Voters()) + "."
 	case StatusDenied:
@@ -108,6 +108,13 @@ func (a AutoApproved) words() string {
 		return "the standing window of request " + id
 	}
 	return "rule " + a.Rule
+}
+
+func heads(n int) string {
+	if n == 1 {
+		return "1 person was"
+	}
+	return number(n) + " people were"
 }
 
 func nth(n int) string {
@@ -242,7 +249,7 @@ func (s *StageState) sentence(i int, o Outlook) string {
 		return fmt.Sprintf("Opens when stage %d is satisfied; needs %d.", i, s.Plan.Quorum)
 	case StageMet:
 		if s.Plan.Kind == StageConsent {
-			return fmt.Sprintf("%d were told and nobody objected.", s.Consent)
+			return fmt.Sprintf("%s told and nobody objected.", heads(s.Consent))
 		}
 	case StageOutOfTime:
 		if s.Plan.Kind == StageConsent {
