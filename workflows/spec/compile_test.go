@@ -56,7 +56,15 @@ func hashes(p spec.Policies) map[string]workflows.DocHash {
 
 func TestPoliciesAreCanonicalJSONOfTheirValues(t *testing.T) {
 	t.Parallel()
-	p := compiled(t, org(t))
+	for name, folder := range map[string]fs.FS{"org": org(t), "company": company(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policiesAreCanonical(t, compiled(t, folder))
+		})
+	}
+}
+
+func policiesAreCanonical(t *testing.T, p spec.Policies) {
 	check := func(name string, canonical []byte, hash workflows.DocHash, value, back any) {
 		t.Helper()
 		raw, err := json.Marshal(value)

@@ -16,7 +16,7 @@ import (
 // FuzzLoad puts arbitrary bytes in the place of each file. Load must answer with a folder or with problems that point
 // into the text, never with a panic, and a folder that it accepts must compile.
 func FuzzLoad(f *testing.F) {
-	base := org(f)
+	base := company(f)
 	var names []string
 	for n, file := range base {
 		names = append(names, n)

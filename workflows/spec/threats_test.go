@@ -27,6 +27,44 @@ func TestThreat_T23_YAMLTricksAreRefused(t *testing.T) {
 	})
 }
 
+// The files that came later are read by the same parser: each trick is refused in each of them, with its place.
+func TestThreat_T23_TricksInEveryKindOfFile(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{ // a line of each that stands there once, to put a trick behind
+		"calendars.yaml": "calendars:\n", "rotations.yaml": "rotations:\n", "risk.yaml": "rows:\n", "conflicts.yaml": "conflicts:\n", "tests/cloud-admin.yaml": "tests:\n",
+		"workflows/cloud-admin.yaml": "rules:\n", "people.yaml": "people:\n", "targets/cloud.yaml": "entitlements:\n",
+	}
+	for name, at := range files {
+		for trick, x := range map[string]struct{ put, want string }{
+			"anchor":          {at[:len(at)-1] + " &x\n", "anchors (&) are not allowed"},
+			"alias":           {at + "  - *x\n", "aliases (*) are not allowed"},
+			"merge key":       {at + "  - <<: {a: b}\n", "merge keys (<<) are not allowed"},
+			"tag":             {at[:len(at)-1] + " !!seq\n", "tags (!!seq) are not allowed"},
+			"second document": {"---\n" + at, "a second document (---) is not allowed"},
+			"duplicate key":   {at + "  - {name: x, name: y}\n", "is already on line"},
+			"tab":             {"\t" + at, "U+0009 (tab) is not allowed"},
+			"carriage return": {at[:len(at)-1] + "\r\n", "U+000D (carriage return) is not allowed"},
+			"right to left":   {"# \u202e\n" + at, "U+202E (bidirectional control) is not allowed"},
+			"complex key":     {at + "  - ? x\n", "complex keys (?) are not allowed"},
+			"directive":       {"%YAML 1.1\n" + at, "directives (%) are not allowed"},
+			"unknown key":     {"surprise: 1\n" + at, `unknown key "surprise"`},
+			"end mark":        {"...\n" + at, "document ends (...) are not allowed"},
+			"bomb":            {at + strings.Repeat("[", 3000), "nested more than 32 deep"},
+			"very many keys":  {strings.Repeat("k: 1\n", 300) + at, ""},
+		} {
+			t.Run(name+" "+trick, func(t *testing.T) {
+				t.Parallel()
+				f := company(t)
+				edit(t, f, name, "\n"+at, "\n"+x.put)
+				got := problems(t, f)
+				if !strings.HasPrefix(got, name+":") || !strings.Contains(got, x.want) {
+					t.Errorf("problems are\n%.300s\nwant %s: … %s", got, name, x.want)
+				}
+			})
+		}
+	}
+}
+
 // wantProblem loads the folder and wants one problem that begins with text.
 func wantProblem(t *testing.T, f fstest.MapFS, text string) {
 	t.Helper()
