@@ -236,6 +236,9 @@ func (b *batch) unname(p workflows.PersonID) error {
 	return b.forgetRefusals(row)
 }
 
+// erasedAnswer stands where an answer was that named somebody who is erased.
+const erasedAnswer = "This answer was erased."
+
 // forgetRefusals takes the person's name out of the answers that are kept for orders given twice.
 func (b *batch) forgetRefusals(p Person) error {
 	for _, word := range []string{p.Name, p.Email} {
@@ -256,7 +259,7 @@ func (b *batch) forgetRefusals(p Person) error {
 		if err != nil {
 			return err
 		}
-		none, err := json.Marshal(workflows.Refuse(workflows.CodeUnknown, "This answer was erased.", ""))
+		none, err := json.Marshal(workflows.Refuse(workflows.CodeUnknown, erasedAnswer, ""))
 		if err != nil {
 			return err
 		}

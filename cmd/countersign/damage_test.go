@@ -35,7 +35,16 @@ func damage(ctx context.Context, data, kind string) (err error) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
+	return change(ctx, db, statements...)
+}
+
+// change runs statements as if no guard stood in their way, and puts the guards back: only what was changed is to be found.
+func change(ctx context.Context, db *sql.DB, statements ...string) error {
 	triggers, err := names(ctx, db, `SELECT name FROM sqlite_master WHERE type = 'trigger'`)
+	if err != nil {
+		return err
+	}
+	guards, err := names(ctx, db, `SELECT sql FROM sqlite_master WHERE type = 'trigger'`)
 	if err != nil {
 		return err
 	}
@@ -57,7 +66,12 @@ func damage(ctx context.Context, data, kind string) (err error) {
 		changed += n
 	}
 	if changed == 0 {
-		return fmt.Errorf("damage %q changed nothing", kind)
+		return fmt.Errorf("%q changed nothing", statements)
+	}
+	for _, text := range guards {
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -28,6 +28,20 @@ func (d *deepCheck) fail(what string) {
 	d.state.Store(-1)
 }
 
+// checkBeside looks at what lies beside the entries: guards of tables, consumed causes, accounts, texts. What contradicts them is an alarm.
+func (s *serving) checkBeside(ctx context.Context) {
+	d, err := s.store.Inspect(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.deep.fail(err.Error())
+		s.log.Error("what lies beside the entries could not be looked at", "err", err)
+	case d.Wrong > 0:
+		s.deep.fail(d.Problems[0])
+		s.log.Error("THE DATABASE CONTRADICTS ITS LEDGER: run countersign ledger verify, and keep a copy of the folder as evidence", "first", d.Problems[0], "count", d.Wrong)
+	}
+}
+
 // checkWhole reads the pages and re-hashes every entry once. What it finds is an alarm, in the log, in /readyz and in the metrics: the
 // bot goes on, because ending access goes on, and the next start is the one that refuses.
 func (s *serving) checkWhole(ctx context.Context) error {
@@ -48,6 +62,7 @@ func (s *serving) checkWhole(ctx context.Context) error {
 			"first", report.First.Text, "code", report.First.Code)
 	default:
 		s.deep.state.Store(1)
+		s.checkBeside(ctx)
 		s.log.Info("the whole ledger was checked", "entries", report.Size, "took", time.Since(begin).Round(time.Millisecond))
 		if err := s.setRight(ctx); err != nil && ctx.Err() == nil {
 			s.deep.fail(err.Error())

@@ -143,7 +143,10 @@ func ledgerVerify(ctx context.Context, p proc) error {
 	}
 	pinKeys(&report, keys)
 	replay, err := replayAll(ctx, s)
-	if err != nil {
+	if err = replay.stopped(err); err != nil {
+		return err
+	}
+	if err := replay.inspect(ctx, s); err != nil {
 		return err
 	}
 	return conclude(p, report, replay, *asJSON)

@@ -123,11 +123,11 @@ func smallLedger(ctx context.Context, config, data string, ack func(string)) (er
 		if err != nil {
 			return err
 		}
-		if err := s.LinkAccount(ctx, a.Actor, p.ID); err != nil {
-			return err
-		}
-		if p.Key == "maya" || p.Key == "jonas" { // who decides is linked in the ledger first, as in the chat
+		if p.Key == "maya" || p.Key == "jonas" { // who acts is linked in the ledger first, as in the chat
 			if err := d.Link(ctx, p.ID, identities.Linked{Account: a.Actor, Medium: "slack", How: "people file", Name: p.Name}); err != nil {
+				return err
+			}
+			if err := s.LinkAccount(ctx, a.Actor, p.ID); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/workflows"
@@ -51,13 +52,40 @@ func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h 
 	if err != nil {
 		return "", err
 	}
+	now, err := productNow(ctx, s)
+	if err != nil {
+		return "", err
+	}
 	for _, want := range o.Jobs {
-		if !slices.ContainsFunc(rows, func(j store.JobStatus) bool { return j.Kind == want.Kind && j.Key == want.Key }) {
+		i := slices.IndexFunc(rows, func(j store.JobStatus) bool { return j.Kind == want.Kind && j.Key == want.Key })
+		switch {
+		case i < 0:
 			return fmt.Sprintf("a job that its entries demand is missing: %s %s", want.Kind, want.Key), nil
+		case rows[i].Due > want.Due:
+			return fmt.Sprintf("a job is set for %s, its entries demand %s: %s %s", rows[i].Due, want.Due, want.Kind, want.Key), nil
+		case rows[i].Next > max(now, want.Due).Add(longestWait):
+			return fmt.Sprintf("a job is put off until %s, its entries demand %s: %s %s", rows[i].Next, want.Due, want.Kind, want.Key), nil
 		}
 	}
 	return "", nil
 }
+
+// productNow is the time by the clock of whoever reads, or by the newest entry: that of a demonstration is ahead.
+func productNow(ctx context.Context, s *store.Store) (workflows.Stamp, error) {
+	now := workflows.StampOf(s.Clock().Now().Wall)
+	head, err := s.Head(ctx)
+	if err != nil || head.Size == 0 {
+		return now, err
+	}
+	last, err := s.Entries(ctx, head.Size-1, head.Size)
+	if err != nil || len(last) == 0 {
+		return now, err
+	}
+	return max(now, last[0].At.UTC), nil
+}
+
+// longestWait is more than any job waits between two attempts.
+const longestWait = time.Hour
 
 // setRight makes the jobs and lists again that somebody took away, so that every access ends when it should.
 func (s *serving) setRight(ctx context.Context) error {

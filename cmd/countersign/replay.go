@@ -36,6 +36,9 @@ type replayed struct {
 	Problems  []string `json:"problems,omitempty"` // the first replayTrouble of it, by entry
 	Custody   *madeBy  `json:"custody,omitempty"`  // of a bundle
 
+	Depth *store.Depth `json:"depth,omitempty"` // what lies beside the entries; only of a live ledger
+	gaps  []string     // entries that were lost, in words
+
 	found []finding
 }
 
@@ -76,6 +79,7 @@ func (r *replayed) writeText(w io.Writer) error {
 		fmt.Fprintf(w, "  deliveries   %d that decisions were made of are still kept and compared\n", r.Payloads)
 	}
 	r.Custody.writeText(w)
+	r.writeDepth(w)
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  WRONG        %s\n", p)
 	}

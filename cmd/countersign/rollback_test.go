@@ -93,7 +93,7 @@ func TestFault_F16_LossAcceptedByTwo(t *testing.T) {
 		t.Error("what nobody ended was taken back")
 	}
 	out, code := w.run("ledger", "verify")
-	if code != exitDone {
+	if code != exitDone || !strings.Contains(out, fmt.Sprintf("GAP          Entries %d to ", had)) {
 		t.Errorf("verify: exit %d\n%s", code, out)
 	}
 	if _, err := os.Stat(filepath.Join(w.data(), "rollback.json")); !os.IsNotExist(err) {

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// inspect holds what lies beside the entries of a live ledger against them, and adds what contradicts them to the replay. A bundle has
+// nothing beside its entries.
+func (r *replayed) inspect(ctx context.Context, s *store.Store) error {
+	d, err := s.Inspect(ctx)
+	if err != nil {
+		return err
+	}
+	r.Depth = &d
+	r.Wrong += int(d.Wrong)
+	r.Problems = append(r.Problems, d.Problems...)
+	names := map[workflows.PersonID]string{}
+	people, err := s.People(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		names[p.Ref] = p.Name
+	}
+	n := newNarrator(time.UTC, names)
+	for _, g := range d.Gaps {
+		r.gaps = append(r.gaps, n.lost(g.RollbackAccepted))
+	}
+	return nil
+}
+
+// stopped makes rows that cannot be followed a finding: whoever asks wants to know what else is wrong, and gets the whole report.
+func (r *replayed) stopped(err error) error {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrSchema) {
+		r.say("Deciding again stops here: %v.", err)
+		r.finish()
+		return nil
+	}
+	return err
+}
+
+// writeDepth says what was compared, what was not and why, and which entries are known to be lost.
+func (r *replayed) writeDepth(w io.Writer) {
+	if r.Depth == nil {
+		return
+	}
+	fmt.Fprintf(w, "  schema       version %d, %d objects as this program makes them\n", r.Depth.Schema, r.Depth.Objects)
+	fmt.Fprintf(w, "  beside       %s: as the entries say\n", strings.Join(r.Depth.Compared, "; "))
+	for _, b := range r.Depth.Beside {
+		fmt.Fprintf(w, "  no evidence  %s\n", b)
+	}
+	for _, g := range r.gaps {
+		fmt.Fprintf(w, "  GAP          %s\n", printable(g))
+	}
+	for _, n := range r.Depth.Notes {
+		fmt.Fprintf(w, "  note         %s\n", printable(n))
+	}
+}

@@ -1,0 +1,90 @@
+package store_test
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/storetest"
+	"github.com/countersign-bot/countersign/store/storetest/pgtest"
+)
+
+// inspected inspects and gives what is wrong.
+func inspected(t *testing.T, s *store.Store) store.Depth {
+	t.Helper()
+	d, err := s.Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestInspectSound finds nothing wrong with a ledger in daily use, on both databases.
+func TestInspectSound(t *testing.T) {
+	t.Parallel()
+	for name, fresh := range map[string]func(*testing.T) store.Config{
+		"sqlite": func(t *testing.T) store.Config { return storetest.Config(t) },
+		"postgres": func(t *testing.T) store.Config {
+			cfg := storetest.Config(t)
+			cfg.DSN = pgtest.Start(t, "fsync=off").NewDatabase(t)
+			return cfg
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := storetest.Open(t, fresh(t))
+			for n := range 300 {
+				if _, err := s.Update(t.Context(), store.Cause("cli/"+strings.Repeat("a", 1+n%50)+string(rune('a'+n%26))), nil, everything(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := inspected(t, s); d.Wrong != 0 || d.Objects < 20 || len(d.Compared) < 5 || len(d.Beside) == 0 {
+				t.Errorf("a sound ledger: %+v", d)
+			}
+		})
+	}
+}
+
+// TestThreat_T26_GuardsOnPostgres: guards that are gone, off, somebody else's, or call something else are each named.
+func TestThreat_T26_GuardsOnPostgres(t *testing.T) {
+	t.Parallel()
+	cfg := storetest.Config(t)
+	cfg.DSN = pgtest.Start(t, "fsync=off").NewDatabase(t)
+	s := storetest.Open(t, cfg)
+	db, err := sql.Open("pgx", cfg.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, test := range []struct{ do, undo, want string }{
+		{
+			`ALTER TABLE log_entry DISABLE TRIGGER log_entry_update`, `ALTER TABLE log_entry ENABLE TRIGGER log_entry_update`,
+			"The guard log_entry_update on log_entry is off",
+		},
+		{
+			`DROP TRIGGER log_entry_delete ON log_entry`, `CREATE TRIGGER log_entry_delete BEFORE DELETE ON log_entry FOR EACH ROW EXECUTE FUNCTION append_only()`,
+			"The guard log_entry_delete on log_entry is gone",
+		},
+		{
+			`CREATE TRIGGER helper BEFORE DELETE ON job FOR EACH ROW EXECUTE FUNCTION append_only()`, `DROP TRIGGER helper ON job`,
+			"The trigger helper on job is not ours",
+		},
+		{
+			`CREATE OR REPLACE FUNCTION document_new() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`, ``,
+			"The trigger document_new was altered",
+		},
+	} {
+		if _, err := db.ExecContext(t.Context(), test.do); err != nil {
+			t.Fatal(err)
+		}
+		if d := inspected(t, s); d.Wrong != 1 || !strings.Contains(d.Problems[0], test.want) {
+			t.Errorf("%s: %v, want %q", test.do, d.Problems, test.want)
+		}
+		if _, err := db.ExecContext(t.Context(), test.undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
