@@ -91,7 +91,7 @@ func TestRotateLedgerKey(t *testing.T) {
 		t.Errorf("verify with a head of before: %d %s%s", code, out, errs)
 	}
 	bundle := filepath.Join(t.TempDir(), "b.zip")
-	if out, errs, code := runHere(t, nil, "ledger", "export", bundle, "-data", o.data); code != exitDone {
+	if out, errs, code := runHere(t, nil, "ledger", "export", "-out", bundle, "-data", o.data); code != exitDone {
 		t.Fatalf("export: %d %s%s", code, out, errs)
 	}
 	for _, vkey := range []string{before, after} {
