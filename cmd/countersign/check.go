@@ -17,16 +17,25 @@ import (
 )
 
 // checkCommand says everything that is wrong with a folder, or what it holds and what is probably not meant.
-func checkCommand(_ context.Context, p proc) error {
-	flags := p.flags("check", "[-strict] [--json] [DIR]")
+func checkCommand(ctx context.Context, p proc) error {
+	flags := p.flags("check", "[-strict] [--json] [-no-tests] [DIR]; or -against OLDDIR [-markdown] [-fail-loosening] [DIR]")
 	strict := flags.Bool("strict", false, "warnings fail the check, as errors do")
 	asJSON := flags.Bool("json", false, "print errors and warnings as JSON")
-	if err := p.parse(flags, 0, 1); err != nil {
-		return err
-	}
-	dir, err := checkedFolder(p, flags.Arg(0))
+	noTests := flags.Bool("no-tests", false, "leave out the folder's policy tests and stories")
+	var c comparing
+	flags.StringVar(&c.old, "against", "", "say in words what is looser or tighter than in this folder")
+	flags.BoolVar(&c.markdown, "markdown", false, "with -against: as Markdown, for a pull request")
+	flags.BoolVar(&c.failing, "fail-loosening", false, "with -against: fail when anything is looser")
+	words, err := p.parseMixed(flags, 0, 1)
 	if err != nil {
 		return err
+	}
+	dir, err := checkedFolder(p, strings.Join(words, ""))
+	if err != nil {
+		return err
+	}
+	if c.asJSON = *asJSON; c.old != "" {
+		return checkAgainst(p, dir, c)
 	}
 	folder, err := readFolder(dir)
 	if broken := (*spec.Problems)(nil); *asJSON && errors.As(err, &broken) {
@@ -41,6 +50,9 @@ func checkCommand(_ context.Context, p proc) error {
 	} else {
 		err = describeFolder(p, dir, folder)
 		printWarnings(p, warnings)
+	}
+	if err == nil && !*noTests {
+		err = playedInCheck(ctx, p, folder, *asJSON)
 	}
 	if err == nil && *strict && len(warnings) > 0 {
 		return hint(fmt.Errorf("%s of %s, and -strict lets none pass", quantity(len(warnings), "warning", "warnings"), dir), "change what they name")
@@ -122,7 +134,7 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err = reportCoverage(p.out, c, calendar.DateAt(workflows.StampOf(time.Now()), time.UTC), 0)
+	_, err = reportCoverage(p.out, c, calendar.DateAt(workflows.StampOf(time.Now()), time.UTC), usualGap)
 	return err
 }
 

@@ -21,7 +21,8 @@ import (
 
 const (
 	coverageMonths = 12
-	maxAskers      = 200 // people tried as the requester of one stage; what more of them would show is the same gap
+	usualGap       = 72 * time.Hour // a weekend, with a day on which the office is closed: shorter gaps are in the table, without a warning
+	maxAskers      = 200            // people tried as the requester of one stage; what more of them would show is the same gap
 )
 
 // stageCoverage is what a stage looks like over the year.
@@ -47,7 +48,7 @@ type stageCoverage struct {
 func (s stageCoverage) known() bool { return len(s.NotHere) == 0 && len(s.NoHours) == 0 }
 
 // warning is what is wrong with the stage; empty when nothing is.
-func (s stageCoverage) warning(most time.Duration) string {
+func (s stageCoverage) warning(usual time.Duration) string {
 	where := fmt.Sprintf("workflow %s, stage %s", s.Workflow, s.Stage)
 	if s.Part != "" {
 		where += ", part " + s.Part
@@ -55,15 +56,10 @@ func (s stageCoverage) warning(most time.Duration) string {
 	if s.Asker != "" {
 		where += " (when " + s.Asker + " asks)"
 	}
-	switch {
-	case !s.known():
+	if !s.known() || s.longest <= usual || s.longest <= s.Timeout.Duration() {
 		return ""
-	case s.longest > s.Timeout.Duration():
-		return fmt.Sprintf("%s: for %s nobody is there to decide, and a request times out after %s: %s", where, calendar.In(s.longest), manual.Span(s.Timeout), s.Gap)
-	case most > 0 && s.longest > most:
-		return fmt.Sprintf("%s: too few are there to decide for %s: %s", where, calendar.In(s.longest), s.Gap)
 	}
-	return ""
+	return fmt.Sprintf("%s: for %s there are too few to decide, and a request times out after %s: %s", where, calendar.In(s.longest), manual.Span(s.Timeout), s.Gap)
 }
 
 // coverer works out coverage for the stages of a folder, each set of people once.
@@ -372,7 +368,7 @@ func (c *coverer) describe(s *stageCoverage, cov calendar.Coverage) {
 func printCoverage(w io.Writer, list []stageCoverage) error {
 	fmt.Fprintf(w, "\nWho is there in the next %d months, with holidays, time off and changes of clocks, and without whoever asks:\n\n", coverageMonths)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "WORKFLOW\tSTAGE\tNEEDS\tHOURS A WEEK\tLONGEST GAP")
+	fmt.Fprintln(t, "WORKFLOW\tSTAGE\tNEEDS\tTIMES OUT\tHOURS A WEEK\tLONGEST GAP")
 	for _, s := range list {
 		stage := s.Stage
 		if s.Part != "" {
@@ -392,13 +388,13 @@ func printCoverage(w io.Writer, list []stageCoverage) error {
 		if s.Asker != "" && hours != "?" && s.longest > 0 {
 			gap += ", when " + s.Asker + " asks"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d of %d\t%s\t%s\n", s.Workflow, stage, s.Needs, s.Of, hours, gap)
+		fmt.Fprintf(t, "%s\t%s\t%d of %d\t%s\t%s\t%s\n", s.Workflow, stage, s.Needs, s.Of, s.Timeout, hours, gap)
 	}
 	return t.Flush()
 }
 
 // reportCoverage says where people are missing over the coming year.
-func reportCoverage(w io.Writer, p spec.Policies, from calendar.Date, most time.Duration) (warnings int, err error) {
+func reportCoverage(w io.Writer, p spec.Policies, from calendar.Date, usual time.Duration) (warnings int, err error) {
 	list, err := coverageOf(p, from)
 	if err != nil {
 		return 0, err
@@ -407,7 +403,7 @@ func reportCoverage(w io.Writer, p spec.Policies, from calendar.Date, most time.
 		return 0, err
 	}
 	for _, s := range list {
-		if text := s.warning(most); text != "" {
+		if text := s.warning(usual); text != "" {
 			if warnings++; warnings == 1 {
 				fmt.Fprintln(w)
 			}

@@ -54,7 +54,7 @@ func commands() []command {
 	return slices.Concat([]command{
 		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
 		{"init", "[-example] DIR", "write a commented configuration folder to start from", initCommand},
-		{"check", "[-strict] [--json] [DIR]", "check a configuration folder and say what is wrong, with file and line", checkCommand},
+		{"check", "[-strict] [--json] [-against OLDDIR] [DIR]", "check a configuration folder and say what is wrong, or what a change loosens", checkCommand},
 		{"schema", "[-out DIR] [KIND]", "print the JSON Schema of a kind of file, for editors", schemaCommand},
 		{"simulate", "FILE|DIR, or -history 90d [-against NEWDIR]", "play policy tests and stories against a folder, or past requests against a new one", simulateCommand},
 		{"explain", "REQUEST [-at TIME] [-without A,B], or -workflow W -as PERSON", "why a request is where it is, who could decide it when, what would become of one", explainCommand},

@@ -134,6 +134,28 @@ func playFolder(ctx context.Context, p spec.Policies) ([]played, error) {
 	return out, nil
 }
 
+// playedInCheck plays the tests and stories of a folder that was found good.
+func playedInCheck(ctx context.Context, p proc, folder *spec.Folder, quiet bool) error {
+	policies, err := folder.Compile(keyedPerson)
+	if err != nil {
+		return err
+	}
+	list, err := playFolder(ctx, policies)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	w := p.out
+	if quiet {
+		w = p.err // what programs read is one object
+	} else {
+		fmt.Fprintln(w)
+	}
+	if failed := printPlayed(w, list, false); failed > 0 {
+		return fmt.Errorf("%d of %d policy tests and stories did not come out as expected", failed, len(list))
+	}
+	return nil
+}
+
 // reportPlayed says what did not come out as expected, and how many did.
 func (p proc) reportPlayed(list []played, asJSON bool) error {
 	failed := printPlayed(p.out, list, asJSON)
