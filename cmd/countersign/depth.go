@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/store"
-	"github.com/countersign-bot/countersign/workflows"
 )
 
 // inspect holds what lies beside the entries of a live ledger against them, and adds what contradicts them to the replay. A bundle has
@@ -22,13 +21,9 @@ func (r *replayed) inspect(ctx context.Context, s *store.Store) error {
 	r.Depth = &d
 	r.Wrong += int(d.Wrong)
 	r.Problems = append(r.Problems, d.Problems...)
-	names := map[workflows.PersonID]string{}
-	people, err := s.People(ctx)
+	names, err := namesOf(ctx, s)
 	if err != nil {
 		return err
-	}
-	for _, p := range people {
-		names[p.Ref] = p.Name
 	}
 	n := newNarrator(time.UTC, names)
 	for _, g := range d.Gaps {

@@ -42,6 +42,7 @@ func ledgerVerbs() []ledgerVerb {
 		{"erase", ledgerErase},
 		{"disclose", ledgerDisclose},
 		{"accept-rollback", ledgerAcceptRollback},
+		{"sql", ledgerSQL},
 		{"page", ledgerPage},
 		{"sample", ledgerSample},
 		{"card", ledgerCard},
@@ -256,9 +257,11 @@ func ledgerHead(ctx context.Context, p proc) error {
 }
 
 func ledgerShow(ctx context.Context, p proc) error {
-	flags := p.flags("ledger show", "[-data DIR] [-last N] [-stream STREAM] [-zone ZONE] [-json]")
+	flags := p.flags("ledger show", "[-data DIR] [-last N] [-stream STREAM] [-zone ZONE] [-json]"+filterUsage)
+	var only filter
+	only.register(flags)
 	data := flags.String("data", "", "data folder; default: COUNTERSIGN_DATA")
-	last := flags.Int("last", 50, "how many of the newest entries; 0 for all")
+	last := flags.Int("last", defaultLast, "how many of the newest entries; 0 for all")
 	stream := flags.String("stream", "", "only this stream, such as request/r_…")
 	zone := flags.String("zone", "UTC", "time zone of the times that are shown")
 	asJSON := flags.Bool("json", false, "one JSON object per line")
@@ -274,9 +277,20 @@ func ledgerShow(ctx context.Context, p proc) error {
 		return err
 	}
 	defer s.Close()
+	names, err := namesOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := only.begin(loc, names); err != nil {
+		return err
+	}
 	show := showText(p.out, loc)
 	if *asJSON {
 		show = showJSON(p.out)
+	}
+	show = only.show(show)
+	if only.isSet() && *last == defaultLast {
+		*last = 0 // who asks for a week does not mean the newest fifty entries
 	}
 	if *stream != "" {
 		h, err := s.History(ctx, workflows.StreamID(*stream))
@@ -290,6 +304,8 @@ func ledgerShow(ctx context.Context, p proc) error {
 	}
 	return showRange(ctx, s, *last, show)
 }
+
+const defaultLast = 50 // entries that show shows when it is not told
 
 // shower prints one entry; nil ends the print.
 type shower func(*workflows.Record) error

@@ -19,11 +19,13 @@ type reading struct {
 	data, bundle, zone string
 	asJSON, asCSV      bool
 	last               int
+	only               *filter
 }
 
 func (p proc) reading(verb, usage string) (r *reading, words func(least int) ([]string, error)) {
-	flags := p.flags(verb, usage+" [-data DIR] [-bundle FILE] [-zone ZONE] [-last N] [-json|-csv]")
-	r = &reading{}
+	flags := p.flags(verb, usage+" [-data DIR] [-bundle FILE] [-zone ZONE] [-last N] [-json|-csv]"+filterUsage)
+	r = &reading{only: &filter{}}
+	r.only.register(flags)
 	flags.StringVar(&r.data, "data", "", "data folder; default: COUNTERSIGN_DATA")
 	flags.StringVar(&r.bundle, "bundle", "", "read an exported bundle instead")
 	flags.StringVar(&r.zone, "zone", "UTC", "time zone of the times that are shown")
@@ -96,6 +98,9 @@ func (p proc) read(ctx context.Context, r reading, start func(*evidence) (func(*
 		return err
 	}
 	defer e.close()
+	if err := r.only.begin(loc, e.names); err != nil {
+		return err
+	}
 	matches, err := start(e)
 	if err != nil {
 		return err
@@ -113,7 +118,7 @@ func (p proc) read(ctx context.Context, r reading, start func(*evidence) (func(*
 	told := newNarrator(loc, e.names)
 	err = e.rows(ctx, 0, size, func(x *row) error {
 		sentence := told.Sentence(x.Record) + why.words(x, told.person)
-		if !matches(x, sentence) {
+		if wanted := r.only.matches(x.Record); !matches(x, sentence) || !wanted {
 			return nil
 		}
 		if n++; r.last <= 0 {
