@@ -222,7 +222,7 @@ func TestLyingWitness(t *testing.T) {
 	} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
-				io.WriteString(w, string(l.head().Note)) // the ledger's signature is not the witness's
+				w.Write(l.head().Note) // the ledger's signature is not the witness's
 				return
 			}
 			answer(w)

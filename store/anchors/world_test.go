@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -24,7 +23,6 @@ const origin = "example.com/countersign/test"
 type log struct {
 	t    testing.TB
 	key  ledger.Key
-	mu   sync.Mutex
 	rows []ledger.Hash
 }
 
