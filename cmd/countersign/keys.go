@@ -110,7 +110,7 @@ func (k *keyring) announce(log *slog.Logger, vkey string) {
 		case keyLedger:
 			what = "whoever holds it can sign another history, and without it this ledger ends; give the public half to everybody who verifies: " + vkey
 		case keySSHCA:
-			what = "whoever holds it can make logins; countersign doctor shows the public half for TrustedUserCAKeys on hosts"
+			what = "whoever holds it can make logins; hosts fetch the public half, for TrustedUserCAKeys, from /sshca/ca.pub of this bot"
 		case keyButtons:
 			what = "if it is lost, buttons made before are refused, and nothing else"
 		}
