@@ -141,7 +141,7 @@ func askAndDeny(ctx context.Context, d *desk.Desk, asks, denies workflows.Acting
 		Cause: desk.Cause("test/ask/" + rand.Text()), By: asks, Workflow: "prod-shell", Channel: "slack", Authn: "slack-click",
 		Form: workflows.Form{
 			Target: "bastion", Entitlement: "deploy", Seconds: workflows.Span(time.Hour / time.Second), Reason: "The shop answers 502 since noon.",
-			Values: map[string]string{"ticket": "OPS-1", "key": testKey},
+			Values: map[string]string{"ticket": fmt.Sprintf("OPS-%d", time.Now().UnixMicro()%1e6), "key": testKey}, // the same ask again would be known
 		},
 	})
 	if err != nil {
