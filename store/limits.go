@@ -23,7 +23,7 @@ const (
 
 	gatherYields = 8 // times the writer lets others run before it takes it that nobody else is coming
 
-	cacheStandings = 8192 // streams of which the writer knows jobs and lists: some 16 MB at worst
+	cacheStandings = 4096 // streams of which the writer knows jobs and lists: some 8 MB at worst
 
 	cacheStreams = 2048  // histories kept decoded: the open requests of a large company
 	cacheRecords = 65536 // records in them all together: some 60 MB at worst
