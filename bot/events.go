@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
+	"strings"
 
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
 // homeOpened draws the page of whoever opened it, and keeps it as a surface, so that it is repainted when something of theirs moves.
@@ -32,6 +35,64 @@ func (b *Bot) homeOpened(ctx context.Context, in slack.Interaction) error {
 		return fmt.Errorf("publishing a Home page: %w", err)
 	}
 	_, err = b.c.Surfaces.Save(ctx, Surface{Stream: workflows.HomeSurface(who.Person), Home: true, Person: who.Person, Pace: "slack/home"}, 0)
+	return err
+}
+
+// threadEvent is what somebody wrote below a message, as far as we read it.
+type threadEvent struct {
+	Subtype string `json:"subtype"`
+	BotID   string `json:"bot_id"`
+	Text    string `json:"text"`
+	TS      string `json:"ts"`
+	Thread  string `json:"thread_ts"`
+}
+
+// answersIn reads a message event; false for what is no answer of a person in a thread: a message of its own, one of a bot, one that was
+// edited or deleted.
+func answersIn(in slack.Interaction) (threadEvent, bool) {
+	var e threadEvent
+	if err := json.Unmarshal(in.Event, &e); err != nil {
+		return e, false
+	}
+	return e, e.Subtype == "" && e.BotID == "" && e.Thread != "" && e.Thread != e.TS && in.UserID != "" && in.ChannelID != ""
+}
+
+// Wanted tells whether an event is of any use. Of what people write in channels only answers below our own cards are: the rest is not even
+// stored.
+func (b *Bot) Wanted(ctx context.Context, in slack.Interaction) bool {
+	if in.Kind != slack.KindEvent+"message" {
+		return true
+	}
+	e, ok := answersIn(in)
+	if !ok {
+		return false
+	}
+	f, found, err := b.c.Surfaces.At(ctx, in.ChannelID, e.Thread)
+	return err == nil && found && f.Stream.Kind() == workflows.KindRequest
+}
+
+// threadAnswered keeps what somebody wrote below a card as a comment. It decides nothing, whatever it says (R2); who may not see the request
+// is not heard.
+func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
+	e, ok := answersIn(in)
+	if !ok || !b.Wanted(ctx, in) {
+		return nil
+	}
+	f, _, err := b.c.Surfaces.At(ctx, in.ChannelID, e.Thread)
+	if err != nil {
+		return err
+	}
+	by, err := b.c.Identity.Resolve(ctx, in)
+	if err != nil {
+		return err
+	}
+	text := cutRunes(strings.TrimSpace(html.UnescapeString(e.Text)), workflows.MaxReason)
+	if text == "" {
+		return nil
+	}
+	_, err = b.c.Desk.Comment(ctx, desk.Remark{
+		Cause: (&call{Interaction: in}).cause(), By: by, Request: workflows.RequestID(f.Stream.Rest()), Text: text, Channel: viaSlack,
+	})
 	return err
 }
 

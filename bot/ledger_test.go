@@ -233,6 +233,25 @@ func (m *memory) Of(_ context.Context, s workflows.StreamID) ([]bot.Surface, err
 	return out, nil
 }
 
+// At implements bot.Surfaces.
+func (m *memory) At(_ context.Context, channel, ts string) (bot.Surface, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.surfaces {
+		if f.Channel == channel && f.TS == ts && f.Person == "" && !f.Home {
+			return f.Surface, true, nil
+		}
+	}
+	return bot.Surface{}, false, nil
+}
+
+// stored is how many interactions were made durable.
+func (m *memory) stored() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.inbox)
+}
+
 // Threaded implements bot.Surfaces.
 func (m *memory) Threaded(_ context.Context, id, seq int64) error {
 	m.mu.Lock()

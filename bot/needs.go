@@ -51,6 +51,8 @@ type Surfaces interface {
 	Save(ctx context.Context, f Surface, seq int64) (Surface, error)
 	// Of gives the surfaces of a stream.
 	Of(ctx context.Context, stream workflows.StreamID) ([]Surface, error)
+	// At finds the surface that a message in a channel is; false when it is none of ours.
+	At(ctx context.Context, channel, ts string) (Surface, bool, error)
 	// Threaded moves Surface.Thread forward.
 	Threaded(ctx context.Context, id, seq int64) error
 	// Drop forgets a surface that is gone.

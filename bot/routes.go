@@ -14,7 +14,7 @@ type handler func(context.Context, *call) (answer, error)
 type listener func(context.Context, slack.Interaction) error
 
 // routes says what happens when somebody types, clicks, sends or when Slack tells us something. Only what stands here can change anything:
-// reactions, edits, messages and mentions have no row (R2, T12).
+// reactions, edits and mentions have no row, and a message is at most a comment (R2, T12).
 type routes struct {
 	commands  map[string]handler
 	shortcuts map[string]handler
@@ -66,6 +66,7 @@ func (b *Bot) table() routes {
 		},
 		events: map[string]listener{
 			"app_home_opened":         b.homeOpened,
+			"message":                 b.threadAnswered,
 			"user_change":             b.userChanged,
 			"team_join":               b.userChanged,
 			"subteam_created":         b.groupsChanged,

@@ -226,3 +226,36 @@ func TestAChangeOfTheRulesIsDecidedInSlack(t *testing.T) {
 		t.Fatalf("approved, and %d stages hold; log:\n%s", n, w.log)
 	}
 }
+
+// What people write below a card is kept as a comment and decides nothing; what they write elsewhere is not even stored.
+func TestReq_R2_AnswersBelowACardAreComments(t *testing.T) {
+	w := start(t, wide)
+	id := w.ask("maya", "deploy hotfix for the login page")
+	card := w.card("access")
+	stored := w.m.stored()
+	w.do(w.sim.Post(w.ctx, "jonas", "access", "approved", ""))
+	other := w.do(w.sim.Post(w.ctx, "jonas", "general", "lunch?", ""))
+	w.do(w.sim.Post(w.ctx, "sofia", "general", "approved & paid", other.TS))
+	w.do(w.sim.Post(w.ctx, "jonas", "access", "approved, if the tests are green & done", card.TS))
+	w.do(w.sim.Post(w.ctx, "gus", "access", "me too", card.TS))
+	err := w.sim.Until(w.ctx, func() bool { return len(w.state(id).State.Comments) > 0 && w.m.stored() >= stored+2 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	s := w.state(id).State
+	if s.Current != 0 || len(s.Stages[0].Approvals()) != 0 || s.Final() {
+		t.Fatalf("a message decided: %+v", s)
+	}
+	if n := w.m.stored() - stored; n != 2 {
+		t.Errorf("%d messages were stored, two of them are ours", n)
+	}
+	if len(s.Comments) != 1 || s.Comments[0].Text != "approved, if the tests are green & done" || s.Comments[0].By != w.people["jonas"] {
+		t.Fatalf("comments: %+v", s.Comments)
+	}
+	for _, m := range w.sim.Messages("access") {
+		if m.TS == card.TS {
+			wantIn(t, m.Visible(), "approved, if the tests are green & done")
+		}
+	}
+}

@@ -121,6 +121,28 @@ func (s *Store) Surface(ctx context.Context, key string) (f Surface, err error) 
 	return f, err
 }
 
+// SurfaceAt reads the surface that a message in a channel is, one that everybody there sees. ErrNotFound when it is none of ours.
+func (s *Store) SurfaceAt(ctx context.Context, channel, ts string) (f Surface, err error) {
+	defer wrap(&err, "reading the surface at %q", channel)
+	found := false
+	err = s.reader(ctx).each(`
+		SELECT id, stream, place, channel, ts, person, pace, wanted, painted, thread
+		FROM surface
+		WHERE place = $1
+		  AND channel = $2
+		  AND ts = $3
+		  AND person = ''`,
+		func(scan func(...any) error) (err error) {
+			found = true
+			f, err = scanSurface(scan)
+			return err
+		}, string(PlaceMessage), channel, ts)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return f, err
+}
+
 // Painted says that what stands there now shows the given Wanted, as read before rendering. The handler then returns jobs.Done;
 // if the stream moved meanwhile, the job stays.
 func (s *Store) Painted(ctx context.Context, id, wanted int64) (err error) {

@@ -27,6 +27,8 @@ type IntakeOptions struct {
 	// OnForeign is told of each payload that was sent to another app or workspace.
 	OnForeign func(Foreign)
 	Log       *slog.Logger
+	// Wanted tells whether an event is of any use; one that is not is acknowledged and stored nowhere. nil: all are.
+	Wanted func(context.Context, Interaction) bool
 }
 
 // Intake is the part of a transport that both share: check, make durable, hand on, answer in time.
@@ -200,6 +202,11 @@ func (i *Intake) take(ctx context.Context, x *exchange) {
 	}
 	if in.Kind == KindBlockSuggestion {
 		i.handle(ctx, x, in)
+		return
+	}
+	if i.opt.Wanted != nil && strings.HasPrefix(in.Kind, KindEvent) && !i.opt.Wanted(ctx, in) {
+		i.count.unwanted.Add(1)
+		x.say(answer{ack: true})
 		return
 	}
 	attempt := 0

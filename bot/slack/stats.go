@@ -10,7 +10,7 @@ type IntakeStats struct {
 	Received, Recorded, Duplicates             uint64
 	Acked, AckedWithPayload, Unacked, AckFails uint64
 	Busy, InboxErrors                          uint64 // told "not recorded"
-	Malformed, Foreign, UnknownKinds           uint64
+	Malformed, Foreign, UnknownKinds, Unwanted uint64
 	Late, AckTooLarge                          uint64
 	HandlerErrors, Panics                      uint64
 	InFlight, InFlightBytes                    int
@@ -36,7 +36,7 @@ type counters struct {
 	received, recorded, duplicates                             atomic.Uint64
 	acked, ackedPayload, unacked, ackFails, busy, inboxErrors  atomic.Uint64
 	malformed, foreign, unknownKinds, lateReplies, ackTooLarge atomic.Uint64
-	handlerErrors, panics                                      atomic.Uint64
+	handlerErrors, panics, unwanted                            atomic.Uint64
 	lag                                                        [8]atomic.Uint64
 	lagSum                                                     atomic.Int64
 }
@@ -67,7 +67,7 @@ func (c *counters) snapshot() IntakeStats {
 		Received: c.received.Load(), Recorded: c.recorded.Load(), Duplicates: c.duplicates.Load(),
 		Acked: c.acked.Load(), AckedWithPayload: c.ackedPayload.Load(), Unacked: c.unacked.Load(), AckFails: c.ackFails.Load(),
 		Busy: c.busy.Load(), InboxErrors: c.inboxErrors.Load(),
-		Malformed: c.malformed.Load(), Foreign: c.foreign.Load(), UnknownKinds: c.unknownKinds.Load(),
+		Malformed: c.malformed.Load(), Foreign: c.foreign.Load(), UnknownKinds: c.unknownKinds.Load(), Unwanted: c.unwanted.Load(),
 		Late: c.lateReplies.Load(), AckTooLarge: c.ackTooLarge.Load(),
 		HandlerErrors: c.handlerErrors.Load(), Panics: c.panics.Load(),
 	}

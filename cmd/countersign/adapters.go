@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -113,6 +114,15 @@ func (x surfaces) Of(ctx context.Context, stream workflows.StreamID) ([]bot.Surf
 		out = append(out, surfaceOf(r))
 	}
 	return out, err
+}
+
+// At implements bot.Surfaces.
+func (x surfaces) At(ctx context.Context, channel, ts string) (bot.Surface, bool, error) {
+	f, err := x.s.SurfaceAt(ctx, channel, ts)
+	if errors.Is(err, store.ErrNotFound) {
+		return bot.Surface{}, false, nil
+	}
+	return surfaceOf(f), err == nil, err
 }
 
 // Threaded implements bot.Surfaces.

@@ -27,7 +27,7 @@ func scopes() []scope {
 		{"users:read.email", "the address shown beside a decision; linking by e-mail, if you allow it", false},
 		{"channels:read", "find the channels that your files name; refuse those shared with other organisations", false},
 		{"groups:read", "the same for private channels", false},
-		{"channels:history", "look for a message after a doubt instead of posting it twice", false},
+		{"channels:history", "look for a message after a doubt instead of posting it twice; keep answers below a card as comments", false},
 		{"groups:history", "the same in private channels", false},
 		{"im:history", "the same in direct messages", false},
 		{"usergroups:read", "user groups as approvers; paid plans only", true},
@@ -39,6 +39,7 @@ func slackEvents() []string {
 	return []string{
 		"app_home_opened", "user_change", "team_join", "subteam_members_changed", "subteam_updated", "channel_shared", "channel_unshared",
 		"channel_archive", "channel_unarchive", "tokens_revoked", "app_uninstalled",
+		"message.channels", "message.groups",
 	}
 }
 

@@ -215,8 +215,7 @@ func (s *serving) buildBot() error {
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign,
-		Log:       s.log,
+		OnForeign: s.foreign, Wanted: s.bot.Wanted, Log: s.log,
 	})
 	if err != nil {
 		return err

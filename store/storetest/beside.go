@@ -102,6 +102,12 @@ func testSurfaces(t *testing.T, cfg store.Config) {
 		t.Fatal(err)
 	}
 	wantNames(t, "behind from the start", claim(t, s, 10), "paint "+fmt.Sprint(old.ID))
+	if at, err := s.SurfaceAt(ctx, "C1", "1.2"); err != nil || at.ID != card.ID || at.Stream != one {
+		t.Errorf("the surface at C1: %+v, %v", at, err)
+	}
+	if _, err := s.SurfaceAt(ctx, "D1", "9.9"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a direct message counts as a place that everybody sees: %v", err)
+	}
 	list, err := s.SurfacesOf(ctx, one)
 	if err != nil || len(list) != 2 || list[0].ID != card.ID || list[1].Person != "p_1" {
 		t.Errorf("%+v, %v", list, err)
