@@ -9,7 +9,7 @@ import (
 // checkStage checks one step and answers who can sit on it.
 func (c *checker) checkStage(w *workflow, s *value, askers *yield) seats {
 	p := parts{what: "approvers", byRequest: true, chat: true, identity: slices.Contains(w.whom(), workflows.ForOwned)}
-	out := seats{stage: s, quorum: s.num("quorum", 1), repeat: s.flag("repeat") || len(s.list("distinct_from")) > 0, consent: s.str("kind") == workflows.StageConsent}
+	out := seats{stage: s, quorum: s.num("quorum", 1), repeat: s.flag("repeat"), apart: s.strs("distinct_from"), consent: s.str("kind") == workflows.StageConsent}
 	c.oneWay(s)
 	if groups, any := partsOf(s); groups != nil {
 		c.checkParts(w, groups, any, p, askers, &out)

@@ -14,9 +14,15 @@ type seats struct {
 	unsure bool   // the escalation had a problem
 	repeat bool
 
+	apart   []string // names of the earlier steps whose approvers do not count; nil: all of them
 	consent bool
 	parts   []seats // groups with quorums of their own
 	any     bool    // one of them is enough
+}
+
+// others tells whether nobody who approved one of the steps before counts here: then its people are further ones.
+func (s seats) others(before []seats) bool {
+	return !s.repeat && (len(s.apart) == 0 || !slices.ContainsFunc(before, func(b seats) bool { return !slices.Contains(s.apart, b.stage.str("name")) }))
 }
 
 // all is everybody who can be asked at the stage, and whether that is known for sure.
@@ -119,11 +125,11 @@ func (s seats) rows() []seats {
 }
 
 // matches tells whether the stages can be filled with different people, none of them the requester: a matching of
-// people to seats, found by augmenting paths. Stages that may repeat or are not known for sure are left out.
+// people to seats, found by augmenting paths. Stages that may repeat people or are not known for sure are left out.
 func matches(chain []seats, requester string) bool {
 	var rows [][]string // one row a seat: who can take it
-	for _, s := range chain {
-		if s.repeat || s.consent {
+	for i, s := range chain {
+		if s.consent || !s.others(chain[:i]) {
 			continue
 		}
 		for _, part := range s.rows() {

@@ -82,6 +82,21 @@ func TestReq_R30_EveryAskHasATierAndTheTierSaysWhatItDemands(t *testing.T) {
 	wantRefused(t, "risk-no-last", "an ask that no row fits would have no tier")
 }
 
+// Two steps make two people only where somebody who approved the first does not count in the second: by default, and when distinct_from
+// names it. The engine counts in the same way when somebody asks.
+func TestReq_R30_StepsThatMayRepeatPeopleDoNotAddUp(t *testing.T) {
+	t.Parallel()
+	at := "      groups: [security]\n    remind: 1wh\n"
+	for add, want := range map[string]bool{"": true, "    distinct_from: [Database]\n": true, "    repeat: true\n": false} {
+		f := company(t)
+		edit(t, f, "workflows/prod-database.yaml", at, at+add)
+		got := problems(t, f)
+		if (got == "") != want || !want && !strings.Contains(got, `demands 2`) {
+			t.Errorf("with %q the problems are\n%s", add, got)
+		}
+	}
+}
+
 // A rule may approve by itself where the tier demands nobody, so often per person, and a part of it is looked at afterwards.
 func TestReq_R70_AutomaticApprovalIsARuleWithACapAndASample(t *testing.T) {
 	t.Parallel()

@@ -28,14 +28,17 @@ func (c *checker) lint() {
 // fewest is how many different people approve at least on a way through a chain; as the engine counts.
 func fewest(stages []seats, way []int) int {
 	n := 0
+	var before []seats
 	for _, i := range way {
-		switch s := stages[i]; {
+		s := stages[i]
+		switch {
 		case s.consent:
-		case s.repeat:
-			n = max(n, s.quorum)
-		default:
+		case s.others(before):
 			n += s.quorum
+		default:
+			n = max(n, s.quorum)
 		}
+		before = append(before, s)
 	}
 	return n
 }
