@@ -180,3 +180,26 @@ func TestReq_R101_NoByteOfAnEntryChangesUnseen(t *testing.T) {
 		}
 	})
 }
+
+// TestThreat_T33_NoControlsReachATerminal sends a record whose every text is hostile to a terminal and to a log: what syslog and a report make of
+// it holds no control and nothing that turns the direction of a line.
+func TestThreat_T33_NoControlsReachATerminal(t *testing.T) {
+	hostile := "a\x1b[2Jb\r\nc\u202ed\u200be\x00f\u0085g\ufeffh"
+	b := newBook(t)
+	r := b.records()[0]
+	r.Sentence, r.Type, r.Origin, r.Stream = hostile, "x"+hostile, "o"+hostile, hostile
+	s := streams.Syslog{Facility: 13, MaxBytes: 4000}
+	m := string(s.Message(r))
+	if _, err := parseMessage([]byte(m)); err != nil {
+		t.Error(err)
+	}
+	_, text, _ := strings.Cut(m, "\ufeff")
+	for _, c := range m[:len(m)-len(text)-len("\ufeff")] + text {
+		if c < 0x20 || c == 0x7f || c >= 0x80 && c < 0xa0 || c == 0x202e || c == 0x200b || c == 0xfeff {
+			t.Errorf("%U in %q", c, m)
+		}
+	}
+	if strings.Contains(m, "\n") {
+		t.Error("a second line")
+	}
+}
