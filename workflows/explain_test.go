@@ -116,6 +116,7 @@ func TestSeatWords(t *testing.T) {
 	for why, want := range map[string]string{
 		"named": "named in the chain", "group:dba": "member of group dba", "chat:@dba": "member of @dba in the chat", "target_owner": "owner of the target",
 		"identity_owner": "owner of the identity", "manager": "manager of the requester", "shift:emea": "shift:emea",
+		"channel:#dba": "member of #dba in the chat", "rotation:dba": "on shift in rotation dba", "fallback:group:sre": "asked because nobody else could be: member of group sre",
 	} {
 		if got := (workflows.Seat{Why: why}).Words(); got != want {
 			t.Errorf("%s: %s", why, got)
@@ -164,10 +165,16 @@ func TestSelectorAndDocuments(t *testing.T) {
 		{TargetOwner: true},
 		{IdentityOwner: true},
 		{Manager: true},
+		{ChatChannels: []string{"#dba"}},
+		{Rotations: []string{"dba"}},
+		{Fallback: &workflows.Selector{People: []workflows.PersonID{"p_ann"}}},
 	} {
 		if s.IsEmpty() {
 			t.Errorf("%+v is empty", s)
 		}
+	}
+	if !(workflows.Selector{Fallback: &workflows.Selector{}}).IsEmpty() {
+		t.Error("an empty fallback names somebody")
 	}
 	if got := (workflows.Entitlement{Target: "pg-main", ID: "writer"}).Name(); got != "pg-main/writer" {
 		t.Error(got)

@@ -163,6 +163,9 @@ func (w *Workflow) wayOf(a Ask, c Cleaned, now Stamp) (way, *Refusal) {
 	if r := w.risk(&g, a, c); r != nil {
 		return g, r
 	}
+	if len(a.Inputs) > MaxInputs {
+		return g, Refusef(CodeTooLong, "Say less in the fields of the form.", "What the conditions of this chain look at is %d bytes long, and %d are kept.", len(a.Inputs), MaxInputs)
+	}
 	if a.Window.ID != "" {
 		g.alone = &AutoApproved{Rule: windowRule(a.Window.ID), Used: a.Window.Used + 1, Times: a.Window.Terms.Times, Per: a.Window.Terms.Per}
 		return g, w.refuseAlone(g, a)
