@@ -43,6 +43,7 @@ type serving struct {
 	deep      deepCheck
 	identity  *bot.Identity
 	desk      *desk.Desk
+	friction  *friction
 	bot       *bot.Bot
 	conns     *connectors
 	runner    *runbooks.Runner
@@ -161,8 +162,9 @@ func (s *serving) build(ctx context.Context) error {
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
 	}
+	s.friction = newFriction(s.store)
 	s.desk = desk.New(desk.Config{
-		Ledger: s.store, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
+		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
 		OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) },
 	})
 	if err := s.buildBot(); err != nil {
@@ -215,7 +217,8 @@ func (s *serving) buildBot() error {
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign, Wanted: s.bot.Wanted, Log: s.log,
+		OnForeign: s.foreign,
+		Log:       s.log,
 	})
 	if err != nil {
 		return err
@@ -336,6 +339,7 @@ func (s *serving) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(s.metrics()...)
+	reg.MustRegister(s.friction.collectors()...)
 	routes(mux, []check{
 		{"ledger", func() (bool, string) {
 			if err := s.store.PoisonedBy(); err != nil {
