@@ -12,16 +12,16 @@ import (
 // the engine: people are counted by colouring a graph, parts are filled by trying everything.
 
 type oracleStage struct {
-	plan           workflows.PlannedStage
-	seats          []workflows.Seat
-	left           map[string]workflows.Stamp // seat -> until when it could be voted by
-	votes          []oracleVote
-	until          workflows.Stamp
-	tiers, shifts  int
-	shiftsAt       []workflows.Stamp
-	told           map[workflows.PersonID]bool
-	met            bool
-	opened, closed bool
+	plan          workflows.PlannedStage
+	seats         []workflows.Seat
+	left          map[string]workflows.Stamp // seat -> until when it could be voted by
+	votes         []oracleVote
+	until         workflows.Stamp
+	tiers, shifts int
+	shiftsAt      []workflows.Stamp
+	told          map[workflows.PersonID]bool
+	met           bool
+	opened        bool
 }
 
 type oracleVote struct {

@@ -177,9 +177,9 @@ func TestOffersOnlyEverTakeAway(t *testing.T) {
 		if code != "" {
 			return // no offer
 		}
-		o := workflows.OffersOf(before)
 		after, _ := x.state()
-		if o = workflows.OffersOf(after); len(o) != 1 {
+		o := workflows.OffersOf(after)
+		if len(o) != 1 {
 			t.Fatalf("%d offers", len(o))
 		}
 		words := fmt.Sprintf("zed accepts ann of %s lasting %ds", before.Asked.Entitlement, before.Asked.Seconds)
