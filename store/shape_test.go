@@ -21,22 +21,21 @@ import (
 
 // odd has what the events of today do not have, and what they might.
 type odd struct {
-	Named    string                    // without a name of its own
-	Hidden   string                    `json:"-"`
-	Small    int8                      `json:"small,omitempty"`
-	Quoted   int64                     `json:"quoted,string"`
-	Flag     bool                      `json:"flag,omitempty"`
-	Pointer  *workflows.Seat           `json:"pointer"`
-	Pointed  *string                   `json:"pointed,omitempty"`
-	Lists    map[string][]string       `json:"lists,omitempty"`
-	Structs  map[string]workflows.Seat `json:"structs"`
-	Times    []workflows.Stamp         `json:"times,omitempty"`
-	Time     workflows.Stamp           `json:"time_of"`
-	Zero     workflows.Seat            `json:"zero,omitzero"`
-	Text     string                    `json:"text" seal:"true"`
-	Texts    []string                  `json:"texts" seal:"true"`
-	Mapped   map[string]string         `json:"mapped,omitempty" seal:"true"`
-	internal int
+	Named   string                    // without a name of its own
+	Hidden  string                    `json:"-"`
+	Small   int8                      `json:"small,omitempty"`
+	Quoted  int64                     `json:"quoted,string"`
+	Flag    bool                      `json:"flag,omitempty"`
+	Pointer *workflows.Seat           `json:"pointer"`
+	Pointed *string                   `json:"pointed,omitempty"`
+	Lists   map[string][]string       `json:"lists,omitempty"`
+	Structs map[string]workflows.Seat `json:"structs"`
+	Times   []workflows.Stamp         `json:"times,omitempty"`
+	Time    workflows.Stamp           `json:"time_of"`
+	Zero    workflows.Seat            `json:"zero,omitzero"`
+	Text    string                    `json:"text" seal:"true"`
+	Texts   []string                  `json:"texts" seal:"true"`
+	Mapped  map[string]string         `json:"mapped,omitempty" seal:"true"`
 }
 
 func (odd) Kind() string { return "test.odd" }
@@ -116,7 +115,7 @@ func TestShapesSpeakJSON(t *testing.T) {
 					if string(quick.Leaf) != string(slow.Leaf) {
 						rt.Fatalf("%+v\nquick %s\nslow  %s", e, quick.Leaf, slow.Leaf)
 					}
-					if diff := cmp.Diff(slow.Record, quick.Record, cmp.AllowUnexported(odd{})); diff != "" {
+					if diff := cmp.Diff(slow.Record, quick.Record); diff != "" {
 						rt.Fatalf("%+v\n%s", e, diff)
 					}
 					if diff := cmp.Diff(slow.Texts, quick.Texts); diff != "" {
@@ -160,7 +159,7 @@ func TestRecordsShareNothing(t *testing.T) {
 	}
 	want := odd{Lists: map[string][]string{"a": {"b"}}, Texts: []string{"c"}, Mapped: map[string]string{"d": "e"}, Pointer: &workflows.Seat{Parts: []int{1}}, Structs: nil}
 	e.Lists["a"][0], e.Texts[0], e.Mapped["d"], e.Pointer.Parts[0] = "x", "x", "x", 2
-	if diff := cmp.Diff(want, got.Record.Event.(odd), cmp.AllowUnexported(odd{})); diff != "" {
+	if diff := cmp.Diff(want, got.Record.Event.(odd)); diff != "" {
 		t.Error(diff)
 	}
 }
