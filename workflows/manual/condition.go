@@ -3,7 +3,9 @@ package manual
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -59,8 +61,10 @@ const (
 	oneOf  = `\[([^\]]*)\]`
 )
 
-func phrases() []phrase {
-	return []phrase{
+// phrases are compiled when the first condition is put into words: most programs never do.
+var phrases = sync.OnceValue(func() []shaped {
+	var out []shaped
+	for _, p := range []phrase{
 		{`business`, "it is within business hours"},
 		{`!business`, "it is outside of business hours"},
 		{`freeze == ""`, "no change freeze is in force"},
@@ -78,13 +82,17 @@ func phrases() []phrase {
 		{`entitlement\.id in ` + oneOf, "it is for one of $1"},
 		{`subject\.self`, "it is for themselves"},
 		{`!subject\.self`, "it is for somebody or something else"},
-		{`subject\.kind == ` + quoted, "it is for a $1"},
-		{`subject\.kind != ` + quoted, "it is not for a $1"},
-		{`requester\.kind == ` + quoted, "a $1 asks"},
+		{`subject\.kind == ` + quoted, "it is for $K"},
+		{`subject\.kind != ` + quoted, "it is not for $K"},
+		{`requester\.kind == ` + quoted, "$K asks"},
 		{`requester\.id == subject\.owner`, "its owner asks"},
 		{quoted + ` in requester\.groups`, "the requester is in the group $1"},
 		{`!\(` + quoted + ` in requester\.groups\)`, "the requester is not in the group $1"},
 		{`requester\.groups\.exists\(\w+, \w+ == ` + quoted + `\)`, "the requester is in the group $1"},
+		{`renewals == 0`, "it was not extended before"},
+		{`renewals >= 1`, "it was extended before"},
+		{`renewals >= (\d+)`, "it was extended $1 times or more before"},
+		{`renewals < (\d+)`, "it was extended fewer than $1 times before"},
 		{`severity == ` + quoted, "the severity is $1"},
 		{`severity in ` + oneOf, "the severity is one of $1"},
 		{`tier == ` + quoted, "the risk is $1"},
@@ -108,20 +116,29 @@ func phrases() []phrase {
 		{`fields\.(\w+) < (-?\d+)`, "$F is less than $2"},
 		{`fields\.(\w+) > (-?\d+)`, "$F is more than $2"},
 		{`fields\.(\w+) >= (-?\d+)`, "$F is $2 or more"},
+	} {
+		out = append(out, shaped{regexp.MustCompile(`^` + p.shape + `$`), p.words})
 	}
+	return out
+})
+
+// shaped is a phrase, compiled.
+type shaped struct {
+	shape *regexp.Regexp
+	words string
 }
 
 func condition(term string, fields []workflows.Field) string {
 	term = strings.Join(strings.Fields(term), " ")
 	for _, p := range phrases() {
-		m := regexp.MustCompile(`^` + p.shape + `$`).FindStringSubmatch(term)
+		m := p.shape.FindStringSubmatch(term)
 		if m == nil {
 			continue
 		}
 		out := p.words
 		for i, found := range m[1:] {
-			if strings.Contains(p.words, "a $1") { // kinds of identity: service_account
-				found = strings.ReplaceAll(found, "_", " ")
+			if strings.Contains(p.words, "$K") {
+				out = strings.ReplaceAll(out, "$K", kindName(found))
 			}
 			out = strings.ReplaceAll(out, fmt.Sprintf("$%d", i+1), plain(found))
 		}
@@ -133,16 +150,33 @@ func condition(term string, fields []workflows.Field) string {
 	return "“" + term + "”"
 }
 
+// kindName is what people call a kind of identity: "an AI agent".
+func kindName(kind string) string {
+	switch kind {
+	case "ai_agent":
+		return "an AI agent"
+	case "api_key":
+		return "an API key"
+	case "oauth_token":
+		return "an OAuth token"
+	case "ssh_key":
+		return "an SSH key"
+	case "integration", "automation_account":
+		return "an " + strings.ReplaceAll(kind, "_", " ")
+	}
+	return "a " + strings.ReplaceAll(kind, "_", " ")
+}
+
 // plain takes the quotation marks off a list of texts, and says a duration as people do.
 func plain(s string) string {
 	var words []string
 	for part := range strings.SplitSeq(s, ",") {
 		part = strings.Trim(strings.TrimSpace(part), `"'`)
-		if m := regexp.MustCompile(`^(\d{1,6})([mhd])$`).FindStringSubmatch(part); m != nil {
-			var n int
-			fmt.Sscanf(m[1], "%d", &n)
-			unit := map[string]workflows.Span{"m": 60, "h": 3600, "d": 86400}[m[2]]
-			part = Span(workflows.Span(n) * unit)
+		if n := len(part) - 1; n >= 1 && n <= 6 {
+			unit := map[byte]workflows.Span{'m': 60, 'h': 3600, 'd': 86400}[part[n]]
+			if count, err := strconv.Atoi(part[:n]); err == nil && unit != 0 && count > 0 {
+				part = Span(workflows.Span(count) * unit)
+			}
 		}
 		words = append(words, part)
 	}

@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,7 +81,7 @@ func (b Book) limits(w *workflows.Workflow) Section {
 		add("Nothing is granted during a change freeze (%s).", list(w.Freezes, "or"))
 	}
 	if w.Often != nil {
-		add("One person may ask at most %s within %s.", times(w.Often.Times), Span(w.Often.Per))
+		add("One person may ask at most %s within %s.", times(w.Often.Times), within(w.Often.Per))
 	}
 	if w.Later > 0 {
 		add("It may be asked for ahead of time: the access may begin up to %s later. Otherwise it begins when it is approved.", Span(w.Later))
@@ -95,7 +96,7 @@ func (b Book) limits(w *workflows.Workflow) Section {
 		add("A reason is needed to %s; saying no always needs one.", words)
 	}
 	if x := w.Window; x != nil {
-		add("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", Span(x.Lifetime), x.Hours, x.Zone, times(x.Times), Span(x.Per), times(x.Budget))
+		add("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", Span(x.Lifetime), x.Hours, x.Zone, times(x.Times), within(x.Per), times(x.Budget))
 	}
 	return s
 }
@@ -132,13 +133,26 @@ func verbs(given []string) string {
 	return list(out, "or")
 }
 
-// risk is the table that computes how dangerous an ask is.
+// risk is the table that computes how dangerous an ask is, and where the things that this chain gives stand in it.
 func risk(w *workflows.Workflow) Section {
 	if w.Risk == nil {
 		return Section{}
 	}
-	s := Section{Title: "How risky it is", Sentences: []string{"Each request is put into one of these classes, whatever the chain says:"}, Table: [][]string{{"Class", "At most", "People who say yes", "More than a click"}}}
-	for _, t := range w.Risk.Tiers {
+	s := riskClasses(w.Risk)
+	for _, e := range w.Entitlements {
+		s.Points = append(s.Points, escape(e.Name())+": "+class(w, e)+".")
+	}
+	return s
+}
+
+const riskTitle = "How risky it is"
+
+func riskClasses(r *workflows.RiskTable) Section {
+	s := Section{
+		Title: riskTitle, Sentences: []string{"Each request is put into one of these classes by what it is for. The class holds whatever a chain says:"},
+		Table: [][]string{{"Class", "At most", "People who say yes", "More than a click"}},
+	}
+	for _, t := range r.Tiers {
 		longest, people, step := "as the chain says", "as the chain says", "no"
 		if t.Longest > 0 {
 			longest = Span(t.Longest)
@@ -151,12 +165,39 @@ func risk(w *workflows.Workflow) Section {
 		}
 		s.Table = append(s.Table, []string{t.Name, longest, people, step})
 	}
-	for _, e := range w.Entitlements {
-		if t, row, ok := w.TierOf(e, "person"); ok {
-			s.Points = append(s.Points, fmt.Sprintf("%s, for a person: class **%s** (row %d of the risk table).", escape(e.Name()), escape(t.Name), row))
-		}
-	}
 	return s
+}
+
+// class is the risk of one thing, for each kind of holder that this chain allows: the class of most of them, and then the others.
+func class(w *workflows.Workflow, e workflows.Entitlement) string {
+	var kinds []string
+	if w.Allows(workflows.ForSelf) || w.Allows(workflows.ForReports) {
+		kinds = append(kinds, "person")
+	}
+	if w.Allows(workflows.ForOwned) {
+		kinds = append(kinds, "service_account", "automation_account", "api_key", "oauth_token", "certificate", "ssh_key", "workload", "ai_agent", "integration")
+	}
+	by := map[string][]string{}
+	var order []string
+	for _, k := range kinds {
+		t, _, ok := w.TierOf(e, k)
+		if !ok {
+			continue
+		}
+		if by[t.Name] == nil {
+			order = append(order, t.Name)
+		}
+		by[t.Name] = append(by[t.Name], kindName(k))
+	}
+	if len(order) == 0 {
+		return "no class"
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return len(by[b]) - len(by[a]) })
+	out := "class **" + escape(order[0]) + "**"
+	for _, t := range order[1:] {
+		out += ", but **" + escape(t) + "** for " + list(by[t], "or")
+	}
+	return out
 }
 
 // told is who hears of it, and where.

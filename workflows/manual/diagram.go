@@ -21,7 +21,9 @@ func Diagram(w *workflows.Workflow) string {
 		for i, r := range w.Rules {
 			d.rule(i, r)
 		}
-		d.arrow("which", "none of them", "no")
+		if !slices.ContainsFunc(w.Rules, always) {
+			d.arrow("which", "none of them", "no")
+		}
 	}
 	d.line("  yes([%s])", text(outcome(w)))
 	if d.no {
@@ -32,6 +34,9 @@ func Diagram(w *workflows.Workflow) string {
 	}
 	return strings.TrimRight(d.b.String(), "\n")
 }
+
+// always tells whether a rule fits whatever is asked.
+func always(r workflows.Rule) bool { return r.When == "" && r.UpTo == 0 }
 
 func outcome(w *workflows.Workflow) string {
 	switch w.Kind {

@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -178,9 +179,12 @@ func (b Book) rules(w *workflows.Workflow) Section {
 		return Section{}
 	}
 	s := Section{Title: "Which steps apply", Table: [][]string{{"Rule", "When", "Then", "At most"}}}
-	s.Sentences = []string{"The first rule that fits decides. What no rule fits is refused."}
+	s.Sentences = []string{"The first rule that fits decides."}
 	if w.Choose == workflows.ChooseSpecific {
 		s.Sentences = []string{"The rule with the most conditions that fits decides. If two fit equally well, the request is refused, and the owner is asked to say which one is meant."}
+	}
+	if !slices.ContainsFunc(w.Rules, always) {
+		s.Sentences = append(s.Sentences, "What no rule fits is refused.")
 	}
 	for _, r := range w.Rules {
 		longest := Span(min(orLongest(r.Longest, w.Longest), orLongest(r.UpTo, w.Longest)))
@@ -216,7 +220,7 @@ func ruleThen(w *workflows.Workflow, r workflows.Rule) string {
 		return "Refused: " + r.Refuse
 	case r.Auto != nil:
 		return fmt.Sprintf("Approved at once by the rule itself, without people, at most %s per person within %s; %d %% of these are looked at afterwards",
-			times(r.Auto.Times), Span(r.Auto.Per), r.Auto.Sample)
+			times(r.Auto.Times), within(r.Auto.Per), r.Auto.Sample)
 	case len(r.Stages) == 0:
 		return list(stageNames(w.Stages), "then")
 	}

@@ -227,6 +227,12 @@ func TestCondition(t *testing.T) {
 		`target.environment == "prod"`:        "the system is in prod",
 		`subject.kind == "service_account"`:   "it is for a service account",
 		`day in ["Saturday", "Sunday"]`:       "it is Saturday or Sunday",
+		`subject.kind != "ai_agent"`:          "it is not for an AI agent",
+		`subject.kind == "integration"`:       "it is for an integration",
+		`subject.kind == "api_key"`:           "it is for an API key",
+		`requester.kind == "oauth_token"`:     "an OAuth token asks",
+		`subject.kind == "ssh_key"`:           "it is for an SSH key",
+		`renewals >= 2`:                       "it was extended 2 times or more before",
 		`business || tier == "low"`:           "“business || tier == \"low\"”",
 		`(business || risk > 1) && hour < 9`:  "“(business || risk > 1)” and it is before 9:00",
 		`fields.note == "a && b" && business`: "“note” is a && b and it is within business hours",
@@ -246,6 +252,32 @@ func TestSpan(t *testing.T) {
 		if got := manual.Span(s); got != want {
 			t.Errorf("%d: %q, want %q", s, got, want)
 		}
+	}
+}
+
+// What all chains share is said once, and what a class is for depends on the holder where it does.
+func TestRiskIsSaidOnce(t *testing.T) {
+	a, b := full(), full()
+	b.ID, b.Title = "other", "Another"
+	a.Risk.Rows = append([]workflows.RiskRow{{Principal: []string{"ai_agent"}, Tier: "high"}, {Principal: []string{"person"}, Action: []string{workflows.ActionWrite}, Tier: "low"}}, a.Risk.Rows...)
+	both := book(t, a, b).Markdown()
+	if n := strings.Count(both, "| Class | At most |"); n != 1 {
+		t.Errorf("the classes stand there %d times", n)
+	}
+	for _, want := range []string{
+		"- pg-main/writer: class **high**, but **low** for a person.", "- pg-main/reader: class **low**, but **high** for an AI agent.", "## Classes of risk", "stands [below](#risk)",
+	} {
+		if !strings.Contains(both, want) {
+			t.Errorf("the manual does not say %q", want)
+		}
+	}
+	b.Risk.Tiers[0].Approvers = 1
+	if n := strings.Count(book(t, a, b).Markdown(), "| Class | At most |"); n != 2 {
+		t.Errorf("different classes stand there %d times", n)
+	}
+	b.Risk.Rows = nil
+	if md := book(t, b).Markdown(); !strings.Contains(md, "- pg-main/writer: no class.") {
+		t.Error("a table without rows gives a class")
 	}
 }
 

@@ -22,18 +22,46 @@ func (b Book) Markdown() string {
 		fmt.Fprintf(&out, "- [%s](#%s): %s\n", escape(c.Workflow.Title), anchor(c), escape(sentence(c.Workflow.Purpose)))
 	}
 	fmt.Fprintf(&out, "- [Who can approve what](#who-can-approve-what)\n- [Words](#words)\n")
+	shared := b.sharedRisk()
 	for _, c := range b.ordered() {
-		out.WriteString("\n" + b.Chapter(c))
+		out.WriteString("\n" + b.chapter(c, shared != nil))
+	}
+	if shared != nil {
+		s := riskClasses(shared)
+		s.Title = ""
+		out.WriteString("\n<a id=\"risk\"></a>\n\n## Classes of risk\n" + s.markdown())
 	}
 	out.WriteString("\n" + b.people() + "\n" + glossary)
 	return out.String()
 }
 
+// sharedRisk is the risk table, if all chains have the same one: then it is printed once.
+func (b Book) sharedRisk() *workflows.RiskTable {
+	if len(b.Chapters) < 2 {
+		return nil
+	}
+	first := b.Chapters[0].Workflow.Risk
+	for _, c := range b.Chapters {
+		if c.Workflow.Risk == nil || first == nil || !slices.EqualFunc(c.Workflow.Risk.Tiers, first.Tiers, func(x, y workflows.Tier) bool { return x == y }) {
+			return nil
+		}
+	}
+	return first
+}
+
 // Chapter is one chain as Markdown, under a heading of the second level.
-func (b Book) Chapter(c Chapter) string {
+func (b Book) Chapter(c Chapter) string { return b.chapter(c, false) }
+
+func (b Book) chapter(c Chapter, shared bool) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "<a id=%q></a>\n\n## %s\n", anchor(c), escape(c.Workflow.Title))
 	for _, s := range b.Sections(c) {
+		if shared && s.Title == riskTitle {
+			if s.Table, s.Sentences = nil, nil; len(s.Points) == 0 {
+				continue
+			}
+			s.Points = append(slices.Clone(s.Points), "What the classes mean stands [below](#risk).")
+		}
 		out.WriteString(s.markdown())
 	}
 	return out.String()
@@ -177,8 +205,7 @@ say yes or no; and what was approved is given for a limited time and then taken 
 kind of access, who may ask, who decides, and what happens when nobody does. It is written from the same documents that the bot goes by, and each
 chapter names the version that it was written from.
 
-To ask: type ` + "`/access`" + ` in Slack and choose. To see where a request stands, and why: look at its card, or ask ` + "`countersign explain`" + `.
-`
+To ask: type ` + "`/access`" + ` in Slack and choose. To see where a request stands, and why: look at its card, or ask ` + "`countersign explain`" + `.`
 
 const glossary = `## Words
 

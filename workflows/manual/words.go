@@ -30,6 +30,17 @@ func Span(s workflows.Span) string {
 	return strings.Join(words, " ")
 }
 
+// within is a period: "a day", "an hour", "7 days".
+func within(s workflows.Span) string {
+	switch s {
+	case 86400:
+		return "a day"
+	case 3600:
+		return "an hour"
+	}
+	return Span(s)
+}
+
 // list joins words: "a", "a and b", "a, b and c".
 func list(words []string, last string) string {
 	switch n := len(words); n {
