@@ -316,6 +316,18 @@ func TestThePageForAPerson(t *testing.T) {
 	if got := value[string](b, `document.getElementById("summary").innerText`); !strings.Contains(got, "First: Entry 1 (number 1 of request/r_1, vote.recorded) was changed") {
 		t.Errorf("the summary is %q", got)
 	}
+	raw, err := os.ReadFile(w.export("b.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value[bool](b, fmt.Sprintf(`(() => {
+		const files = new DataTransfer();
+		files.items.add(new File([Uint8Array.from(atob(%q), (c) => c.charCodeAt(0))], "dropped.zip"));
+		return document.dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true, cancelable: true}));
+	})() || true`, base64.StdEncoding.EncodeToString(raw)))
+	b.until("what is dropped counts", `document.getElementById("filename").innerText.startsWith("dropped.zip") && document.getElementById("verdict").className === "verdict good"`)
+	b.do(chromedp.SetUploadFiles("#file", []string{bad}))
+	b.until("the bad one is refused again", `document.getElementById("verdict").className === "verdict bad" && document.querySelectorAll("tr.wrong").length > 0`)
 	b.picture("bad", 1280, 1200)
 	b.picture("bad-narrow", 375, 1200)
 }

@@ -200,7 +200,11 @@ function drop(event) {
 }
 
 function start() {
-	$("file").addEventListener("change", () => take($("file").files[0]));
+	$("file").addEventListener("change", () => {
+		const [file] = $("file").files;
+		$("file").value = ""; // so that choosing the same file again is a change again
+		take(file);
+	});
 	$("verify").addEventListener("click", verify);
 	$("key").addEventListener("change", () => checkKey() && app.file && verify());
 	$("head").addEventListener("change", () => checkHead() && app.file && verify());
