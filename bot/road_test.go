@@ -33,7 +33,7 @@ func TestThreat_T32_TheClickIsOnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := w.m.inbox[i]
-	sum := sha256.Sum256(row.in.Body)
+	sum := sha256.Sum256(slack.Scrub(row.in.Body))
 	if vote.Payload != hex.EncodeToString(sum[:]) || vote.ReceivedAt != row.at {
 		t.Errorf("payload %s at %s, want %x at %s", vote.Payload, vote.ReceivedAt, sum, row.at)
 	}

@@ -44,7 +44,7 @@ func Decode(kind string, raw []byte) (Interaction, error) {
 
 func decode(kind string, n *node) (Interaction, error) {
 	r := &reader{}
-	in := Interaction{Kind: kindOf(r, kind, n), Raw: n.raw, Digest: sha256.Sum256(n.raw)}
+	in := Interaction{Kind: kindOf(r, kind, n), Raw: n.raw, Digest: sha256.Sum256(Scrub(n.raw))}
 	if r.err != nil {
 		return Interaction{}, &Malformed{Kind: kind, Err: r.err}
 	}

@@ -75,7 +75,7 @@ type Interaction struct {
 	Event     json.RawMessage // the inner event
 
 	Raw    []byte
-	Digest [32]byte // sha256 of Raw
+	Digest [32]byte // sha256 of Raw as Scrub leaves it
 	Retry  int      // how often Slack has sent this event before
 }
 

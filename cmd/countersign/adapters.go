@@ -45,7 +45,7 @@ func (i inbox) Done(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return i.s.DoneInbox(ctx, n)
+	return i.s.FinishInbox(ctx, n, slack.Scrub) // what opens doors has been used
 }
 
 type accounts struct{ s *store.Store }

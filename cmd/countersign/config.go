@@ -40,6 +40,7 @@ type Config struct {
 	SlackSecret  string `envconfig:"SLACK_SIGNING_SECRET" secret:"token" desc:"signing secret of the Slack app, for HTTP mode: Slack then sends to PUBLIC_URL/slack; with it no app-level token is needed" example:""`
 	SlackAPI     string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
 	SSHToken     string `envconfig:"SSHCA_TOKEN" secret:"token" desc:"when set, only hosts that send it are believed about which revocation list they have" example:""`
+	KeepTexts    string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
 	LogLevel     string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
 	LogFormat    string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
 	DemoClock    string `envconfig:"DEMO_CLOCK" desc:"file with an offset that moves product time; only for ledgers under demo.invalid/" example:""`
@@ -185,6 +186,9 @@ func (c Config) checkServe() error {
 	}
 	if c.SlackAPI != "" && !loopbackURL(c.SlackAPI) {
 		errs = append(errs, fmt.Errorf("%s_SLACK_API_URL may only name this machine: the tokens would go anywhere else", prefix))
+	}
+	if _, err := c.keepTexts(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, c.checkLog())...)
 }

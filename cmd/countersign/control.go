@@ -22,6 +22,7 @@ type control struct {
 	held    func(context.Context) (string, error) // what of the folder is not in force, in words
 	clock   jobs.Clock
 	publish func(context.Context) (string, error)
+	retain  func(context.Context) (string, error)
 	anchor  func(context.Context) (string, error) // publishes, and waits for those who take the head
 }
 
@@ -56,6 +57,14 @@ func (c control) handler() http.Handler {
 			return
 		}
 		io.WriteString(w, text)
+	})
+	mux.HandleFunc("POST /retention", func(w http.ResponseWriter, r *http.Request) {
+		said, err := c.retain(r.Context())
+		if err != nil {
+			answer(w, err)
+			return
+		}
+		io.WriteString(w, said)
 	})
 	mux.HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
 		clock, ok := c.clock.(*demoClock)

@@ -43,6 +43,7 @@ func ledgerVerbs() []ledgerVerb {
 		{"disclose", ledgerDisclose},
 		{"accept-rollback", ledgerAcceptRollback},
 		{"sql", ledgerSQL},
+		{"retention", ledgerRetention},
 		{"page", ledgerPage},
 		{"sample", ledgerSample},
 		{"card", ledgerCard},

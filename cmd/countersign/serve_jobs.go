@@ -111,6 +111,9 @@ func (s *serving) prune(ctx context.Context, _ jobs.Job) error {
 			return err
 		}
 		if n == 0 {
+			if _, err := s.retain(ctx); err != nil {
+				return err
+			}
 			return jobs.Done
 		}
 		select {
