@@ -465,3 +465,45 @@ func whole(e workflows.Explanation, indent, mark string) string {
 	}
 	return out
 }
+
+// What is accepted is what was offered: an ask that differs in anything an approver decides on is a mistake of the caller, and nothing is
+// recorded.
+func TestAcceptWantsTheVeryTerms(t *testing.T) {
+	t.Parallel()
+	for name, bend := range map[string]func(*workflows.Ask){
+		"as offered":          nil,
+		"longer":              func(a *workflows.Ask) { a.Form.Seconds++ },
+		"shorter":             func(a *workflows.Ask) { a.Form.Seconds-- },
+		"another target":      func(a *workflows.Ask) { a.Form.Target = "pg-other" },
+		"another entitlement": func(a *workflows.Ask) { a.Form.Entitlement = "reader" },
+		"another holder":      func(a *workflows.Ask) { a.Subject = "svc-deploy" },
+		"sooner":              func(a *workflows.Ask) { a.NotBefore-- },
+		"under a used id":     func(a *workflows.Ask) { a.ID = "r_1" },
+	} {
+		x := told(t, "peers(ann bob)x1 timeout 4h | also reader read one | later 1d", "zed submits; ann counters 30m later 2h")
+		s := x.mustState(t)
+		x.id = "r_2"
+		a := x.ask(acting("zed"))
+		x.id = "r_1"
+		a.Form, a.NotBefore, a.Twin = s.Offers[0].Terms.With(a.Form), s.Offers[0].Terms.NotBefore, "r_1"
+		if bend != nil {
+			bend(&a)
+		}
+		out, err := x.w.Accept(x.l.Facts(), "r_1", workflows.Acceptance{By: acting("zed"), Offer: s.Offers[0].ID, Ask: a, Offerer: usual, Channel: "slack"})
+		if (err == nil) != (bend == nil) || (len(out.Events) > 0) != (bend == nil) || out.Refusal != nil {
+			t.Errorf("%s: %d events, %v, %v", name, len(out.Events), out.Refusal, err)
+		}
+		if err != nil && err.Error() == "" {
+			t.Errorf("%s: an error without words", name)
+		}
+	}
+	x := told(t, "peers(ann bob)x1 timeout 4h", "zed submits runbook failover; ann counters 30m")
+	s := x.mustState(t)
+	x.id = "r_2"
+	a := x.ask(acting("zed"))
+	a.Form, a.Runbook, a.Document, a.Subject = s.Offers[0].Terms.With(a.Form), "failover", "sha256:changed", ""
+	out, err := x.w.Accept(x.l.Facts(), "r_1", workflows.Acceptance{By: acting("zed"), Offer: s.Offers[0].ID, Ask: a, Offerer: usual, Channel: "slack"})
+	if err != nil || out.Refusal == nil || out.Refusal.Code != workflows.CodeRunbook {
+		t.Errorf("a runbook that was changed meanwhile: %v, %v", out.Refusal, err)
+	}
+}

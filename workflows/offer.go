@@ -105,6 +105,13 @@ func (w *Workflow) Accept(f Facts, id RequestID, a Acceptance) (Outcome, error) 
 	if len(f.Histories[RequestStream(a.Ask.ID)]) > 0 || a.Ask.ID == id {
 		return Outcome{}, ErrExists
 	}
+	if !s.isAskOf(o.Terms, a.Ask) {
+		return Outcome{}, errOtherTerms
+	}
+	if a.Ask.Document != s.Asked.Document {
+		r := Refuse(CodeRunbook, "This runbook was changed since the offer was made.", "Ask anew.")
+		return RefuseOn(RequestStream(id), a.By, "accept", a.Channel, "", r), nil
+	}
 	a.Ask.Offer = OfferRef{Request: id, Offer: o.ID, By: o.By.Person, Stage: s.Stages[o.Stage].Plan.Name}
 	a.Ask.Open = max(0, a.Ask.Open-1) // the old one ends
 	next, r := w.submit(f.Now, a.Ask)
@@ -125,6 +132,19 @@ func (w *Workflow) Accept(f Facts, id RequestID, a Acceptance) (Outcome, error) 
 	}
 	out.Events = append(out.Events, more.Events...)
 	return out, nil
+}
+
+// errOtherTerms is a caller's mistake: what the offerer approved is not what would be asked.
+const errOtherTerms = errString("accepting an offer: the new request does not ask for what was offered")
+
+// isAskOf tells whether an ask is the old request with the terms of an offer and nothing else changed that an approver decides on.
+func (s *State) isAskOf(o Terms, a Ask) bool {
+	want := o.With(Form{Target: s.Asked.Target, Entitlement: s.Asked.Entitlement, Seconds: s.Asked.Seconds})
+	same := a.Subject == s.Asked.Subject && a.Form.Target == want.Target && a.Form.Entitlement == want.Entitlement
+	if s.Asked.Request == KindPreapprove {
+		same = a.Runbook == s.Asked.Runbook
+	}
+	return same && a.Form.Seconds == want.Seconds && a.NotBefore >= max(o.NotBefore, s.Asked.NotBefore)
 }
 
 // AuthnOffer is how the approval that lies in an accepted counter-offer was authenticated: as the offer was.

@@ -426,8 +426,13 @@ func (x *world) answer(by workflows.Acting, words []string) (string, error) {
 	old := x.id
 	x.id = "r_2"
 	a := x.ask(by)
-	a.Matched, a.Twin, a.Form = x.matched, old, o.Terms.With(a.Form)
-	a.NotBefore, a.Open = o.Terms.NotBefore, workflows.MaxOpenPerson
+	a.Matched, a.Twin, a.Open = x.matched, old, workflows.MaxOpenPerson
+	if s, err := workflows.Fold(x.l.Histories[workflows.RequestStream(old)]); err == nil {
+		a.Form.Target, a.Form.Entitlement, a.Form.Seconds = s.Asked.Target, s.Asked.Entitlement, s.Asked.Seconds
+		a.Subject, a.Sponsor, a.Owned, a.Report = s.Asked.Subject, s.Asked.Sponsor, true, true
+		a.Runbook, a.Document, a.NotBefore = s.Asked.Runbook, s.Asked.Document, max(s.Asked.NotBefore, o.Terms.NotBefore)
+	}
+	a.Form = o.Terms.With(a.Form)
 	if err := x.options(&a, by, words[2:]); err != nil {
 		return "", err
 	}
