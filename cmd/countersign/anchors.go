@@ -272,7 +272,7 @@ func (a *anchorage) await(ctx context.Context, size int64, deadline time.Time) s
 }
 
 // askAnchors gathers what those outside remember of the ledger, before it is opened for writing. unasked are those that did not answer.
-func askAnchors(ctx context.Context, conf spec.Ledger, cfg store.Config) (remembered []ledger.Anchor, unasked []spec.Outlet, err error) {
+func askAnchors(ctx context.Context, c Config, conf spec.Ledger, cfg store.Config) (remembered []ledger.Anchor, unasked []spec.Outlet, err error) {
 	if len(conf.Anchors) == 0 {
 		return nil, nil, nil
 	}
@@ -292,12 +292,9 @@ func askAnchors(ctx context.Context, conf spec.Ledger, cfg store.Config) (rememb
 		}
 	}
 	for _, o := range conf.Anchors {
-		a, err := anchorOf(o, vkeys)
+		a, err := askable(c, o, vkeys)
 		if err != nil {
 			return nil, nil, fmt.Errorf("anchor %q: %w", o.ID, err)
-		}
-		if a == nil {
-			continue
 		}
 		got, answered := askOne(ctx, a, prove, head, o, cfg.Log)
 		remembered = append(remembered, got...)
@@ -306,6 +303,15 @@ func askAnchors(ctx context.Context, conf spec.Ledger, cfg store.Config) (rememb
 		}
 	}
 	return remembered, unasked, nil
+}
+
+// askable is an anchor as a start asks it.
+func askable(c Config, o spec.Outlet, vkeys []string) (anchors.Anchor, error) {
+	if o.Kind != "slack" {
+		return anchorOf(o, vkeys)
+	}
+	keys, err := ledger.Verifiers(vkeys...)
+	return &auditChannel{cfg: c, channel: o.Channel, keys: keys}, err
 }
 
 // askOne asks one anchor. What it says about a rollback or a fork is passed on as what it remembers: whoever opens the ledger judges it.
@@ -402,7 +408,7 @@ func remembrance(ctx context.Context, c Config, cfg store.Config) ([]ledger.Anch
 	if err != nil {
 		return nil, nil // said when the bot is put together; a ledger that fails a check must get as far as taking access back
 	}
-	remembered, unasked, err := askAnchors(ctx, folder.Ledger(), cfg)
+	remembered, unasked, err := askAnchors(ctx, c, folder.Ledger(), cfg)
 	if err != nil {
 		return nil, err
 	}

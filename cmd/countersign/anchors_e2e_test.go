@@ -120,6 +120,11 @@ func TestThreat_T27_OthersRemember(t *testing.T) {
 	for name, hidden := range map[string]func() func(){
 		"both":      func() func() { return func() {} },
 		"the vault": func() func() { o.down(); return o.up },
+		"the channel": func() func() {
+			o.down()
+			o.store.SetFailure(func(*http.Request) int { return 503 })
+			return func() { o.store.SetFailure(nil); o.up() }
+		},
 		"the witness": func() func() {
 			o.store.SetFailure(func(*http.Request) int { return 503 })
 			return func() { o.store.SetFailure(nil) }
