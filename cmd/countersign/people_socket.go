@@ -48,8 +48,8 @@ type order struct {
 	At       workflows.Stamp   `json:"at,omitzero"`       // explain: who could decide then
 	Zone     string            `json:"zone,omitempty"`    // explain: of the times that are shown
 	Without  []string          `json:"without,omitempty"` // explain: keys of people who are taken to be away
-	Person   string            `json:"person,omitempty"` // whose texts are erased
-	Entry    int64             `json:"entry,omitempty"`  // or which entry's
+	Person   string            `json:"person,omitempty"`  // whose texts are erased
+	Entry    int64             `json:"entry,omitempty"`   // or which entry's
 	Field    string            `json:"field,omitempty"`
 	Basis    string            `json:"basis,omitempty"`
 	Start    string            `json:"start,omitempty"` // when access should start; moments are RFC 3339, or a day and time on the person's own clock
