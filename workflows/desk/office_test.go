@@ -60,8 +60,10 @@ func open(t *testing.T) *office {
 
 // another is a second desk on the same ledger, which has no policy yet.
 func (x *office) another() *desk.Desk {
-	return desk.New(desk.Config{Ledger: x.tap, Directory: x.dir, IDs: x.ids, Log: slog.New(slog.DiscardHandler)})
+	return desk.New(desk.Config{Ledger: x.tap, Directory: x.dir, IDs: x.ids, Log: x.log(), OnPolicy: func(*desk.Policy) {}})
 }
+
+func (x *office) log() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // counter makes ids in the form of the real ones.
 type counter struct{ n atomic.Int64 }
