@@ -33,6 +33,7 @@ func doctorCommand(ctx context.Context, p proc) error {
 	compiled, ok := d.folder()
 	d.data()
 	d.slack(ctx, compiled, ok)
+	d.outflow(ctx)
 	if ok {
 		d.targets(ctx, compiled)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -97,4 +98,45 @@ func anchorOf(o spec.Outlet, vkeys []string) (anchors.Anchor, error) {
 		return anchors.NewWitness(o.ID, o.URL, o.VKey, client)
 	}
 	return nil, fmt.Errorf("there is no kind of anchor %q", o.Kind)
+}
+
+// outflow looks at what ledger.yaml names: are the secrets there, and do the anchors answer.
+func (d *doctor) outflow(ctx context.Context) {
+	folder, err := readFolder(d.cfg.Config)
+	if err != nil {
+		return // said already
+	}
+	conf := folder.Ledger()
+	for _, o := range conf.Streams {
+		sink, err := sinkOf(o)
+		d.say(err == nil, fmt.Sprintf("stream %s: %s to %s", o.ID, o.Kind, o.URL+o.Path), errorText(err))
+		if err == nil {
+			_ = sink.Close() // nothing was opened
+		}
+	}
+	key, err := readLedgerKey(d.cfg)
+	if err != nil {
+		d.say(false, "ledger: "+err.Error(), "")
+		return
+	}
+	if key.Origin() == "" {
+		return // not started yet: there is nothing to ask about
+	}
+	for _, o := range conf.Anchors {
+		a, err := askable(d.cfg, o, []string{key.VKey()})
+		if err == nil {
+			_, err = a.Ask(ctx, nothingToProve{}, anchors.Head{Origin: key.Origin()})
+		}
+		if errors.Is(err, anchors.ErrMute) {
+			err = nil
+		}
+		d.say(err == nil, fmt.Sprintf("anchor %s: %s %s", o.ID, o.Kind, o.URL+o.Channel), errorText(err))
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return printable(err.Error())
 }
