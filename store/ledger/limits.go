@@ -21,7 +21,7 @@ const (
 	maxPolicies       = 1 << 16 // distinct documents one verification looks up
 	maxRotations      = 1024    // key rotations one ledger may hold: one a month for eighty years
 	maxProblems       = 100     // problems a report names; the rest is counted
-	maxChunkBytes     = 1 << 20 // leaves handed to one hasher at a time, rounded up to a whole tile of 256
-	maxChunkTiles     = 8       // tiles in one chunk, so that small leaves do not make long chunks
-	maxChunksInFlight = 6       // read ahead of the slowest hasher: bounds memory, not speed
+	maxChunkBytes     = 1 << 19 // leaves handed to one hasher at a time, rounded up to a whole tile of 256
+	maxChunkTiles     = 4       // tiles in one chunk, so that small leaves do not make long chunks
+	maxChunksInFlight = 5       // read ahead of the slowest hasher: bounds memory, not speed
 )
