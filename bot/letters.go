@@ -173,6 +173,9 @@ func (b *Bot) review(ctx context.Context, s reviews.State, reader workflows.Pers
 		ID: s.ID, Runbook: workflows.StreamID(o.About).Rest(), Incident: o.Incident, Invoker: b.person(ctx, o.Invoker), At: s.At.UTC,
 		DueAt: o.DueAt, Late: s.Late, Drill: o.Drill,
 	}
+	if about := workflows.StreamID(o.About); about.Kind() == workflows.KindRequest {
+		r.Runbook, r.Request = "", workflows.RequestID(about.Rest())
+	}
 	if h, err := b.c.Desk.Grant(ctx, o.Grant); err == nil {
 		r.What, r.Long = title(h.Hold.Approved.TargetTitle, h.Hold.Approved.Title), length(h.Hold)
 	} else if !errors.Is(err, workflows.ErrNoStream) {

@@ -154,6 +154,13 @@ func usualProposal() screens.Proposal {
 	}
 }
 
+// sampleReview is one of an automatic approval.
+func sampleReview() screens.Review {
+	r := usualReview()
+	r.Runbook, r.Incident, r.Request = "", "", request
+	return r
+}
+
 func fields(n int) []workflows.Field {
 	var out []workflows.Field
 	for i := range n {
@@ -319,6 +326,8 @@ func catalogue() []sample {
 		{"invoked", usualGlass().Invoked(), false},
 		{"skipped", usualGlass().Skipped(), false},
 		{"review", usualReview().Ask(), false},
+		{"review-sample", sampleReview().Ask(), false},
+		{"review-sample-form", sampleReview().ReviewForm("meta"), false},
 		{"review-late", late.Ask(), false},
 		{"review-closed", closed.Closed(), false},
 		{"review-form", usualReview().ReviewForm("meta"), false},

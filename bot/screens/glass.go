@@ -83,6 +83,15 @@ type Review struct {
 	ClosedAt workflows.Stamp
 	Close    string // value of the button
 	Drill    bool
+	Request  workflows.RequestID // of a sample: approved without people; then there is no runbook and no incident
+}
+
+// about is what the review is about, in a word.
+func (r Review) about() string {
+	if r.Request != "" {
+		return "an automatic approval"
+	}
+	return r.Runbook
 }
 
 // Ask is the message to a reviewer; it is repainted in place when the review is closed.
@@ -95,7 +104,7 @@ func (r Review) Ask() Message {
 	case r.Late:
 		title, verb = "Review overdue", "Overdue review:"
 	}
-	blocks := []slackgo.Block{header(title + ": " + r.Runbook), section(r.sentence())}
+	blocks := []slackgo.Block{header(title + ": " + r.about()), section(r.sentence())}
 	blocks = append(blocks, r.found()...)
 	if r.Close != "" && r.Verdict == "" {
 		e := button(ActReview, r.Close, "Close review…", "Close the review of "+r.Invoker.Name+", "+r.Incident)
@@ -103,11 +112,11 @@ func (r Review) Ask() Message {
 		blocks = append(blocks, actions(e)...)
 	}
 	id := "Review " + code(string(r.ID))
-	if r.Verdict == "" {
+	if r.Verdict == "" && r.Request == "" {
 		id += " · or type `/breakglass review " + Escape(string(r.ID)) + "`"
 	}
 	blocks = append(blocks, note(id))
-	return Message{Text: headline(verb+" %s took %s for %s", r.Invoker.Name, r.What, r.Long.String(), r.Incident+", due "+Clock(r.DueAt)), Blocks: blocks}
+	return Message{Text: headline(verb+" %s took %s for %s", r.Invoker.Name, r.What, r.Long.String(), r.why()+", due "+Clock(r.DueAt)), Blocks: blocks}
 }
 
 // Closed tells the invoker what the review found.
@@ -120,6 +129,11 @@ func (r Review) Closed() Message {
 
 func (r Review) sentence() string {
 	s := r.Invoker.Mention() + " took *" + label(r.What) + "* for *" + r.Long.String() + "* through runbook " + code(r.Runbook) + " in incident *" + label(r.Incident) + "* at " + When(r.At) + "."
+	ask := "whether it was an emergency, a drill or misuse"
+	if r.Request != "" {
+		s = r.Invoker.Mention() + " got *" + label(r.What) + "* for *" + r.Long.String() + "* at " + When(r.At) + " without anybody's approval, by the document itself (request " + code(string(r.Request)) + ")."
+		ask = "whether that was proper or misuse"
+	}
 	if r.Drill {
 		s = "*This is a drill.* " + s
 	}
@@ -129,7 +143,7 @@ func (r Review) sentence() string {
 	case r.Late:
 		return s + "\n⚠️ *The review was due at " + When(r.DueAt) + " and is overdue.*"
 	}
-	return s + "\nPlease look at what was done and say whether it was an emergency, a drill or misuse, by " + When(r.DueAt) + "."
+	return s + "\nPlease look at what was done and say " + ask + ", by " + When(r.DueAt) + "."
 }
 
 func (r Review) found() []slackgo.Block {
@@ -144,12 +158,25 @@ func (r Review) found() []slackgo.Block {
 	return append(out, typed(text))
 }
 
+// why is what led to it, for a notification.
+func (r Review) why() string {
+	if r.Request != "" {
+		return "approved without people"
+	}
+	return r.Incident
+}
+
 // ReviewForm is the modal that closes a review. meta comes back with its submission.
 func (r Review) ReviewForm(meta string) slackgo.ModalViewRequest {
 	radio := slackgo.NewRadioButtonsBlockElement(InputValue,
 		option("emergency", "Emergency", "The glass was rightly broken"),
 		option("drill", "Drill", "It was an exercise"),
 		option("misuse", "Misuse", "It should not have been used"))
+	if r.Request != "" {
+		radio = slackgo.NewRadioButtonsBlockElement(InputValue,
+			option("proper", "Proper", "It was rightly approved without people"),
+			option("misuse", "Misuse", "It should not have been asked for"))
+	}
 	v := modal(CallReview, "Close review", "Close review",
 		section(r.sentence()),
 		inputBlock("verdict", "Verdict", "", radio, false),

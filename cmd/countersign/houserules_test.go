@@ -69,7 +69,6 @@ var walls = []struct {
 	ours   []string
 	others []string
 }{
-	{"cmd/deps", nil, []string{"*"}},
 	{"cmd/countersign", []string{"*"}, []string{"github.com/kelseyhightower/envconfig", "github.com/prometheus/client_golang/*", "golang.org/x/crypto/ssh", "golang.org/x/mod/sumdb/note"}},
 	{"bot/slack/slacksim", nil, []string{"github.com/gorilla/websocket"}},
 	{"bot/slack", nil, []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"}},

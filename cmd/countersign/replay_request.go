@@ -235,6 +235,12 @@ func (c *chain) event(ctx context.Context, before []workflows.Record, r workflow
 // auto judges an approval by the document itself.
 func (c *chain) auto(r workflows.Record, e workflows.AutoApproved) {
 	c.j.out.Decisions++
+	if c.sub.Window != "" { // whether the window covers it was judged with the submission
+		if e.Rule != "window "+c.sub.Window {
+			c.j.wrong(r, "approves by rule %s, but it was asked under the standing window %s", orNone(e.Rule), c.sub.Window)
+		}
+		return
+	}
 	if c.rule == nil || c.rule.Auto == nil || c.rule.Name != e.Rule || e.Times != c.rule.Auto.Times || e.Per != c.rule.Auto.Per || e.Used > e.Times {
 		c.j.wrong(r, "approves by rule %s without people, which the document does not allow, or not so often", orNone(e.Rule))
 	}
