@@ -117,4 +117,3 @@ func field(t *testing.T, m slacksim.Message, beginning string) string {
 	}
 	return text[i : i+28]
 }
-

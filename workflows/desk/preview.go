@@ -15,9 +15,9 @@ import (
 type Preview struct {
 	Refusal     *workflows.Refusal
 	Problems    []workflows.FieldProblem // with these the rest is said as if the form were filled in well
-	Rule        string // that chose the stages; empty where the chain has no rules
-	Tier        string // of the risk table
-	Auto        bool   // approved without people
+	Rule        string                   // that chose the stages; empty where the chain has no rules
+	Tier        string                   // of the risk table
+	Auto        bool                     // approved without people
 	Plan        []PreviewStage
 	Decision    workflows.Stamp // expected; zero: nobody can tell
 	Explanation workflows.Explanation
