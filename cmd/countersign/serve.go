@@ -217,8 +217,7 @@ func (s *serving) buildBot() error {
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign,
-		Log:       s.log,
+		OnForeign: s.foreign, Wanted: s.bot.Wanted, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -265,8 +264,12 @@ func (s *serving) run(ctx context.Context) error {
 	part("the connection to Slack", s.listenToSlack)
 	part("the name in Slack", s.confirmIdentity)
 	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.front(s.mux()), s.log) })
-	part("the control socket", func(ctx context.Context) error { return serveHTTP(ctx, sock, http.MaxBytesHandler(s.control().handler(), maxHTTPBody), s.log) })
-	part("the people's socket", func(ctx context.Context) error { return serveHTTP(ctx, people, http.MaxBytesHandler(s.peopleHandler(), maxHTTPBody), s.log) })
+	part("the control socket", func(ctx context.Context) error {
+		return serveHTTP(ctx, sock, http.MaxBytesHandler(s.control().handler(), maxHTTPBody), s.log)
+	})
+	part("the people's socket", func(ctx context.Context) error {
+		return serveHTTP(ctx, people, http.MaxBytesHandler(s.peopleHandler(), maxHTTPBody), s.log)
+	})
 	part("the signals", s.reloadOnHangup)
 	part("the watch on the clock", s.watchClock)
 	part("the check of the whole ledger", s.checkWhole)
