@@ -54,7 +54,13 @@ func staged(t *testing.T, p spec.Policies, setting string, steps ...string) *sta
 // What somebody may not see is not explained to them, and looks like what is not there.
 func TestReq_R10_ExplainedToWhoMaySee(t *testing.T) {
 	t.Parallel()
-	x := staged(t, startFolder(t, "prod-db-read.yaml", "seen_by: parties", "seen_by: parties"), "prod-db-read scope=audit", "bob submits")
+	p := startFolder(t, "prod-db-read.yaml", "seen_by: parties", "seen_by: parties")
+	seenBy(t, staged(t, p, "prod-db-read scope=audit", "bob submits"))
+	seenBy(t, staged(t, p, "prod-db-read scope=audit", "bob submits", "bob withdraws")) // when nobody can decide it any more, too
+}
+
+func seenBy(t *testing.T, x *stage) {
+	t.Helper()
 	for who, sees := range map[string]bool{"bob": true, "chandra": true, "alice": false, "nobody": false} {
 		_, err := explained(t.Context(), x.desk, desk.Question{By: keyedPerson(who), Request: x.request}, time.UTC)
 		_, there := explained(t.Context(), x.desk, desk.Question{By: keyedPerson(who), Request: "r_00000000000000000000000000"}, time.UTC)
