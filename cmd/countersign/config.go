@@ -26,7 +26,7 @@ import (
 // Config is what the environment says. Every variable begins with COUNTERSIGN_; one that is not listed here is an error, so
 // that a misspelled one is never silently ignored. A secret may be given by the name of a file that holds it.
 type Config struct {
-	Config       string `envconfig:"CONFIG" desc:"folder with people.yaml, roles.yaml, targets/, workflows/, runbooks/" example:"/etc/countersign"`
+	Config       string `envconfig:"CONFIG" desc:"folder with people.yaml, roles.yaml, targets/, workflows/, runbooks/, and ledger.yaml for where the ledger goes" example:"/etc/countersign"`
 	Data         string `envconfig:"DATA" desc:"folder for the database, the keys and the witness file; mode 0700" example:"/var/lib/countersign"`
 	Database     string `envconfig:"DATABASE" secret:"url" desc:"where the ledger lives: empty for SQLite in the data folder, or postgres://…" example:""`
 	LedgerOrigin string `envconfig:"LEDGER_ORIGIN" desc:"name of the ledger, fixed for ever at the first start: a domain you control and a path" example:"example.com/countersign/main"`
