@@ -152,6 +152,9 @@ func (b *Bot) facts(ctx context.Context, v desk.View) []screens.Pair {
 		{Label: "Data class", Value: screens.Escape(e.DataClass)},
 		{Label: "Owner", Value: b.person(ctx, e.Owner).Mention()},
 	}
+	if v.State.Asked.Already {
+		out = append(out, screens.Pair{Label: "Standing access", Value: "⚠️ The holder has this already, by no grant of ours."})
+	}
 	if v.State.Asked.Account != "" {
 		out = append(out, screens.Pair{Label: "Account there", Value: screens.Escape(v.State.Asked.Account)})
 	}

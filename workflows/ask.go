@@ -26,6 +26,7 @@ type Ask struct {
 	Problems  []FieldProblem // what only the world could find wrong with the form: no such target, no such identity
 	Principal string         // "person", or the kind of the non-human subject: for the risk table
 	Report    bool           // the subject reports to the requester
+	Already   bool           // the target says that the subject has this now, by no grant of ours
 	Asked     int            // asks of this person for this workflow within Often.Per
 	Auto      int            // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
 	Frozen    string         // name of the change freeze in force; empty: none

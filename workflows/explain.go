@@ -166,6 +166,9 @@ func (s *State) notes(o Outlook) []Explanation {
 	if s.Asked.Risk != "" {
 		note("risk", "approved", "The risk is %s, by row %d of the table.", s.Asked.Risk, s.Asked.RiskRow)
 	}
+	if s.Asked.Already {
+		note("standing access", "error", "The holder had this on the target already when it was asked for, by no grant of ours: approving it takes nothing away from that.")
+	}
 	if s.Asked.Extends != "" {
 		note("extension", "approved", "More time for grant %s: extension %d of its row.", s.Asked.Extends, s.Asked.Renewal)
 	}

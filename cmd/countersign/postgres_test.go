@@ -142,6 +142,39 @@ func TestPostgres_ElevationEndToEnd(t *testing.T) {
 	}
 }
 
+// TestReq_R52_StandingAccessIsShown: somebody made Maya a member of the role by hand. When she asks for it, the card says so to those who
+// decide, and it stays in the record; when it has been taken away, it does not.
+func TestReq_R52_StandingAccessIsShown(t *testing.T) {
+	t.Parallel()
+	d, pg, _ := pgDemo(t)
+	s := &story{demo: d}
+	ctx := t.Context()
+	ask := func(reason string) {
+		t.Helper()
+		mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
+		_, err := s.view(ctx, "maya", screens.CallForm)
+		mustSay(t, err)
+		mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "1h", screens.BlockReason: reason}))
+	}
+	const words = "The holder has this already, by no grant of ours."
+	pg.Exec(t, "postgres", `GRANT cs_readonly TO maya_pg`)
+	ask("A customer asks why her invoice is wrong.")
+	_, err := s.message(ctx, "access", "why her invoice is wrong", words)
+	mustSay(t, err)
+	out, err := d.ledger(ctx, "show", "-last", "0", "-json")
+	mustSay(t, err)
+	if !strings.Contains(out, `"already":true`) {
+		t.Error("the record does not say so")
+	}
+	pg.Exec(t, "postgres", `REVOKE cs_readonly FROM maya_pg`)
+	ask("Another customer asks the same thing.")
+	m, err := s.message(ctx, "access", "Another customer asks the same thing.")
+	mustSay(t, err)
+	if strings.Contains(m.Visible(), words) {
+		t.Error("standing access is shown that was taken away")
+	}
+}
+
 // TestPostgres_StoryWithKill plays the demo's story with the ledger on PostgreSQL and the bot killed while the access is being made. (A
 // lease on PostgreSQL outlives its process by ten seconds, so killing it at every step would take minutes.)
 func TestPostgres_StoryWithKill(t *testing.T) {

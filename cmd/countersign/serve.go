@@ -165,7 +165,7 @@ func (s *serving) build(ctx context.Context) error {
 	s.friction = newFriction(s.store)
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
-		OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) },
+		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) },
 	})
 	if err := s.buildBot(); err != nil {
 		return err

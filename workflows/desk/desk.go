@@ -25,6 +25,7 @@ type Desk struct {
 	loading   sync.RWMutex // held while a policy becomes the one that governs; read-held while a decision under one is recorded
 	policy    atomic.Pointer[Policy]
 	waiting   *waiting // guarded by loading
+	reader    Reader
 	onPolicy  func(*Policy)
 	versions  versions
 }
@@ -35,12 +36,19 @@ type Config struct {
 	Directory Directory
 	IDs       IDs
 	Log       *slog.Logger
+	Reader    Reader        // nil: targets are not asked
 	OnPolicy  func(*Policy) // called whenever another policy governs, before anything is decided under it; must not call the desk
+}
+
+// Reader asks targets who has what, and changes nothing. Package cmd joins it to the connectors.
+type Reader interface {
+	// Holds tells whether an account has an entitlement on its target now, whatever gave it. An error means that the target cannot tell.
+	Holds(ctx context.Context, e workflows.Entitlement, holder workflows.IdentityID, account string) (bool, error)
 }
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy}
+	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader}
 	d.policy.Store(&Policy{})
 	return d
 }

@@ -2,9 +2,12 @@ package desk
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
 // Submission is a filled form as it came from a person.
@@ -74,6 +77,7 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 	if err != nil {
 		return Submitted{}, err
 	}
+	q.ask.Already = d.already(ctx, q)
 	res, err := d.under(ctx, policy, c.Cause, q.streams(), func(f workflows.Facts) (workflows.Outcome, error) {
 		ask, err := q.within(f)
 		if err != nil {
@@ -131,4 +135,31 @@ func (d *Desk) refuse(ctx context.Context, cause Cause, by workflows.Acting, com
 		out.Events[0].Policy = policy
 		return out, nil
 	})
+}
+
+// readTimeout bounds how long a target is asked about standing access: what it answers is shown and decides nothing.
+const readTimeout = 2 * time.Second
+
+// already tells whether the holder has what is asked for by no grant of ours (R52). A target that cannot tell, or not in time, finds nothing.
+func (d *Desk) already(ctx context.Context, q *question) bool {
+	if d.reader == nil || !q.ent.Shared || q.ask.Account == "" {
+		return false
+	}
+	h, err := d.ledger.History(ctx, workflows.GrantStream(q.ask.Subject, q.ent.Target, q.ent.ID))
+	if err != nil {
+		return false
+	}
+	if s, err := grants.Fold(h); err != nil || slices.ContainsFunc(s.Holds, grants.Hold.Live) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	has, err := d.reader.Holds(ctx, q.ent, q.ask.Subject, q.ask.Account)
+	if err != nil {
+		d.log.WarnContext(ctx, "whether there is standing access is not known", "target", q.ent.Target, "err", err)
+	}
+	if has && err == nil {
+		d.log.WarnContext(ctx, "standing access was found: the holder has what they ask for, by no grant", "target", q.ent.Target, "entitlement", q.ent.ID, "holder", q.ask.Subject)
+	}
+	return has && err == nil
 }
