@@ -299,5 +299,6 @@ func peopleCommands() []command {
 		{"comment", "ID TEXT", "add a note to a request; it decides nothing", commentCommand},
 		{"away", "-until DATE [-delegate KEY]", "say that you are away, and who decides for you", awayCommand},
 		{"back", "", "end your time off", backCommand},
+		{"ticket-closed", "TICKET", "end all access that was to last no longer than a ticket", ticketCommand},
 	})
 }

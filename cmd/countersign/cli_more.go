@@ -109,3 +109,12 @@ func commentCommand(ctx context.Context, p proc) error {
 	}
 	return x.do(ctx, order{Do: "comment", ID: words[0], Reason: strings.Join(words[1:], " ")})
 }
+
+func ticketCommand(ctx context.Context, p proc) error {
+	x := newPerson(p, "ticket-closed", "TICKET")
+	words, err := x.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	return x.do(ctx, order{Do: "ticket-closed", ID: words[0]})
+}

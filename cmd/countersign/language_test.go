@@ -26,6 +26,8 @@ for: [self]
 grants: [bastion/deploy]
 fields:
   - {name: key, label: SSH public key, type: ssh_key}
+  - {name: ticket, label: Ticket, type: ticket, pattern: 'OPS-[0-9]{1,6}'}
+ends_with: ticket
 longest: 4h
 usual: 1h
 reason_min: 10
@@ -79,6 +81,7 @@ func (s *story) talkAsk(ctx context.Context, person, duration, reason string) er
 	}
 	return s.submit(ctx, person, map[string]any{
 		screens.BlockDuration: duration, screens.BlockReason: reason, screens.FieldBlock + "key": s.people[person].public(),
+		screens.FieldBlock + "ticket": "OPS-1",
 	})
 }
 
@@ -134,6 +137,7 @@ func TestTheWholeLanguage(t *testing.T) {
 	mustSay(t, s.command(ctx, "maya", "/access", "extend"))
 	mustSay(t, s.submit(ctx, "maya", map[string]any{
 		screens.BlockDuration: "1h", screens.BlockReason: "It takes longer than thought.", screens.FieldBlock + "key": s.people["maya"].public(),
+		screens.FieldBlock + "ticket": "OPS-1",
 	}))
 	more := s.requestAbout(t, "It takes longer than thought.")
 	out, err = s.cli(ctx, "", "approve", more, "-yes")
@@ -168,9 +172,15 @@ func TestTheWholeLanguage(t *testing.T) {
 
 	key := filepath.Join(t.TempDir(), "id.pub")
 	mustSay(t, os.WriteFile(key, []byte(s.people["jonas"].public()), 0o600))
-	out, err = s.cli(ctx, "", "request", "talk", "-for-time", "10m", "-reason", "A short look only.", "-field", "key=@"+key)
+	out, err = s.cli(ctx, "", "request", "talk", "-for-time", "10m", "-reason", "A short look only.", "-field", "key=@"+key, "-field", "ticket=OPS-7")
 	mustSay(t, err)
 	said(t, out, "Approved without people, by rule A look")
+	out, err = s.cli(ctx, "", "ticket-closed", "OPS-99")
+	mustSay(t, err)
+	said(t, out, "No access hangs on ticket OPS-99.")
+	out, err = s.cli(ctx, "", "ticket-closed", "OPS-7")
+	mustSay(t, err)
+	said(t, out, "One access that hung on ticket OPS-7 is being taken back.")
 	out, err = s.ledger(ctx, "show", "-last", "0")
 	mustSay(t, err)
 	said(t, out, "request.countered", "offer.accepted", "request.commented", "person.away", "person.back", "request.auto_approved", "review.opened")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,6 +164,25 @@ func (s *serving) cliExtend(ctx context.Context, by workflows.Acting, cause work
 	}
 	o.Workflow, o.What, o.For, o.Extends = string(v.State.Asked.Workflow), string(a.Target)+"/"+string(a.Entitlement), string(a.Identity), string(a.Grant)
 	return s.cliRequest(ctx, by, cause, o)
+}
+
+// cliCloseTicket ends what was to last no longer than a ticket. Ending is the safe direction, but not everybody's to do.
+func (s *serving) cliCloseTicket(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order) (reply, error) {
+	may := slices.ContainsFunc([]string{desk.RoleSecurity, desk.RoleOwner, desk.RoleOperator}, func(role string) bool { return s.desk.HasRole(ctx, role, by.Person) })
+	if !may {
+		return s.refuse(ctx, cause, by, o.Do, workflows.Refuse(workflows.CodeNotEligible, "Security, owners and operators of Countersign say that a ticket is closed.", "Give your own access back with countersign done."))
+	}
+	n, err := s.desk.CloseTicket(ctx, cause, by, o.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	switch n {
+	case 0:
+		return reply{OK: true, Text: "No access hangs on ticket " + printable(o.ID) + "."}, nil
+	case 1:
+		return reply{OK: true, Text: "One access that hung on ticket " + printable(o.ID) + " is being taken back."}, nil
+	}
+	return reply{OK: true, Text: strconv.Itoa(n) + " accesses that hung on ticket " + printable(o.ID) + " are being taken back."}, nil
 }
 
 // outlookOf names people, and tells times on the reader's own clock.

@@ -82,7 +82,7 @@ func (o order) isKnown() bool {
 	switch o.Do {
 	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doExplain, doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody, doAccept, doAcceptConfirm, doAcceptStatus:
 		return true
-	case "offer", "accept", "decline", "extend", "away", "back", "comment":
+	case "offer", "accept", "decline", "extend", "away", "back", "comment", "ticket-closed":
 		return true
 	}
 	return false
@@ -210,6 +210,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliBack(ctx, by, cause)
 	case "comment":
 		return s.cliComment(ctx, by, cause, o)
+	case "ticket-closed":
+		return s.cliCloseTicket(ctx, by, cause, o)
 	case "request":
 		return s.cliRequest(ctx, by, cause, o)
 	case "approve", "deny":
