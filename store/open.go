@@ -123,6 +123,27 @@ func (s *Store) abandon() {
 	}
 }
 
+// guarded are the lock and the files that nobody else may read or write; path is that of SQLite's file, empty on PostgreSQL.
+func guarded(cfg Config, path string) (lock string, files []string) {
+	if path == "" {
+		lock = filepath.Join(cfg.Dir, "ledger.lock")
+		return lock, []string{lock, cfg.WitnessPath}
+	}
+	lock = path + ".lock"
+	return lock, append(sqliteFiles(path), lock, cfg.WitnessPath)
+}
+
+// CheckModes refuses, with ErrModes, files that Open would refuse because others can read or write them. It opens none: SQLite gives what it
+// makes beside a file the same mode.
+func CheckModes(cfg Config) error {
+	path := ""
+	if cfg.DSN == "" {
+		path = sqlitePath(cfg)
+	}
+	_, files := guarded(cfg, path)
+	return checkModes(cfg.Dir, files...)
+}
+
 // openDatabase takes the lock, opens, checks and migrates.
 func (s *Store) openDatabase(ctx context.Context) (err error) {
 	if s.signing.Load() == nil {
@@ -135,12 +156,7 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 	if err := prepareDir(s.cfg.Dir, path); err != nil {
 		return err
 	}
-	lockPath := filepath.Join(s.cfg.Dir, "ledger.lock")
-	files := []string{lockPath, s.cfg.WitnessPath}
-	if path != "" {
-		lockPath = path + ".lock"
-		files = append(sqliteFiles(path), lockPath, s.cfg.WitnessPath)
-	}
+	lockPath, files := guarded(s.cfg, path)
 	if err := checkModes(s.cfg.Dir, files...); err != nil {
 		return err
 	}

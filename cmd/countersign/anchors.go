@@ -401,8 +401,8 @@ func (s *serving) revokeUntil(ctx context.Context, key ledger.Key, why error, ac
 // remembrance is what those outside remember of the ledger, by the configuration folder. The error is an unaskedError when one did not answer
 // without whose word nothing may be decided.
 func remembrance(ctx context.Context, c Config, cfg store.Config) ([]ledger.Anchor, error) {
-	if c.Config == "" {
-		return nil, nil
+	if c.Config == "" || store.CheckModes(cfg) != nil {
+		return nil, nil // files that others can read are refused when the ledger is opened, and not touched before
 	}
 	folder, err := readFolder(c.Config)
 	if err != nil {

@@ -38,6 +38,18 @@ func openKeys(dir string) (*keyring, error) {
 	if err := private(dir); err != nil {
 		return nil, err
 	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the keys: %w", err)
+	}
+	for _, f := range files { // also those that nothing has asked for yet: one that others have read is none any more
+		if strings.HasSuffix(f.Name(), ".pub") {
+			continue
+		}
+		if err := private(filepath.Join(dir, f.Name())); err != nil {
+			return nil, err
+		}
+	}
 	return &keyring{dir: dir}, nil
 }
 
