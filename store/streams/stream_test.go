@@ -71,6 +71,7 @@ func TestReq_R109_AStreamThatStopsIsSeen(t *testing.T) {
 		s := &streams.Stream{Name: "siem", Source: b, Sink: d, Cursor: p, Log: quiet()}
 		bubble(t, s, 2*time.Hour, func() {
 			time.Sleep(50 * time.Minute)
+			synctest.Wait()
 			st := s.Status()
 			if st.Lag() != 344 || st.Next != 256 || st.Error != "connection refused" || st.Attempts < 10 || st.Attempts > 30 || st.Behind < 49*time.Minute {
 				t.Errorf("while it fails: %+v", st)
@@ -134,11 +135,13 @@ func TestLinger(t *testing.T) {
 		s := &streams.Stream{Name: "s", Source: b, Sink: d, Cursor: &place{}, Log: quiet()}
 		bubble(t, s, 10*time.Minute, func() {
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			if diff := cmp.Diff(span(0, 256), d.got); diff != "" {
 				t.Error(diff)
 			}
 			b.grow(310)
 			time.Sleep(2 * time.Minute)
+			synctest.Wait()
 			if diff := cmp.Diff(span(0, 310), d.got); diff != "" || len(d.at) != 2 {
 				t.Errorf("%d calls: %s", len(d.at), diff)
 			}
