@@ -76,8 +76,8 @@ func TestReq_R109_AStreamThatStopsIsSeen(t *testing.T) {
 			if st.Lag() != 344 || st.Next != 256 || st.Error != "connection refused" || st.Attempts < 10 || st.Attempts > 30 || st.Behind < 49*time.Minute {
 				t.Errorf("while it fails: %+v", st)
 			}
-			if p.state.Failing.IsZero() || p.state.Next != 256 {
-				t.Errorf("remembered: %+v", p.state)
+			if kept, _ := p.Load(t.Context()); kept.Failing.IsZero() || kept.Next != 256 {
+				t.Errorf("remembered: %+v", kept)
 			}
 		})
 		if diff := cmp.Diff(span(0, 600), d.got); diff != "" {
