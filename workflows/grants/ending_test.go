@@ -199,3 +199,34 @@ func TestHeldAndWakeWhateverTheOrder(t *testing.T) {
 		}
 	})
 }
+
+// Who asked on behalf of an identity finds it on their list as long as what they asked for lives, not as long as somebody else's does.
+func TestListedForWhoAskedWhileItLives(t *testing.T) {
+	t.Parallel()
+	x := newHolder("robot")
+	for id, who := range map[workflows.GrantID]workflows.PersonID{"g1": "p_zed", "g2": "p_maya"} {
+		a := x.approved(id, "1h")
+		a.Requester = who
+		x.add(a)
+	}
+	listed := func() string {
+		var who []string
+		for _, l := range grants.Listings(x.state()) {
+			if l.List == grants.ListActive && l.Member != "" {
+				who = append(who, l.Member)
+			}
+		}
+		slices.Sort(who)
+		return strings.Join(who, " ")
+	}
+	for _, c := range []struct{ step, want string }{
+		{"g9 fails", "p_maya p_zed"}, {"g1 fails", "p_maya"}, {"g2 called off", "p_maya"}, {"g2 gone", ""},
+	} {
+		if _, err := x.step(strings.Fields(c.step)); err != nil {
+			t.Fatal(err)
+		}
+		if got := listed(); got != c.want {
+			t.Errorf("after %s %q, want %q", c.step, got, c.want)
+		}
+	}
+}
