@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -28,8 +27,8 @@ func ParseSpan(s string) (Span, bool) {
 
 // number reads a whole number within the field's bounds. It is recorded in one spelling.
 func (f Field) number(v string) (value, problem string) {
-	n, err := strconv.ParseInt(strings.TrimPrefix(v, "+"), 10, 64)
-	if err != nil || n > maxNumber || n < -maxNumber || strings.HasPrefix(v, "+-") {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n > maxNumber || n < -maxNumber {
 		return "", "This must be a whole number."
 	}
 	if least, err := strconv.ParseInt(f.Least, 10, 64); err == nil && n < least {
