@@ -241,7 +241,7 @@ func (e *entry) readLength(p property) error {
 		return nil
 	}
 	d, err := time.ParseDuration(strings.ToLower(clock))
-	if err != nil || d <= 0 || d > maxShiftDays*day || strings.ContainsAny(clock, ".NUµ-+") || e.days > 0 || e.allDay {
+	if err != nil || d <= 0 || d > maxShiftDays*day || strings.Contains(clock, "MS") || strings.ContainsAny(clock, ".NUµ-+") || e.days > 0 || e.allDay {
 		return bad
 	}
 	e.exact = d
