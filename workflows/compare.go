@@ -350,7 +350,7 @@ func (c *comparison) entitlement(before, after Entitlement) {
 	c.moved(n+": what it lets do", before.Action, after.Action)
 	c.moved(n+": how much it reaches", before.Breadth, after.Breadth)
 	if before.ReviewDate != after.ReviewDate {
-		c.add(after.ReviewDate > before.ReviewDate || after.ReviewDate == "", "%s: looked at again by %s, was %s", n, orNone(after.ReviewDate), orNone(before.ReviewDate))
+		c.add(after.ReviewDate == "" || before.ReviewDate != "" && after.ReviewDate > before.ReviewDate, "%s: looked at again by %s, was %s", n, orNone(after.ReviewDate), orNone(before.ReviewDate))
 	}
 	c.moved(n+": the connector", before.Connector, after.Connector)
 	if !same(before.Params, after.Params) {

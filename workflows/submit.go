@@ -3,6 +3,7 @@ package workflows
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 	"strings"
 )
 
@@ -76,7 +77,7 @@ func (t *turn) refusePlan(g way, rosters Rosters) *Refusal {
 	}
 	if n := fewest(t.Asked.Plan); n < g.tier.Approvers {
 		return Refusef(CodeRisk, "Ask the owner of this chain to add a stage.",
-			"The risk of this is %s, which wants %d people to approve; this chain wants %d.", g.tier.Name, g.tier.Approvers, n)
+			"The risk of this is %s, which wants %s to approve; this chain wants %d.", g.tier.Name, persons(g.tier.Approvers), n)
 	}
 	return nil
 }
@@ -283,7 +284,7 @@ func (w *Workflow) refuseAlone(g way, a Ask) *Refusal {
 	}
 	switch {
 	case g.tier.Approvers > people:
-		return Refusef(CodeRisk, "Ask the owner of this chain.", "The risk of this is %s, which wants %d people to approve; this would be approved without.", g.tier.Name, g.tier.Approvers)
+		return Refusef(CodeRisk, "Ask the owner of this chain.", "The risk of this is %s, which wants %s to approve; this would be approved without.", g.tier.Name, persons(g.tier.Approvers))
 	case g.alone.Used > g.alone.Times:
 		return Refusef(CodeTooOften, "Wait, or ask the owner of this chain.", "This is approved without people %d times within %s, and that is used up.", g.alone.Times, g.alone.Per)
 	}
@@ -364,4 +365,12 @@ func cutAbout(s string) string {
 		s = s[:i]
 	}
 	return s[:min(len(s), maxAbout)]
+}
+
+// persons is "1 person", "2 people".
+func persons(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return strconv.Itoa(n) + " people"
 }
