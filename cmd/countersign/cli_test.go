@@ -43,20 +43,21 @@ stages:
 // cliDemo is a demo in which the user that runs the tests is Jonas.
 func cliDemo(t *testing.T) *demo {
 	t.Helper()
+	return demoAsJonas(t, map[string]string{"workflows/solo.yaml": soloChain})
+}
+
+// demoAsJonas is a demo with further files in which the user that runs the tests is Jonas.
+func demoAsJonas(t *testing.T, files map[string]string) *demo {
+	t.Helper()
 	me, err := user.Current()
 	mustSay(t, err)
 	people, err := demoFiles.ReadFile("demo/org/people.yaml")
 	mustSay(t, err)
 	exe, err := os.Executable()
 	mustSay(t, err)
-	d, err := newDemoOf(t.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{
-		exe: exe, dir: t.TempDir(), listen: "127.0.0.1:0",
-		files: map[string]string{
-			"workflows/solo.yaml": soloChain,
-			"people.yaml": strings.Replace(strings.Replace(string(people), "    unix: maya\n", "", 1),
-				"    slack: U0JONAS01\n", "    slack: U0JONAS01\n    unix: "+me.Username+"\n", 1),
-		},
-	})
+	files["people.yaml"] = strings.Replace(strings.Replace(string(people), "    unix: maya\n", "", 1),
+		"    slack: U0JONAS01\n", "    slack: U0JONAS01\n    unix: "+me.Username+"\n", 1)
+	d, err := newDemoOf(t.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{exe: exe, dir: t.TempDir(), listen: "127.0.0.1:0", files: files})
 	mustSay(t, err)
 	t.Cleanup(d.close)
 	return d

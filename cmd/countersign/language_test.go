@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,28 +50,6 @@ stages:
     timeout: 8h
 `
 
-// talkDemo is a demo with that chain in which the user that runs the tests is Jonas.
-func talkDemo(t *testing.T) *story {
-	t.Helper()
-	me, err := user.Current()
-	mustSay(t, err)
-	people, err := demoFiles.ReadFile("demo/org/people.yaml")
-	mustSay(t, err)
-	exe, err := os.Executable()
-	mustSay(t, err)
-	d, err := newDemoOf(t.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{
-		exe: exe, dir: t.TempDir(), listen: "127.0.0.1:0",
-		files: map[string]string{
-			"workflows/talk.yaml": talkChain,
-			"people.yaml": strings.Replace(strings.Replace(string(people), "    unix: maya\n", "", 1),
-				"    slack: U0JONAS01\n", "    slack: U0JONAS01\n    unix: "+me.Username+"\n", 1),
-		},
-	})
-	mustSay(t, err)
-	t.Cleanup(d.close)
-	return &story{demo: d}
-}
-
 // talkAsk sends the form of the chain.
 func (s *story) talkAsk(ctx context.Context, person, duration, reason string) error {
 	if err := s.command(ctx, person, "/access", "request talk"); err != nil {
@@ -106,7 +82,7 @@ func (s *story) requestAbout(t *testing.T, reason string) string {
 // every condition included.
 func TestTheWholeLanguage(t *testing.T) {
 	t.Parallel()
-	s := talkDemo(t)
+	s := &story{demo: demoAsJonas(t, map[string]string{"workflows/talk.yaml": talkChain})}
 	ctx := t.Context()
 	mustSay(t, s.talkAsk(ctx, "maya", "3h", "A long look at the logs."))
 	id := s.requestAbout(t, "A long look at the logs.")
