@@ -26,18 +26,22 @@ type Desk struct {
 	policy    atomic.Pointer[Policy]
 	waiting   *waiting // guarded by loading
 	reader    Reader
+	tasks     []TaskSource
+	postures  []PostureSource
 	onPolicy  func(*Policy)
 	versions  versions
 }
 
-// Config is what a Desk is made of; every field but OnPolicy is needed.
+// Config is what a Desk is made of; every field is needed where nothing else is said.
 type Config struct {
 	Ledger    Ledger
 	Directory Directory
 	IDs       IDs
 	Log       *slog.Logger
-	Reader    Reader        // nil: targets are not asked
-	OnPolicy  func(*Policy) // called whenever another policy governs, before anything is decided under it; must not call the desk
+	Reader    Reader          // nil: targets are not asked
+	Tasks     []TaskSource    // may be empty; asked in this order; the first that covers a reference answers for it
+	Postures  []PostureSource // may be empty; all of them are asked
+	OnPolicy  func(*Policy)   // may be nil; called whenever another policy governs, before anything is decided under it; must not call the desk
 }
 
 // Reader asks targets who has what, and changes nothing. Package cmd joins it to the connectors.
@@ -48,7 +52,7 @@ type Reader interface {
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader}
+	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures}
 	d.policy.Store(&Policy{})
 	return d
 }
