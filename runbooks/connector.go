@@ -33,7 +33,7 @@ type Prober interface {
 
 // Sessions is an optional part of a connector.
 type Sessions interface {
-	// ListSessions tells who uses the grant now.
+	// ListSessions tells who uses the grant now: live sessions only.
 	ListSessions(ctx context.Context, g Grant) ([]Session, error)
 }
 
@@ -90,11 +90,14 @@ type Capabilities struct {
 	Timeout       time.Duration // for one call
 }
 
-// Session is one live use of a grant.
+// Session is one use of a grant. What the target does not tell is empty.
 type Session struct {
-	Ref   string
-	From  string
-	Since time.Time
+	Ref   string    // the target's own name: "pid 4711"; with Since it tells sessions apart
+	Login string    // the account that logged in
+	From  string    // address
+	With  string    // the client program, as it calls itself
+	Since time.Time // UTC
+	Ended time.Time // zero while it lives
 }
 
 // Finding is one line of a probe.

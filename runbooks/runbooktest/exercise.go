@@ -39,6 +39,12 @@ type System struct {
 	// Arrived reads back from the target, or from what was handed out, what became of a nasty string in one place of a
 	// grant that was accepted. It may be nil when the target accepts none.
 	Arrived func(t *testing.T, g runbooks.Grant, r runbooks.Receipt, place Place) string
+
+	// Foreign makes what g would make by the hand of another administrator, without us. It may be nil.
+	Foreign func(t *testing.T, g runbooks.Grant)
+
+	// Rotation gives an order to replace a credential that the target has. It may be nil.
+	Rotation func(t *testing.T) runbooks.Rotation
 }
 
 // Place names where in a grant a string stands: Kind "account", "param" or "field".
@@ -65,6 +71,13 @@ func Exercise(t *testing.T, factory Factory) {
 		{"expiry", exerciseExpiry},
 		{"nasty strings", exerciseNasty},
 		{"optional parts", exerciseOptional},
+		{"list of access", exerciseLister},
+		{"access made by hand", exerciseForeign},
+		{"discovery", exerciseDiscoverer},
+		{"catalogue", exerciseCatalog},
+		{"plan", exercisePlanner},
+		{"sessions", exerciseSessions},
+		{"rotation", exerciseRotator},
 	}
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) { part.run(t, factory(t)) })

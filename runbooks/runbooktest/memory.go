@@ -31,6 +31,7 @@ type Memory struct {
 
 	mu      sync.Mutex
 	access  map[workflows.GrantID]runbooks.Grant
+	foreign map[workflows.GrantID]bool // made by Foreign
 	script  map[string][]Fault
 	always  map[string]Fault
 	calls   map[string]int

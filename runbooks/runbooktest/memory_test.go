@@ -29,6 +29,7 @@ func exercised(t *testing.T) (runbooktest.System, *runbooktest.Memory) {
 			}
 		},
 		Works:   func(_ *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool { return m.Works(g.ID) },
+		Foreign: func(_ *testing.T, g runbooks.Grant) { m.Foreign(g) },
 		Advance: func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) },
 		Arrived: func(_ *testing.T, g runbooks.Grant, _ runbooks.Receipt, place runbooktest.Place) string {
 			held, _ := m.Held(g.ID)
