@@ -42,6 +42,7 @@ type Bot struct {
 	log      *slog.Logger
 	channels *cache[slack.Conversation]
 	drawn    drawn
+	pages    pages
 	routes   routes
 
 	mu    sync.Mutex

@@ -33,6 +33,7 @@ const (
 	kindExtend        = 'e'
 	kindPolicyApprove = 'P'
 	kindPolicyDeny    = 'Q'
+	kindDelegate      = 'D'
 )
 
 // Button is what a button's value says. It names things and grants nothing: whoever sends it is checked as if they had typed it.

@@ -27,6 +27,7 @@ func (b *Bot) homeOpened(ctx context.Context, in slack.Interaction) error {
 	if err != nil {
 		return err
 	}
+	b.pages.first(who.Person)
 	view, err := b.home(ctx, who.Person)
 	if err != nil {
 		return err

@@ -15,12 +15,12 @@ import (
 // home draws a person's page.
 func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabViewRequest, error) {
 	_, listed := b.c.Desk.Policy().People[p]
-	h := screens.Home{Name: b.c.Identity.Name(ctx, p), DrawnAt: b.c.Now(), MayDecide: listed, More: map[string]int{}}
+	h := screens.Home{Name: b.c.Identity.Name(ctx, p), DrawnAt: b.c.Now(), MayDecide: listed, More: map[string]int{}, From: b.pages.of(p)}
 	var err error
-	if h.Waiting, err = b.homeRequests(ctx, h.More, screens.HomeWaiting, workflows.ListWaiting, p); err != nil {
+	if h.Waiting, err = b.homeRequests(ctx, &h, screens.HomeWaiting, workflows.ListWaiting, p); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
-	if h.Mine, err = b.homeRequests(ctx, h.More, screens.HomeMine, workflows.ListMyOpen, p); err != nil {
+	if h.Mine, err = b.homeRequests(ctx, &h, screens.HomeMine, workflows.ListMyOpen, p); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
 	if err := b.homeHeld(ctx, &h, p); err != nil {
@@ -38,18 +38,23 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 	if h.Runbooks, err = b.bookItems(ctx, p, true); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
+	h.Owned, h.Duty = b.ownedItems(p), b.dutyItems(ctx, p)
 	return h.Render(), nil
 }
 
-func (b *Bot) homeRequests(ctx context.Context, more map[string]int, name, list string, p workflows.PersonID) ([]screens.HomeRequest, error) {
+func (b *Bot) homeRequests(ctx context.Context, h *screens.Home, name, list string, p workflows.PersonID) ([]screens.HomeRequest, error) {
 	views, err := b.c.Desk.Requests(ctx, list, p, maxListed)
 	if err != nil {
 		return nil, fmt.Errorf("reading %q: %w", list, err)
 	}
-	shown := cutMore(views, more, name)
+	shown := window(views, h, name)
 	out := make([]screens.HomeRequest, 0, len(shown))
 	for _, v := range shown {
-		out = append(out, screens.HomeRequest{Card: b.card(ctx, v, p)})
+		x := screens.HomeRequest{Card: b.card(ctx, v, p)}
+		if name == screens.HomeWaiting && h.MayDecide {
+			x.Delegate = b.c.Buttons.Value(Button{Kind: kindDelegate, ID: string(v.State.ID)}, p)
+		}
+		out = append(out, x)
 	}
 	return out, nil
 }
@@ -59,14 +64,14 @@ func (b *Bot) homeHeld(ctx context.Context, h *screens.Home, p workflows.PersonI
 	if err != nil {
 		return fmt.Errorf("reading grants: %w", err)
 	}
-	for _, x := range cutMore(held, h.More, screens.HomeGrants) {
+	for _, x := range window(held, h, screens.HomeGrants) {
 		h.Grants = append(h.Grants, b.homeGrant(ctx, x, p))
 	}
 	open, err := b.c.Desk.Reviews(ctx, p, maxListed)
 	if err != nil {
 		return fmt.Errorf("reading reviews: %w", err)
 	}
-	for _, r := range cutMore(open, h.More, screens.HomeReviews) {
+	for _, r := range window(open, h, screens.HomeReviews) {
 		h.Reviews = append(h.Reviews, screens.HomeReview{Review: b.review(ctx, r, p)})
 	}
 	return nil
@@ -95,13 +100,4 @@ func (b *Bot) homeProposals(ctx context.Context, p workflows.PersonID) ([]screen
 		}
 	}
 	return out, nil
-}
-
-// cutMore keeps what a Home page shows and counts the rest.
-func cutMore[T any](list []T, more map[string]int, name string) []T {
-	if len(list) <= screens.HomeLines {
-		return list
-	}
-	more[name] = len(list) - screens.HomeLines
-	return list[:screens.HomeLines]
 }

@@ -25,7 +25,7 @@ func (a Access) sentence() string {
 	case "approved":
 		return "*⏳ Access is being made.* It ends at " + When(a.Ends) + "."
 	case "active":
-		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + "."
+		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + " (" + Ago(a.Ends) + ")."
 	case "ending":
 		s := "*⏳ Access is being taken back.*"
 		if a.Overdue {

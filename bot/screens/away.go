@@ -25,6 +25,18 @@ func AwayForm(now workflows.Stamp) slackgo.ModalViewRequest {
 	return v
 }
 
+// DelegateForm is the same form for one request that waits: until its deadline somebody else decides, filled in but for whom. What is asked of
+// the person meanwhile goes to the same colleague: a delegation is for a time, not for a request.
+func DelegateForm(c Card) slackgo.ModalViewRequest {
+	who := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeUser, plain("Choose…"), InputValue)
+	return modal(CallAway, "Delegate", "Delegate",
+		section(c.sentence()),
+		section("Whoever you name decides in your place from now on, this and what else is asked of you until then. It is recorded, and they may not decide what they asked for themselves. You can end it at any time."),
+		inputBlock(BlockAwayDelegate, "Who decides for you", "A colleague who is in the people file.", who, false),
+		inputBlock(BlockAwayUntil, "Until", "The request has to be decided by then.", dateTime(c.Deadline), false),
+		area(BlockReason, "Reason", "Kept beside the ledger and erasable. Empty is fine.", 0, workflows.MaxDenyReason, true))
+}
+
 // Away is somebody's time off.
 type Away struct {
 	From, Until workflows.Stamp

@@ -62,7 +62,7 @@ type Remark struct {
 
 // Long tells whether a part of what is asked does not fit on a card: then it must be opened before it can be approved (T48).
 func (c Card) Long() bool {
-	if _, cut := Cut(c.Reason, shownRunes, shownLines); cut {
+	if _, cut := Cut(strings.TrimSpace(c.Reason), shownRunes, shownLines); cut {
 		return true
 	}
 	for _, f := range c.Fields {

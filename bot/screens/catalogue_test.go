@@ -256,7 +256,10 @@ func usualHome() screens.Home {
 func awayHome() screens.Home {
 	h := usualHome()
 	h.Away, h.Proposals = &screens.Away{From: at, Until: later, Delegate: jonas, Started: true}, []screens.Proposal{usualProposal()}
-	h.Grants[0].Extend = value(80)
+	h.Grants[0].Extend, h.Waiting[0].Delegate = value(80), value(80)
+	h.Owned = []screens.Item{{Title: "deploy-bot", Line: "service account: deploys the shop, until 2027-05-01"}}
+	h.Duty = []screens.Item{{Title: "dba", Line: "*you*"}, {Title: "security", Line: jonas.Mention()}}
+	h.From, h.More = map[string]int{screens.HomeMine: 5}, map[string]int{screens.HomeMine: 7}
 	return h
 }
 
@@ -272,6 +275,10 @@ func largeHome() screens.Home {
 	}
 	for _, list := range []string{screens.HomeWaiting, screens.HomeMine, screens.HomeGrants, screens.HomeReviews} {
 		h.More[list] = 44
+	}
+	h.From = map[string]int{screens.HomeWaiting: 5, screens.HomeMine: 5, screens.HomeGrants: 5, screens.HomeReviews: 5}
+	for i := range h.Waiting {
+		h.Waiting[i].Delegate = value(80)
 	}
 	for i := range 300 {
 		h.Offers = append(h.Offers, screens.Item{Title: fmt.Sprintf("Chain %d %s", i, strings.Repeat("x", 80)), Line: "up to 4h"})

@@ -2,6 +2,7 @@ package screens
 
 import (
 	"fmt"
+	"strconv"
 
 	slackgo "github.com/slack-go/slack"
 
@@ -17,7 +18,10 @@ type Home struct {
 	Reviews   []HomeReview
 	Offers    []Item
 	Runbooks  []Item
-	More      map[string]int // list -> entries that are not shown
+	More      map[string]int // list -> entries behind those that are shown
+	From      map[string]int // list -> entries before those that are shown
+	Owned     []Item         // non-human identities that the person answers for
+	Duty      []Item         // who is on duty now, by rotation
 	DrawnAt   workflows.Stamp
 	MayDecide bool // false: not in the people file
 	Away      *Away
@@ -26,7 +30,8 @@ type Home struct {
 
 // HomeRequest is a request on a Home page.
 type HomeRequest struct {
-	Card Card
+	Card     Card
+	Delegate string // value of the button that lets somebody else decide; empty: no button
 }
 
 // HomeGrant is access that somebody has.
@@ -78,6 +83,8 @@ func (h Home) Render() slackgo.HomeTabViewRequest {
 	blocks = append(blocks, h.grants()...)
 	blocks = append(blocks, h.mine()...)
 	blocks = append(blocks, h.reviews()...)
+	blocks = append(blocks, itemList("Identities you answer for", h.Owned)...)
+	blocks = append(blocks, itemList("On duty now", h.Duty)...)
 	blocks = append(blocks, h.catalogue()...)
 	blocks = append(blocks, note("Updated at "+When(h.DrawnAt)+" · `/access help` says what you can type."))
 	return slackgo.HomeTabViewRequest{Type: slackgo.VTHomeTab, Blocks: slackgo.Blocks{BlockSet: blocks}}
@@ -88,10 +95,36 @@ func (h Home) part(title, list string, n int, empty string) []slackgo.Block {
 	if n == 0 {
 		out = append(out, note(empty))
 	}
-	if more := h.More[list]; more > 0 {
-		out = append(out, note(fmt.Sprintf("%s more not shown here: type `/access list`.", plural(more, "entry", "entries"))))
+	return append(out, h.pages(list, n)...)
+}
+
+// pages are the buttons that turn over a list that is longer than its part of the page.
+func (h Home) pages(list string, n int) []slackgo.Block {
+	from, more := h.From[list], h.More[list]
+	if from == 0 && more == 0 {
+		return nil
 	}
-	return out
+	var row []slackgo.BlockElement
+	if from > 0 {
+		row = append(row, button(ActPage+".back", list+":"+strconv.Itoa(max(0, from-HomeLines)), "← Earlier", "Show earlier entries of this list"))
+	}
+	if more > 0 {
+		row = append(row, button(ActPage, list+":"+strconv.Itoa(from+n), "More →", "Show more entries of this list"))
+	}
+	where := fmt.Sprintf("%d to %d of %d", from+min(1, n), from+n, from+n+more)
+	return []slackgo.Block{note(where), slackgo.NewActionBlock("page-"+list, row...)}
+}
+
+// itemList is a short list under a title; nothing where there is nothing to say.
+func itemList(title string, items []Item) []slackgo.Block {
+	if len(items) == 0 {
+		return nil
+	}
+	lines := make([]string, 0, len(items))
+	for _, x := range items {
+		lines = append(lines, "• *"+label(x.Title)+"* – "+x.Line)
+	}
+	return []slackgo.Block{divider(), section(listing("*"+title+"*", lines, listLines))}
 }
 
 func (h Home) waiting() []slackgo.Block {
@@ -105,7 +138,11 @@ func (h Home) waiting() []slackgo.Block {
 		c.compact = true
 		out = append(out, section(c.sentence()+"\nDecide by "+When(c.Deadline)+" · "+code(string(c.ID))))
 		out = append(out, c.asked()...)
-		if b := c.buttons(); len(b) > 0 {
+		b := c.buttons()
+		if r.Delegate != "" {
+			b = append(b, button(ActDelegate, r.Delegate, "Delegate…", "Let somebody else decide for you: "+c.What))
+		}
+		if len(b) > 0 {
 			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("waiting-%d", i), b...))
 		}
 	}

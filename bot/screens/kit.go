@@ -46,6 +46,8 @@ const (
 	ActPolicyDeny    = "policy.deny"
 	CallOffer        = "request.offer"
 	CallAway         = "away.fill"
+	ActPage          = "home.page"
+	ActDelegate      = "away.delegate"
 	blockButtons     = "buttons"
 )
 

@@ -122,6 +122,11 @@ func When(s workflows.Stamp) string {
 	return fmt.Sprintf("<!date^%d^{time} {date_short_pretty}|%s UTC>", t.Unix(), t.Format("2006-01-02 15:04"))
 }
 
+// Ago is how far away a moment is, counted by each reader's client whenever it draws the message: "in 25 minutes".
+func Ago(s workflows.Stamp) string {
+	return fmt.Sprintf("<!date^%d^{ago}|%s>", s.Time().Unix(), Clock(s))
+}
+
 // Clock is a moment as plain text, for places where Slack shows no dates in the reader's zone.
 func Clock(s workflows.Stamp) string {
 	if s.IsZero() {
