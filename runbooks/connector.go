@@ -49,6 +49,7 @@ type Grant struct {
 	Params      map[string][]string // the entitlement's own words: role, principals, extensions
 	Fields      map[string]string   // typed form fields: the pasted key
 	Start, End  time.Time           // UTC; End is absolute
+	Secret      Handover            `json:"-"` // what MakeSecret made for this grant, the same at every call of Grant; else empty
 }
 
 // Receipt is what a target answered, redacted: it goes into the ledger. Facts are safe to publish (a serial, a
@@ -58,6 +59,7 @@ type Receipt struct {
 	Facts    map[string]string // ≤ 20 entries of ≤ 500 bytes
 	Personal map[string]string // sealed in the ledger
 	Use      Use
+	Handover Handover `json:"-"` // a secret that the target made; sealed and taken out before anybody else sees the receipt
 }
 
 // Use is how a holder uses what was granted, shown on the card and by the command line. It never holds a secret.
@@ -88,6 +90,7 @@ type Capabilities struct {
 	Shared        bool          // one membership serves all overlapping grants of one holder; revoke only at the last end
 	RevokeLeaves  string        // what a revocation does not end, one sentence for the card; empty if nothing
 	Timeout       time.Duration // for one call
+	Mints         bool          // the target makes a secret with each grant: see Handover
 }
 
 // Session is one use of a grant. What the target does not tell is empty.

@@ -20,7 +20,7 @@ func (g Grant) Clone() Grant {
 	if g.Params == nil {
 		params = nil
 	}
-	g.Params, g.Fields = params, maps.Clone(g.Fields)
+	g.Params, g.Fields, g.Secret = params, maps.Clone(g.Fields), g.Secret.clone()
 	return g
 }
 

@@ -35,6 +35,14 @@ const (
 	// maxStack bounds the stack of a panic in the log: the frames of the connector are the first ones.
 	maxStack = 4 << 10
 
+	// maxParts and maxSecretPart bound what is handed over: a private key with its chain of certificates takes 12 KB.
+	maxParts      = 8
+	maxSecretPart = 32 << 10
+
+	// minScrub is the least length of a part that is taken out of foreign texts: a shorter one stands in them
+	// by chance, and is no secret.
+	minScrub = 8
+
 	// defaultTimeout is for a connector that declares none.
 	defaultTimeout = 30 * time.Second
 

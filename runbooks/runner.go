@@ -22,6 +22,7 @@ import (
 type Runner struct {
 	connectors map[string]Connector
 	log        *slog.Logger
+	safe       Safe // nil: nothing is handed over
 
 	mu      sync.Mutex
 	hanging map[string]int // per connector: calls that have not come back after their deadline
@@ -86,6 +87,9 @@ func (r *Runner) Start(ctx context.Context, name string, g Grant) (Receipt, erro
 	}
 	if r.isMaking(o.key()) {
 		return Receipt{}, Errorf(Retry, nil, "an earlier call to make this access has not come back yet")
+	}
+	if err := r.arm(ctx, &o); err != nil {
+		return Receipt{}, err
 	}
 	receipt, callErr := r.grant(ctx, o)
 	if callErr != nil && (callErr.Class == Refuse || ctx.Err() != nil || r.isMaking(o.key())) {
@@ -194,9 +198,18 @@ func (r *Runner) grant(ctx context.Context, o order) (Receipt, *Error) {
 		return err
 	})
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, o.grant.Secret.scrubError(err)
 	}
-	return redactReceipt(receipt), nil
+	minted := receipt.Handover
+	if minted.IsZero() && o.connector.Describe().Mints {
+		return Receipt{}, Errorf(Broken, nil, "the target made access that comes with a secret, and did not say the secret")
+	}
+	if !minted.IsZero() {
+		if err := r.keep(ctx, &o, minted); err != nil {
+			return Receipt{}, redactError(err)
+		}
+	}
+	return redactReceipt(minted.scrubReceipt(o.grant.Secret.scrubReceipt(receipt))), nil
 }
 
 func (r *Runner) revoke(ctx context.Context, o order) (Receipt, error) {

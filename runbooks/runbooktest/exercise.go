@@ -45,6 +45,8 @@ type System struct {
 
 	// Rotation gives an order to replace a credential that the target has. It may be nil.
 	Rotation func(t *testing.T) runbooks.Rotation
+
+	safe *Safe
 }
 
 // Place names where in a grant a string stands: Kind "account", "param" or "field".
@@ -78,9 +80,14 @@ func Exercise(t *testing.T, factory Factory) {
 		{"plan", exercisePlanner},
 		{"sessions", exerciseSessions},
 		{"rotation", exerciseRotator},
+		{"secrets", exerciseSecrets},
 	}
 	for _, part := range parts {
-		t.Run(part.name, func(t *testing.T) { part.run(t, factory(t)) })
+		t.Run(part.name, func(t *testing.T) {
+			s := factory(t)
+			s.safe = NewSafe()
+			part.run(t, s)
+		})
 	}
 }
 
@@ -130,7 +137,7 @@ func exerciseEnd(t *testing.T, s System) {
 	first := s.mustGrant(t, g)
 	later := g.Clone()
 	later.End = g.End.Add(24 * time.Hour)
-	if r, err := s.Connector.Grant(t.Context(), later); err == nil {
+	if r, err := s.Connector.Grant(t.Context(), s.armed(t, later)); err == nil {
 		wantSame(t, "granting again with a later end", first, r)
 	} else if runbooks.ClassOf(err) != runbooks.Refuse {
 		t.Errorf("the same grant with a later end: %v, want a refusal or the first receipt", err)
@@ -163,7 +170,7 @@ func exerciseOthers(t *testing.T, s System) {
 
 // exerciseCancelled cuts calls short at many points; whatever was left behind, the next whole call finishes it.
 func exerciseCancelled(t *testing.T, s System) {
-	g := s.Grant(1)
+	g := s.armed(t, s.Grant(1))
 	cutShort(t, func(ctx context.Context) error { _, err := s.Connector.Grant(ctx, g); return err })
 	r := s.mustGrant(t, g)
 	s.wantPresence(t, g, runbooks.Present)
@@ -196,7 +203,7 @@ func cutShort(t *testing.T, call func(context.Context) error) {
 }
 
 func exerciseConcurrent(t *testing.T, s System) {
-	g := s.Grant(1)
+	g := s.armed(t, s.Grant(1))
 	const callers = 6
 	receipts, errs := make([]runbooks.Receipt, callers), make([]error, callers)
 	var wg sync.WaitGroup
@@ -260,7 +267,7 @@ func exerciseNasty(t *testing.T, s System) {
 		for i, text := range nasty {
 			g := put(base, place, text)
 			g.ID = base.ID + workflows.GrantID(fmt.Sprintf("-%s%s%d", place.Kind, safe(place.Name), i)) // a grant of its own
-			r, err := s.Connector.Grant(t.Context(), g)
+			r, err := s.Connector.Grant(t.Context(), s.armed(t, g))
 			if err != nil {
 				if runbooks.ClassOf(err) != runbooks.Refuse {
 					t.Errorf("%s %q, string %d %.60q: %v is of class %s, want a refusal", place.Kind, place.Name, i, text, err, runbooks.ClassOf(err))
@@ -369,6 +376,7 @@ func checkReceipt(t *testing.T, r runbooks.Receipt) {
 
 func wantSame(t *testing.T, what string, want, got runbooks.Receipt) {
 	t.Helper()
+	want.Handover, got.Handover = runbooks.Handover{}, runbooks.Handover{} // a target may have to make another one
 	if !reflect.DeepEqual(want, got) {
 		t.Errorf("%s answers another receipt:\n%+v\nthe first one was\n%+v", what, got, want)
 	}
@@ -376,11 +384,34 @@ func wantSame(t *testing.T, what string, want, got runbooks.Receipt) {
 
 func (s System) mustGrant(t *testing.T, g runbooks.Grant) runbooks.Receipt {
 	t.Helper()
-	r, err := s.Connector.Grant(t.Context(), g)
+	r, err := s.Connector.Grant(t.Context(), s.armed(t, g))
 	if err != nil {
 		t.Fatalf("granting %s: %v", g.ID, err)
 	}
 	return r
+}
+
+// armed gives a grant the secret that the Runner would have had made for it: the same one for the same grant.
+func (s System) armed(t *testing.T, g runbooks.Grant) runbooks.Grant {
+	t.Helper()
+	maker, ok := s.Connector.(runbooks.SecretMaker)
+	if !ok {
+		return g
+	}
+	kept, found, _ := s.safe.Kept(t.Context(), g.ID)
+	if !found {
+		var err error
+		if kept, err = maker.MakeSecret(g.Clone()); err != nil {
+			return g // as Grant refuses without a secret what makes none
+		}
+		if !kept.IsZero() {
+			if err := s.safe.Keep(t.Context(), g.ID, kept); err != nil {
+				t.Fatalf("keeping the secret of %s: %v", g.ID, err)
+			}
+		}
+	}
+	g.Secret = kept
+	return g
 }
 
 func (s System) mustRevoke(t *testing.T, g runbooks.Grant) {
