@@ -45,9 +45,10 @@ type Bot struct {
 	pages    pages
 	routes   routes
 
-	mu    sync.Mutex
-	ended bool
-	wait  sync.WaitGroup
+	mu       sync.Mutex
+	ended    bool
+	handling map[string]bool // inbox rows that are being handled now
+	wait     sync.WaitGroup
 }
 
 var _ slack.Handler = (*Bot)(nil)
@@ -66,7 +67,7 @@ func New(c Config) (*Bot, error) {
 	if c.Leaves == nil {
 		c.Leaves = func(string) string { return "" }
 	}
-	b := &Bot{c: c, log: c.Log, channels: newCache[slack.Conversation](channelAge, maxChannels, c.Identity.c.Now)}
+	b := &Bot{c: c, log: c.Log, handling: map[string]bool{}, channels: newCache[slack.Conversation](channelAge, maxChannels, c.Identity.c.Now)}
 	b.routes = b.table()
 	c.Identity.record(c.Desk.Link)
 	return b, nil
@@ -116,9 +117,13 @@ func (c *call) value() string {
 	return c.Actions[0].Value
 }
 
-// Handle implements slack.Handler. The inbox row is finished only when the interaction was handled: else it is tried again at the next
-// start, and the ledger's cause keeps a decision from counting twice.
+// Handle implements slack.Handler. The inbox row is finished only when the interaction was handled: else Resume tries it again, and the
+// ledger's cause keeps a decision from counting twice. A row that is being handled is left to who does.
 func (b *Bot) Handle(ctx context.Context, in slack.Interaction) (slack.Reply, error) {
+	if !b.take(in.InboxID) {
+		return slack.Reply{}, nil
+	}
+	defer b.release(in.InboxID)
 	reply, err := b.dispatch(ctx, in)
 	if err != nil {
 		return slack.Reply{}, err
@@ -130,6 +135,26 @@ func (b *Bot) Handle(ctx context.Context, in slack.Interaction) (slack.Reply, er
 		b.log.WarnContext(ctx, "an inbox row stays open", "inbox", in.InboxID, "err", err)
 	}
 	return reply, nil
+}
+
+// take marks an inbox row as being handled; false if it is already.
+func (b *Bot) take(row string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if row == "" {
+		return true
+	}
+	if b.handling[row] {
+		return false
+	}
+	b.handling[row] = true
+	return true
+}
+
+func (b *Bot) release(row string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.handling, row)
 }
 
 func (b *Bot) dispatch(ctx context.Context, in slack.Interaction) (slack.Reply, error) {

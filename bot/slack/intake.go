@@ -407,7 +407,7 @@ func (i *Intake) failed(in Interaction, err error) Reply {
 	if in.UserID == "" || in.Kind == KindBlockSuggestion || strings.HasPrefix(in.Kind, KindEvent) {
 		return Reply{}
 	}
-	return Reply{Payload: notice(in, "Something went wrong (ref "+ref+"). It was received and is kept; ask the operator with this reference.")}
+	return Reply{Payload: notice(in, "Something went wrong (ref "+ref+"). It is kept and tried again by itself; if nothing follows, ask the operator with this reference.")}
 }
 
 // reply answers with the payload if that is still possible, and else hands it to Late.

@@ -80,6 +80,9 @@ const (
 
 	// callWait bounds one Web API call, connection included.
 	callWait = 10 * time.Second
+	// askAgain are the pauses before a question whose answer was lost is asked again: short, because somebody waits for the decision.
+	askAgainFirst = 200 * time.Millisecond
+	askAgainThen  = time.Second
 	// retryAfterDefault is used when a 429 names no time or a senseless one; retryAfterMax bounds what it may name.
 	retryAfterDefault = 30 * time.Second
 	retryAfterMax     = time.Hour

@@ -3,8 +3,10 @@ package slack
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	slackgo "github.com/slack-go/slack"
 )
@@ -107,6 +109,24 @@ func (o userObject) user() User {
 	return u
 }
 
+// again asks a question again whose answer was lost: it changes nothing, and a decision that cannot be checked is refused.
+func again(ctx context.Context, ask func() error) error {
+	for _, wait := range [...]time.Duration{askAgainFirst, askAgainThen} {
+		err := ask()
+		var lost *Ambiguous
+		var unreached *Unreached
+		if !errors.As(err, &lost) && !errors.As(err, &unreached) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+	return ask()
+}
+
 // UserInfo returns one account (users.info). An unknown one is *Permanent with code user_not_found.
 func (s *Sender) UserInfo(ctx context.Context, id string) (User, error) {
 	u, err := s.user(ctx, "users.info", url.Values{"user": {id}, "include_locale": {"true"}})
@@ -123,16 +143,18 @@ func (s *Sender) LookupByEmail(ctx context.Context, email string) (User, error) 
 
 func (s *Sender) user(ctx context.Context, method string, form url.Values) (User, error) {
 	var u User
-	err := s.call(ctx, method, form, func(body []byte) error {
-		var answer struct {
-			User json.RawMessage `json:"user"`
-		}
-		if err := json.Unmarshal(body, &answer); err != nil {
+	err := again(ctx, func() error {
+		return s.call(ctx, method, form, func(body []byte) error {
+			var answer struct {
+				User json.RawMessage `json:"user"`
+			}
+			if err := json.Unmarshal(body, &answer); err != nil {
+				return err
+			}
+			var err error
+			u, err = DecodeUser(answer.User)
 			return err
-		}
-		var err error
-		u, err = DecodeUser(answer.User)
-		return err
+		})
 	})
 	if err != nil {
 		return User{}, err
@@ -142,11 +164,12 @@ func (s *Sender) user(ctx context.Context, method string, form url.Values) (User
 
 // UsergroupMembers returns the ids of a user group's members (usergroups.users.list; Tier 2: keep the answer a while).
 func (s *Sender) UsergroupMembers(ctx context.Context, group string) ([]string, error) {
-	ids, err := s.api.GetUserGroupMembersContext(ctx, group)
-	if err != nil {
-		return nil, translate("usergroups.users.list", err)
-	}
-	return ids, nil
+	var ids []string
+	err := again(ctx, func() (err error) {
+		ids, err = s.api.GetUserGroupMembersContext(ctx, group)
+		return translate("usergroups.users.list", err)
+	})
+	return ids, err
 }
 
 // Conversation is a channel as far as it matters for what may be posted there.
@@ -159,9 +182,13 @@ type Conversation struct {
 // ConversationInfo returns one channel (conversations.info).
 func (s *Sender) ConversationInfo(ctx context.Context, channel string) (Conversation, error) {
 	const method = "conversations.info"
-	ch, err := s.api.GetConversationInfoContext(ctx, &slackgo.GetConversationInfoInput{ChannelID: channel})
+	var ch *slackgo.Channel
+	err := again(ctx, func() (err error) {
+		ch, err = s.api.GetConversationInfoContext(ctx, &slackgo.GetConversationInfoInput{ChannelID: channel})
+		return translate(method, err)
+	})
 	if err != nil {
-		return Conversation{}, translate(method, err)
+		return Conversation{}, err
 	}
 	if ch.ID == "" {
 		return Conversation{}, &Ambiguous{Method: method, Code: "no_channel"}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"database/sql"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -252,4 +254,44 @@ func TestReq_R71(t *testing.T) {
 		t.Errorf("%d requests were taken", n)
 	}
 	w.verify()
+}
+
+// TestFault_F22_ALostAnswerIsAskedForAgain lets Slack fail, twice, to say who clicked: the decision is taken all the same.
+func TestFault_F22_ALostAnswerIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.start()
+	card := w.ask("maya", "prod-shell", "1h", "Slack forgets who people are.")
+	w.slack.Inject(slacksim.Fault{Kind: slacksim.FaultHTTP, Match: "users.info", Count: 2, Status: http.StatusInternalServerError})
+	w.click("jonas", card, screens.ActApprove)
+	w.recorded("vote.recorded", 1)
+	w.verify()
+}
+
+// TestFault_F22_AClickLeftOverIsFinished gives a running bot an interaction that was received and not finished, as when its handling
+// failed: it is finished without a restart and counts once.
+func TestFault_F22_AClickLeftOverIsFinished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.start()
+	card := w.ask("maya", "prod-shell", "1h", "A click is left over.")
+	w.click("jonas", card, screens.ActApprove)
+	w.recorded("vote.recorded", 1)
+	n := w.inbox(`UPDATE inbox SET done_at = 0 WHERE id = (SELECT MAX(id) FROM inbox WHERE kind = 'block_actions') RETURNING id`)
+	_, err := until(t.Context(), "the end of what was left over", func() (bool, bool) {
+		return true, w.inbox(fmt.Sprintf(`SELECT COUNT(*) FROM inbox WHERE id = %d AND done_at > 0`, n)) == 1
+	})
+	w.check(err)
+	w.recorded("vote.recorded", 1)
+	w.verify()
+}
+
+// inbox asks the database for one number.
+func (w *world) inbox(query string) (n int64) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.data(), "countersign.db")+"?_pragma=busy_timeout(20000)")
+	w.check(err)
+	defer db.Close()
+	w.check(db.QueryRowContext(w.t.Context(), query).Scan(&n))
+	return n
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -262,6 +261,7 @@ func (s *serving) run(ctx context.Context) error {
 	}
 	part("the jobs", s.worker.Run)
 	part("the connection to Slack", s.listenToSlack)
+	part("the interactions left over", s.finishLeft)
 	part("the name in Slack", s.confirmIdentity)
 	part("the web server", func(ctx context.Context) error { return serveHTTP(ctx, l, s.front(s.mux()), s.log) })
 	part("the control socket", func(ctx context.Context) error {
@@ -286,40 +286,6 @@ func (s *serving) run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, waitAll(&wg, stopWithin), waitAll(&s.wait, stopWithin/4))
-}
-
-// drain finishes interactions that were made durable and not handled, before any timer runs: a click that came in time is not
-// overtaken by its own deadline.
-func (s *serving) drain(ctx context.Context) error {
-	last := int64(-1)
-	for {
-		rows, err := s.store.Undone(ctx)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		if rows[0].ID == last {
-			s.log.Error("a finished interaction cannot be marked so; it is tried again at the next start", "inbox", last)
-			return nil
-		}
-		last = rows[0].ID
-		var in []slack.Interaction
-		for _, r := range rows {
-			x, err := slack.Decode(r.Kind, r.Body)
-			if err != nil {
-				s.log.Warn("a stored interaction cannot be read and is closed", "inbox", r.ID, "err", err)
-				if err := s.store.DoneInbox(ctx, r.ID); err != nil {
-					return err
-				}
-				continue
-			}
-			x.InboxID = strconv.FormatInt(r.ID, 10)
-			in = append(in, x)
-		}
-		s.log.Info("finishing interactions from before the start", "count", len(in))
-		if left := s.bot.Resume(ctx, in); left > 0 {
-			return ctx.Err() // what failed stays for the next start; the ledger's cause keeps it from counting twice
-		}
-	}
 }
 
 func (s *serving) reloadOnHangup(ctx context.Context) error {
