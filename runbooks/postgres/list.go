@@ -163,7 +163,9 @@ func (l listed) access() runbooks.Access {
 	return x
 }
 
-func memberKey(account, role string) string { return kindMember + " " + quote(account) + " of " + quote(role) }
+func memberKey(account, role string) string {
+	return kindMember + " " + quote(account) + " of " + quote(role)
+}
 
 func loginKey(account string) string { return kindLogin + " " + quote(account) }
 
