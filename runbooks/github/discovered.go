@@ -1,0 +1,63 @@
+package github
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/rest"
+)
+
+func pageQuery(page int) url.Values {
+	return url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}}
+}
+
+func (x installation) discovered(org string) runbooks.Discovered {
+	d := runbooks.Discovered{
+		Ref: fmt.Sprintf("app %s/%d", org, x.ID), Kind: "integration", Name: rest.Clean(x.Slug, maxShown), MadeAt: at(x.CreatedAt),
+		Facts: map[string]string{"repositories": rest.Clean(x.Selection, maxShown)},
+	}
+	if x.SuspendedAt != "" {
+		d.Facts["suspended"] = rest.Clean(x.SuspendedAt, maxShown)
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.Permissions)) {
+		level := x.Permissions[name]
+		if len(d.Grants) < maxGrants {
+			d.Grants = append(d.Grants, rest.Clean(name+": "+level, maxShown))
+		}
+		d.Strong = d.Strong || level == "admin" || level == "write" && (name == "administration" || name == "organization_administration" || name == "members")
+	}
+	return d
+}
+
+func (x personalToken) discovered(org string) runbooks.Discovered {
+	return runbooks.Discovered{
+		Ref: fmt.Sprintf("token %s/%d", org, x.ID), Kind: "oauth_token", Name: rest.Clean(x.Name, maxShown), Owner: rest.Clean(x.Owner.Login, maxShown),
+		Of: "user " + rest.Clean(x.Owner.Login, maxShown), MadeAt: at(x.GrantedAt), LastUsed: at(x.LastUsed), Expires: at(x.Expires),
+	}
+}
+
+func (x deployKey) discovered(place terms) runbooks.Discovered {
+	can := "writes to " + place.owner + "/" + place.name
+	if x.ReadOnly {
+		can = "reads " + place.owner + "/" + place.name
+	}
+	return runbooks.Discovered{
+		Ref: fmt.Sprintf("deploy key %s/%s/%d", place.owner, place.name, x.ID), Kind: "ssh_key", Name: rest.Clean(x.Title, maxShown),
+		MadeBy: rest.Clean(x.AddedBy, maxShown), Owner: rest.Clean(x.AddedBy, maxShown), MadeAt: at(x.CreatedAt), LastUsed: at(x.LastUsed),
+		Grants: []string{can},
+	}
+}
+
+// at reads a time; zero where there is none.
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}

@@ -1,0 +1,158 @@
+package github_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/countersign-bot/countersign/runbooks/runbooktest"
+)
+
+// front stands before the emulator and adds what it lacks, as GitHub's documentation describes it: people from outside (who
+// are called ext…) are invited and become collaborators when they accept, repositories have deploy keys, and organisations
+// have installed Apps. Everything else is the emulator's.
+type front struct {
+	*httptest.Server
+	emulator string
+	mu       sync.Mutex
+	next     int64
+	invited  map[string][]invite // by owner/name
+	scopes   string              // X-OAuth-Scopes
+	down     bool
+	calls    []string
+}
+
+type invite struct {
+	id          int64
+	login, role string
+}
+
+var (
+	pathCollaborator = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/collaborators/(ext[^/]*)$`)
+	pathInvitations  = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/invitations(?:/([0-9]+))?$`)
+	pathKeys         = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/keys$`)
+	pathInstalled    = regexp.MustCompile(`^/orgs/([^/]+)/installations$`)
+)
+
+func newFront(t *testing.T, emulator string) *front {
+	t.Helper()
+	to, err := url.Parse(emulator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &front{emulator: emulator, invited: map[string][]invite{}, next: 1000}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // calls that are cut short
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if f.scopes != "" {
+			r.Header.Set("X-OAuth-Scopes", f.scopes)
+		}
+		return nil
+	}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !f.answers(w, r) {
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+// answers tells whether it dealt with the call.
+func (f *front) answers(w http.ResponseWriter, r *http.Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, r.Method+" "+r.URL.Path)
+	if f.down {
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	if m := pathCollaborator.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodPut {
+		var body struct{ Permission string }
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		f.next++
+		f.invited[m[1]] = append(f.invited[m[1]], invite{f.next, m[2], body.Permission})
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, `{"id":%d}`, f.next)
+		return true
+	}
+	if m := pathInvitations.FindStringSubmatch(r.URL.Path); m != nil {
+		f.invitations(w, r, m[1], m[2])
+		return true
+	}
+	switch {
+	case r.URL.Path == "/orgs/northwind/repos":
+		fmt.Fprint(w, `[]`) // the emulator has no such list; its organisation has no repositories
+		return true
+	case pathKeys.MatchString(r.URL.Path):
+		fmt.Fprint(w, `[{"id":7,"title":"ci","read_only":false,"added_by":"owner","created_at":"2026-01-02T03:04:05Z","last_used":"2026-10-01T00:00:00Z","key":"ssh-rsa AAA"}]`)
+		return true
+	case pathInstalled.MatchString(r.URL.Path):
+		fmt.Fprint(w, `{"total_count":1,"installations":[{"id":9,"app_slug":"builder","repository_selection":"all","created_at":"2026-01-02T03:04:05Z","permissions":{"administration":"write","contents":"read"}}]}`)
+		return true
+	}
+	return false
+}
+
+func (f *front) invitations(w http.ResponseWriter, r *http.Request, repo, id string) {
+	if r.Method == http.MethodDelete {
+		n, _ := strconv.ParseInt(id, 10, 64)
+		f.invited[repo] = slices.DeleteFunc(f.invited[repo], func(i invite) bool { return i.id == n })
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	out := []map[string]any{}
+	for _, i := range f.invited[repo] {
+		out = append(out, map[string]any{
+			"id": i.id, "permissions": map[string]string{"pull": "read", "push": "write"}[i.role], "created_at": "2026-11-22T09:00:00Z",
+			"invitee": map[string]any{"login": i.login}, "inviter": map[string]any{"login": "owner"}, "expired": false,
+		})
+	}
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+// accept makes every invitation of a login a role, as its owner does by a click.
+func (f *front) accept(t *testing.T, login string) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for repo, list := range f.invited {
+		for _, i := range list {
+			if i.login == login {
+				hand(t, http.MethodPut, f.emulator+"/repos/"+repo+"/collaborators/"+login, map[string]string{"permission": i.role}, nil)
+			}
+		}
+		f.invited[repo] = slices.DeleteFunc(list, func(i invite) bool { return i.login == login })
+	}
+}
+
+func (f *front) asked(what string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, call := range f.calls {
+		if strings.HasPrefix(call, what) {
+			n++
+		}
+	}
+	return n
+}
+
+// hand is an administrator's.
+func hand(t *testing.T, method, url string, body, out any) {
+	t.Helper()
+	if err := runbooktest.CallJSON(t.Context(), method, url, "Bearer "+ownerToken, body, out); err != nil {
+		t.Fatal(err)
+	}
+}
