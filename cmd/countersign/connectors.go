@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,24 +21,60 @@ import (
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
 
-// connectorNames are the kinds of target that this program can drive; a configuration that names another is refused.
-func connectorNames() []string { return []string{"command", "postgres", "sshca", "webhook"} }
+// connectorKind is one kind of target: the words that it understands in an entitlement, and how one is opened. Those whose words are nil
+// take any: what they make of them is up to what stands behind them.
+type connectorKind struct {
+	params *spec.Params
+	open   func(opening) (runbooks.Connector, error)
+}
 
-// connectorParams are the words that each understands in an entitlement. What command and webhook make of them is up to what stands
-// behind them, so they take any.
+// opening is what a connector is opened with.
+type opening struct {
+	cfg    Config
+	keys   *keyring // nil when nothing is to be signed: doctor
+	clock  jobs.Clock
+	target spec.Target
+	all    *connectors // those that are open already
+}
+
+// connectorKinds are the kinds of target that this program can drive; a configuration that names another is refused. Each has a file of its
+// own, connectors_NAME.go, or stands below.
+func connectorKinds() map[string]connectorKind {
+	return map[string]connectorKind{
+		"command":  {open: openCommand},
+		"github":   {githubParams(), openGitHub},
+		"postgres": {postgresParams(), openPostgres},
+		"sshca":    {sshcaParams(), openSSHCA},
+		"webhook":  {open: openWebhook},
+	}
+}
+
+func connectorNames() []string { return slices.Sorted(maps.Keys(connectorKinds())) }
+
 func connectorParams() map[string]spec.Params {
-	return map[string]spec.Params{
-		"sshca": {
-			Known: []string{
-				sshca.ParamPrincipals, sshca.ParamExtensions, sshca.ParamForceCommand, sshca.ParamSourceAddress, sshca.ParamHost, sshca.ParamPort,
-				sshca.ParamUser, sshca.ParamKeyField,
-			},
-			Needed: []string{sshca.ParamPrincipals},
+	out := map[string]spec.Params{}
+	for name, kind := range connectorKinds() {
+		if kind.params != nil {
+			out[name] = *kind.params
+		}
+	}
+	return out
+}
+
+func sshcaParams() *spec.Params {
+	return &spec.Params{
+		Known: []string{
+			sshca.ParamPrincipals, sshca.ParamExtensions, sshca.ParamForceCommand, sshca.ParamSourceAddress, sshca.ParamHost, sshca.ParamPort,
+			sshca.ParamUser, sshca.ParamKeyField,
 		},
-		"postgres": {
-			Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase},
-			Needed: []string{postgres.ParamRole},
-		},
+		Needed: []string{sshca.ParamPrincipals},
+	}
+}
+
+func postgresParams() *spec.Params {
+	return &spec.Params{
+		Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase},
+		Needed: []string{postgres.ParamRole},
 	}
 }
 
@@ -81,66 +119,95 @@ func openConnectors(c Config, keys *keyring, clock jobs.Clock, targets []spec.Ta
 }
 
 func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Target) (runbooks.Connector, error) {
-	switch t.Connector {
-	case "sshca":
-		if o.ssh != nil {
-			return o.ssh, nil
-		}
-		seed, err := keys.seed(keySSHCA)
-		if err != nil {
-			return nil, err
-		}
-		o.ssh, err = sshca.Open(sshca.Config{
-			Seed: seed, Dir: filepath.Join(c.Data, "sshca"), Now: wall(clock), Hosts: o.hosts, Token: runbooks.NewSecret(c.SSHToken),
-		})
-		if err != nil {
-			return nil, err
-		}
-		o.closing(o.ssh.Close)
-		return o.ssh, nil
-	case "postgres":
-		dsn, err := settingSecret(t.Settings, "dsn")
-		if err != nil {
-			return nil, err
-		}
-		con, err := postgres.Open(postgres.Config{DSN: dsn})
-		if err != nil {
-			return nil, err
-		}
-		o.closing(con.Close)
-		return con, nil
-	case "command":
-		cfg, err := programs.ReadSettings(t.Settings, os.LookupEnv)
-		if err != nil {
-			return nil, err
-		}
-		con, err := programs.Open(cfg)
-		if err != nil {
-			return nil, err
-		}
-		o.closing(con.Close)
-		return con, nil
-	case "webhook":
-		return o.openWebhook(t)
+	kind, ok := connectorKinds()[t.Connector]
+	if !ok {
+		return nil, fmt.Errorf("there is no connector %q", t.Connector)
 	}
-	return nil, fmt.Errorf("there is no connector %q", t.Connector)
+	con, err := kind.open(opening{cfg: c, keys: keys, clock: clock, target: t, all: o})
+	if err != nil {
+		return nil, err
+	}
+	if closer, ok := con.(io.Closer); ok && con != runbooks.Connector(o.ssh) { // one CA serves all its targets, and is closed once
+		o.closing(closer.Close)
+	}
+	return con, nil
 }
 
-func (o *connectors) openWebhook(t spec.Target) (runbooks.Connector, error) {
-	secret, err := settingSecret(t.Settings, webhook.SettingSecret)
+func openSSHCA(at opening) (runbooks.Connector, error) {
+	if at.all.ssh != nil {
+		return at.all.ssh, nil
+	}
+	seed, err := at.keys.seed(keySSHCA)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := webhook.ReadSettings(t.Settings, secret, os.ReadFile)
+	con, err := sshca.Open(sshca.Config{
+		Seed: seed, Dir: filepath.Join(at.cfg.Data, "sshca"), Now: wall(at.clock), Hosts: at.all.hosts, Token: runbooks.NewSecret(at.cfg.SSHToken),
+	})
 	if err != nil {
 		return nil, err
 	}
-	con, err := webhook.Open(cfg)
-	if err != nil {
-		return nil, err
-	}
-	o.closing(con.Close)
+	at.all.ssh = con
+	at.all.closing(con.Close)
 	return con, nil
+}
+
+func openPostgres(at opening) (runbooks.Connector, error) {
+	dsn, err := settingSecret(at.target.Settings, "dsn")
+	if err != nil {
+		return nil, err
+	}
+	return opened(postgres.Open(postgres.Config{DSN: dsn}))
+}
+
+func openCommand(at opening) (runbooks.Connector, error) {
+	cfg, err := programs.ReadSettings(at.target.Settings, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	return opened(programs.Open(cfg))
+}
+
+func openWebhook(at opening) (runbooks.Connector, error) {
+	secret, err := settingSecret(at.target.Settings, webhook.SettingSecret)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := webhook.ReadSettings(at.target.Settings, secret, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	return opened(webhook.Open(cfg))
+}
+
+// opened keeps a nil pointer from becoming a connector that is not nil.
+func opened[C runbooks.Connector](con C, err error) (runbooks.Connector, error) {
+	if err != nil {
+		return nil, err
+	}
+	return con, nil
+}
+
+// knownSettings refuses a setting that a connector does not know; secrets are known with _file and _env behind them.
+func knownSettings(settings map[string]string, secrets []string, plain ...string) error {
+	known := slices.Clone(plain)
+	for _, s := range secrets {
+		known = append(known, s+"_file", s+"_env")
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("setting %q is not one of %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// settingSecretOr reads a secret that may be missing.
+func settingSecretOr(settings map[string]string, name string) (runbooks.Secret, error) {
+	if settings[name+"_file"] == "" && settings[name+"_env"] == "" {
+		return runbooks.Secret{}, nil
+	}
+	return settingSecret(settings, name)
 }
 
 // settingSecret reads a secret of a target from the file or the environment variable that the target's settings name.

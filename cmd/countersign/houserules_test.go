@@ -103,6 +103,8 @@ var walls = []struct {
 	{"runbooks/sshca", []string{"runbooks", "workflows"}, []string{"golang.org/x/crypto/ssh"}},
 	{"runbooks/command", []string{"runbooks"}, nil},
 	{"runbooks/webhook", []string{"runbooks"}, nil},
+	{"runbooks/rest", []string{"runbooks"}, nil},
+	{"runbooks/github", []string{"runbooks", "runbooks/rest"}, nil},
 	{"runbooks/postgres", []string{"runbooks", "workflows"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*"}},
 	{"runbooks", []string{"workflows"}, []string{"github.com/yuin/goldmark", "github.com/yuin/goldmark/*"}},
 }

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/github"
+	"github.com/countersign-bot/countersign/runbooks/rest"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+func githubParams() *spec.Params {
+	return &spec.Params{Known: []string{github.ParamRepository, github.ParamRole, github.ParamTeam}}
+}
+
+func openGitHub(at opening) (runbooks.Connector, error) {
+	s := at.target.Settings
+	err := knownSettings(s, []string{github.SettingToken, github.SettingKey},
+		github.SettingURL, github.SettingApp, github.SettingInstallation, github.SettingScope, github.SettingRoots)
+	if err != nil {
+		return nil, err
+	}
+	token, err1 := settingSecretOr(s, github.SettingToken)
+	key, err2 := settingSecretOr(s, github.SettingKey)
+	roots, err3 := rest.Roots(s[github.SettingRoots], os.ReadFile)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	return opened(github.Open(github.Config{
+		Rest: rest.Config{URL: s[github.SettingURL], Roots: roots}, Token: token, App: s[github.SettingApp],
+		Installation: s[github.SettingInstallation], Key: key, Scope: words(s[github.SettingScope]),
+	}))
+}
