@@ -8,6 +8,8 @@ require (
 	github.com/aws/aws-sdk-go-v2 v1.47.7 // streams: Signature Version 4 for S3-shaped stores; only its signer
 	github.com/chromedp/cdproto v0.159.0 // tests: the words that chromedp sends to the browser
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
+	github.com/go-asn1-ber/asn1-ber v1.5.8 // ldap: the values of its extended operations; comes with go-ldap
+	github.com/go-ldap/ldap/v3 v3.4.15 // ldap: the protocol of directories
 	github.com/goccy/go-yaml v1.19.2 // configuration files: strict, with line numbers and excerpts
 	github.com/google/go-cmp v0.7.0 // tests: readable differences
 	github.com/gorilla/websocket v1.5.3 // Socket Mode: the overlapping transport, and the simulator it is tested on
@@ -34,6 +36,7 @@ require (
 require (
 	cel.dev/expr v0.25.2 // indirect
 	filippo.io/mldsa v0.0.0-20260215214346-43d0283efc3e // indirect
+	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/aws/smithy-go v1.28.8 // indirect

@@ -43,6 +43,7 @@ func connectorKinds() map[string]connectorKind {
 	return map[string]connectorKind{
 		"command":  {open: openCommand},
 		"github":   {githubParams(), openGitHub},
+		"ldap":     {ldapParams(), openLDAP},
 		"postgres": {postgresParams(), openPostgres},
 		"sshca":    {sshcaParams(), openSSHCA},
 		"webhook":  {open: openWebhook},
