@@ -16,8 +16,8 @@ type Word struct {
 	Is     string              // what a value is, for the refusal: "the name of a repository"
 }
 
-// ReadWords holds a grant to what a connector understands: an id that we make, every parameter known, those needed there,
-// and every value of its form. Errors are refusals that name the parameter. What a parameter holds is text for the
+// ReadWords holds a grant to what a connector understands: an id that we make, an account that is clean text, every
+// parameter known, those needed there, and every value of its form. Errors are refusals that name the parameter. What a parameter holds is text for the
 // connector and never a template.
 func (g Grant) ReadWords(words ...Word) (map[string][]string, error) {
 	if !isSafeID(string(g.ID)) || len(g.ID) > maxName {
@@ -25,6 +25,9 @@ func (g Grant) ReadWords(words ...Word) (map[string][]string, error) {
 	}
 	if err := g.checkSpan(); err != nil {
 		return nil, Errorf(Refuse, nil, "%s", err)
+	}
+	if err := checkText("account", g.Account, maxName, ""); err != nil || strings.HasPrefix(g.Account, "-") {
+		return nil, Errorf(Refuse, nil, "the account is too long, no clean text, or starts with a dash")
 	}
 	for name := range g.Params {
 		if !slices.ContainsFunc(words, func(w Word) bool { return w.Name == name }) {

@@ -44,6 +44,7 @@ func connectorKinds() map[string]connectorKind {
 		"command":  {open: openCommand},
 		"github":   {githubParams(), openGitHub},
 		"ldap":     {ldapParams(), openLDAP},
+		"okta":     {oktaParams(), openOkta},
 		"postgres": {postgresParams(), openPostgres},
 		"sshca":    {sshcaParams(), openSSHCA},
 		"webhook":  {open: openWebhook},

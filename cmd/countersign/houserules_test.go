@@ -106,6 +106,7 @@ var walls = []struct {
 	{"runbooks/ldap", []string{"runbooks", "workflows"}, []string{"github.com/go-ldap/ldap/v3", "github.com/go-asn1-ber/asn1-ber"}},
 	{"runbooks/rest", []string{"runbooks"}, nil},
 	{"runbooks/github", []string{"runbooks", "runbooks/rest"}, nil},
+	{"runbooks/okta", []string{"runbooks", "runbooks/rest"}, nil},
 	{"runbooks/postgres", []string{"runbooks", "workflows"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*"}},
 	{"runbooks", []string{"workflows"}, []string{"github.com/yuin/goldmark", "github.com/yuin/goldmark/*"}},
 }
