@@ -93,7 +93,7 @@ func TestLinkingByEmail(t *testing.T) {
 			continue
 		}
 		now = now.Add(2 * time.Minute)
-		w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultHTTP, Match: "users.info"})
+		w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultHTTP, Match: "users.info", Count: 3})
 		if got := person("eve"); got != "p_eve" {
 			t.Errorf("eve is %s while Slack cannot be asked", got)
 		}

@@ -12,6 +12,7 @@ const (
 	maxCached    = 10_000           // people kept in memory; a larger workspace is asked more often
 	maxGroups    = 500              // user groups kept in memory
 	maxChannels  = 1000
+	keepWait     = 5 * time.Second  // to write down what Slack has taken, also when the bot is told to stop
 	answerWait   = 10 * time.Second // for what is said after a decision; the decision itself is long durable then
 	minSuffix    = 4                // characters of an id that may stand for it: 20 bits, and ambiguity refuses
 	maxSearched  = 200              // requests looked at for a suffix

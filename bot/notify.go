@@ -56,6 +56,9 @@ func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.Strea
 	if why, err := permanent(err); why != "" || err != nil {
 		return why, err
 	}
+	// It stands there: a stop that comes now must not keep us from writing that down, or its buttons are nobody's until it is found again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWait)
+	defer cancel()
 	if l.surface != "" {
 		if found {
 			l.seq = 0 // what stands there was drawn earlier: draw it again

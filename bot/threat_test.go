@@ -438,7 +438,7 @@ func TestThreat_T10_StandingIsFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.real = w.real.Add(61 * time.Second)
-	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultError, Match: "users.info", Code: "internal_error"})
+	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultError, Match: "users.info", Count: -1, Code: "internal_error"})
 	w.click("jonas", card, "request.approve")
 	wantIn(t, w.heard("jonas"), "could not check who you are")
 	if w.votes(id) != 0 {

@@ -318,6 +318,8 @@ func (b *batch) settle(now workflows.Stamp, j jobs.Job, v jobs.Verdict) error {
 		return b.giveBack(now, j.ID, now.Add(v.After), j.Attempts+1, "it ran and is still owed")
 	case jobs.Retried:
 		return b.giveBack(now, j.ID, now.Add(v.After), j.Attempts+1, v.Error)
+	case jobs.Interrupted:
+		return b.giveBack(now, j.ID, now, j.Attempts+1, j.LastError)
 	default:
 		return b.giveBack(now, j.ID, now.Add(v.After), j.Attempts, j.LastError)
 	}

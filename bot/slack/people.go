@@ -164,12 +164,11 @@ func (s *Sender) user(ctx context.Context, method string, form url.Values) (User
 
 // UsergroupMembers returns the ids of a user group's members (usergroups.users.list; Tier 2: keep the answer a while).
 func (s *Sender) UsergroupMembers(ctx context.Context, group string) ([]string, error) {
-	var ids []string
-	err := again(ctx, func() (err error) {
-		ids, err = s.api.GetUserGroupMembersContext(ctx, group)
-		return translate("usergroups.users.list", err)
-	})
-	return ids, err
+	ids, err := s.api.GetUserGroupMembersContext(ctx, group)
+	if err != nil {
+		return nil, translate("usergroups.users.list", err)
+	}
+	return ids, nil
 }
 
 // Conversation is a channel as far as it matters for what may be posted there.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -50,14 +51,25 @@ func newChild(exe, dir string, vars map[string]string) (*child, error) {
 	return c, nil
 }
 
-// freeAddress finds a port that stays the same over restarts of the child.
+const (
+	freePortFirst = 20000
+	freePortCount = 12000 // up to 31999
+	freePortTries = 50
+)
+
+// freeAddress finds a port that the bot will open, and open again after each restart: below those that systems hand out by themselves, so
+// that nobody's connection takes it in between.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
+	var last error
+	for range freePortTries {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", freePortFirst+rand.IntN(freePortCount)))
+		if err != nil {
+			last = err
+			continue
+		}
+		return l.Addr().String(), l.Close()
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", fmt.Errorf("finding a free port: %w", last)
 }
 
 func (c *child) url() string    { return "http://" + c.listen }

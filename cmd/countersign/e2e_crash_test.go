@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 )
 
 // playStory runs the demo's story in a process of its own and returns its transcript.
@@ -163,4 +164,39 @@ func TestFault_F35(t *testing.T) {
 	if starts, stops := len(w.entries("instance.started")), len(w.entries("instance.stopped")); starts != stops {
 		t.Errorf("%d starts, %d orderly stops", starts, stops)
 	}
+}
+
+// TestFault_F35_WhatSlackHadTakenIsFoundAgain stops the bot in an orderly way while Slack has taken its messages and not answered yet: the
+// next one finds them, posts none twice, and their buttons work.
+func TestFault_F35_WhatSlackHadTakenIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.start()
+	w.slack.Inject(slacksim.Fault{Kind: slacksim.FaultHang, Match: "chat.postMessage", Count: 3, After: true})
+	const reason = "Told to stop in the middle of a word."
+	w.form("maya", "prod-shell")
+	w.check(w.submit(t.Context(), "maya", w.values("maya", "prod-shell", "1h", reason)))
+	posted := func() (n int) {
+		for _, c := range w.slack.Calls("chat.postMessage") {
+			if strings.Contains(c.Request, reason) {
+				n++
+			}
+		}
+		return n
+	}
+	_, err := until(t.Context(), "the card and two questions", func() (int, bool) { n := posted(); return n, n >= 3 })
+	w.check(err)
+	w.stopBot()
+	w.start()
+	card := w.card("Maya Chen", reason)
+	w.click("kenji", card, screens.ActApprove)
+	_, err = w.story.told(t.Context(), "kenji", "access", "not among those asked")
+	w.check(err)
+	w.click("jonas", w.dmTo("jonas", reason), screens.ActApprove)
+	w.recorded("vote.recorded", 1)
+	w.dmTo("sofia", reason)
+	if n := posted(); n != 4 { // and the question to the second stage
+		t.Errorf("%d messages were posted, want 4", n)
+	}
+	w.verify()
 }

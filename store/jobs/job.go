@@ -77,10 +77,11 @@ type Ending int
 
 // The endings.
 const (
-	Returned  Ending = iota // the handler returned nil: keep the row if the fold still asks for it
-	Finished                // Done: delete the row unless it was asked for anew
-	Retried                 // an error: again After, one attempt more
-	Postponed               // not counted: RetryAfter, shutdown, a crowded key
+	Returned    Ending = iota // the handler returned nil: keep the row if the fold still asks for it
+	Finished                  // Done: delete the row unless it was asked for anew
+	Retried                   // an error: again After, one attempt more
+	Postponed                 // not counted: RetryAfter, a crowded key, not started before the stop
+	Interrupted               // by the stop while it ran: due at once, one attempt more, since what it did may have been done
 )
 
 // Queue is where the rows are. Package store implements it.

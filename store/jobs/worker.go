@@ -265,7 +265,7 @@ func (w *Worker) verdict(ctx context.Context, it *item, err error) (v Verdict, b
 		}
 		return Verdict{Ended: Postponed, After: later.D}, blockKey, block
 	case ctx.Err() != nil:
-		return Verdict{Ended: Postponed}, "", time.Time{} // interrupted by the stop, not failed
+		return Verdict{Ended: Interrupted}, "", time.Time{}
 	default:
 		return Verdict{Ended: Retried, After: it.backoff(), Error: cut(err.Error())}, "", time.Time{}
 	}

@@ -124,6 +124,11 @@ func testSettle(t *testing.T, cfg store.Config) {
 	if len(again) != 1 || again[0].Attempts != 1 {
 		t.Errorf("a postponed job counts no attempt: %+v", again)
 	}
+	settle(t, s, again[0], jobs.Verdict{Ended: jobs.Interrupted})
+	again = claim(t, s, 10)
+	if len(again) != 1 || again[0].Attempts != 2 || again[0].LastError != "no route" {
+		t.Errorf("an interrupted job is due at once and counts an attempt: %+v", again)
+	}
 
 	// Asked for anew while it runs: the finish is about the past.
 	owe(t, s, one, workflows.Job{Kind: "a", Key: "1", Pace: "p"})
