@@ -46,6 +46,7 @@ func connectorKinds() map[string]connectorKind {
 		"ldap":     {ldapParams(), openLDAP},
 		"okta":     {oktaParams(), openOkta},
 		"postgres": {postgresParams(), openPostgres},
+		"redis":    {redisParams(), openRedis},
 		"sshca":    {sshcaParams(), openSSHCA},
 		"webhook":  {open: openWebhook},
 	}

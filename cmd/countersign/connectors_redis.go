@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/redis"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+func redisParams() *spec.Params {
+	return &spec.Params{Known: []string{redis.ParamRules}, Needed: []string{redis.ParamRules}}
+}
+
+func openRedis(at opening) (runbooks.Connector, error) {
+	password, err := settingSecret(at.target.Settings, redis.SettingPassword)
+	if err != nil {
+		return nil, err
+	}
+	return opened(redis.Open(at.target.Settings, password, os.ReadFile))
+}
