@@ -84,9 +84,12 @@ func (h Handover) Check() error {
 	if len(h.Parts) > maxParts || len(h.Title) > maxFact || !utf8.ValidString(h.Title) {
 		return fmt.Errorf("a handover has at most %d parts and a title of %d bytes", maxParts, maxFact)
 	}
-	seen := map[string]bool{}
+	seen, whole := map[string]bool{}, 0
 	for _, p := range h.Parts {
+		whole += len(p.Value.Reveal())
 		switch {
+		case whole > maxHandover:
+			return fmt.Errorf("a handover has at most %d bytes in all", maxHandover)
 		case checkName("name of a part", p.Name) != nil || seen[p.Name]:
 			return fmt.Errorf("part %q has no good name, or it is there twice", p.Name)
 		case p.Value.IsZero() || len(p.Value.Reveal()) > maxSecretPart || !utf8.ValidString(p.Value.Reveal()):

@@ -38,6 +38,7 @@ const (
 	// maxParts and maxSecretPart bound what is handed over: a private key with its chain of certificates takes 12 KB.
 	maxParts      = 8
 	maxSecretPart = 32 << 10
+	maxHandover   = 64 << 10
 
 	// minScrub is the least length of a part that is taken out of foreign texts: a shorter one stands in them
 	// by chance, and is no secret.

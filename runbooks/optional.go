@@ -38,6 +38,7 @@ type Access struct {
 	Params  map[string][]string // what: in the words of this connector's entitlements, so that the entitlement can be found
 	What    string              // the same as a phrase for people: "member of the role reader"
 
+	Group bool              // the account is not one that logs in: taking it away would take it from all behind it, so nothing does by itself
 	Ours  bool              // made by the bot, as the target tells (by grantor, label, comment)
 	Grant workflows.GrantID // the grant that made it, where the target keeps that; it is a claim and is looked up
 

@@ -48,6 +48,7 @@ func besideEvidence() []string {
 		"inbox, inbox_key: raw deliveries, for thirty days; what was decided is compared with those that are there",
 		"surface: where messages stand in Slack; they are painted anew from the entries",
 		"outlet: how far streams and anchors have come; the receiver finds gaps",
+		"handover: sealed secrets that wait to be taken; that each was kept, taken or destroyed is in the entries",
 		"log_cosig: signatures of witnesses, checked by whoever relies on them with the witness's key",
 		"job: when a failed attempt is tried again and by whom; that each is there, and for when, is compared",
 	}

@@ -4,22 +4,24 @@ import "time"
 
 // The limits of the store.
 const (
-	maxBatch      = 256      // callbacks in one transaction: 256 entries are one tile, and a commit stays below 10 ms
-	maxWaiting    = 4096     // callers waiting for the writer; beyond that Update waits in the caller, which slows intake down
-	maxStreams    = 64       // streams one Update may name: a request touches three or four
-	maxEvents     = 256      // events one Update may append; the largest real one opens a stage for each of some entitlements
-	maxPending    = 1024     // jobs one stream may owe: a notice to each of 500 approvers and one wake
-	maxListings   = 1024     // lists one stream may stand on: one for each approver
-	maxHistory    = 65536    // entries of one stream read for a decision; the system stream is read by page instead
-	maxDocument   = 4 << 20  // as ledger.MaxDocBytes
-	maxInboxBody  = 1 << 20  // Slack's largest payloads are some 250 KB
-	maxInboxKeys  = 8        // ways in which one delivery can be recognised again
-	maxListRead   = 1000     // rows one List returns when the caller names no limit
-	maxRangeRead  = 4096     // entries one Entries call returns
-	maxUndone     = 1000     // inbox rows one Undone returns; the caller asks again
-	maxPersonData = 16 << 10 // bytes of erasable JSON about a person
-	maxSurfaces   = 1000     // surfaces of one stream: a card, and a direct message for each approver
-	maxDebts      = 65536    // lines of debts.jsonl: every grant of a large company revoked while the ledger was broken
+	maxBatch      = 256         // callbacks in one transaction: 256 entries are one tile, and a commit stays below 10 ms
+	maxWaiting    = 4096        // callers waiting for the writer; beyond that Update waits in the caller, which slows intake down
+	maxStreams    = 64          // streams one Update may name: a request touches three or four
+	maxEvents     = 256         // events one Update may append; the largest real one opens a stage for each of some entitlements
+	maxPending    = 1024        // jobs one stream may owe: a notice to each of 500 approvers and one wake
+	maxListings   = 1024        // lists one stream may stand on: one for each approver
+	maxHistory    = 65536       // entries of one stream read for a decision; the system stream is read by page instead
+	maxDocument   = 4 << 20     // as ledger.MaxDocBytes
+	maxInboxBody  = 1 << 20     // Slack's largest payloads are some 250 KB
+	maxInboxKeys  = 8           // ways in which one delivery can be recognised again
+	maxListRead   = 1000        // rows one List returns when the caller names no limit
+	maxRangeRead  = 4096        // entries one Entries call returns
+	maxUndone     = 1000        // inbox rows one Undone returns; the caller asks again
+	maxPersonData = 16 << 10    // bytes of erasable JSON about a person
+	maxSurfaces   = 1000        // surfaces of one stream: a card, and a direct message for each approver
+	minSealed     = 12 + 16 + 1 // bytes of a sealed secret: nonce, tag and something
+	maxSealed     = 512 << 10   // the largest that a connector hands over is 64 KB before it is encoded
+	maxDebts      = 65536       // lines of debts.jsonl: every grant of a large company revoked while the ledger was broken
 
 	gatherYields = 8 // times the writer lets others run before it takes it that nobody else is coming
 

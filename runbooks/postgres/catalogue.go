@@ -3,11 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -112,10 +110,14 @@ func checkRole(r role, t terms) error {
 // isAdministrative tells whether a predefined role gives more than reading and writing data. Names that begin with pg_
 // are reserved for the server, so a new one of a later version is refused until it is known.
 func isAdministrative(name string) bool {
-	harmless := []string{
+	return strings.HasPrefix(name, "pg_") && !slices.Contains(harmless(), name)
+}
+
+// harmless are the predefined roles that read and write data and no more.
+func harmless() []string {
+	return []string{
 		"pg_read_all_data", "pg_write_all_data", "pg_monitor", "pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables",
 	}
-	return strings.HasPrefix(name, "pg_") && !slices.Contains(harmless, name)
 }
 
 const existSQL = `SELECT count(*) = 2 FROM pg_roles WHERE rolname IN ($1, $2)`
@@ -134,7 +136,7 @@ WITH RECURSIVE acting(oid) AS (
   UNION
   SELECT m.member FROM pg_auth_members AS m JOIN acting ON m.roleid = acting.oid
 ), session AS (
-  SELECT s.pid, s.usename, s.client_addr, s.backend_start
+  SELECT s.pid, s.usename, s.client_addr, s.backend_start, s.application_name
   FROM pg_stat_activity AS s
   JOIN acting ON acting.oid = s.usesysid
   WHERE s.pid <> pg_backend_pid()
@@ -161,60 +163,7 @@ func endSessions(ctx context.Context, conn *pgx.Conn, t terms) (int, error) {
 	if err != nil {
 		return 0, classify(what, err)
 	}
-	if len(pids) == 0 {
-		return 0, nil
-	}
-	if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids); err != nil {
-		return 0, classify(what, err)
-	}
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		var left int
-		if err := conn.QueryRow(ctx, leftSQL, pids).Scan(&left); err != nil {
-			return 0, classify(what, err)
-		}
-		if left == 0 {
-			return len(pids), nil
-		}
-		select {
-		case <-ctx.Done():
-			return 0, runbooks.Errorf(runbooks.Retry, ctx.Err(), "%s: %d of them do not end", what, left)
-		case <-ticker.C:
-		}
-	}
-}
-
-// ListSessions tells which sessions hold or can take on the role through the account. Where from and since when is
-// empty unless the bot's account may see it (pg_read_all_stats).
-func (c *Connector) ListSessions(ctx context.Context, g runbooks.Grant) ([]runbooks.Session, error) {
-	var out []runbooks.Session
-	err := c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
-		held, err := memberships(ctx, conn, t)
-		if err != nil || len(held) == 0 {
-			return err
-		}
-		rows, err := conn.Query(ctx, sessionsFrom+`
-SELECT session.pid, COALESCE(host(session.client_addr), ''), session.backend_start
-FROM session
-WHERE $1::text IS NOT NULL
-ORDER BY session.pid
-LIMIT `+strconv.Itoa(maxSessions), t.role, t.account)
-		if err != nil {
-			return classify("listing sessions", err)
-		}
-		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (s runbooks.Session, err error) {
-			var pid int32
-			var since *time.Time
-			err = row.Scan(&pid, &s.From, &since)
-			if s.Ref = fmt.Sprintf("pid %d", pid); since != nil {
-				s.Since = since.UTC()
-			}
-			return s, err
-		})
-		return classify("listing sessions", err)
-	})
-	return out, err
+	return len(pids), terminate(ctx, conn, pids)
 }
 
 func serverVersion(ctx context.Context, conn *pgx.Conn) (int, error) {

@@ -26,6 +26,12 @@ const (
 	// maxSessions bounds what is listed; the server's own max_connections is rarely above it.
 	maxSessions = 1000
 
+	// maxComment bounds a role's comment: it is shown in a form.
+	maxComment = 300
+
+	// listPage is how much of the catalogue is read at once: some 200 KB.
+	listPage = 500
+
 	// minVersion is the oldest server: pg_terminate_backend and the predefined roles are as used here since 14.
 	minVersion = 140000
 )

@@ -63,6 +63,9 @@ func TestThreat_T44_Exercise(t *testing.T) {
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return s.reads(t, g.Account)
 			},
+			Foreign: func(t *testing.T, g runbooks.Grant) {
+				s.admin(t, "GRANT "+pgx.Identifier{role}.Sanitize()+" TO "+pgx.Identifier{g.Account}.Sanitize())
+			},
 			Arrived: func(_ *testing.T, _ runbooks.Grant, r runbooks.Receipt, place runbooktest.Place) string {
 				if place.Kind == "account" {
 					return r.Personal["account"]
