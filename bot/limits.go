@@ -37,3 +37,12 @@ const (
 	surfaceLooks = 20
 	surfaceEvery = 50 * time.Millisecond
 )
+
+// Bounds of what people do in Slack besides deciding.
+const (
+	linkAge       = 10 * time.Minute // of a code that links two accounts
+	maxClaims     = 1000             // codes that are out at once
+	maxWrongCodes = 5                // of an account in an hour: forty bits cannot be guessed so
+	maxPlace      = 64               // "C…/ts" of a message that a form was opened on
+	linkKept      = 24 * time.Hour   // of a message's address, which does not change
+)

@@ -137,6 +137,7 @@ func storyOfEveryKind() []workflows.Record {
 	say(workflows.ReviewStream("v_01"), ada, reviews.Closed{Verdict: reviews.Emergency, Note: "Rightly so."})
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Removed{Why: "It is not in the file any more."})
 	say(sys, "", store.AnchorPublished{Size: 40, Root: "S6pF+CtbfbmSoIBCMtKbeyC709RUB+Y/1s8tawYqM54=", Sink: "slack"})
+	say(sys, "", workflows.RefusalsSummarised{From: 1, Until: 2, Attempts: 100, Accounts: 7})
 	say(sys, "", workflows.AlarmRaised{What: "slack.ghost", Detail: "3 messages"})
 	say(sys, "", store.ClockJumped{From: start, To: end})
 	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})
