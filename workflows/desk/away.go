@@ -53,7 +53,9 @@ func (d *Desk) standIn(ctx context.Context, p, delegate workflows.PersonID) erro
 	}
 	for _, stream := range streams {
 		_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
-			running := func(a identities.AwayState) bool { return a.Delegate == delegate && a.From <= f.Now.UTC && f.Now.UTC < a.Until }
+			running := func(a identities.AwayState) bool {
+				return a.Delegate == delegate && a.From <= f.Now.UTC && f.Now.UTC < a.Until
+			}
 			if !slices.ContainsFunc(list, running) {
 				return workflows.Outcome{}, nil
 			}
