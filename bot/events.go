@@ -7,7 +7,6 @@ import (
 	"html"
 	"strings"
 
-	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -84,9 +83,6 @@ func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
 	if err != nil {
 		return err
 	}
-	if b.stranger(ctx, in) {
-		return nil
-	}
 	by, err := b.c.Identity.Resolve(ctx, in)
 	if err != nil {
 		return err
@@ -95,14 +91,10 @@ func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
 	if text == "" {
 		return nil
 	}
-	res, err := b.c.Desk.Comment(ctx, desk.Remark{
+	_, err = b.c.Desk.Comment(ctx, desk.Remark{
 		Cause: (&call{Interaction: in}).cause(), By: by, Request: workflows.RequestID(f.Stream.Rest()), Text: text, Channel: viaSlack,
 	})
-	if err != nil || res.Refusal == nil || res.Refusal.Code != workflows.CodeCredential {
-		return err
-	}
-	m := refused(res.Refusal).message
-	return b.tell(ctx, in, screens.Say(m.Text+"\nYour message still stands in the channel: delete it there."))
+	return err
 }
 
 // userChanged forgets what was known of an account: the next decision asks again.

@@ -30,8 +30,7 @@ func (b *Bot) table() routes {
 			"/breakglass": b.breakglass,
 		},
 		shortcuts: map[string]handler{
-			"request_access":       b.openForm,
-			"request_access_about": b.aboutMessage,
+			"request_access": b.openForm,
 		},
 		actions: map[string]handler{
 			screens.ActApprove:  b.approve,
@@ -97,7 +96,7 @@ func (r routes) find(in slack.Interaction) (handler, bool) {
 		}
 	case slack.KindViewSubmission:
 		f = r.forms[in.CallbackID]
-	case slack.KindShortcut, slack.KindMessageAction:
+	case slack.KindShortcut:
 		f = r.shortcuts[in.CallbackID]
 	}
 	return f, f != nil

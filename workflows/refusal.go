@@ -65,8 +65,13 @@ const (
 	CodePending      = "pending"       // a change of the documents waits for approval
 	CodeAway         = "away"          // time off or delegation that does not make sense
 	CodeCountered    = "countered"     // superseded by the offer that the requester accepted
-	CodeCredential   = "credential"    // a typed text holds what looks like a credential
 	CodeWindow       = "window"        // outside of the standing window, or its budget is used up
+)
+
+// Codes of refusals about secrets that are handed over and one-time codes.
+const (
+	CodeSecret  = "secret"   // taken, destroyed, or never there
+	CodeBadCode = "bad_code" // not printed for this person, used, void or too old
 )
 
 // Refuse builds a Refusal.

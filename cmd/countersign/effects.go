@@ -24,6 +24,7 @@ type effects struct {
 	runner *runbooks.Runner
 	clock  jobs.Clock
 	log    *slog.Logger
+	hand   *handovers // nil: nothing is handed over
 }
 
 // retryStart bounds how long a target that cannot make an access is tried again before the request has failed.
@@ -52,9 +53,20 @@ func (e effects) start(ctx context.Context, j jobs.Job) error {
 	}
 	receipt, err := e.runner.Start(ctx, connectorOf(hold), order)
 	if err == nil {
-		return e.desk.GrantStarted(ctx, cause, j.Stream, startedOf(hold, receipt))
+		return e.started(ctx, cause, j.Stream, hold, receipt)
 	}
 	return e.startFailed(ctx, cause, j, hold, err)
+}
+
+// started records what was made: the secret that came with it first, so that whoever reads "ready" finds it.
+func (e effects) started(ctx context.Context, cause desk.Cause, stream workflows.StreamID, hold grants.Hold, receipt runbooks.Receipt) error {
+	if err := e.hand.kept(ctx, stream, hold); err != nil {
+		return err
+	}
+	if err := e.desk.GrantStarted(ctx, cause, stream, startedOf(hold, receipt)); err != nil {
+		return err
+	}
+	return e.hand.started(ctx, hold)
 }
 
 func (e effects) startFailed(ctx context.Context, cause desk.Cause, j jobs.Job, hold grants.Hold, err error) error {

@@ -21,6 +21,9 @@ const (
 	keyLedger  = "ledger"     // signs the heads of the ledger
 	keySSHCA   = "sshca"      // signs SSH certificates and lists
 	keyButtons = "button-mac" // marks the buttons that we made
+
+	keySealing     = "sealing"     // seals secrets that wait to be taken
+	keyFingerprint = "fingerprint" // names secrets in the ledger
 )
 
 // keyring gives the keys of a data folder, and makes those that do not exist while the folder is new.
@@ -87,6 +90,22 @@ func (k *keyring) seed(name string) ([]byte, error) {
 	return b, nil
 }
 
+// lateSeed is seed for a key that installations from before it get at their next start. used tells whether something rests on the key already:
+// then a missing one is not replaced.
+func (k *keyring) lateSeed(name string, used bool) ([]byte, error) {
+	if _, err := os.Lstat(filepath.Join(k.dir, name)); errors.Is(err, fs.ErrNotExist) && !used {
+		seed := make([]byte, 32)
+		if _, err := rand.Read(seed); err != nil {
+			return nil, err
+		}
+		if err := writeKey(filepath.Join(k.dir, name), hex.EncodeToString(seed)+"\n"); err != nil {
+			return nil, fmt.Errorf("writing key %s: %w", name, err)
+		}
+		k.made = append(k.made, name)
+	}
+	return k.seed(name)
+}
+
 // ledger gives the ledger's signing key, made for this origin at the first start.
 func (k *keyring) ledger(origin string) (ledger.Key, error) {
 	if k.given != "" {
@@ -125,6 +144,10 @@ func (k *keyring) announce(log *slog.Logger, vkey string) {
 			what = "whoever holds it can make logins; hosts fetch the public half, for TrustedUserCAKeys, from /sshca/ca.pub of this bot"
 		case keyButtons:
 			what = "if it is lost, buttons made before are refused, and nothing else"
+		case keySealing:
+			what = "if it is lost, secrets that wait to be taken are lost, and nothing else; with it and a copy of the database they can be read"
+		case keyFingerprint:
+			what = "if it is lost, secrets that were handed out before are not recognised any more when they leak; with it guesses at short ones can be tried"
 		}
 		log.Warn("a key was made: copy the file now to where you keep keys, not into backups of the database", "key", name, "file", filepath.Join(k.dir, name), "meaning", what)
 	}
@@ -230,6 +253,8 @@ func keyPlaces() []keyPlace {
 		{keySSHCA + suffixNext, "follows it at a start without SSH access"},
 		{keyButtons, "marks the buttons that the bot made"},
 		{keyButtons + suffixNext, "follows it at the next start"},
+		{keySealing, "seals secrets that wait to be taken by their holder"},
+		{keyFingerprint, "names secrets in the ledger, so that one that leaked is recognised"},
 	}
 }
 

@@ -73,6 +73,7 @@ type reply struct {
 	Explain *workflows.Explanation `json:"explain,omitempty"`
 	Lines   []string               `json:"lines,omitempty"`
 	Use     json.RawMessage        `json:"use,omitempty"`
+	Parts   []part                 `json:"parts,omitempty"` // of a secret, to who took it and nobody else
 }
 
 const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
@@ -81,6 +82,8 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 func (o order) isKnown() bool {
 	switch o.Do {
 	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doExplain, doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody, doAccept, doAcceptConfirm, doAcceptStatus:
+		return true
+	case doTake, doKey, doKeySet, doKeyRemove:
 		return true
 	case "offer", "accept", "decline", "extend", "away", "back", "comment", "ticket-closed":
 		return true
@@ -198,6 +201,10 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.refuse(ctx, cause, by, o.Do, no)
 	}
 	switch o.Do {
+	case doTake:
+		return s.cliTake(ctx, by, cause, o)
+	case doKey, doKeySet, doKeyRemove:
+		return s.cliKey(ctx, by, cause, o)
 	case "offer":
 		return s.cliOffer(ctx, by, cause, o)
 	case "accept", "decline":

@@ -14,6 +14,7 @@ import (
 
 // grants judges every grant of a stream: somebody approved exactly this, for exactly this long, or a runbook that was approved before gave it.
 func (j *judge) grants(ctx context.Context, h []workflows.Record) error {
+	j.secrets(h)
 	for _, r := range h {
 		e, ok := r.Event.(grants.Approved)
 		if !ok {
@@ -240,4 +241,26 @@ func (j *judge) followed(ctx context.Context, b *incidents.Runbook, r workflows.
 		j.wrong(r, "is reviewed as if %s had invoked it", orNobody(o.Invoker))
 	}
 	return nil
+}
+
+// secrets judges who was shown what came with a grant: its holder, by an account of theirs, and nobody twice (the fold sees to that).
+func (j *judge) secrets(h []workflows.Record) {
+	s, err := grants.Fold(h)
+	if err != nil {
+		return // said where the stream is folded
+	}
+	for _, r := range h {
+		e, ok := r.Event.(grants.SecretTaken)
+		if !ok {
+			continue
+		}
+		j.out.Decisions++
+		hold, _ := s.Find(e.Grant)
+		switch {
+		case r.Person == "" || hold.Holder() != r.Person:
+			j.wrong(r, "shows the secret of grant %s to %s, who does not hold it", e.Grant, r.Person)
+		case !j.past.linked(r.Actor, r.Person, r.Index):
+			j.wrong(r, "shows the secret of grant %s to account %s, which was not linked to %s", e.Grant, r.Actor, r.Person)
+		}
+	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
 type deskPerson = desk.Person
@@ -46,6 +47,7 @@ type serving struct {
 	bot       *bot.Bot
 	conns     *connectors
 	runner    *runbooks.Runner
+	hand      *handovers
 	worker    *jobs.Worker
 	intake    *slack.Intake
 	transport *slack.Transport // nil without an app-level token
@@ -158,6 +160,11 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	s.conns = openTargets(s.cfg, s.keys, s.clock, compiled.Targets, s.log)
 	s.runner = newRunner(s.conns, s.log)
+	kept, err := openSafe(ctx, s.store, s.keys)
+	if err != nil {
+		return err
+	}
+	s.runner.KeepIn(kept)
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
 	}
@@ -166,6 +173,7 @@ func (s *serving) build(ctx context.Context) error {
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
 		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) },
 	})
+	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {
 		return err
 	}
@@ -209,14 +217,14 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Log: s.log, Health: s.conditions,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Log: s.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign, Wanted: s.bot.Wanted, Censor: bot.Censor, Log: s.log,
+		OnForeign: s.foreign, Wanted: s.bot.Wanted, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -271,7 +279,6 @@ func (s *serving) run(ctx context.Context) error {
 		return serveHTTP(ctx, people, http.MaxBytesHandler(s.peopleHandler(), maxHTTPBody), s.log)
 	})
 	part("the signals", s.reloadOnHangup)
-	part("the count of strangers", s.sweepStrangers)
 	part("the watch on the clock", s.watchClock)
 	part("the check of the whole ledger", s.checkWhole)
 	s.runOutflow(part)
@@ -310,7 +317,21 @@ func (s *serving) mux() *http.ServeMux {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(s.metrics()...)
 	reg.MustRegister(s.friction.collectors()...)
-	routes(mux, s.checks(), reg)
+	routes(mux, []check{
+		{"ledger", func() (bool, string) {
+			if err := s.store.PoisonedBy(); err != nil {
+				return false, err.Error()
+			}
+			if err := s.store.DiskFull(); err != nil {
+				return false, err.Error()
+			}
+			if wrong := s.deep.problem(); wrong != "" {
+				return false, wrong
+			}
+			return true, "entries are written"
+		}},
+		{"slack", s.slackHealth},
+	}, reg)
 	s.conns.routes(mux)
 	return mux
 }
@@ -324,7 +345,7 @@ func (s *serving) control() control {
 
 // buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
 func (s *serving) buildJobs(ctx context.Context) error {
-	e := effects{s.desk, s.runner, s.clock, s.log}
+	e := effects{s.desk, s.runner, s.clock, s.log, s.hand}
 	target := func(j jobs.Job) string { // one dead target delays no other
 		parts := strings.SplitN(j.Stream.Rest(), "/", 3)
 		return parts[min(1, len(parts)-1)]
@@ -335,6 +356,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
 		workflows.JobStart:  {Handle: e.start, Key: target, Workers: 8},
 		workflows.JobRevoke: {Handle: e.revoke, Key: target, Workers: 16},
+		grants.JobDestroy:   {Handle: s.hand.destroy, Workers: 2},
 		jobVerify:           {Handle: e.verify, Key: target, Workers: 4},
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
 		jobPrune:            {Handle: s.prune, Workers: 1},

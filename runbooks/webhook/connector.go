@@ -30,6 +30,8 @@ type Connector struct {
 	timeout time.Duration
 	poll    time.Duration
 	leaves  string
+
+	password bool
 }
 
 // Open reads the configuration; it calls nobody.
@@ -44,7 +46,7 @@ func Open(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		url: u, keys: keys, tls: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
-		timeout: cfg.Timeout, poll: cfg.Poll, leaves: cfg.Leaves,
+		timeout: cfg.Timeout, poll: cfg.Poll, leaves: cfg.Leaves, password: cfg.Password,
 	}
 	c.client, c.dial = client(r, c.tls, cfg.Resolver)
 	if c.timeout == 0 {
@@ -74,6 +76,9 @@ func (c *Connector) Describe() runbooks.Capabilities {
 // Grant posts the order and waits until the receiver says that it is done. An answer that cannot be read is an error even
 // though the access is made: the holder could not be told how to use it.
 func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
+	if c.password && g.Secret.IsZero() {
+		return runbooks.Receipt{}, refuse("this target takes a password with each grant, and none came")
+	}
 	r, err := c.call(ctx, opGrant, g)
 	if err != nil {
 		return runbooks.Receipt{}, err

@@ -34,6 +34,10 @@
 //
 // request, holder, account, params and fields are left out when they are empty. Keys may be added.
 //
+// With the setting "password: make" an order to grant also holds "secret":{"login":"…","password":"…"}: the same password each
+// time the grant is asked for. The receiver sets it and keeps no more than a hash of it; the holder is handed it once, and it
+// stands in no log, message or entry of ours.
+//
 // The headers webhook-id, webhook-timestamp and webhook-signature are those of the specification: the signature is "v1,"
 // and the base64 of HMAC-SHA256 over "id.timestamp.body"; several stand with spaces between. A receiver verifies one of them
 // and refuses a timestamp more than five minutes away. The id of a grant and of a revocation is the same each time it is

@@ -26,6 +26,7 @@ type order struct {
 	Fields      map[string]string   `json:"fields,omitempty"`
 	Start       string              `json:"start"` // RFC 3339, UTC, to the second
 	End         string              `json:"end"`
+	Secret      map[string]string   `json:"secret,omitempty"` // of a grant: what opens the access; the same each time
 }
 
 // version of the order and of the answer.
@@ -41,10 +42,19 @@ func encodeOrder(op string, g runbooks.Grant) ([]byte, error) {
 	if err := checkGrant(g); err != nil {
 		return nil, err
 	}
+	var secret map[string]string
+	if op == opGrant {
+		for _, p := range g.Secret.Parts {
+			if secret == nil {
+				secret = map[string]string{}
+			}
+			secret[strings.ToLower(p.Name)] = p.Value.Reveal()
+		}
+	}
 	raw, err := json.Marshal(order{
 		V: version, Op: op, Grant: string(g.ID), Request: string(g.Request), Identity: string(g.Identity), Holder: g.Holder,
 		Account: g.Account, Target: string(g.Target), Entitlement: string(g.Entitlement), Params: g.Params, Fields: g.Fields,
-		Start: stamp(g.Start), End: stamp(g.End),
+		Start: stamp(g.Start), End: stamp(g.End), Secret: secret,
 	})
 	if err != nil {
 		return nil, runbooks.Errorf(runbooks.Broken, err, "the order could not be written")

@@ -24,7 +24,10 @@ const (
 	SettingTimeout  = "timeout_seconds" // of one call with its polls; 30 by default
 	SettingPoll     = "poll_seconds"    // between two polls; 2 by default
 	SettingLeaves   = "revoke_leaves"   // what revoking does not end, in a sentence for the card
+	SettingPassword = "password"        // "make": each grant comes with a password that we make, and its holder is handed
 )
+
+const passwordMake = "make"
 
 // Config says whom to call, and how.
 type Config struct {
@@ -37,12 +40,14 @@ type Config struct {
 	Timeout      time.Duration     // of one call with its polls; 0: 30 s
 	Poll         time.Duration     // between two polls; 0: 2 s
 	Leaves       string            // what revoking does not end; empty: that it is not known
+	Password     bool              // each grant comes with a password
 }
 
 // ReadSettings reads the settings of a target. secret is what its file or variable holds; read reads a file.
 func ReadSettings(settings map[string]string, secret runbooks.Secret, read func(string) ([]byte, error)) (Config, error) {
 	known := []string{
 		SettingURL, SettingSecret + "_file", SettingSecret + "_env", SettingRoots, SettingPrivate, SettingLoopback, SettingTimeout, SettingPoll, SettingLeaves,
+		SettingPassword,
 	}
 	for name := range settings {
 		if !slices.Contains(known, name) {
@@ -51,9 +56,12 @@ func ReadSettings(settings map[string]string, secret runbooks.Secret, read func(
 	}
 	cfg := Config{
 		URL: settings[SettingURL], PrivateHost: settings[SettingPrivate], LoopbackHost: settings[SettingLoopback],
-		Leaves: strings.TrimSpace(settings[SettingLeaves]),
+		Leaves: strings.TrimSpace(settings[SettingLeaves]), Password: settings[SettingPassword] == passwordMake,
 	}
-	var errs [4]error
+	var errs [5]error
+	if v := settings[SettingPassword]; v != "" && v != passwordMake {
+		errs[4] = fmt.Errorf("setting %s: %q is not %s", SettingPassword, v, passwordMake)
+	}
 	cfg.Secrets, errs[0] = ReadSecrets(secret)
 	cfg.Timeout, errs[1] = seconds(SettingTimeout, settings[SettingTimeout], maxTimeout)
 	cfg.Poll, errs[2] = seconds(SettingPoll, settings[SettingPoll], maxPoll)

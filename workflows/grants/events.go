@@ -109,5 +109,6 @@ func EventKinds() []workflows.EventKind {
 	return []workflows.EventKind{
 		workflows.Of[Approved](), workflows.Of[Started](), workflows.Of[AttemptFailed](), workflows.Of[Failed](),
 		workflows.Of[Ending](), workflows.Of[Overdue](), workflows.Of[Revoked](), workflows.Of[Verified](),
+		workflows.Of[SecretKept](), workflows.Of[SecretTaken](), workflows.Of[SecretDestroyed](),
 	}
 }

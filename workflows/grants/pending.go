@@ -41,6 +41,9 @@ func Pending(s State) []workflows.Job {
 			out = append(out, workflows.Job{Kind: JobVerify, Key: id})
 		}
 	}
+	for _, h := range s.Holds {
+		out = append(out, h.secretJobs()...)
+	}
 	for _, n := range s.Notices() {
 		out = append(out, n.Job())
 	}

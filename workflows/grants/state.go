@@ -41,6 +41,8 @@ type Hold struct {
 	FailedOps  []string // the operations whose trouble is on record
 	StartedSeq int64    // of the event that says so; 0: not started
 	EndingSeq  int64    // of the last one that said so
+
+	Secret Secret // what came with it to be handed over
 }
 
 // State is a grant stream as its recorded events say.
@@ -196,6 +198,12 @@ func grantOf(e workflows.Event) workflows.GrantID {
 		return e.Grant
 	case Verified:
 		return e.Grant
+	case SecretKept:
+		return e.Grant
+	case SecretTaken:
+		return e.Grant
+	case SecretDestroyed:
+		return e.Grant
 	}
 	return ""
 }
@@ -203,6 +211,8 @@ func grantOf(e workflows.Event) workflows.GrantID {
 // may holds every event of a hold against where the hold is. A failed hold is final; an ended one may only be taken back again.
 func (h *Hold) may(e workflows.Event) bool {
 	switch e.(type) {
+	case SecretKept, SecretTaken, SecretDestroyed:
+		return h.maySecret(e)
 	case Started:
 		return h.StartedSeq == 0 && h.Status != StatusFailed
 	case AttemptFailed:
@@ -246,6 +256,8 @@ func (h *Hold) apply(r workflows.Record) error {
 		h.Status, h.EndedAt, h.Presence, h.Leaves = StatusEnded, r.At, e.Presence, e.Leaves
 	case Verified:
 		h.Presence = presenceAbsent
+	case SecretKept, SecretTaken, SecretDestroyed:
+		h.applySecret(r)
 	}
 	return nil
 }

@@ -6,13 +6,10 @@ import "github.com/countersign-bot/countersign/workflows"
 type Linked struct {
 	Account workflows.ActorID `json:"account"`
 	Medium  string            `json:"medium"` // "slack", "unix"
-	How     string            `json:"how"`    // "people file", "first seen", "e-mail", ByCode
+	How     string            `json:"how"`    // "people file", "first seen", "e-mail"
 	Name    string            `json:"name,omitempty" seal:"true"`
 	Email   string            `json:"email,omitempty" seal:"true"`
 }
-
-// ByCode is how an account is linked whose holder proved it from both accounts: each typed a code that only the other was shown.
-const ByCode = "code"
 
 // Registered puts a non-human identity into the inventory, or changes its entry.
 type Registered struct {
@@ -102,5 +99,6 @@ func EventKinds() []workflows.EventKind {
 	return []workflows.EventKind{
 		workflows.Of[Linked](), workflows.Of[Registered](), workflows.Of[Removed](), workflows.Of[Away](), workflows.Of[Back](),
 		workflows.Of[Used](), workflows.Of[WindowGranted](), workflows.Of[WindowUsed](), workflows.Of[WindowClosed](),
+		workflows.Of[KeySet](), workflows.Of[KeyRemoved](), workflows.Of[CodesIssued](), workflows.Of[CodeUsed](), workflows.Of[CodesVoided](),
 	}
 }

@@ -30,6 +30,11 @@ func TestEvents(t *testing.T) {
 		},
 		identities.WindowUsed{Window: "r_2", Request: "r_3", Grant: "g_1"},
 		identities.WindowClosed{Window: "r_2", Why: "not needed"},
+		identities.KeySet{Medium: "age", Fingerprint: "SHA256:abc", Key: "age1abc ann@laptop", Authn: "unix-peer", Channel: "cli"},
+		identities.KeyRemoved{Fingerprint: "SHA256:abc", Channel: "slack"},
+		identities.CodesIssued{Set: "k_1", Hashes: []string{"sha256:00"}, Until: 5, Use: identities.UsePage, By: "p_bob", Channel: "cli"},
+		identities.CodeUsed{Set: "k_1", Hash: "sha256:00", What: "sign in", About: "r_1", Channel: "web", From: "192.0.2.7"},
+		identities.CodesVoided{Set: "k_1", Why: "lost"},
 	} {
 		out.Add(stream, workflows.System, "", e)
 	}

@@ -15,6 +15,9 @@ type PersonState struct {
 	Aways []AwayState // in order of announcement
 	Used  []UsedAt
 	Seq   int64
+
+	Key   *KeySet   // what secrets for them are sealed to; nil: nothing
+	Codes []CodeSet // in order of printing
 }
 
 // AwayState is time off as announced. Ended is when it was called off or ended early; zero when it was not.
@@ -72,6 +75,9 @@ func (s *PersonState) apply(r workflows.Record) error {
 		s.Aways[i].Ended = r.At.UTC
 	case workflows.Refused, workflows.NoticeDelivered, workflows.NoticeUndelivered:
 	default:
+		if ours, err := s.applyKey(r); ours {
+			return err
+		}
 		return fmt.Errorf("%s does not belong to a person", r.Event.Kind())
 	}
 	return nil
