@@ -41,14 +41,15 @@ type opening struct {
 // own, connectors_NAME.go, or stands below.
 func connectorKinds() map[string]connectorKind {
 	return map[string]connectorKind{
-		"command":  {open: openCommand},
-		"github":   {githubParams(), openGitHub},
-		"ldap":     {ldapParams(), openLDAP},
-		"okta":     {oktaParams(), openOkta},
-		"postgres": {postgresParams(), openPostgres},
-		"redis":    {redisParams(), openRedis},
-		"sshca":    {sshcaParams(), openSSHCA},
-		"webhook":  {open: openWebhook},
+		"command":    {open: openCommand},
+		"github":     {githubParams(), openGitHub},
+		"kubernetes": {kubernetesParams(), openKubernetes},
+		"ldap":       {ldapParams(), openLDAP},
+		"okta":       {oktaParams(), openOkta},
+		"postgres":   {postgresParams(), openPostgres},
+		"redis":      {redisParams(), openRedis},
+		"sshca":      {sshcaParams(), openSSHCA},
+		"webhook":    {open: openWebhook},
 	}
 }
 

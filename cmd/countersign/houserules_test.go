@@ -104,6 +104,7 @@ var walls = []struct {
 	{"runbooks/sshca", []string{"runbooks", "workflows"}, []string{"golang.org/x/crypto/ssh"}},
 	{"runbooks/command", []string{"runbooks"}, nil},
 	{"runbooks/webhook", []string{"runbooks"}, nil},
+	{"runbooks/kubernetes", []string{"runbooks", "runbooks/rest", "workflows"}, nil},
 	{"runbooks/redis", []string{"runbooks", "workflows"}, nil},
 	{"runbooks/ldap", []string{"runbooks", "workflows"}, []string{"github.com/go-ldap/ldap/v3", "github.com/go-asn1-ber/asn1-ber"}},
 	{"runbooks/rest", []string{"runbooks"}, nil},
