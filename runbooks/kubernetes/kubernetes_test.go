@@ -189,9 +189,13 @@ func (c *cluster) open(t testing.TB, token string, change func(*kubernetes.Confi
 	return con
 }
 
-// reads tells whether a token reads the pods of a namespace.
+// reads tells whether a token reads the pods of a namespace. A real server judges by what its caches have, which is a few
+// milliseconds old: it gets a moment first.
 func (c *cluster) reads(t testing.TB, token, namespace string) bool {
 	t.Helper()
+	if c.fake == nil {
+		<-time.After(100 * time.Millisecond)
+	}
 	status, answer := c.say(t, token, http.MethodGet, "/api/v1/namespaces/"+namespace+"/pods", nil)
 	if status != http.StatusOK && status != http.StatusForbidden && status != http.StatusUnauthorized {
 		t.Fatalf("reading pods: %d %v", status, answer)
@@ -272,8 +276,10 @@ func (c *cluster) removeSubject(t *testing.T, namespace, name, user string) {
 // lender is the connector, and remembers the token of each grant.
 type lender struct {
 	*kubernetes.Connector
-	mu     sync.Mutex
-	tokens map[workflows.GrantID]string
+	cluster *cluster
+	mu      sync.Mutex
+	tokens  map[workflows.GrantID]string
+	ends    map[workflows.GrantID]time.Time // of the tokens, in product time
 }
 
 func (l *lender) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
@@ -281,6 +287,10 @@ func (l *lender) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt,
 	if err == nil {
 		l.mu.Lock()
 		l.tokens[g.ID] = r.Handover.Parts[0].Value.Reveal()
+		l.ends[g.ID] = expiry(l.tokens[g.ID])
+		if l.cluster.fake == nil { // a real server keeps its own time
+			l.ends[g.ID] = l.ends[g.ID].Add(l.cluster.now().Sub(time.Now()))
+		}
 		l.mu.Unlock()
 	}
 	return r, err
@@ -290,7 +300,7 @@ func exerciseTokens(t *testing.T, c *cluster) {
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		namespace := c.namespace(t)
 		c.lending(t, namespace)
-		l := &lender{tokens: map[workflows.GrantID]string{}, Connector: c.open(t, "weak-token", func(cfg *kubernetes.Config) {
+		l := &lender{cluster: c, tokens: map[workflows.GrantID]string{}, ends: map[workflows.GrantID]time.Time{}, Connector: c.open(t, "weak-token", func(cfg *kubernetes.Config) {
 			cfg.Namespaces, cfg.Tokens = []string{namespace}, true
 		})}
 		start := c.now().UTC().Truncate(time.Second)
@@ -304,9 +314,9 @@ func exerciseTokens(t *testing.T, c *cluster) {
 			},
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				l.mu.Lock()
-				token := l.tokens[g.ID]
+				token, end := l.tokens[g.ID], l.ends[g.ID]
 				l.mu.Unlock()
-				return token != "" && c.now().Before(expiry(t, token)) && c.reads(t, token, namespace)
+				return token != "" && c.now().Before(end) && c.reads(t, token, namespace)
 			},
 			// A real API server remembers a token for ten seconds.
 			Settle: func(t *testing.T) { c.forget(t, l, namespace) },
@@ -319,15 +329,14 @@ func exerciseTokens(t *testing.T, c *cluster) {
 	})
 }
 
-// expiry is the end that a token carries.
-func expiry(t *testing.T, token string) time.Time {
-	t.Helper()
-	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+// expiry is the end that a token carries; zero when it carries none.
+func expiry(token string) time.Time {
 	var claims struct {
 		Exp int64 `json:"exp"`
 	}
-	if err != nil || json.Unmarshal(raw, &claims) != nil || claims.Exp == 0 {
-		t.Fatalf("a token without an end: %s (%v)", raw, err)
+	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil || json.Unmarshal(raw, &claims) != nil {
+		return time.Time{}
 	}
 	return time.Unix(claims.Exp, 0)
 }

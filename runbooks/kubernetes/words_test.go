@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/kubernetes"
@@ -24,6 +25,7 @@ func auditLog(t *testing.T, c *cluster) {
 	}
 	token := grantOf("t0ken-"+namespace, "", namespace)
 	token.Params = map[string][]string{"namespace": {namespace}, "service_account": {"deployer"}}
+	token.Start, token.End = c.now(), c.now().Add(time.Hour)
 	r, err := lends.Grant(t.Context(), token)
 	if err != nil || !c.reads(t, r.Handover.Parts[0].Value.Reveal(), namespace) {
 		t.Fatal(err)
