@@ -6,7 +6,7 @@ require (
 	cel.dev/cel-go v0.33.2 // conditions in workflow files: CEL, type-checked at load, with a cost limit
 	filippo.io/age v1.3.2 // secrets sealed to their receiver's own age or SSH key
 	github.com/arran4/golang-ical v0.3.4 // calendars: rotations, holidays and absences out of iCalendar files
-	github.com/aws/aws-sdk-go-v2 v1.47.7 // streams: Signature Version 4 for S3-shaped stores; only its signer
+	github.com/aws/aws-sdk-go-v2 v1.47.7 // Signature Version 4, for S3-shaped stores and for the connectors to AWS; only its signer
 	github.com/chromedp/cdproto v0.159.0 // tests: the words that chromedp sends to the browser
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // ldap: the values of its extended operations; comes with go-ldap

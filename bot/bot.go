@@ -30,9 +30,10 @@ type Config struct {
 	Histories Histories
 	Finder    Finder
 	Buttons   *Buttons
-	BotUser   string                     // our own user id, from auth.test
-	Now       func() workflows.Stamp     // product time: what screens call now
-	Leaves    func(target string) string // what a revocation there does not end
+	BotUser   string                            // our own user id, from auth.test
+	Now       func() workflows.Stamp            // product time: what screens call now
+	Leaves    func(target string) string        // what a revocation there does not end
+	Health    func(context.Context) []Condition // how the parts are; nil: nobody says
 	Log       *slog.Logger
 }
 
@@ -43,6 +44,9 @@ type Bot struct {
 	channels *cache[slack.Conversation]
 	drawn    drawn
 	pages    pages
+	claims   claims
+	flood    flood
+	links    *cache[string]
 	routes   routes
 
 	mu       sync.Mutex
@@ -68,8 +72,10 @@ func New(c Config) (*Bot, error) {
 		c.Leaves = func(string) string { return "" }
 	}
 	b := &Bot{c: c, log: c.Log, handling: map[string]bool{}, channels: newCache[slack.Conversation](channelAge, maxChannels, c.Identity.c.Now)}
+	b.links = newCache[string](linkKept, maxDrawn, c.Identity.c.Now)
 	b.routes = b.table()
 	c.Identity.record(c.Desk.Link)
+	c.Identity.proofs(b.provenBy)
 	return b, nil
 }
 
@@ -98,7 +104,8 @@ func (b *Bot) spawn(f func(context.Context)) {
 // call is one interaction on its way, with who acted.
 type call struct {
 	slack.Interaction
-	by workflows.Acting
+	by    workflows.Acting
+	about string // "channel/ts" of the message whose menu was used
 }
 
 // cause is what the ledger remembers as consumed: the same interaction decides once, however often it is handled.
@@ -165,6 +172,9 @@ func (b *Bot) dispatch(ctx context.Context, in slack.Interaction) (slack.Reply, 
 	if !ok {
 		b.log.InfoContext(ctx, "nothing to do for an interaction", "kind", in.Kind, "callback", in.CallbackID)
 		return slack.Reply{}, nil
+	}
+	if b.stranger(ctx, in) {
+		return b.deliver(ctx, in, crowded(in))
 	}
 	by, err := b.c.Identity.Resolve(ctx, in)
 	if err != nil {

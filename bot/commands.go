@@ -23,6 +23,10 @@ func words(text string) []string {
 
 // access is /access. What it does not know is answered with help.
 func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
+	if _, kind := workflows.WithoutCredentials(c.Text); kind != "" {
+		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, "access", viaSlack, "", workflows.RefuseCredential(kind))
+		return refusal(no), err
+	}
 	w := words(c.Text)
 	if len(w) == 0 {
 		return b.openForm(ctx, c)
@@ -49,6 +53,12 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.back(ctx, c)
 	case verb == "comment" && len(rest) >= 2:
 		return b.commentWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
+	case verb == "link" && len(rest) <= 1:
+		return b.linkWord(ctx, c, strings.Join(rest, ""))
+	case verb == "whoami" && len(rest) == 0:
+		return b.whoami(ctx, c)
+	case verb == "health" && len(rest) == 0:
+		return b.health(ctx, c)
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}
@@ -60,7 +70,9 @@ func (b *Bot) status(ctx context.Context, c *call, word string) (answer, error) 
 	if no != nil || err != nil {
 		return refusal(no), err
 	}
-	return answer{message: screens.Status(b.card(ctx, v, c.by.Person))}, nil
+	card := b.card(ctx, v, c.by.Person)
+	card.Link = b.cardLink(ctx, v)
+	return answer{message: screens.Status(card)}, nil
 }
 
 func (b *Bot) withdrawWord(ctx context.Context, c *call, word string) (answer, error) {

@@ -7,6 +7,7 @@ import (
 	"html"
 	"strings"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -83,6 +84,9 @@ func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
 	if err != nil {
 		return err
 	}
+	if b.stranger(ctx, in) {
+		return nil
+	}
 	by, err := b.c.Identity.Resolve(ctx, in)
 	if err != nil {
 		return err
@@ -91,10 +95,14 @@ func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
 	if text == "" {
 		return nil
 	}
-	_, err = b.c.Desk.Comment(ctx, desk.Remark{
+	res, err := b.c.Desk.Comment(ctx, desk.Remark{
 		Cause: (&call{Interaction: in}).cause(), By: by, Request: workflows.RequestID(f.Stream.Rest()), Text: text, Channel: viaSlack,
 	})
-	return err
+	if err != nil || res.Refusal == nil || res.Refusal.Code != workflows.CodeCredential {
+		return err
+	}
+	m := refused(res.Refusal).message
+	return b.tell(ctx, in, screens.Say(m.Text+"\nYour message still stands in the channel: delete it there."))
 }
 
 // userChanged forgets what was known of an account: the next decision asks again.

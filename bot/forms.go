@@ -23,6 +23,7 @@ type formMeta struct {
 	Workflow workflows.WorkflowID `json:"w"`
 	Policy   workflows.DocHash    `json:"p"`
 	Extends  workflows.GrantID    `json:"e,omitempty"` // more time with this access is asked for
+	About    string               `json:"a,omitempty"` // "channel/ts" of the message that it is asked about
 }
 
 // openForm is the first step: which chain. With one chain there is nothing to pick.
@@ -32,13 +33,15 @@ func (b *Bot) openForm(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	if len(offers) == 1 {
-		v, err := b.form(ctx, c.by, offers[0])
+		v, err := b.form(ctx, c.by, offers[0], c.about)
 		if err != nil {
 			return answer{}, err
 		}
 		return b.open(ctx, c, v)
 	}
-	return b.open(ctx, c, screens.Pick(chains(offers)))
+	v := screens.Pick(chains(offers))
+	v.PrivateMetadata = c.about
+	return b.open(ctx, c, v)
 }
 
 func chains(offers []desk.Offer) []screens.Choice {
@@ -70,7 +73,7 @@ func (b *Bot) openChain(ctx context.Context, c *call, id workflows.WorkflowID) (
 	if !ok {
 		return refused(workflows.Refuse(workflows.CodeNotEligible, "There is no such chain, or you may not ask for it.", "Type `/access list` to see what you can ask for.")), nil
 	}
-	v, err := b.form(ctx, c.by, o)
+	v, err := b.form(ctx, c.by, o, c.about)
 	if err != nil {
 		return answer{}, err
 	}
@@ -83,13 +86,14 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 	if c.View == nil {
 		return answer{}, nil
 	}
+	c.about = c.View.PrivateMetadata
 	o, ok, err := b.offer(ctx, c.by.Person, workflows.WorkflowID(c.value()))
 	if err != nil {
 		return answer{}, err
 	}
 	v := screens.Result("Ask for access", screens.Say("That chain is gone, or you may no longer ask for it."))
 	if ok {
-		if v, err = b.form(ctx, c.by, o); err != nil {
+		if v, err = b.form(ctx, c.by, o, c.about); err != nil {
 			return answer{}, err
 		}
 	}
@@ -102,15 +106,15 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 }
 
 // form draws the second step.
-func (b *Bot) form(ctx context.Context, by workflows.Acting, o desk.Offer) (viewRequest, error) {
+func (b *Bot) form(ctx context.Context, by workflows.Acting, o desk.Offer, about string) (viewRequest, error) {
 	w := o.Version.Workflow
-	meta, err := json.Marshal(formMeta{Workflow: w.ID, Policy: o.Version.Hash})
+	meta, err := json.Marshal(formMeta{Workflow: w.ID, Policy: o.Version.Hash, About: about})
 	if err != nil {
 		return viewRequest{}, err
 	}
 	f := screens.Form{
 		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
-		Later: w.Later, Targets: b.targetChoices(w), Identities: b.identityChoices(w),
+		Later: w.Later, Targets: b.targetChoices(w), Identities: b.identityChoices(w), About: about != "",
 	}
 	for i, st := range w.Stages {
 		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
@@ -232,6 +236,7 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 	}
 	sub := desk.Submission{
 		Cause: c.cause(), By: c.by, Workflow: meta.Workflow, FormPolicy: meta.Policy, Channel: viaSlack, Authn: slackClick, Extends: meta.Extends,
+		About: b.linkOf(ctx, meta.About),
 	}
 	v, ok := b.c.Desk.Policy().Workflows[meta.Workflow]
 	if !ok {

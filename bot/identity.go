@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,11 +44,15 @@ type Identity struct {
 	c      IdentityConfig
 	listed atomic.Pointer[listing]
 	link   atomic.Pointer[linker]
+	proof  atomic.Pointer[prover]
 	users  *cache[slack.User]
 	groups *cache[[]string]
 }
 
 type linker func(context.Context, workflows.PersonID, identities.Linked) error
+
+// prover tells whether an account was proved, from both sides, to belong to a person.
+type prover func(context.Context, workflows.PersonID, workflows.ActorID) bool
 
 var _ desk.Directory = (*Identity)(nil)
 
@@ -97,6 +102,14 @@ func (i *Identity) SetPeople(people []Listed) { i.listed.Store(newListing(i.c.In
 
 // record makes links known to the ledger; New attaches it.
 func (i *Identity) record(f linker) { i.link.Store(&f) }
+
+// proofs lets the ledger say which accounts were linked by their holder; New attaches it.
+func (i *Identity) proofs(f prover) { i.proof.Store(&f) }
+
+func (i *Identity) proven(ctx context.Context, p workflows.PersonID, actor workflows.ActorID) bool {
+	f := i.proof.Load()
+	return f != nil && (*f)(ctx, p, actor)
+}
 
 // home is the workspace or organisation whose members are ours. In an organisation user ids are unique across its workspaces.
 func home(at slack.Installation) string { return cmp.Or(at.EnterpriseID, at.TeamID) }
@@ -169,7 +182,7 @@ func (i *Identity) personOf(ctx context.Context, key string, a Account) (person 
 	case ok:
 		return p.Person, "e-mail", nil
 	}
-	if _, listed := l.byPerson[a.Person]; a.Person != "" && !listed {
+	if _, listed := l.byPerson[a.Person]; a.Person != "" && (!listed || i.proven(ctx, a.Person, a.Actor)) {
 		return a.Person, "", nil
 	}
 	person, err = i.c.Persons.EnsurePerson(ctx, slackAccount+":"+key)
@@ -250,6 +263,21 @@ func (i *Identity) keysOf(ctx context.Context, p workflows.PersonID) ([]string, 
 		}
 	}
 	return keys, nil
+}
+
+// accountsOf are all Slack accounts of a person: the one they are told things under, and those they linked.
+func (i *Identity) accountsOf(ctx context.Context, p workflows.PersonID) ([]string, error) {
+	keys, err := i.keysOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	list, err := i.c.Accounts.Of(ctx, p)
+	for _, a := range list {
+		if a.Kind == slackAccount && !slices.Contains(keys, a.Key) && i.proven(ctx, p, a.Actor) {
+			keys = append(keys, a.Key)
+		}
+	}
+	return keys, err
 }
 
 // lookup finds the account of somebody who is listed with an e-mail only and has not acted yet.

@@ -20,6 +20,7 @@ const (
 	previewNames = 6                // people of a stage that a form names before it is sent
 	maxNotes     = 100              // comments of a request that are drawn; a card shows the last three
 	maxListed    = 50               // requests read for one answer
+	maxFindings  = 10               // findings of a target named in one message; the command line lists all
 	maxLine      = 3000             // characters of a command that are looked at
 	maxDrawn     = 20_000           // messages of which we remember what they show: 1 MB
 	maxThread    = 50               // lines written into a card's thread by one repaint
@@ -36,4 +37,13 @@ const (
 	// by milliseconds, and the acknowledgement waits 1.5 s.
 	surfaceLooks = 20
 	surfaceEvery = 50 * time.Millisecond
+)
+
+// Bounds of what people do in Slack besides deciding.
+const (
+	linkAge       = 10 * time.Minute // of a code that links two accounts
+	maxClaims     = 1000             // codes that are out at once
+	maxWrongCodes = 5                // of an account in an hour: forty bits cannot be guessed so
+	maxPlace      = 64               // "C…/ts" of a message that a form was opened on
+	linkKept      = 24 * time.Hour   // of a message's address, which does not change
 )

@@ -60,6 +60,7 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 		Why: b.explain(ctx, s), Drill: s.Asked.Drill,
 	}
 	c.Rule, c.Risk, c.Starts, c.Extends = s.Asked.Chosen, s.Asked.Risk, s.Asked.NotBefore, s.Asked.Extends
+	c.About = s.Asked.About
 	if st := s.Open(); st != nil {
 		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, nextTier(st), st.Escalated
 		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx))

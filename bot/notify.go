@@ -183,6 +183,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.glassLetter(ctx, workflows.RunbookID(stream.Rest()), n)
 	case workflows.KindReview:
 		return b.reviewLetter(ctx, stream, n)
+	case workflows.KindTarget:
+		return b.targetLetter(ctx, workflows.TargetID(stream.Rest()), n)
 	case workflows.KindPolicy:
 		return b.policyLetter(ctx, stream, n)
 	}

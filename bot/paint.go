@@ -213,7 +213,7 @@ func (b *Bot) thread(ctx context.Context, f Surface) error {
 			}
 			m := l.Render()
 			_, err := b.c.Slack.PostMessage(ctx, f.Channel, slack.Message{
-				Text: m.Text, Blocks: m.Blocks, ThreadTS: f.TS,
+				Text: m.Text, Blocks: m.Blocks, ThreadTS: f.TS, Broadcast: l.Loud,
 				Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": fmt.Sprintf("%s#line/%d", f.Stream, r.Seq)}},
 			})
 			var amb *slack.Ambiguous
@@ -247,7 +247,7 @@ func (b *Bot) line(ctx context.Context, r workflows.Record) (screens.Line, bool)
 		if len(e.Added) == 0 {
 			return l, false
 		}
-		l.Did = fmt.Sprintf("escalated stage %d: %d more people were asked", e.Stage+1, len(e.Added))
+		l.Did, l.Loud = fmt.Sprintf("escalated stage %d: %d more people were asked", e.Stage+1, len(e.Added)), true
 	case workflows.Approved:
 		l.By, l.Did = screens.Person{}, "recorded the approval of the request"
 	case workflows.Withdrawn:

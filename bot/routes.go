@@ -30,7 +30,8 @@ func (b *Bot) table() routes {
 			"/breakglass": b.breakglass,
 		},
 		shortcuts: map[string]handler{
-			"request_access": b.openForm,
+			"request_access":       b.openForm,
+			"request_access_about": b.aboutMessage,
 		},
 		actions: map[string]handler{
 			screens.ActApprove:  b.approve,
@@ -96,7 +97,7 @@ func (r routes) find(in slack.Interaction) (handler, bool) {
 		}
 	case slack.KindViewSubmission:
 		f = r.forms[in.CallbackID]
-	case slack.KindShortcut:
+	case slack.KindShortcut, slack.KindMessageAction:
 		f = r.shortcuts[in.CallbackID]
 	}
 	return f, f != nil

@@ -54,7 +54,7 @@ func TestManyRequests(t *testing.T) {
 	}
 	w.openHome("jonas")
 	h, _ := w.sim.Home("jonas")
-	wantIn(t, h.Visible(), "4 entries more not shown here")
+	wantIn(t, h.Visible(), "1 to 5 of 9")
 	if n := strings.Count(h.Visible(), "deploy hotfix number"); n != 5 {
 		t.Errorf("%d requests are shown", n)
 	}

@@ -158,7 +158,7 @@ func (w *world) connect(url string) {
 	if err := w.desk.Load(w.ctx, w.policy); err != nil {
 		w.t.Fatal(err)
 	}
-	intake, err := slack.NewIntake(slack.IntakeOptions{Inbox: w.m, Handler: w.bot, Installation: me.Installation, Late: w.bot.Late, Wanted: w.bot.Wanted, Log: log})
+	intake, err := slack.NewIntake(slack.IntakeOptions{Inbox: w.m, Handler: w.bot, Installation: me.Installation, Late: w.bot.Late, Wanted: w.bot.Wanted, Censor: bot.Censor, Log: log})
 	if err != nil {
 		w.t.Fatal(err)
 	}

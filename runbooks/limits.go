@@ -64,4 +64,10 @@ const (
 
 	// maxStepText bounds one step as plain text, so that it fits a chat message (Slack: 3,000 characters in a section).
 	maxStepText = 2900
+
+	// maxSessions bounds the sessions of one grant that are shown and recorded.
+	maxSessions = 200
+
+	// listTimeout bounds the reading of a whole target; the sweep after it reads it again.
+	listTimeout = 5 * time.Minute
 )

@@ -20,6 +20,7 @@ type Ask struct {
 	Channel  string
 	Authn    string
 	Drill    bool
+	About    string // address of the message that this is asked about
 
 	Matched   []bool         // answers of the workflow's rules, in order; nil where it has none, or where they could not be worked out
 	Inputs    string         // canonical JSON of what the conditions saw

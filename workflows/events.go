@@ -42,6 +42,8 @@ type Submitted struct {
 	Already     bool          `json:"already,omitempty"`      // the target says that the holder has this now, by no grant of ours
 	Renewal     int           `json:"renewal,omitempty"`      // of an extension: the first, the second …
 	Told        []PersonID    `json:"told,omitempty"`         // who is told the outcome without being asked
+
+	About string `json:"about,omitempty" seal:"true"` // address of the message that this was asked about
 }
 
 // PlannedStage is what a submission binds of each stage.

@@ -199,7 +199,8 @@ func (s *StageState) tierAt() Stamp {
 	return 0
 }
 
-// changed puts another roster in the place of the old one: a shift that is due, or people who left. Nobody comes on otherwise.
+// changed puts another roster in the place of the old one: a shift that is due, people who left, or somebody whom one of those asked named to
+// decide in their place. Nobody comes on otherwise.
 func (s *StageState) changed(e RosterChanged, at Stamp) error {
 	due := s.ShiftsDone < len(s.ShiftsAt) && at.After(s.ShiftsAt[s.ShiftsDone])
 	var before, after roll
@@ -210,7 +211,7 @@ func (s *StageState) changed(e RosterChanged, at Stamp) error {
 	came := 0
 	for i, seat := range roster {
 		after.add(roster[:i], seat)
-		if !before.has(s.Roster, seat) {
+		if !before.has(s.Roster, seat) && (seat.For == "" || !before.has(s.Roster, Seat{Person: seat.For})) {
 			came++
 		}
 	}

@@ -86,8 +86,11 @@ func TestFoldRefusesBrokenPromises(t *testing.T) {
 		{"people who came", counts, "zed submits", "", 0, func(s workflows.State) workflows.Event {
 			return workflows.RosterChanged{Roster: append(dave, s.Stages[0].Roster...)}
 		}, false},
-		{"somebody in the place of another", counts, "zed submits", "", 0, func(workflows.State) workflows.Event {
+		{"somebody in the place of one who is asked", counts, "zed submits", "", 0, func(workflows.State) workflows.Event {
 			return workflows.RosterChanged{Roster: []workflows.Seat{{Person: "p_bob", For: "p_ann"}}}
+		}, true},
+		{"somebody in the place of one who is not", counts, "zed submits", "", 0, func(workflows.State) workflows.Event {
+			return workflows.RosterChanged{Roster: []workflows.Seat{{Person: "p_bob", For: "p_nobody"}}}
 		}, false},
 		{"a shift at its time", "peers(ann)x1 shift 1h(bob)", "zed submits", "", hour, func(workflows.State) workflows.Event { return workflows.RosterChanged{Roster: dave} }, true},
 		{"a shift before its time", "peers(ann)x1 shift 1h(bob)", "zed submits", "", hour - 1000, func(workflows.State) workflows.Event { return workflows.RosterChanged{Roster: dave} }, false},

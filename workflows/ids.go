@@ -43,6 +43,7 @@ const (
 	KindPerson   = "person"
 	KindIncident = "incident"
 	KindReview   = "review"
+	KindTarget   = "target" // what is found on one target beside its grants
 	KindPolicy   = "policy"
 	KindSystem   = "system"
 )
@@ -84,6 +85,9 @@ func PersonStream(id PersonID) StreamID { return StreamID(KindPerson + "/" + str
 
 // IdentityStream is the stream of one non-human identity.
 func IdentityStream(id IdentityID) StreamID { return StreamID(KindIdentity + "/" + string(id)) }
+
+// TargetStream is the stream of what is found on one target, and of its drills.
+func TargetStream(id TargetID) StreamID { return StreamID(KindTarget + "/" + string(id)) }
 
 // HomeSurface is not a stream of the ledger: it names a person's Home page where surfaces to repaint are listed.
 func HomeSurface(id PersonID) StreamID { return StreamID("home/" + string(id)) }

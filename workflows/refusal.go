@@ -65,6 +65,7 @@ const (
 	CodePending      = "pending"       // a change of the documents waits for approval
 	CodeAway         = "away"          // time off or delegation that does not make sense
 	CodeCountered    = "countered"     // superseded by the offer that the requester accepted
+	CodeCredential   = "credential"    // a typed text holds what looks like a credential
 	CodeWindow       = "window"        // outside of the standing window, or its budget is used up
 )
 

@@ -331,7 +331,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Nonce: a.Nonce, Card: w.Channel, Drill: a.Drill,
 		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
 		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
-		Already: a.Already,
+		Already: a.Already, About: a.About,
 	}
 	if a.Extends != "" {
 		sub.Renewal = a.Held.Renewals + 1

@@ -37,7 +37,12 @@ func Help() Message {
 		"`/access list` – what waits for you, what you asked for, what you have, what you can ask for",
 		"`/access status ID` – where a request stands and why",
 		"`/access withdraw ID` – end your own open request",
-		"`/access done ID` – give access back early",
+		"`/access done ID` – give access back early; `/access extend ID` – ask for more time",
+		"`/access comment ID TEXT` – say something about a request; it decides nothing",
+		"`/access how CHAIN` – how access is decided: who, how long, what limits it",
+		"`/access away until 2026-12-01 @colleague` – be away; `/access back` – be back",
+		"`/access whoami` – how you are known here; `/access link` – say that a second account is yours",
+		"`/access health` – how the bot is",
 		"`/breakglass` – the pre-approved runbooks and whether they are ready",
 		"`/breakglass RUNBOOK INC-123 what is happening` – invoke one in an incident",
 		"`/breakglass review ID` – close a review",
@@ -91,6 +96,7 @@ type Line struct {
 	By     Person // empty for the system
 	Did    string // "approved stage 1 (owner)", in our words
 	Reason string // typed; shown inert
+	Loud   bool   // shown in the channel as well
 }
 
 // Render draws it.

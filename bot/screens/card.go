@@ -40,6 +40,8 @@ type Card struct {
 	Notes     []Remark // comments, the latest last
 	Starts    workflows.Stamp
 	Extends   workflows.GrantID
+	About     string // address of the message that it was asked about
+	Link      string // address of the card in its channel, where that is another place
 	Buttons   CardButtons
 
 	compact bool // on a Home page: fewer fields fit
@@ -108,6 +110,9 @@ func (c Card) Render() Message {
 		}
 	}
 	blocks = append(blocks, actions(c.buttons()...)...)
+	if l := link(c.Link, "the card in its channel"); l != "" {
+		blocks = append(blocks, note("See "+l+" and what was said below it."))
+	}
 	blocks = append(blocks, note("Request "+code(string(c.ID))+" · decisions are recorded in the ledger; typing “approved” here decides nothing."))
 	return Message{Text: c.text(), Blocks: blocks}
 }
@@ -126,6 +131,9 @@ func (c Card) sentence() string {
 	}
 	if !c.Starts.IsZero() {
 		s += ", starting at " + When(c.Starts)
+	}
+	if l := link(c.About, "this message"); l != "" {
+		s += ", about " + l
 	}
 	if c.Extends != "" {
 		return s + ". It goes on from access they have (" + code(string(c.Extends)) + ")."

@@ -328,6 +328,13 @@ func catalogue() []sample {
 		{"ready-large", longReady.Render(), true},
 		{"outcome-denied", screens.Outcome{ID: request, What: "Bastion hosts – shell", Long: 3600, Status: workflows.StatusDenied, By: jonas, Reason: "No change window.", Next: "Ask again."}.Render(), false},
 		{"ended", screens.Ended{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Access: gone}.Render(), false},
+		{"drift", screens.Drift{
+			Target: "Orders database", Total: 12, Known: 2, Seen: 40, Grants: 3, At: at,
+			Findings: []string{"mallory <!channel> is member of the role payments, and no grant explains that; made by dba, 2026-11-22 13:00 UTC."},
+		}.Render(), false},
+		{"drift-none", screens.Drift{Target: "Orders database", Seen: 40, Grants: 3, At: at}.Answer(), false},
+		{"drift-unread", screens.Drift{Target: "Orders database", Unread: "The database could not be reached.", At: at}.Answer(), false},
+		{"drill-failed", screens.DrillFailed{Target: "Orders database", Entitlement: "canary", Step: "revoke", Said: "the session does not end"}.Render(), false},
 		{"failed", screens.Failed{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Why: "The target refused."}.Render(), false},
 		{"overdue", screens.Overdue{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Holder: maya, Since: at}.Render(), false},
 		{"invoked", usualGlass().Invoked(), false},

@@ -96,6 +96,7 @@ type Form struct {
 	Later        workflows.Span // how far ahead it may start; 0: no such input
 	Extends      string         // what more time is asked for, until when it lasts; empty: new access
 	Preview      []string       // who would be asked now and when a decision can be expected, markup
+	About        bool           // it is asked about a message, which the card will link
 	Meta         string
 }
 
@@ -119,6 +120,9 @@ func (f Form) Render() slackgo.ModalViewRequest {
 	blocks := []slackgo.Block{section(intro)}
 	if f.Extends != "" {
 		blocks = append(blocks, section("*More time* with "+label(f.Extends)+". It is a request of its own: people decide it like the first one."))
+	}
+	if f.About {
+		blocks = append(blocks, note("The card will link the message that you asked about, and with it its thread."))
 	}
 	if len(f.Entitlements) > 0 {
 		blocks = append(blocks, inputBlock(BlockEntitlement, "What", "", menu(InputValue, f.Entitlements, only(f.Entitlements)), false))

@@ -51,6 +51,14 @@ func label(s string) string {
 // code is an id within backticks.
 func code(s string) string { return "`" + strings.ReplaceAll(Escape(s), "`", "'") + "`" }
 
+// link is an address that Slack gave us, under words of ours; empty for anything that could be something else.
+func link(address, words string) string {
+	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://127.0.0.1:") || strings.ContainsAny(address, "<>| \n") {
+		return ""
+	}
+	return "<" + address + "|" + words + ">"
+}
+
 // Cut shortens a text that is longer than most runes or has more lines, visibly: how much is missing, and the hash of the whole by which
 // the full text can be recognised (T48). It tells whether it cut.
 func Cut(s string, most, lines int) (string, bool) {

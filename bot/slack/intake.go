@@ -29,6 +29,9 @@ type IntakeOptions struct {
 	Log       *slog.Logger
 	// Wanted tells whether an event is of any use; one that is not is acknowledged and stored nowhere. nil: all are.
 	Wanted func(context.Context, Interaction) bool
+	// Censor takes out of a payload what must not be kept, and tells whether it found any: then only what it returns is stored and handled.
+	// It must return JSON of the same shape. nil: nothing is taken out.
+	Censor func(raw []byte) ([]byte, bool)
 }
 
 // Intake is the part of a transport that both share: check, make durable, hand on, answer in time.
@@ -291,7 +294,7 @@ func (x *exchange) follow(first *exchange) {
 
 // admitted decodes and checks. What it turns away is acknowledged and counted, never recorded.
 func (i *Intake) admitted(x *exchange) (Interaction, bool) {
-	in, err := decode(x.class, x.payload)
+	in, err := i.read(x)
 	var c claims
 	if err == nil {
 		if c, err = readClaims(x.payload); err != nil {
@@ -321,6 +324,25 @@ func (i *Intake) admitted(x *exchange) (Interaction, bool) {
 		return in, false
 	}
 	return in, true
+}
+
+// read decodes a delivery, without what must not be kept.
+func (i *Intake) read(x *exchange) (Interaction, error) {
+	in, err := decode(x.class, x.payload)
+	if err != nil || i.opt.Censor == nil {
+		return in, err
+	}
+	raw, found := i.opt.Censor(in.Raw)
+	if !found {
+		return in, nil
+	}
+	i.count.censored.Add(1)
+	n, err := parse(raw, maxBody)
+	if err != nil {
+		return Interaction{}, &Malformed{Kind: in.Kind, Err: err}
+	}
+	x.payload = n
+	return decode(x.class, n)
 }
 
 // refuse tells that nothing was recorded: in the acknowledgement where Slack shows it, else by not acknowledging.

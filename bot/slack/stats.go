@@ -13,6 +13,7 @@ type IntakeStats struct {
 	Malformed, Foreign, UnknownKinds, Unwanted uint64
 	Late, AckTooLarge                          uint64
 	HandlerErrors, Panics                      uint64
+	Censored                                   uint64 // held something that must not be kept
 	InFlight, InFlightBytes                    int
 	AckLag                                     Lag
 }
@@ -36,7 +37,7 @@ type counters struct {
 	received, recorded, duplicates                             atomic.Uint64
 	acked, ackedPayload, unacked, ackFails, busy, inboxErrors  atomic.Uint64
 	malformed, foreign, unknownKinds, lateReplies, ackTooLarge atomic.Uint64
-	handlerErrors, panics, unwanted                            atomic.Uint64
+	handlerErrors, panics, unwanted, censored                  atomic.Uint64
 	lag                                                        [8]atomic.Uint64
 	lagSum                                                     atomic.Int64
 }
@@ -69,7 +70,7 @@ func (c *counters) snapshot() IntakeStats {
 		Busy: c.busy.Load(), InboxErrors: c.inboxErrors.Load(),
 		Malformed: c.malformed.Load(), Foreign: c.foreign.Load(), UnknownKinds: c.unknownKinds.Load(), Unwanted: c.unwanted.Load(),
 		Late: c.lateReplies.Load(), AckTooLarge: c.ackTooLarge.Load(),
-		HandlerErrors: c.handlerErrors.Load(), Panics: c.panics.Load(),
+		HandlerErrors: c.handlerErrors.Load(), Panics: c.panics.Load(), Censored: c.censored.Load(),
 	}
 	for k := range c.lag {
 		s.AckLag.Counts[k] = c.lag[k].Load()

@@ -41,6 +41,8 @@ type opening struct {
 // own, connectors_NAME.go, or stands below.
 func connectorKinds() map[string]connectorKind {
 	return map[string]connectorKind{
+		"awsiam":     {awsiamParams(), openAWSIAM},
+		"awssso":     {awsssoParams(), openAWSSSO},
 		"command":    {open: openCommand},
 		"github":     {githubParams(), openGitHub},
 		"kubernetes": {kubernetesParams(), openKubernetes},

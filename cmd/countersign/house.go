@@ -22,6 +22,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
 // The walls keep desk and store apart; this is where they meet.
@@ -31,7 +32,7 @@ var _ desk.Ledger = (*store.Store)(nil)
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
 		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(),
-		incidents.EventKinds(), identities.EventKinds(),
+		incidents.EventKinds(), identities.EventKinds(), targets.EventKinds(),
 	)
 }
 

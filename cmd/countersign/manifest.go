@@ -100,9 +100,12 @@ func manifest(noGroups bool) object {
 			"background_color": "#0b3d2e",
 		},
 		"features": object{
-			"app_home":  object{"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true},
-			"bot_user":  object{"display_name": "countersign", "always_online": true},
-			"shortcuts": []object{{"name": "Request access", "type": "global", "callback_id": "request_access", "description": "Ask for access"}},
+			"app_home": object{"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true},
+			"bot_user": object{"display_name": "countersign", "always_online": true},
+			"shortcuts": []object{
+				{"name": "Request access", "type": "global", "callback_id": "request_access", "description": "Ask for access"},
+				{"name": "Request access about this", "type": "message", "callback_id": "request_access_about", "description": "Ask for access; the card links this message"},
+			},
 			"slash_commands": []object{
 				{"command": "/access", "description": "Ask for access, see what you hold, give it back", "usage_hint": "[help | request | list | status ID | done | extend | away | how CHAIN]", "should_escape": false},
 				{"command": "/breakglass", "description": "Invoke a pre-approved runbook in an incident", "usage_hint": "[RUNBOOK INC-123]", "should_escape": false},

@@ -35,8 +35,8 @@ func (s *serving) metrics() []prometheus.Collector {
 		}),
 		counter("interactions_unknown_total", "Interactions of kinds that are not known.", func() float64 { return float64(s.intake.Stats().UnknownKinds) }),
 		counter("handler_panics_total", "Panics that were caught while handling an interaction.", func() float64 { return float64(s.intake.Stats().Panics) }),
-		gauge("slack_connections", "Socket Mode connections that are listened to.", func() float64 { return float64(s.transport.Stats().Live) }),
-		counter("slack_ghosts_total", "Greetings in which Slack counted more connections than we hold.", func() float64 { return float64(s.transport.Stats().Ghosts) }),
+		gauge("slack_connections", "Socket Mode connections that are listened to.", func() float64 { return float64(s.sockets().Live) }),
+		counter("slack_ghosts_total", "Greetings in which Slack counted more connections than we hold.", func() float64 { return float64(s.sockets().Ghosts) }),
 		newOutflowMetrics(s),
 	}
 }

@@ -109,7 +109,7 @@ func isDrill(e workflows.Event) bool {
 
 // tell dispatches by the room of the event.
 func (n *narrator) tell(r workflows.Record) string {
-	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellOther, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody, n.tellSecret} {
+	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellOther, n.tellTarget, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody, n.tellSecret} {
 		if s := try(r); s != "" {
 			return s
 		}
@@ -280,6 +280,8 @@ func (n *narrator) tellSystem(r workflows.Record) string {
 		return fmt.Sprintf("The signed head over %d entries, root %s, was published by %s.", e.Size, e.Root, e.Sink)
 	case workflows.AlarmRaised:
 		return fmt.Sprintf("An alarm was raised: %s (%s).", e.What, trimDot(e.Detail))
+	case workflows.RefusalsSummarised:
+		return fmt.Sprintf("From %s to %s further attempts of accounts that nobody in the people file has were refused: %d, by %d accounts.", n.at(e.From), n.at(e.Until), e.Attempts, e.Accounts)
 	case store.ClockJumped:
 		return fmt.Sprintf("The wall clock was set from %s to %s.", n.at(e.From), n.at(e.To))
 	case store.DebtRecorded:

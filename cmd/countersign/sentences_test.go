@@ -13,6 +13,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
 const (
@@ -81,6 +82,20 @@ func storyOfEveryKind() []workflows.Record {
 	say(grant, "", grants.Revoked{Grant: "g_01", Presence: "unconfirmed", Leaves: "Sessions that are open stay open."})
 	say(grant, "", grants.Verified{Grant: "g_01"})
 	say(grant, "", grants.Failed{Grant: "g_03", Why: "The account does not exist."})
+	drift := workflows.TargetStream("pg-orders")
+	say(drift, "", targets.Found{Finding: "f_01", Why: targets.WhyUnknown, Act: targets.ActRevoke, What: "member of the role payments", Account: "mallory", MadeBy: "dba", MadeAt: start, LastUsed: start})
+	say(drift, "", targets.Found{Finding: "f_02", Why: targets.WhyLeftOver, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
+	say(drift, "", targets.Found{Finding: "f_03", Why: targets.WhyLonger, Act: targets.ActReport, What: "a login", Grant: "g_01", Ends: end})
+	say(drift, "", targets.Found{Finding: "f_04", Why: targets.WhyVanished, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
+	say(drift, "", targets.Found{Finding: "f_05", Why: targets.WhyStanding, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
+	say(drift, "", targets.RemoveFailed{Finding: "f_01", Class: "retry", Text: "the database could not be reached"})
+	say(drift, "", targets.Cleared{Finding: "f_01", How: targets.OverRemoved})
+	say(drift, "", targets.Cleared{Finding: "f_02", How: targets.OverGone})
+	say(drift, ada, targets.Accepted{Finding: "f_03", Reason: "The nightly job needs it.", Channel: "cli", Authn: "unix-peer"})
+	say(drift, "", targets.Swept{Seen: 12, Grants: 3, New: 5, Open: 5, Owner: ada})
+	say(drift, ada, targets.Swept{Seen: 4, Unread: "the database could not be reached", Owner: ada})
+	say(drift, "", targets.Drilled{Entitlement: "canary", Grant: "g_02", OK: true, GrantMS: 12, RevokeMS: 140, Owner: ada})
+	say(drift, "", targets.Drilled{Entitlement: "canary", Grant: "g_03", Step: "revoke", Text: "the session does not end", Owner: ada})
 	say(req, jonas, workflows.VoteRecorded{Stage: 1, Verdict: workflows.Approve, Authn: "slack-click", Answers: answers, For: ada})
 	say(req, "", workflows.StageEscalated{Added: seats[1:], Tier: 1, Why: "nobody available"})
 	say(req, "", workflows.StageSatisfied{Stage: 2, Consent: 3})
@@ -137,6 +152,7 @@ func storyOfEveryKind() []workflows.Record {
 	say(workflows.ReviewStream("v_01"), ada, reviews.Closed{Verdict: reviews.Emergency, Note: "Rightly so."})
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Removed{Why: "It is not in the file any more."})
 	say(sys, "", store.AnchorPublished{Size: 40, Root: "S6pF+CtbfbmSoIBCMtKbeyC709RUB+Y/1s8tawYqM54=", Sink: "slack"})
+	say(sys, "", workflows.RefusalsSummarised{From: 1, Until: 2, Attempts: 100, Accounts: 7})
 	say(sys, "", workflows.AlarmRaised{What: "slack.ghost", Detail: "3 messages"})
 	say(sys, "", store.ClockJumped{From: start, To: end})
 	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})

@@ -217,14 +217,14 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Log: s.log,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Log: s.log, Health: s.conditions,
 	})
 	if err != nil {
 		return err
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign, Wanted: s.bot.Wanted, Log: s.log,
+		OnForeign: s.foreign, Wanted: s.bot.Wanted, Censor: bot.Censor, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -279,6 +279,7 @@ func (s *serving) run(ctx context.Context) error {
 		return serveHTTP(ctx, people, http.MaxBytesHandler(s.peopleHandler(), maxHTTPBody), s.log)
 	})
 	part("the signals", s.reloadOnHangup)
+	part("the count of strangers", s.sweepStrangers)
 	part("the watch on the clock", s.watchClock)
 	part("the check of the whole ledger", s.checkWhole)
 	s.runOutflow(part)
@@ -317,21 +318,7 @@ func (s *serving) mux() *http.ServeMux {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(s.metrics()...)
 	reg.MustRegister(s.friction.collectors()...)
-	routes(mux, []check{
-		{"ledger", func() (bool, string) {
-			if err := s.store.PoisonedBy(); err != nil {
-				return false, err.Error()
-			}
-			if err := s.store.DiskFull(); err != nil {
-				return false, err.Error()
-			}
-			if wrong := s.deep.problem(); wrong != "" {
-				return false, wrong
-			}
-			return true, "entries are written"
-		}},
-		{"slack", s.slackHealth},
-	}, reg)
+	routes(mux, s.checks(), reg)
 	s.conns.routes(mux)
 	return mux
 }

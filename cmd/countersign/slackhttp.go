@@ -44,6 +44,14 @@ func (s *serving) listenToSlack(ctx context.Context) error {
 	return s.transport.Run(ctx)
 }
 
+// sockets are the counts of the connections; none in HTTP mode.
+func (s *serving) sockets() slack.SocketStats {
+	if s.transport == nil {
+		return slack.SocketStats{}
+	}
+	return s.transport.Stats()
+}
+
 // slackHealth says whether interactions can reach us.
 func (s *serving) slackHealth() (bool, string) {
 	if s.transport == nil {

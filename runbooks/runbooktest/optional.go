@@ -19,7 +19,6 @@ func exerciseLister(t *testing.T, s System) {
 	if !ok {
 		t.Skip("the connector does not list access")
 	}
-	before := listAll(t, l)
 	a, b := s.Grant(1), s.Grant(2)
 	s.mustGrant(t, a)
 	rb := s.mustGrant(t, b)
@@ -40,8 +39,8 @@ func exerciseLister(t *testing.T, s System) {
 			t.Errorf("%s ends at %s, listed as %s", g.ID, g.End, x.Ends)
 		}
 	}
-	if len(listed) != len(before)+2 {
-		t.Errorf("%d listed before, %d after two grants", len(before), len(listed))
+	if n := len(of(listed, a)); a.Account != "" && n != 1 {
+		t.Errorf("one grant, and %d listed for its account", n)
 	}
 	s.mustRevoke(t, a)
 	s.settle(t)
@@ -74,8 +73,8 @@ func exerciseForeign(t *testing.T, s System) {
 	g := s.Grant(1)
 	s.Foreign(t, g)
 	var found []runbooks.Access
-	for key, x := range listAll(t, l) {
-		if _, old := before[key]; !old {
+	for _, x := range of(listAll(t, l), g) {
+		if _, old := before[x.Key]; !old {
 			found = append(found, x)
 		}
 	}
@@ -94,6 +93,16 @@ func exerciseForeign(t *testing.T, s System) {
 		t.Errorf("%q was removed and is still listed", x.Key)
 	}
 	s.wantWorks(t, g, runbooks.Receipt{}, false)
+}
+
+// of are those of a grant's account; all of them where grants name none. The target may serve other tests at the same time.
+func of(listed map[string]runbooks.Access, g runbooks.Grant) (out []runbooks.Access) {
+	for _, x := range listed {
+		if g.Account == "" || x.Account == g.Account {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 func listAll(t *testing.T, l runbooks.Lister) map[string]runbooks.Access {

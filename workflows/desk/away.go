@@ -22,8 +22,8 @@ type Leave struct {
 	Authn    string
 }
 
-// GoAway announces time off. Where somebody decides in the person's place, they are asked in stages that open, widen or change shift from
-// then on.
+// GoAway announces time off. Where somebody decides in the person's place, they are asked in the stages that wait for the person now, if the
+// time off runs already, and in those that open, widen or change shift from then on.
 func (d *Desk) GoAway(ctx context.Context, c Leave) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -34,7 +34,38 @@ func (d *Desk) GoAway(ctx context.Context, c Leave) (Answer, error) {
 	if c.Delegate != "" {
 		l.Stand = d.standingOf(ctx, c.Delegate)
 	}
-	return d.leave(ctx, c, func(f workflows.Facts) (workflows.Outcome, error) { return identities.GoAway(f, l) })
+	a, err := d.leave(ctx, c, func(f workflows.Facts) (workflows.Outcome, error) { return identities.GoAway(f, l) })
+	if err != nil || a.Refusal != nil || c.Delegate == "" {
+		return a, err
+	}
+	return a, d.standIn(ctx, c.By.Person, c.Delegate)
+}
+
+// standIn lets a delegate decide what waits for the person already. Time off that begins later changes nothing that is open now.
+func (d *Desk) standIn(ctx context.Context, p, delegate workflows.PersonID) error {
+	list, err := d.AwayNow(ctx, p)
+	if err != nil {
+		return err
+	}
+	streams, err := d.ledger.List(ctx, workflows.ListWaiting, string(p), 0)
+	if err != nil {
+		return err
+	}
+	for _, stream := range streams {
+		_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+			running := func(a identities.AwayState) bool {
+				return a.Delegate == delegate && a.From <= f.Now.UTC && f.Now.UTC < a.Until
+			}
+			if !slices.ContainsFunc(list, running) {
+				return workflows.Outcome{}, nil
+			}
+			return workflows.StandIn(f, workflows.RequestID(stream.Rest()), p, delegate)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ComeBack ends time off early, or calls it off.

@@ -14,6 +14,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
 // Desk carries out commands. It is safe for concurrent use.
@@ -188,6 +189,10 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 			return Outlasting{}, err
 		}
 		return Outlasting{incidents.Pending(s), incidents.Listings(s), nil}, nil
+	}
+	if stream.Kind() == workflows.KindTarget {
+		s, err := targets.Fold(h)
+		return Outlasting{Jobs: targets.Pending(s), Lists: targets.Listings(s)}, err
 	}
 	if stream.Kind() == workflows.KindPerson {
 		s, err := identities.FoldPerson(h)

@@ -20,7 +20,7 @@ type EndGrant struct {
 
 // End ends a grant before its time. Giving access back needs no standing: revoking is the safe direction.
 func (d *Desk) End(ctx context.Context, c EndGrant) (Answer, error) {
-	by := grants.EndBy{By: c.By, Security: d.HasRole(ctx, RoleSecurity, c.By.Person), How: c.How, Why: c.Why, Channel: c.Channel}
+	by := grants.EndBy{By: c.By, Security: d.HasRole(ctx, RoleSecurity, c.By.Person), How: c.How, Why: cleaned(c.Why), Channel: c.Channel}
 	stream, streams, err := d.endable(ctx, c.Grant, &by)
 	if err != nil {
 		return Answer{}, err

@@ -42,6 +42,7 @@ func (d *Desk) Invoke(ctx context.Context, c Invocation) (Invoked, error) {
 
 func (d *Desk) invoke(ctx context.Context, c Invocation) (Invoked, error) {
 	policy := d.Policy()
+	c.Reason = cleaned(c.Reason)
 	book, ok := policy.Runbooks[c.Runbook]
 	if !ok {
 		r := workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", "Type `/breakglass` to see the list.")

@@ -269,7 +269,7 @@ func (d *Desk) Link(ctx context.Context, p workflows.PersonID, e identities.Link
 	_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome
 		for _, r := range f.Histories[stream] {
-			if l, ok := r.Event.(identities.Linked); ok && l.Account == e.Account {
+			if l, ok := r.Event.(identities.Linked); ok && l.Account == e.Account && (l.How == e.How || e.How != identities.ByCode) {
 				return out, nil
 			}
 		}

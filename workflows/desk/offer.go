@@ -157,6 +157,10 @@ type Remark struct {
 
 // Comment adds a note of somebody who may see the request. It decides nothing.
 func (d *Desk) Comment(ctx context.Context, c Remark) (Answer, error) {
+	if _, kind := workflows.WithoutCredentials(c.Text); kind != "" {
+		no, err := d.Refuse(ctx, c.Cause, c.By, "comment", c.Channel, string(c.Request), workflows.RefuseCredential(kind))
+		return Answer{Refusal: no}, err
+	}
 	if _, no, err := d.seen(ctx, c.Cause, c.By, "comment", c.Channel, c.Request); no != nil || err != nil {
 		return answered(no), err
 	}

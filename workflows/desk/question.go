@@ -42,7 +42,7 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 	q := &question{desk: d, policy: p, v: v, c: c, review: workflows.ReviewID(d.ids.New("v_"))}
 	q.ask = workflows.Ask{
 		ID: workflows.RequestID(d.ids.New("r_")), By: c.By, Policy: v.Hash, Form: p.convert(w, c.Form, c.By.Person), Subject: c.Subject,
-		Nonce: d.ids.Nonce(), Channel: c.Channel, Authn: c.Authn, Drill: c.Drill, Runbook: c.Runbook, Extends: c.Extends, NotBefore: c.NotBefore,
+		Nonce: d.ids.Nonce(), Channel: c.Channel, Authn: c.Authn, Drill: c.Drill, Runbook: c.Runbook, Extends: c.Extends, NotBefore: c.NotBefore, About: c.About,
 		Grant: workflows.GrantID(d.ids.New("g_")),
 	}
 	ask := &q.ask

@@ -24,6 +24,7 @@ type Submission struct {
 	Drill      bool
 	Extends    workflows.GrantID // the active grant that more time is asked for
 	NotBefore  workflows.Stamp   // agreed start; zero: when it is approved
+	About      string            // address of the message that this is asked about; empty: none
 	Network    string            // where the command came from, by a label of the operator; empty: not known
 }
 
@@ -72,6 +73,13 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 	if c.FormPolicy != "" && c.FormPolicy != v.Hash {
 		_, shown, _ := strings.Cut(string(c.FormPolicy), ":") // T17: the record names both versions
 		return d.refuseSubmit(ctx, c, formChanged(), string(c.Workflow)+"/"+shown, v.Hash)
+	}
+	if bad := credentials(v.Workflow, c.Form); len(bad) > 0 {
+		out, err := d.refuseSubmit(ctx, c, workflows.RefuseCredential(bad[0].kind), string(c.Workflow), v.Hash)
+		for _, x := range bad {
+			out.Problems = append(out.Problems, workflows.FieldProblem{Field: x.field, Text: workflows.RefuseCredential(x.kind).Error()})
+		}
+		return out, err
 	}
 	q, err := d.ask(ctx, policy, v, c)
 	if err != nil {

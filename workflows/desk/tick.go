@@ -9,6 +9,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
 // Tick does what the recorded deadlines of a stream demand now. It is called when a wake job is due, and may be called at
@@ -144,6 +145,12 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 		n, ok = s.FindNotice(id)
 	case workflows.KindRunbook:
 		s, err := incidents.Fold(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
+	case workflows.KindTarget:
+		s, err := targets.Fold(h)
 		if err != nil {
 			return n, false, err
 		}

@@ -40,6 +40,7 @@ func (d *Desk) Vote(ctx context.Context, b Ballot) (Answer, error) {
 }
 
 func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
+	b.Reason = cleaned(b.Reason)
 	command := "vote"
 	if b.Verdict == workflows.Counter {
 		command = "counter"

@@ -6,10 +6,13 @@ import "github.com/countersign-bot/countersign/workflows"
 type Linked struct {
 	Account workflows.ActorID `json:"account"`
 	Medium  string            `json:"medium"` // "slack", "unix"
-	How     string            `json:"how"`    // "people file", "first seen", "e-mail"
+	How     string            `json:"how"`    // "people file", "first seen", "e-mail", ByCode
 	Name    string            `json:"name,omitempty" seal:"true"`
 	Email   string            `json:"email,omitempty" seal:"true"`
 }
+
+// ByCode is how an account is linked whose holder proved it from both accounts: each typed a code that only the other was shown.
+const ByCode = "code"
 
 // Registered puts a non-human identity into the inventory, or changes its entry.
 type Registered struct {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign-bot/countersign/bot"
+)
+
+// checks are the parts of being ready: /readyz, `countersign health` and /access health ask the same.
+func (s *serving) checks() []check {
+	return []check{{"ledger", s.ledgerHealth}, {"slack", s.slackHealth}}
+}
+
+func (s *serving) ledgerHealth() (bool, string) {
+	if err := s.store.PoisonedBy(); err != nil {
+		return false, err.Error()
+	}
+	if err := s.store.DiskFull(); err != nil {
+		return false, err.Error()
+	}
+	if wrong := s.deep.problem(); wrong != "" {
+		return false, wrong
+	}
+	return true, "entries are written"
+}
+
+// lateJobs is how late the longest waiting job may be before people are told that something lags.
+const lateJobs = 2 * time.Minute
+
+// conditions is /access health. An error of the machine is not quoted in a chat: it can hold paths.
+func (s *serving) conditions(context.Context) []bot.Condition {
+	var out []bot.Condition
+	for _, c := range s.checks() {
+		ok, say := c.look()
+		if !ok && c.name == "ledger" {
+			say = "nothing can be recorded now, so nothing is decided; what is due is still taken back. The operator sees why."
+		}
+		out = append(out, bot.Condition{Part: c.name, OK: ok, Say: say})
+	}
+	lag := time.Duration(s.jobLag() * float64(time.Second)).Round(time.Second)
+	words := "nothing waits longer than it should"
+	if lag > 0 {
+		words = fmt.Sprintf("the longest waiting message or deadline is %v late", lag)
+	}
+	out = append(out, bot.Condition{Part: "messages and deadlines", OK: lag >= 0 && lag < lateJobs, Say: words})
+	st := s.intake.Stats()
+	lost := st.Busy + st.InboxErrors
+	out = append(out, bot.Condition{
+		Part: "clicks and commands", OK: lost == 0,
+		Say: fmt.Sprintf("%d came since the start, %d of them twice, %d could not be recorded (people were told)", st.Received, st.Duplicates, lost),
+	})
+	return out
+}
+
+// sweepEvery is how often counted attempts of strangers are looked at; a summary is made at most every five minutes.
+const sweepEvery = time.Minute
+
+// sweepStrangers records what was refused without an entry of its own.
+func (s *serving) sweepStrangers(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.bot.Sweep(ctx, false)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			s.bot.Sweep(last, true)
+			return nil
+		}
+	}
+}

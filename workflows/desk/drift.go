@@ -1,0 +1,82 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/targets"
+)
+
+// TargetState is what is known of a target beside its grants.
+func (d *Desk) TargetState(ctx context.Context, t workflows.TargetID) (targets.State, error) {
+	h, err := d.ledger.History(ctx, workflows.TargetStream(t))
+	if err != nil {
+		return targets.State{}, err
+	}
+	return targets.Fold(h)
+}
+
+// RecordSweep records what comparing a target with the ledger gave, and gives what is known then. Whom to tell is put in here.
+func (d *Desk) RecordSweep(ctx context.Context, cause Cause, t workflows.TargetID, w targets.Sweep) (targets.State, error) {
+	w.Owner, w.Alarm = d.tellsOf(t)
+	stream := workflows.TargetStream(t)
+	err := d.targetUpdate(ctx, cause, t, func(f workflows.Facts) (workflows.Outcome, error) { return targets.Record(f, stream, w) })
+	if err != nil {
+		return targets.State{}, err
+	}
+	return d.TargetState(ctx, t)
+}
+
+// RecordRemoved records that access that nothing explains was taken away.
+func (d *Desk) RecordRemoved(ctx context.Context, t workflows.TargetID, finding string, facts map[string]string) error {
+	return d.targetUpdate(ctx, "", t, func(f workflows.Facts) (workflows.Outcome, error) {
+		return targets.Remove(f, workflows.TargetStream(t), finding, facts)
+	})
+}
+
+// RecordRemoveFailed records that it could not be, once for each kind of trouble.
+func (d *Desk) RecordRemoveFailed(ctx context.Context, t workflows.TargetID, e targets.RemoveFailed) error {
+	return d.targetUpdate(ctx, "", t, func(f workflows.Facts) (workflows.Outcome, error) {
+		return targets.Fail(f, workflows.TargetStream(t), e)
+	})
+}
+
+// RecordDrill records a revocation drill.
+func (d *Desk) RecordDrill(ctx context.Context, cause Cause, t workflows.TargetID, by workflows.Acting, e targets.Drilled) error {
+	e.Owner, e.Alarm = d.tellsOf(t)
+	if by.Actor == "" {
+		by = workflows.System
+	}
+	return d.targetUpdate(ctx, cause, t, func(workflows.Facts) (out workflows.Outcome, err error) {
+		out.Add(workflows.TargetStream(t), by, "", e)
+		return out, nil
+	})
+}
+
+// AcceptFinding is somebody answering for access that no grant explains.
+func (d *Desk) AcceptFinding(ctx context.Context, cause Cause, t workflows.TargetID, a targets.Answer) (Answer, error) {
+	a.May = d.MayWatch(ctx, t, a.By.Person)
+	stream := workflows.TargetStream(t)
+	res, err := d.update(ctx, cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return targets.Accept(f, stream, a)
+	})
+	return Answer{Refusal: res.Refusal, Records: res.Records}, err
+}
+
+// MayWatch tells whether somebody may look at what is found on a target and have it looked for: its owner, the owner's backup, and those
+// with the role security.
+func (d *Desk) MayWatch(ctx context.Context, t workflows.TargetID, p workflows.PersonID) bool {
+	x, ok := d.Policy().Targets[t]
+	return ok && p != "" && (p == x.Owner || p == x.Backup || d.HasRole(ctx, RoleSecurity, p))
+}
+
+// tellsOf says who hears of findings on a target.
+func (d *Desk) tellsOf(t workflows.TargetID) (workflows.PersonID, string) {
+	p := d.Policy()
+	return p.Targets[t].Owner, p.Settings.SecurityChannel
+}
+
+func (d *Desk) targetUpdate(ctx context.Context, cause Cause, t workflows.TargetID, fn decide) error {
+	_, err := d.update(ctx, cause, []workflows.StreamID{workflows.TargetStream(t)}, fn)
+	return err
+}
