@@ -62,6 +62,9 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}
+	if a, ours, err := b.killWord(ctx, c, verb, rest); ours || err != nil {
+		return a, err
+	}
 	return answer{message: screens.Help()}, nil
 }
 

@@ -112,6 +112,19 @@ func (b *Bot) userChanged(ctx context.Context, in slack.Interaction) error {
 		return nil
 	}
 	b.c.Identity.Forget(in.UserID)
+	p, err := b.c.Identity.Listed(ctx, in.UserID)
+	if err != nil || p == "" {
+		return err
+	}
+	b.spawn(func(ctx context.Context) {
+		v, err := b.c.Desk.VerifyPerson(ctx, p)
+		switch {
+		case err != nil:
+			b.log.ErrorContext(ctx, "access of somebody who changed could not be asked about; the next round does", "person", p, "err", err)
+		case v.Ended > 0:
+			b.log.WarnContext(ctx, "access ended because somebody behind it changed", "person", p, "ended", v.Ended)
+		}
+	})
 	return nil
 }
 

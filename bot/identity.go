@@ -393,6 +393,17 @@ func (i *Identity) PersonOf(ctx context.Context, user string) (workflows.PersonI
 	return who.Person, nil
 }
 
+// Listed says who of the people file has a user id of our workspace; empty for everybody else. It makes nobody known who was not.
+func (i *Identity) Listed(ctx context.Context, user string) (workflows.PersonID, error) {
+	if p, ok := i.listed.Load().bySlack[accountKey(home(i.c.Installation), user)]; ok {
+		return p.Person, nil
+	}
+	if !i.c.LinkByEmail {
+		return "", nil
+	}
+	return i.PersonOf(ctx, user)
+}
+
 // cache keeps answers for a while, up to a number. It never keeps an error.
 type cache[V any] struct {
 	age  time.Duration

@@ -135,6 +135,16 @@ func (m *memory) History(_ context.Context, s workflows.StreamID) ([]workflows.R
 	return slices.Clone(m.histories[s]), nil
 }
 
+func (m *memory) Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) ([]workflows.StreamID, error) {
+	all, err := m.List(ctx, list, member, 0)
+	slices.Sort(all)
+	i := slices.IndexFunc(all, func(s workflows.StreamID) bool { return s > after })
+	if i < 0 {
+		return nil, err
+	}
+	return all[i:min(len(all), i+limit)], err
+}
+
 func (m *memory) List(_ context.Context, list, member string, limit int) ([]workflows.StreamID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -87,6 +87,8 @@ func (b *Bot) grantLetter(ctx context.Context, n workflows.Notice) (letter, erro
 		return letter{Message: e.Render()}, nil
 	case workflows.NoticeFailed:
 		return letter{Message: screens.Failed{Grant: a.Grant, What: name, Long: long, Why: h.Hold.Failure}.Render()}, nil
+	case workflows.NoticeUnverified, workflows.NoticeApproverGone:
+		return letter{Message: b.doubt(ctx, h.Hold, n).Render()}, nil
 	case workflows.NoticeOverdue:
 		o := screens.Overdue{Grant: a.Grant, What: name, Long: long, Holder: b.holderPerson(ctx, h.Hold), Since: h.Hold.EndingAt.UTC}
 		return letter{Message: o.Render()}, nil

@@ -167,6 +167,12 @@ func (b *Bot) accessOf(ctx context.Context, h grants.Hold) screens.Access {
 		Status: string(h.Status), Ends: h.Ends.UTC, EndedAt: h.EndedAt.UTC, How: h.How, By: b.person(ctx, h.EndedBy),
 		Presence: h.Presence, Kept: h.KeptBy != "", Leaves: h.Leaves, Failure: h.Failure, Overdue: h.Level > 0,
 	}
+	if h.EndedBy == "" {
+		a.Why = h.Why
+	}
+	if f, ok := h.Unverified(); ok {
+		a.Unverified, a.Since = f.Why, f.Since.UTC
+	}
 	if a.Leaves == "" {
 		a.Leaves = b.c.Leaves(string(h.Approved.Target))
 	}

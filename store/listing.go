@@ -30,6 +30,29 @@ func (s *Store) List(ctx context.Context, list, member string, limit int) (out [
 	return out, err
 }
 
+// Page gives, as desk.Ledger wants, the streams on a list of one member by name, behind a given one.
+func (s *Store) Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) (out []workflows.StreamID, err error) {
+	defer wrap(&err, "reading the list %q by page", list)
+	if limit <= 0 || limit > maxListRead {
+		limit = maxListRead
+	}
+	err = s.reader(ctx).each(`
+		SELECT stream
+		FROM listing
+		WHERE list = $1 AND member = $2 AND stream > $3
+		ORDER BY stream
+		LIMIT $4`,
+		func(scan func(...any) error) error {
+			var stream workflows.StreamID
+			if err := scan(&stream); err != nil {
+				return err
+			}
+			out = append(out, stream)
+			return nil
+		}, list, member, string(after), int64(limit))
+	return out, err
+}
+
 // listingKey is the name of a row within its stream.
 type listingKey struct{ list, member string }
 

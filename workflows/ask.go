@@ -22,25 +22,28 @@ type Ask struct {
 	Drill    bool
 	About    string // address of the message that this is asked about
 
-	Matched   []bool         // answers of the workflow's rules, in order; nil where it has none, or where they could not be worked out
-	Inputs    string         // canonical JSON of what the conditions saw
-	Problems  []FieldProblem // what only the world could find wrong with the form: no such target, no such identity
-	Principal string         // "person", or the kind of the non-human subject: for the risk table
-	Report    bool           // the subject reports to the requester
-	Already   bool           // the target says that the subject has this now, by no grant of ours
-	Asked     int            // asks of this person for this workflow within Often.Per
-	Auto      int            // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
-	Frozen    string         // name of the change freeze in force; empty: none
-	Closed    bool           // outside the business hours of the workflow's calendar
-	Held      Held           // the same access, active now
-	Twin      RequestID      // the same ask, open
-	Conflict  string         // why the subject may not hold this beside what they hold or have asked for; empty: no conflict
-	Extends   GrantID        // the active grant that more time is asked for
-	Offer     OfferRef
-	NotBefore Stamp
-	Window    WindowAsk // the standing window that covers the ask
-	WindowNo  string    // why none of the subject's standing windows covers it; the ask goes through the chain
-	Grant     GrantID   // id for the grant, if the document itself approves
+	Matched     []bool         // answers of the workflow's rules, in order; nil where it has none, or where they could not be worked out
+	Inputs      string         // canonical JSON of what the conditions saw
+	Problems    []FieldProblem // what only the world could find wrong with the form: no such target, no such identity
+	Principal   string         // "person", or the kind of the non-human subject: for the risk table
+	Report      bool           // the subject reports to the requester
+	Already     bool           // the target says that the subject has this now, by no grant of ours
+	Asked       int            // asks of this person for this workflow within Often.Per
+	Auto        int            // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
+	Frozen      string         // name of the change freeze in force; empty: none
+	Closed      bool           // outside the business hours of the workflow's calendar
+	Held        Held           // the same access, active now
+	Twin        RequestID      // the same ask, open
+	Conflict    string         // why the subject may not hold this beside what they hold or have asked for; empty: no conflict
+	Extends     GrantID        // the active grant that more time is asked for
+	Offer       OfferRef
+	NotBefore   Stamp
+	Window      WindowAsk // the standing window that covers the ask
+	WindowNo    string    // why none of the subject's standing windows covers it; the ask goes through the chain
+	NoLaterThan Stamp     // the end of the ticket's own window; zero: it has none
+	Blocked     *Refusal  // what the world outside says against it: a closed ticket, a claim that does not hold; nil: nothing
+	Checks      []string  // what it says for it, in words: recorded
+	Grant       GrantID   // id for the grant, if the document itself approves
 }
 
 // WindowAsk is the standing window that covers an ask; the zero value is none.

@@ -242,6 +242,8 @@ func (c *comparison) limits(before, after *Workflow) {
 	default:
 		c.moved("the field that access ends with", before.EndsWith, after.EndsWith)
 	}
+	c.span("how long access goes on while nobody can tell whether it should", before.LongestUnverified(), after.LongestUnverified(), true, true)
+	c.set("claims about the device or workload that must hold", before.Posture, after.Posture, false)
 	c.moved("the calendar", before.Calendar, after.Calendar)
 	switch {
 	case before.Only == after.Only:

@@ -22,6 +22,7 @@ func everything() *workflows.Workflow {
 	}
 	told := who("p_t")
 	return &workflows.Workflow{
+		Posture: []string{"disk-encrypted"}, MaxUnverified: 7200,
 		ID: "prod", Title: "Production", Purpose: "Work", Kind: workflows.KindElevation, Owner: "p_o", Ask: all, For: []string{"self"},
 		Entitlements: []workflows.Entitlement{{
 			Target: "pg", ID: "read", TargetTitle: "Database", Title: "Read", Description: "Reads", BusinessTask: "Support", Owner: "p_o",

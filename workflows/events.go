@@ -42,6 +42,7 @@ type Submitted struct {
 	Already     bool          `json:"already,omitempty"`      // the target says that the holder has this now, by no grant of ours
 	Renewal     int           `json:"renewal,omitempty"`      // of an extension: the first, the second …
 	Told        []PersonID    `json:"told,omitempty"`         // who is told the outcome without being asked
+	Checks      []string      `json:"checks,omitempty"`       // what was asked of the world outside, and its answers: "task PAY-1: open (jira)"
 
 	About string `json:"about,omitempty" seal:"true"` // address of the message that this was asked about
 }

@@ -60,6 +60,9 @@ const (
 	NoticeTold      = "told"      // to somebody who is told without being asked: a stage opened, or the request ended
 	NoticeOffer     = "offer"     // to the requester: an approver offers other terms
 	NoticePolicy    = "policy"    // to somebody under the old documents: a change of them waits for approval
+
+	NoticeUnverified   = "unverified"    // to a target's owner: nobody can tell whether access should still be allowed
+	NoticeApproverGone = "approver-gone" // to a target's owner: somebody who approved active access has left or is locked
 )
 
 // Job is the durable form of the notice.

@@ -96,7 +96,7 @@ func (t *turn) approveAlone(e AutoApproved, a Ask) {
 
 // refuseAsk refuses who asks, what the form says and for whom it is, before any rule is looked at.
 func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
-	switch r := a.Standing.Refusal(); {
+	switch r := a.Standing.HoldRefusal(); {
 	case r != nil && r.Code == CodeUnlinked, r == nil && a.By.Person == "":
 		// Whoever could ask without being known as a person could approve with their other account.
 		return Refuse(CodeUnlinked, "This account is not linked to a person in the people file, so it cannot ask for access.", "Ask the operator to add you to people.yaml.")
@@ -108,6 +108,8 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 		return Refuse(CodeNotEligible, "You are not among those who may ask for this.", "Type `/access list` to see what you can ask for.")
 	case len(bad) > 0:
 		return Refuse(CodeBadField, bad[0].Field+": "+bad[0].Text, "")
+	case a.Blocked != nil:
+		return a.Blocked
 	case a.Open >= MaxOpenPerson:
 		return Refusef(CodeTooMany, "Withdraw one of them or wait.", "You already have %d open requests.", a.Open)
 	case w.Often != nil && a.Asked >= w.Often.Times:
@@ -212,6 +214,12 @@ func (w *Workflow) moments(g *way, a Ask, c Cleaned, now Stamp) *Refusal {
 				return Refusef(CodeBadField, "", "%s: The access would be over before it begins.", f.Name)
 			}
 		}
+	}
+	if a.NoLaterThan != 0 && (g.noLaterThan == 0 || a.NoLaterThan < g.noLaterThan) {
+		g.noLaterThan = a.NoLaterThan
+	}
+	if g.noLaterThan != 0 && g.noLaterThan <= max(now, g.notBefore) {
+		return Refuse(CodeTask, "The window of the ticket is over before the access would begin.", "Ask for an earlier start, or have the window moved.")
 	}
 	return nil
 }
@@ -331,7 +339,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Nonce: a.Nonce, Card: w.Channel, Drill: a.Drill,
 		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
 		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
-		Already: a.Already, About: a.About,
+		Already: a.Already, Checks: a.Checks, About: a.About,
 	}
 	if a.Extends != "" {
 		sub.Renewal = a.Held.Renewals + 1

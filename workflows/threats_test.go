@@ -59,7 +59,11 @@ func TestReq_R2_OnlyAnEligiblePersonsVerdictCounts(t *testing.T) {
 		},
 	}
 	for i := range typ.NumField() {
-		if f := typ.Field(i); f.Type.Kind() == reflect.Bool {
+		switch f := typ.Field(i); {
+		case f.Name == "Contractor": // makes nobody eligible
+		case f.Name == "Quarantined":
+			spoil["quarantined"] = func(b *workflows.Ballot) { b.Standing.Quarantined = true }
+		case f.Type.Kind() == reflect.Bool:
 			spoil["not "+f.Name] = func(b *workflows.Ballot) { reflect.ValueOf(&b.Standing).Elem().FieldByName(f.Name).SetBool(false) }
 		}
 	}
@@ -454,7 +458,8 @@ func TestThreat_T34_OnlyOurClockDecides(t *testing.T) {
 	}
 	// When a form was filled in is overwritten with the moment of the decision.
 	for _, what := range []string{
-		"Ballot.Terms.NotBefore", "Ask.NotBefore", "Ask.Held.Ends", "Ask.Held.Started", "Ask.Form.At",
+		"Ballot.Terms.NotBefore", "Ask.NotBefore", "Ask.NoLaterThan", // the last only ends access earlier: the window of a ticket
+		"Ask.Held.Ends", "Ask.Held.Started", "Ask.Form.At",
 		"Ballot.Rosters.Final.Voters.Asked", "Ask.Rosters.Final.Voters.Asked",
 	} {
 		allowed[what] = true

@@ -72,6 +72,9 @@ type Workflow struct {
 	Tell      *Selector    `json:"tell,omitempty"`       // who is told the outcome without being asked
 	Risk      *RiskTable   `json:"risk,omitempty"`
 	Window    *WindowTerms `json:"window,omitempty"` // KindWindow: what its approval allows
+
+	MaxUnverified Span     `json:"max_unverified,omitempty"` // how long access goes on while nobody can tell whether it should; 0: the usual limit
+	Posture       []string `json:"posture,omitempty"`        // claims about the holder's device or workload that must hold, such as "disk-encrypted"
 }
 
 // OnlyBusiness keeps a workflow to the business hours of its calendar.
@@ -228,6 +231,18 @@ func (w *Workflow) LongestFor(e Entitlement) Span {
 	return w.Longest
 }
 
+// usualUnverified is how long access goes on while nobody can tell whether it should, where the workflow does not say: longer than an outage
+// of a chat or a ticket system, shorter than what could be called forgotten.
+const usualUnverified Span = 24 * 3600
+
+// LongestUnverified is how long access goes on while nobody can tell whether it should still be allowed.
+func (w *Workflow) LongestUnverified() Span {
+	if w.MaxUnverified > 0 {
+		return w.MaxUnverified
+	}
+	return usualUnverified
+}
+
 // Seat is one person on a roster and why.
 type Seat struct {
 	Person PersonID `json:"person"`
@@ -248,11 +263,16 @@ type Standing struct {
 	Member   bool  // a full member of an installed workspace: not a guest, not external
 	Selected bool  // the stage's selector still yields the person, and the current workflow does not exclude them
 	Asked    Stamp // when the directory was asked
+
+	Quarantined bool // may do nothing until two people release them
+	Contractor  bool // a guest with a record, a sponsor and a contract that runs: may ask and hold, never decide
 }
 
 // Refusal says why somebody with this standing cannot decide; nil when they can.
 func (s Standing) Refusal() *Refusal {
 	switch {
+	case s.Quarantined:
+		return Refuse(CodeQuarantined, "This person is quarantined, and may neither ask, decide nor hold anything.", "Two people of security or owners of Countersign can lift that.")
 	case !s.Known:
 		return Refuse(CodeDirectory, "I could not check who you are just now, so nothing was recorded as a decision.", "Try again in a minute.")
 	case !s.Human:
@@ -265,4 +285,13 @@ func (s Standing) Refusal() *Refusal {
 		return Refuse(CodeUnlinked, "This account is not linked to a person in the people file, so it cannot decide.", "Ask the operator to add you to people.yaml.")
 	}
 	return nil
+}
+
+// HoldRefusal says why somebody with this standing can neither ask for access nor hold it; nil when they can. A contractor whose record holds
+// can, though they cannot decide.
+func (s Standing) HoldRefusal() *Refusal {
+	if s.Contractor {
+		s.Member = true
+	}
+	return s.Refusal()
 }

@@ -18,6 +18,10 @@ type Access struct {
 	Leaves   string // what a revocation does not end, one sentence
 	Failure  string
 	Overdue  bool
+
+	Why        string          // why it was revoked, in words without names where the bot did it
+	Unverified string          // what nobody can tell about it now; empty: all was told
+	Since      workflows.Stamp // of that
 }
 
 func (a Access) sentence() string {
@@ -25,7 +29,7 @@ func (a Access) sentence() string {
 	case "approved":
 		return "*⏳ Access is being made.* It ends at " + When(a.Ends) + "."
 	case "active":
-		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + " (" + Ago(a.Ends) + ")."
+		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + " (" + Ago(a.Ends) + ")." + a.unverified()
 	case "ending":
 		s := "*⏳ Access is being taken back.*"
 		if a.Overdue {
@@ -38,6 +42,14 @@ func (a Access) sentence() string {
 	return "*" + a.ended() + "*" + a.verified()
 }
 
+// unverified says what nobody can tell about active access.
+func (a Access) unverified() string {
+	if a.Unverified == "" {
+		return ""
+	}
+	return "\n⚠️ Not verified since " + When(a.Since) + ": " + Escape(a.Unverified)
+}
+
 // ended says how it ended, in words.
 func (a Access) ended() string {
 	at := " at " + When(a.EndedAt)
@@ -48,6 +60,8 @@ func (a Access) ended() string {
 		return "➖ Access given back" + at + "."
 	case a.How == "revoked" && a.By.Name != "":
 		return "⛔ Access revoked by " + a.By.Mention() + at + "."
+	case a.How == "revoked" && a.Why != "":
+		return "⛔ Access revoked" + at + ". " + Escape(a.Why)
 	case a.How == "revoked":
 		return "⛔ Access revoked" + at + "."
 	default:
@@ -61,6 +75,8 @@ func (a Access) verified() string {
 		return " The membership stays, because another grant still needs it."
 	case a.Presence == "absent":
 		return " Verified: reading the target back found it gone."
+	case a.Presence == "by_hand":
+		return " A person says that they removed it by hand; the target is asked until it confirms that."
 	case a.Presence == "unconfirmed":
 		return " Unconfirmed: the target could not tell yet whether it is gone. It is asked again until it can."
 	}

@@ -116,7 +116,7 @@ func (o Overdue) Render() Message {
 		Blocks: []slackgo.Block{
 			header("Access could not be taken back"),
 			section("⚠️ " + o.Holder.Mention() + " may still have *" + label(o.What) + "*. Taking it back has not worked since " + When(o.Since) + "."),
-			section("*What is tried*\nIt is tried again until it is gone.\n*What you can do*\nEnd it on the target by hand. The request's card, where there is one, and the ledger say when it is gone."),
+			section("*What is tried*\nIt is tried again until it is gone.\n*What you can do*\nEnd it on the target by hand and say so: `/access removed-by-hand " + code(string(o.Grant)) + " HOW`. The request's card, where there is one, and the ledger say when it is gone."),
 			note("Grant " + code(string(o.Grant))),
 		},
 	}

@@ -40,7 +40,7 @@ func (e effects) start(ctx context.Context, j jobs.Job) error {
 		return &jobs.RetryAfter{D: time.Second, Why: "its end has come before it was made: the next tick calls it off"}
 	}
 	cause := desk.Cause(j.Cause())
-	why, err := e.desk.MayStart(ctx, hold)
+	why, err := e.desk.MayStart(ctx, j.Stream, hold)
 	if err != nil {
 		return err
 	}
@@ -112,13 +112,24 @@ func (e effects) verify(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	presence, err := e.runner.Read(ctx, connectorOf(hold), grantOf(hold))
+	if hold.Hand != "" {
+		if presence == runbooks.Present && err == nil {
+			return e.desk.GrantStillThere(ctx, desk.Cause(j.Cause()), j.Stream, hold.Approved.Grant)
+		}
+		if presence != runbooks.Absent {
+			return &jobs.RetryAfter{D: handEvery, Why: fmt.Sprintf("that %s was removed by hand is not confirmed yet: %v", j.Key, err)}
+		}
+	}
 	if presence != runbooks.Absent {
 		return &jobs.RetryAfter{D: verifyEvery, Why: fmt.Sprintf("the revocation of %s is not confirmed yet: %v", j.Key, err)}
 	}
 	return e.desk.GrantVerified(ctx, desk.Cause(j.Cause()), j.Stream, hold.Approved.Grant)
 }
 
-const verifyEvery = 5 * time.Second // a host pulls its list about once a minute
+const (
+	verifyEvery = 5 * time.Second // a host pulls its list about once a minute
+	handEvery   = time.Minute     // a target that a human had to go to is often dead
+)
 
 func (e effects) leaves(h grants.Hold) string {
 	c, ok := e.runner.Connector(connectorOf(h))

@@ -73,7 +73,7 @@ func commands() []command {
 		{"streams", "status | check FILE…", "say how far the streams of entries are, or find what is missing in what was received", streamsCommand},
 		{"witness", "serve | key", "on another host: sign the heads of ledgers that continue what was signed before", witnessCommand},
 		{"sshca", "pull --url URL --out FILE", "on a host: fetch the list of revoked certificates", sshcaCommand},
-	}, peopleCommands(), secretCommands(), []command{
+	}, peopleCommands(), secretCommands(), killCommands(), []command{
 		{"bench", benchUsage, "measure the ledger on this machine, beside what it is compared with", benchCommand},
 		{"version", "", "print the version", versionCommand},
 	})

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,6 +59,8 @@ type order struct {
 	From     string            `json:"from,omitempty"`
 	Until    string            `json:"until,omitempty"`
 	Delegate string            `json:"delegate,omitempty"` // key or e-mail address
+
+	Quarantine bool `json:"quarantine,omitempty"` // revoke-all: also lock
 }
 
 // reply is what comes back: text for people, or why not.
@@ -74,6 +77,7 @@ type reply struct {
 	Lines   []string               `json:"lines,omitempty"`
 	Use     json.RawMessage        `json:"use,omitempty"`
 	Parts   []part                 `json:"parts,omitempty"` // of a secret, to who took it and nobody else
+	Data    json.RawMessage        `json:"data,omitempty"`  // what a machine reads of a list
 }
 
 const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
@@ -88,7 +92,7 @@ func (o order) isKnown() bool {
 	case "offer", "accept", "decline", "extend", "away", "back", "comment", "ticket-closed":
 		return true
 	}
-	return false
+	return slices.Contains(killVerbs[:], o.Do)
 }
 
 type uidKey struct{}
@@ -199,6 +203,9 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 	if len([]rune(o.Reason)) > workflows.MaxReason {
 		no := workflows.Refusef(workflows.CodeTooLong, "", "A reason has at most %d characters.", workflows.MaxReason)
 		return s.refuse(ctx, cause, by, o.Do, no)
+	}
+	if slices.Contains(killVerbs[:], o.Do) {
+		return s.obeyKill(ctx, by, cause, o)
 	}
 	switch o.Do {
 	case doTake:

@@ -207,6 +207,14 @@ func (l *memoryLedger) List(_ context.Context, list, member string, limit int) (
 	return out, nil
 }
 
+// Page implements desk.Ledger.
+func (l *memoryLedger) Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) ([]workflows.StreamID, error) {
+	all, err := l.List(ctx, list, member, 0)
+	slices.Sort(all)
+	i, _ := slices.BinarySearch(all, after+"\x00")
+	return all[i:min(len(all), i+limit)], err
+}
+
 // forget drops everything but the documents in force: what people and identities did is taken from another ledger.
 func (l *memoryLedger) forget() {
 	for s := range l.histories {

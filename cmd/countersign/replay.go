@@ -201,7 +201,10 @@ func (p *past) owned(id workflows.IdentityID, who workflows.PersonID, before int
 }
 
 // kindsDecided are the streams on which something is decided.
-var kindsDecided = [...]string{workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook, workflows.KindTarget, workflows.KindPolicy, custody.KindCustody}
+var kindsDecided = [...]string{
+	workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook, workflows.KindTarget, workflows.KindPolicy, workflows.KindPerson, workflows.KindIdentity,
+	custody.KindCustody,
+}
 
 func decided(s workflows.StreamID) bool { return slices.Contains(kindsDecided[:], s.Kind()) }
 

@@ -15,6 +15,7 @@ import (
 // grants judges every grant of a stream: somebody approved exactly this, for exactly this long, or a runbook that was approved before gave it.
 func (j *judge) grants(ctx context.Context, h []workflows.Record) error {
 	j.secrets(h)
+	j.verified(h)
 	for _, r := range h {
 		e, ok := r.Event.(grants.Approved)
 		if !ok {
@@ -71,6 +72,8 @@ func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.R
 		j.wrong(r, "grants access until %s, longer than the %s that were asked for and that the document allows", e.EndsAt, longest)
 	case e.StartsAt > sub.NotBefore || e.Extends != "" && e.Extends != sub.Extends:
 		j.wrong(r, "starts later, or goes on from another grant, than was asked for")
+	case e.MaxUnverified != 0 && e.MaxUnverified != w.LongestUnverified(): // none in entries that are older than the limit
+		j.wrong(r, "goes on for %s while nobody can tell whether it should, the document says %s", e.MaxUnverified, w.LongestUnverified())
 	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.Extend.Cap.Duration()) || !goesOn(h, e)):
 		j.wrong(r, "extends access beyond the cap of the document")
 	default:

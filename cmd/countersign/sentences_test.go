@@ -163,7 +163,7 @@ func storyOfEveryKind() []workflows.Record {
 	for _, e := range storyOfSecrets(grant, end) {
 		say(e.stream, e.by, e.event)
 	}
-	for _, e := range storyOfCustody(start) {
+	for _, e := range append(storyOfCustody(start), storyOfVerified()...) {
 		say(e.stream, e.by, e.event)
 	}
 	return out

@@ -44,6 +44,7 @@ type serving struct {
 	identity  *bot.Identity
 	desk      *desk.Desk
 	friction  *friction
+	verifier  *verifier
 	bot       *bot.Bot
 	conns     *connectors
 	runner    *runbooks.Runner
@@ -168,10 +169,10 @@ func (s *serving) build(ctx context.Context) error {
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
 	}
-	s.friction = newFriction(s.store)
+	s.friction, s.verifier = newFriction(s.store), newVerifier()
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
-		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)) },
+		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke() },
 	})
 	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {
@@ -281,6 +282,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the signals", s.reloadOnHangup)
 	part("the count of strangers", s.sweepStrangers)
 	part("the watch on the clock", s.watchClock)
+	part("the watch on access", s.verifyAccess)
 	part("the check of the whole ledger", s.checkWhole)
 	s.runOutflow(part)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())

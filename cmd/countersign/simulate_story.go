@@ -491,7 +491,7 @@ func (x *stage) carryOut(ctx context.Context, s workflows.StreamID, j workflows.
 	}
 	switch j.Kind {
 	case workflows.JobStart:
-		why, err := x.desk.MayStart(ctx, hold)
+		why, err := x.desk.MayStart(ctx, s, hold)
 		if err != nil {
 			return err
 		}

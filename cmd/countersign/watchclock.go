@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
 const (
@@ -36,14 +39,13 @@ func (s *serving) watchClock(ctx context.Context) error {
 
 // tickGrants does for every live grant what is due now by either clock.
 func (s *serving) tickGrants(ctx context.Context) {
-	list, err := s.desk.Grants(ctx, "", 0)
-	if err != nil {
-		s.log.ErrorContext(ctx, "grants cannot be read", "err", err)
-		return
-	}
-	for _, g := range list {
-		if err := s.desk.Tick(ctx, g.Stream); err != nil {
-			s.log.ErrorContext(ctx, "a grant could not be looked at", "grant", g.Hold.Approved.Grant, "err", err)
+	err := s.desk.EachLive(ctx, func(stream workflows.StreamID, _ grants.State) error {
+		if err := s.desk.Tick(ctx, stream); err != nil {
+			s.log.ErrorContext(ctx, "a grant could not be looked at", "stream", stream, "err", err)
 		}
+		return ctx.Err()
+	})
+	if err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "grants cannot be read", "err", err)
 	}
 }

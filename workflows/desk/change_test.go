@@ -396,11 +396,11 @@ func TestReq_R59_MayStart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			x := open(t)
-			_, h := x.hold(c.ask(x))
+			stream, h := x.hold(c.ask(x))
 			size := len(x.entries())
 			c.change(x)
 			loaded := len(x.entries()) - size
-			why, err := x.desk.MayStart(t.Context(), h)
+			why, err := x.desk.MayStart(t.Context(), stream, h)
 			got := may
 			switch {
 			case err != nil:
@@ -411,8 +411,16 @@ func TestReq_R59_MayStart(t *testing.T) {
 			if got != c.want {
 				t.Errorf("%s: %q %v", got, why, err)
 			}
-			if n := len(x.entries()) - size - loaded; n != 0 {
-				t.Errorf("asking recorded %d entries", n)
+			answers := 0
+			for _, r := range x.entries()[size+loaded:] {
+				e, ok := r.Event.(grants.Checked)
+				if !ok || e.Trigger != grants.CheckStart || len(e.Facts) < 2 {
+					t.Errorf("asking recorded %#v", r.Event)
+				}
+				answers++
+			}
+			if want := map[string]int{may: 1, not: 1}[c.want]; answers != want { // what nobody can tell is asked again and again
+				t.Errorf("asking recorded %d entries, want %d", answers, want)
 			}
 		})
 	}
@@ -443,8 +451,8 @@ func TestThreat_T18_EveryOrderOfLeaving(t *testing.T) {
 					if x.state(id).Status != workflows.StatusApproved {
 						continue
 					}
-					_, h := x.hold(id)
-					why, err := x.desk.MayStart(t.Context(), h)
+					stream, h := x.hold(id)
+					why, err := x.desk.MayStart(t.Context(), stream, h)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -31,6 +31,7 @@ type Desk struct {
 	postures  []PostureSource
 	onPolicy  func(*Policy)
 	versions  versions
+	seen15    memory // what was said of people in the last quarter of an hour
 }
 
 // Config is what a Desk is made of; every field is needed where nothing else is said.
@@ -53,7 +54,8 @@ type Reader interface {
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, directory: c.Directory, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures}
+	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures}
+	d.directory = overseen{c.Directory, d}
 	d.policy.Store(&Policy{})
 	return d
 }
@@ -196,7 +198,11 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 	}
 	if stream.Kind() == workflows.KindPerson {
 		s, err := identities.FoldPerson(h)
-		return Outlasting{Lists: awayLists(s)}, err
+		return Outlasting{Lists: append(awayLists(s), quarantineLists(s.ID.Identity(), s.Quarantine)...)}, err
+	}
+	if stream.Kind() == workflows.KindIdentity {
+		s, err := identities.FoldIdentity(h)
+		return Outlasting{Lists: quarantineLists(s.ID, s.Quarantine)}, err
 	}
 	if stream == workflows.PolicyStream {
 		s, err := foldPolicy(h)

@@ -52,6 +52,40 @@ func (d *Desk) endable(ctx context.Context, g workflows.GrantID, by *grants.EndB
 	return stream, []workflows.StreamID{stream}, nil
 }
 
+// HandRemoval is somebody who says that they took access away on the target themselves.
+type HandRemoval struct {
+	Cause   Cause
+	By      workflows.Acting
+	Grant   workflows.GrantID
+	Why     string // how, and how they know that it is gone
+	Authn   string
+	Channel string
+}
+
+// RemovedByHand records that a named human removed what the bot could not take back. The target is asked on.
+func (d *Desk) RemovedByHand(ctx context.Context, c HandRemoval) (Answer, error) {
+	stream, err := d.grantStream(ctx, c.Grant)
+	if err != nil {
+		return Answer{}, err
+	}
+	by := grants.ByHand{
+		By: c.By, Standing: d.standing(ctx, c.By), Security: d.HasRole(ctx, RoleSecurity, c.By.Person), Why: c.Why, Authn: c.Authn, Channel: c.Channel,
+	}
+	var streams []workflows.StreamID
+	if stream != "" {
+		streams = append(streams, stream)
+	}
+	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
+		return grants.RemoveByHand(f, stream, c.Grant, by)
+	})
+	return answered(&res), err
+}
+
+// GrantStillThere takes back again what a human said was gone and the target says is there.
+func (d *Desk) GrantStillThere(ctx context.Context, cause Cause, stream workflows.StreamID, id workflows.GrantID) error {
+	return d.grantUpdate(ctx, cause, stream, func(f workflows.Facts) (workflows.Outcome, error) { return grants.StillThere(f, stream, id) })
+}
+
 // grantStream finds the stream of a grant, or "".
 func (d *Desk) grantStream(ctx context.Context, g workflows.GrantID) (workflows.StreamID, error) {
 	streams, err := d.ledger.List(ctx, grants.ListByID, string(g), 1)
@@ -81,46 +115,38 @@ func (d *Desk) Due(ctx context.Context, stream workflows.StreamID, kind string, 
 	return hold, false, nil
 }
 
-// MayStart asks again, just before the target is called, whether what was approved should still be allowed (R59): the documents, the person
-// who asked, the holder, and who answers for a non-human one. Access that nothing stands behind any more is called off instead of made. An
-// error means "cannot tell", which makes nothing and is asked again.
-func (d *Desk) MayStart(ctx context.Context, hold grants.Hold) (string, error) {
-	a := hold.Approved
-	people := []workflows.PersonID{a.Requester, a.Identity.Person()}
-	if a.Request != "" {
-		s, _, err := d.request(ctx, a.Request)
-		if err != nil {
-			return "", err
-		}
-		now, err := d.now(ctx)
-		if err != nil {
-			return "", err
-		}
-		if why := gone(d.Policy(), s, now); why != "" {
-			return why, nil
-		}
-		people = append(people, s.Asked.Sponsor)
+// MayStart asks again, just before the target is called, whether what was approved should still be allowed (R59), and records the answers.
+// Access that nothing stands behind any more is called off instead of made: the sentence says why. An error means "cannot tell", which makes
+// nothing and is asked again. An emergency does not wait for what cannot tell.
+func (d *Desk) MayStart(ctx context.Context, stream workflows.StreamID, hold grants.Hold) (string, error) {
+	q, err := d.inquire(ctx, false)
+	if err != nil {
+		return "", err
 	}
-	asked := map[workflows.PersonID]bool{"": true}
-	for _, p := range people {
-		if asked[p] {
-			continue
-		}
-		asked[p] = true
-		standing, err := d.directory.StandingOf(ctx, p)
-		switch {
-		case a.Request == "" && (err != nil || !standing.Known):
-			continue // an invocation asked seconds ago, and an emergency does not wait for the chat
-		case err != nil:
-			return "", err
-		case !standing.Known:
-			return "", fmt.Errorf("asking about %s: the directory did not answer", p)
-		}
-		if r := standing.Refusal(); r != nil {
-			return "Somebody behind this access may not hold it any more: " + r.Sentence, nil
-		}
+	facts, err := q.facts(ctx, hold)
+	if err != nil {
+		return "", err
 	}
-	return "", nil
+	sponsor, err := q.sponsor(ctx, hold)
+	if err != nil {
+		return "", err
+	}
+	facts = append(facts, sponsor...)
+	w, found := worst(facts)
+	if found && w.Answer == grants.CannotTell && hold.Approved.Request != "" {
+		return "", fmt.Errorf("asking about the %s behind access %s: %s", w.Name, hold.Approved.Grant, w.Why)
+	}
+	_, err = d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return grants.Check(f, stream, grants.Checked{Grant: hold.Approved.Grant, Trigger: grants.CheckStart, Facts: facts})
+	})
+	if err != nil || !found || w.Answer != grants.No {
+		return "", err
+	}
+	switch w.Name {
+	case grants.FactRequester, grants.FactHolder, grants.FactSponsor:
+		return "Somebody behind this access may not hold it any more: " + w.Why, nil
+	}
+	return w.Why, nil
 }
 
 // now is the moment of the ledger's clock, by a decision that decides nothing: the desk has no clock of its own.

@@ -207,16 +207,16 @@ func TestInvokeWithoutTheChat(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.dir.hush("zed")
-	if why, err := x.desk.MayStart(t.Context(), h.Hold); why != "" || err != nil {
+	if why, err := x.desk.MayStart(t.Context(), h.Stream, h.Hold); why != "" || err != nil {
 		t.Errorf("break glass waits for the directory: %q %v", why, err)
 	}
 	x.dir.is("zed", unknown)
 	x.dir.hush()
-	if why, err := x.desk.MayStart(t.Context(), h.Hold); why != "" || err != nil {
+	if why, err := x.desk.MayStart(t.Context(), h.Stream, h.Hold); why != "" || err != nil {
 		t.Errorf("break glass waits for the directory: %q %v", why, err)
 	}
 	x.dir.is("zed", inactive)
-	if why, err := x.desk.MayStart(t.Context(), h.Hold); why == "" || err != nil {
+	if why, err := x.desk.MayStart(t.Context(), h.Stream, h.Hold); why == "" || err != nil {
 		t.Errorf("somebody who was thrown out breaks the glass: %v", err)
 	}
 	if err := x.desk.GrantFailed(t.Context(), "", h.Stream, h.Hold, "unreachable"); err != nil {

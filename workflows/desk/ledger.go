@@ -24,6 +24,10 @@ type Ledger interface {
 	// List reads a named list of one member, highest Sort first. limit 0 means the store's own cap.
 	List(ctx context.Context, list, member string, limit int) ([]workflows.StreamID, error)
 
+	// Page reads a named list of one member by name of stream, behind a given one: for going through all of a list in constant memory.
+	// Fewer than limit means that there are no more.
+	Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) ([]workflows.StreamID, error)
+
 	// Document reads an immutable text by its hash.
 	Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error)
 }

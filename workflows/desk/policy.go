@@ -108,6 +108,11 @@ type Person struct {
 	Calendar string // whose hours and holidays are theirs where the entry has none; may be empty
 	TimeOff  []calendar.Interval
 
+	// Of a contractor, whose account may be a guest's: who answers for them, and until when they work here. With both they may ask and hold,
+	// never decide.
+	Sponsor      workflows.PersonID
+	ContractEnds workflows.Stamp
+
 	// Marks stand for what the ledger must not hold of the person: "slack", "unix", "email" and "account/…" of each target, each a
 	// pseudonym that is the same as long as the value is. By them a change of an account is seen, years later and without a name.
 	Marks map[string]string

@@ -63,6 +63,9 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 	}
 	a := asked{requester: c.By.Person, subject: ask.Subject, owner: q.ent.Owner, backup: q.ent.Backup, now: now, off: off}
 	a.behind = []workflows.PersonID{c.By.Person, ask.Subject.Person(), ask.Sponsor}
+	if err := q.outside(ctx); err != nil {
+		return nil, err
+	}
 	if err := q.choose(ctx, now); err != nil {
 		return nil, err
 	}

@@ -162,13 +162,18 @@ func (d *Desk) HasRole(ctx context.Context, role string, p workflows.PersonID) b
 
 // mayAsk tells whether, and by which part of may_ask, a person may use a workflow.
 func (d *Desk) mayAsk(ctx context.Context, p *Policy, w *workflows.Workflow, person workflows.PersonID) (string, bool, error) {
+	return d.mayAskAs(ctx, p, w, asked{requester: person})
+}
+
+func (d *Desk) mayAskAs(ctx context.Context, p *Policy, w *workflows.Workflow, a asked) (string, bool, error) {
+	person := a.requester
 	if person == "" || slices.Contains(w.Ask.Exclude, person) {
 		return "", false, nil
 	}
 	if _, listed := p.People[person]; w.Ask.Anyone && listed {
 		return "may_ask: anyone", true, nil
 	}
-	seats, err := d.resolve(ctx, p, w.Ask, asked{requester: person})
+	seats, err := d.resolve(ctx, p, w.Ask, a)
 	for _, s := range seats {
 		if s.Person == person {
 			return "may_ask: " + s.Why, true, nil

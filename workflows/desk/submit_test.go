@@ -43,6 +43,7 @@ func TestSubmitVoteGrant(t *testing.T) {
 		Target: "pg-main", TargetTitle: "pg-main", Entitlement: "writer", Title: "writer", Connector: "sshca",
 		Params: map[string][]string{"principals": {"deploy"}}, Fields: s.Asked.Fields, Account: "zed", Holder: "ZED", Shared: true,
 		EndsAt: a.Records[0].At.UTC + 3600e6, EndsMono: a.Records[0].At.Mono + 3600e9, Alarm: "#security",
+		MaxUnverified: 24 * 3600, Principal: "person",
 	}
 	same(t, "grant", want, h.Approved)
 	if _, due, err := x.desk.Due(t.Context(), stream, workflows.JobStart, h.Approved.Grant); err != nil || !due {
@@ -251,12 +252,12 @@ func TestReq_R71_OnlyIdentitiesOfTheInventoryAreGranted(t *testing.T) {
 		expire(x, "svc-deploy", 60e6)
 		id := ask(x, "ivy", "svc-deploy").ID
 		x.approve(id, "ann")
-		_, h := x.hold(id)
-		if why, err := x.desk.MayStart(t.Context(), h); err != nil || why != "" {
+		stream, h := x.hold(id)
+		if why, err := x.desk.MayStart(t.Context(), stream, h); err != nil || why != "" {
 			t.Errorf("may not start in time: %q %v", why, err)
 		}
 		x.clock.Add(60e9)
-		if why, err := x.desk.MayStart(t.Context(), h); err != nil || why == "" {
+		if why, err := x.desk.MayStart(t.Context(), stream, h); err != nil || why == "" {
 			t.Errorf("may start although it has expired: %v", err)
 		}
 	})
@@ -467,7 +468,7 @@ func TestBrokenReads(t *testing.T) {
 		"review":    second(x.desk.Review(ctx, "v_1")),
 		"runbooks":  second(x.desk.Runbooks(ctx, "p_zed", 0)),
 		"tick":      x.desk.Tick(ctx, workflows.RequestStream(id)),
-		"may start": second(x.desk.MayStart(ctx, grants.Hold{Approved: grants.Approved{Request: id}})),
+		"may start": second(x.desk.MayStart(ctx, "grant/x/y/z", grants.Hold{Approved: grants.Approved{Request: id}})),
 		"notice":    third(x.desk.Notice(ctx, workflows.RequestStream(id), "card")),
 		"due":       third(x.desk.Due(ctx, "grant/x", workflows.JobStart, "g_1")),
 		"load":      fresh.Load(ctx, x.draft.compile(t)),

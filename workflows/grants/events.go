@@ -35,6 +35,9 @@ type Approved struct {
 	Cap      workflows.Span    `json:"cap,omitempty"`      // how long the row may last in all, from First on
 	Ticket   string            `json:"ticket,omitempty"`   // its closing ends the access
 	Risk     string            `json:"risk,omitempty"`     // tier
+
+	MaxUnverified workflows.Span `json:"max_unverified,omitempty"` // how long nobody may be able to tell whether it should be allowed; 0: until its end
+	Principal     string         `json:"principal,omitempty"`      // what kind of identity holds it: "person", "service_account" …
 }
 
 // Started says that the target has the access, with what it answered.
@@ -110,5 +113,6 @@ func EventKinds() []workflows.EventKind {
 		workflows.Of[Approved](), workflows.Of[Started](), workflows.Of[AttemptFailed](), workflows.Of[Failed](),
 		workflows.Of[Ending](), workflows.Of[Overdue](), workflows.Of[Revoked](), workflows.Of[Verified](),
 		workflows.Of[SecretKept](), workflows.Of[SecretTaken](), workflows.Of[SecretDestroyed](),
+		workflows.Of[Checked](), workflows.Of[RemovedByHand](),
 	}
 }

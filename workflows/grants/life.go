@@ -176,6 +176,10 @@ func Tick(f workflows.Facts, stream workflows.StreamID) (workflows.Outcome, erro
 			e := s.ending(*h, HowExpired, "")
 			out.Add(stream, workflows.System, "", e)
 			h.Status = StatusEnding // so that two holds that end at once do not keep each other
+		case h.Status == StatusActive && f.Now.Reached(h.unverifiedEnds()):
+			x, _ := h.Unverified()
+			out.Add(stream, workflows.System, "", s.ending(*h, HowRevoked, x.stale(h.Approved.MaxUnverified)))
+			h.Status = StatusEnding
 		case h.Status == StatusEnding && h.alarmAt() != 0 && f.Now.UTC.After(h.alarmAt()):
 			out.Add(stream, workflows.System, "", Overdue{Grant: h.Approved.Grant, Level: h.Level + 1})
 		}

@@ -17,6 +17,7 @@ func NextWake(s State) workflows.Stamp {
 		switch h.Status {
 		case StatusApproved, StatusActive:
 			soonest(h.Ends.UTC)
+			soonest(h.unverifiedEnds().UTC)
 		case StatusEnding:
 			soonest(h.alarmAt())
 		}
@@ -37,7 +38,7 @@ func Pending(s State) []workflows.Job {
 			out = append(out, workflows.Job{Kind: workflows.JobStart, Key: id, Due: h.Approved.StartsAt})
 		case h.Status == StatusEnding:
 			out = append(out, workflows.Job{Kind: workflows.JobRevoke, Key: id, Lane: workflows.LaneUrgent})
-		case h.Status == StatusEnded && h.Presence == presenceUnconfirmed:
+		case h.Status == StatusEnded && h.unread():
 			out = append(out, workflows.Job{Kind: JobVerify, Key: id})
 		}
 	}
@@ -89,10 +90,10 @@ func (h Hold) notices() []workflows.Notice {
 	var out []workflows.Notice
 	switch {
 	case h.Status == StatusActive:
-		out = append(out, note(workflows.NoticeReady, holder, true))
+		out = append(append(out, note(workflows.NoticeReady, holder, true)), h.doubts()...)
 	case h.Status == StatusFailed:
 		out = append(out, note(workflows.NoticeFailed, holder, true))
-	case h.Status == StatusEnded && h.StartedAt.UTC != 0 && h.Presence != "unconfirmed":
+	case h.Status == StatusEnded && h.StartedAt.UTC != 0 && !h.unread():
 		out = append(out, note(workflows.NoticeEnded, holder, false))
 	case h.Status == StatusEnding && h.Level > 0:
 		seen := map[workflows.PersonID]bool{"": true}

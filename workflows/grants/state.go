@@ -42,7 +42,10 @@ type Hold struct {
 	StartedSeq int64    // of the event that says so; 0: not started
 	EndingSeq  int64    // of the last one that said so
 
-	Secret Secret // what came with it to be handed over
+	Secret    Secret             // what came with it to be handed over
+	Facts     []FactState        // whether it should still be allowed, as answered last, by name
+	CheckedAt workflows.Instant  // when that was recorded last; zero: never
+	Hand      workflows.PersonID // who says that they removed it by hand
 }
 
 // State is a grant stream as its recorded events say.
@@ -204,6 +207,10 @@ func grantOf(e workflows.Event) workflows.GrantID {
 		return e.Grant
 	case SecretDestroyed:
 		return e.Grant
+	case Checked:
+		return e.Grant
+	case RemovedByHand:
+		return e.Grant
 	}
 	return ""
 }
@@ -224,7 +231,11 @@ func (h *Hold) may(e workflows.Event) bool {
 	case Overdue, Revoked:
 		return h.Status == StatusEnding
 	case Verified:
-		return h.Status == StatusEnded && h.Presence == presenceUnconfirmed
+		return h.Status == StatusEnded && h.unread()
+	case Checked:
+		return h.Status == StatusApproved || h.Status == StatusActive
+	case RemovedByHand:
+		return h.Status == StatusEnding && h.Level > 0
 	}
 	return false
 }
@@ -258,8 +269,17 @@ func (h *Hold) apply(r workflows.Record) error {
 		h.Presence = presenceAbsent
 	case SecretKept, SecretTaken, SecretDestroyed:
 		h.applySecret(r)
+	case Checked:
+		h.checked(r, e)
+	case RemovedByHand:
+		h.Status, h.EndedAt, h.Presence, h.Hand = StatusEnded, r.At, presenceByHand, r.Person
 	}
 	return nil
+}
+
+// unread tells whether the target has not been read back as without the access yet.
+func (h *Hold) unread() bool {
+	return h.Presence == presenceUnconfirmed || h.Presence == presenceByHand
 }
 
 // What reading a revocation back showed.

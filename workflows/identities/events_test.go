@@ -35,6 +35,10 @@ func TestEvents(t *testing.T) {
 		identities.CodesIssued{Set: "k_1", Hashes: []string{"sha256:00"}, Until: 5, Use: identities.UsePage, By: "p_bob", Channel: "cli"},
 		identities.CodeUsed{Set: "k_1", Hash: "sha256:00", What: "sign in", About: "r_1", Channel: "web", From: "192.0.2.7"},
 		identities.CodesVoided{Set: "k_1", Why: "lost"},
+		identities.AccessRevoked{Grants: []workflows.GrantID{"g_1", "g_2"}, Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
+		identities.Quarantined{Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
+		identities.ReleaseAsked{Why: "found again", Authn: "unix-peer", Channel: "cli"},
+		identities.Released{Asked: "p_bob", Why: "wiped", Authn: "slack-click", Channel: "slack"},
 	} {
 		out.Add(stream, workflows.System, "", e)
 	}

@@ -18,6 +18,8 @@ type IdentityState struct {
 	Registered *Registered // nil: not in the inventory
 	Windows    []WindowState
 	Seq        int64
+
+	Quarantine Quarantine
 }
 
 // WindowState is a standing window with how often it was used.
@@ -48,6 +50,9 @@ func FoldIdentity(h []workflows.Record) (IdentityState, error) {
 }
 
 func (s *IdentityState) apply(r workflows.Record) error {
+	if ours, err := s.Quarantine.applies(r); ours {
+		return err
+	}
 	switch e := r.Event.(type) {
 	case Registered:
 		s.Registered = &e

@@ -16,8 +16,9 @@ type PersonState struct {
 	Used  []UsedAt
 	Seq   int64
 
-	Key   *KeySet   // what secrets for them are sealed to; nil: nothing
-	Codes []CodeSet // in order of printing
+	Key        *KeySet   // what secrets for them are sealed to; nil: nothing
+	Codes      []CodeSet // in order of printing
+	Quarantine Quarantine
 }
 
 // AwayState is time off as announced. Ended is when it was called off or ended early; zero when it was not.
@@ -54,6 +55,9 @@ func FoldPerson(h []workflows.Record) (PersonState, error) {
 }
 
 func (s *PersonState) apply(r workflows.Record) error {
+	if ours, err := s.Quarantine.applies(r); ours {
+		return err
+	}
 	switch e := r.Event.(type) {
 	case Linked:
 		s.Links = append(s.Links, e)

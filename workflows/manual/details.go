@@ -92,6 +92,12 @@ func (b Book) limits(w *workflows.Workflow) Section {
 	if w.EndsWith != "" {
 		add("%s", ending(w))
 	}
+	if len(w.Posture) > 0 {
+		add("The holder's device or workload must be known to be in order (%s): when it is asked for, when the access is made, and for as long as it lasts.", strings.Join(w.Posture, ", "))
+	}
+	if w.MaxUnverified > 0 {
+		add("While the access lasts it is asked again and again whether it should still be allowed; when nobody can tell for %s, it ends.", Span(w.MaxUnverified))
+	}
 	if words := verbs(w.ReasonFor); words != "" {
 		add("A reason is needed to %s; saying no always needs one.", words)
 	}

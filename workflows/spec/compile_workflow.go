@@ -38,6 +38,7 @@ func (c *compiler) policy(w *workflow) (Policy, error) {
 		SeenBy: orElse(w.str("seen_by"), workflows.SeenByParties),
 		Later:  w.span("later", 0), EndsWith: w.str("ends_with"), Calendar: w.str("calendar"), Only: w.str("only"), Freezes: w.strs("freezes"),
 		ReasonFor: w.strs("reason_for"), Tell: c.optional(w.value, "tell"),
+		MaxUnverified: w.span("max_unverified", 0), Posture: w.strs("posture"),
 	}
 	out.Usual = w.span("usual", out.Longest)
 	if out.Kind == workflows.KindPreapprove {

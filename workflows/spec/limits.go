@@ -36,6 +36,7 @@ const (
 	maxCalendars  = 100
 	maxHolidays   = 500 // written ones of one calendar; public ones come on top
 	maxFreezes    = 50
+	maxClaims     = 20 // claims about a device that a workflow may need: a form of endpoint checks, not a programme
 	maxRotations  = 100
 	maxRotaPeople = 100
 	maxRotaDays   = 60

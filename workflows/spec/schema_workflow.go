@@ -76,6 +76,8 @@ func workflowShape() shape {
 		), "Access may be extended while it is active, by a new request. Without it access is not extended."},
 		key{"later", false, span(maxLater), "How far ahead access may be asked for. Without it access starts when it is approved."},
 		key{"ends_with", false, fieldName(), "Name of a date_time field (access ends no later) or of a ticket field (access ends when the ticket is closed)."},
+		key{"max_unverified", false, span(maxAccess), "How long access goes on while nobody can tell whether it should still be allowed: the directory, the ticket system or a posture source does not answer. Default 24h."},
+		key{"posture", false, listOf(maxClaims, ident()), "Claims about the holder's device or workload, such as disk-encrypted, that a posture source must have confirmed lately: at submission, at the grant and while access lasts."},
 		key{"calendar", false, ident(), "Name of the calendar whose business hours and freezes count."},
 		key{"only", false, oneOf(workflows.OnlyBusiness), "business_hours: asked for and granted in the open hours of the calendar only."},
 		key{"freezes", false, listOf(maxFreezes, ident()), "Names of change freezes of the calendar during which nothing is granted."},

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// tellVerified tells what came of asking again about access, and what people did about it all at once.
+func (n *narrator) tellVerified(r workflows.Record) string {
+	switch e := r.Event.(type) {
+	case grants.Checked:
+		return fmt.Sprintf("It was asked again whether %s should still be allowed (%s): %s.", n.grant(e.Grant).full, checkTrigger(e.Trigger), answersOf(e.Facts))
+	case grants.RemovedByHand:
+		return fmt.Sprintf("%s said that they removed %s on the target by hand, authenticated by %s, %s.", n.actor(r), n.grant(e.Grant).full, e.Authn, because(e.Why, false))
+	case identities.AccessRevoked:
+		return fmt.Sprintf("%s took everything away that %s held (%s), %s.", n.actor(r), n.whose(r.Stream), howMany(len(e.Grants), "grant"), because(e.Why, false))
+	case identities.Quarantined:
+		return fmt.Sprintf("%s quarantined %s, who may neither ask, decide nor hold anything from now on, %s.", n.actor(r), n.whose(r.Stream), because(e.Why, false))
+	case identities.ReleaseAsked:
+		return fmt.Sprintf("%s asked that the quarantine of %s be lifted; somebody else has to confirm it, %s.", n.actor(r), n.whose(r.Stream), because(e.Why, false))
+	case identities.Released:
+		return fmt.Sprintf("%s confirmed what %s had asked for: the quarantine of %s is lifted, %s.", n.actor(r), n.person(e.Asked), n.whose(r.Stream), because(e.Why, false))
+	}
+	return ""
+}
+
+// whose names whose stream it is, a person's or a non-human identity's.
+func (n *narrator) whose(s workflows.StreamID) string {
+	id := workflows.IdentityID(s.Rest())
+	if p := id.Person(); p != "" {
+		return n.person(p)
+	}
+	return string(id)
+}
+
+func checkTrigger(t string) string {
+	switch t {
+	case grants.CheckStart:
+		return "before the target was called"
+	case grants.CheckEvent:
+		return "because something had changed"
+	}
+	return "as every few minutes"
+}
+
+// answersOf lists what was asked and answered.
+func answersOf(facts []grants.Fact) string {
+	var out []string
+	for _, f := range facts {
+		answer := map[string]string{grants.Yes: "yes", grants.No: "no", grants.CannotTell: "nobody can tell"}[f.Answer]
+		if f.Why != "" {
+			answer += " (" + trimDot(f.Why) + ")"
+		}
+		out = append(out, f.Name+": "+answer)
+	}
+	return list(out, "nothing")
+}

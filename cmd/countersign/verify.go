@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// verifyLook is how often active access is asked about again: an answer that changed without an event counts within it.
+const verifyLook = 3 * time.Minute
+
+// verifier asks again and again whether active access should still be allowed.
+type verifier struct {
+	wake chan struct{} // the documents changed, or a source said something: do not wait
+}
+
+func newVerifier() *verifier { return &verifier{wake: make(chan struct{}, 1)} }
+
+// poke lets the next round begin at once.
+func (v *verifier) poke() {
+	select {
+	case v.wake <- struct{}{}:
+	default: // one is on its way
+	}
+}
+
+// verifyAccess is the part of serve that asks. It keeps to the product's clock, so that a jump of the demo's is a few minutes to it.
+func (s *serving) verifyAccess(ctx context.Context) error {
+	trigger := grants.CheckSchedule
+	for ctx.Err() == nil {
+		start := time.Now()
+		v, err := s.desk.Verify(ctx, trigger)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "not all access could be asked about again", "err", err)
+		}
+		if v.Ended > 0 || v.Unverified > 0 {
+			s.log.WarnContext(ctx, "access was asked about again", "asked", v.Asked, "ended", v.Ended, "unverified", v.Unverified, "took", time.Since(start).Round(time.Millisecond))
+		}
+		due := s.clock.Now().Wall.Add(verifyLook)
+		if err := s.clock.Wait(ctx, due, s.verifier.wake); err != nil {
+			return nil
+		}
+		trigger = grants.CheckSchedule
+		if s.clock.Now().Wall.Before(due) {
+			trigger = grants.CheckEvent
+		}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// outside asks what the world beside people says to an ask: its tickets, the state of the holder's device, and whether the holder is locked.
+// What cannot be told refuses here: nobody has anything yet that could be kept.
+func (q *question) outside(ctx context.Context) error {
+	locked, err := q.desk.isQuarantined(ctx, q.ask.Subject)
+	if err != nil {
+		return err
+	}
+	if locked && q.ask.Subject != q.c.By.Person.Identity() {
+		q.ask.Blocked = workflows.Refuse(workflows.CodeQuarantined, "This identity is quarantined, and may hold nothing.", "Two people of security or owners of Countersign can lift that.")
+		return nil
+	}
+	in, err := q.desk.inquire(ctx, false)
+	if err != nil {
+		return err
+	}
+	for _, f := range q.v.Workflow.Fields {
+		if ref := q.ask.Form.Values[f.Name]; f.Type == workflows.FieldTicket && ref != "" && q.ask.Blocked == nil {
+			q.ticket(ctx, in, f, ref)
+		}
+	}
+	for _, claim := range q.v.Workflow.Posture {
+		if q.ask.Blocked == nil {
+			q.claim(ctx, in, claim)
+		}
+	}
+	return nil
+}
+
+// ticket asks about one that the form names. Where nobody can be asked about any, it is taken as typed.
+func (q *question) ticket(ctx context.Context, in *inquiry, field workflows.Field, ref string) {
+	if len(q.desk.tasks) == 0 {
+		return
+	}
+	f, ok := in.task(ctx, ref)
+	switch {
+	case !ok:
+		q.ask.Blocked = workflows.Refusef(workflows.CodeTask, "Write it as the ticket system does.", "%s: no ticket system here knows a ticket of that form.", field.Label)
+	case f.Answer == grants.No:
+		q.ask.Blocked = workflows.Refuse(workflows.CodeTask, f.Why, "Name a ticket that is open.")
+	case f.Answer == grants.CannotTell:
+		q.ask.Blocked = workflows.Refuse(workflows.CodeTask, f.Why, "Without its answer nothing can be asked for here. Try again in a minute.")
+	default:
+		q.ask.Checks = append(q.ask.Checks, "task "+ref+": open ("+f.Source+")")
+		if until := in.until[ref]; until != 0 && field.Name == q.v.Workflow.EndsWith {
+			q.ask.NoLaterThan = until
+		}
+	}
+}
+
+// claim asks about one that the chain needs to hold. Nothing said of it is a no (R43).
+func (q *question) claim(ctx context.Context, in *inquiry, claim string) {
+	f, _ := in.posture(ctx, q.ask.Subject, []string{claim})
+	if f.Answer == grants.Yes {
+		q.ask.Checks = append(q.ask.Checks, "posture "+claim+": holds ("+f.Source+")")
+		return
+	}
+	q.ask.Blocked = workflows.Refusef(workflows.CodePosture, "This chain needs "+claim+" to be confirmed. Put that right on the device, wait until it has reported, and ask again.", "%s", f.Why)
+}
