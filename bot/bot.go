@@ -47,6 +47,8 @@ type Bot struct {
 	claims   claims
 	flood    flood
 	links    *cache[string]
+	pasts    *cache[string]
+	nudges   nudges
 	routes   routes
 
 	mu       sync.Mutex
@@ -72,6 +74,7 @@ func New(c Config) (*Bot, error) {
 		c.Leaves = func(string) string { return "" }
 	}
 	b := &Bot{c: c, log: c.Log, handling: map[string]bool{}, channels: newCache[slack.Conversation](channelAge, maxChannels, c.Identity.c.Now)}
+	b.pasts = newCache[string](linkKept, maxDrawn, c.Identity.c.Now)
 	b.links = newCache[string](linkKept, maxDrawn, c.Identity.c.Now)
 	b.routes = b.table()
 	c.Identity.record(c.Desk.Link)

@@ -146,6 +146,7 @@ func (b *Bot) channelChanged(ctx context.Context, in slack.Interaction) error {
 	}
 	if shared(info) {
 		b.log.WarnContext(ctx, "a channel is shared with another organisation: cards there decide nothing any more", "channel", in.ChannelID)
+		return b.evict(ctx, in.ChannelID)
 	}
 	return nil
 }

@@ -46,7 +46,8 @@ type Identity struct {
 	link   atomic.Pointer[linker]
 	proof  atomic.Pointer[prover]
 	users  *cache[slack.User]
-	groups *cache[[]string]
+	groups *cache[[]string]            // members of channels
+	all    *cache[map[string][]string] // members of all user groups, one answer
 }
 
 type linker func(context.Context, workflows.PersonID, identities.Linked) error
@@ -65,6 +66,7 @@ func NewIdentity(c IdentityConfig) *Identity {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	i := &Identity{c: c, users: newCache[slack.User](standingAge, maxCached, c.Now), groups: newCache[[]string](groupAge, maxGroups, c.Now)}
+	i.all = newCache[map[string][]string](groupAge, 1, c.Now)
 	i.listed.Store(newListing(c.Installation, nil))
 	return i
 }
@@ -215,7 +217,10 @@ func (i *Identity) user(ctx context.Context, id string) (slack.User, error) {
 func (i *Identity) Forget(user string) { i.users.drop(user) }
 
 // ForgetGroups drops what is known of user groups: one changed.
-func (i *Identity) ForgetGroups() { i.groups.clear() }
+func (i *Identity) ForgetGroups() {
+	i.groups.clear()
+	i.all.clear()
+}
 
 // Slack is the user id under which a person can be told something; "" when there is none.
 func (i *Identity) Slack(ctx context.Context, p workflows.PersonID) (string, error) {
@@ -313,15 +318,13 @@ func (i *Identity) ChatGroup(ctx context.Context, handle string) ([]workflows.Pe
 	if i.c.Finder == nil {
 		return nil, fmt.Errorf("asking for user group %q: user groups are not connected", handle)
 	}
-	members, err := i.groups.get(handle, func() ([]string, error) {
-		id, err := i.c.Finder.GroupID(ctx, handle)
-		if err != nil {
-			return nil, err
-		}
-		return i.c.Slack.UsergroupMembers(ctx, id)
-	})
+	all, err := i.all.get("", func() (map[string][]string, error) { return i.c.Slack.GroupMembers(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("asking for user group %q: %w", handle, err)
+	}
+	members, ok := all[handle]
+	if !ok {
+		return nil, fmt.Errorf("asking for user group %q: Slack knows no such group, or it is disabled", handle)
 	}
 	out, err := i.persons(ctx, members)
 	if err != nil {

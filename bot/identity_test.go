@@ -116,12 +116,12 @@ func TestChatGroups(t *testing.T) {
 	if _, err := w.identity.ChatGroup(w.ctx, "@nobody"); err == nil {
 		t.Error("a group that does not exist is empty instead of an error")
 	}
-	calls := len(w.sim.Calls("usergroups.users.list"))
-	if _, err := w.identity.ChatGroup(w.ctx, "@security"); err != nil || len(w.sim.Calls("usergroups.users.list")) != calls {
+	calls := len(w.sim.Calls("usergroups.list"))
+	if _, err := w.identity.ChatGroup(w.ctx, "@security"); err != nil || len(w.sim.Calls("usergroups.list")) != calls {
 		t.Error("a Tier 2 method was called again within a minute", err)
 	}
 	w.identity.ForgetGroups()
-	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultHTTP, Match: "usergroups.users.list"})
+	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultHTTP, Match: "usergroups.list"})
 	if got, err := w.identity.ChatGroup(w.ctx, "@security"); err == nil {
 		t.Errorf("an outage yields %v", got)
 	}

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -65,6 +66,7 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, nextTier(st), st.Escalated
 		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx))
 		c.Next = b.next(ctx, v)
+		c.Past = b.past(ctx, v)
 	}
 	for _, o := range s.Offers {
 		if o.Status == workflows.OfferOpen && s.Open() != nil {
@@ -152,6 +154,12 @@ func (b *Bot) facts(ctx context.Context, v desk.View) []screens.Pair {
 		{Label: "Environment", Value: screens.Escape(e.Environment)},
 		{Label: "Data class", Value: screens.Escape(e.DataClass)},
 		{Label: "Owner", Value: b.person(ctx, e.Owner).Mention()},
+	}
+	if e.Description != "" {
+		out = append([]screens.Pair{{Label: "What it allows", Value: screens.Escape(e.Description)}}, out...)
+	}
+	if n := v.State.Asked.Renewal; n > 0 {
+		out = append(out, screens.Pair{Label: "Renewal", Value: fmt.Sprintf("extension %d of the same access", n)})
 	}
 	if v.State.Asked.Already {
 		out = append(out, screens.Pair{Label: "Standing access", Value: "⚠️ The holder has this already, by no grant of ours."})

@@ -36,7 +36,14 @@ func (b *Bot) Notify(ctx context.Context, stream workflows.StreamID, noticeID st
 	if err != nil {
 		return err
 	}
-	if why == "" {
+	switch {
+	case why != "":
+	case n.What == workflows.NoticeRemind:
+		if later := b.disturb(ctx, n.To); later != nil {
+			return later
+		}
+		why, err = b.remind(ctx, cause, stream, n, to, tries)
+	default:
 		why, err = b.send(ctx, cause, stream, n, to, tries)
 	}
 	if err != nil || why == "" {

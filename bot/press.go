@@ -27,6 +27,11 @@ func (b *Bot) pressed(ctx context.Context, c *call, kind byte, command string) (
 		if err != nil {
 			return Button{}, nil, err
 		}
+		if !ok { // a card that was taken down because its channel is shared now
+			if no, err := b.notHere(ctx, c, command, claim.ID); no != nil || err != nil {
+				return Button{}, no, err
+			}
+		}
 		if !ok || f.Person != "" && f.Person != c.by.Person {
 			return b.tampered(ctx, c, command, claim.ID)
 		}

@@ -227,9 +227,8 @@ func TestHealthAndUnknownPeople(t *testing.T) {
 
 // everything is all that the bot keeps and all that it has sent: the inbox, the ledger, the messages.
 func (w *world) everything() string {
-	w.m.mu.Lock()
-	defer w.m.mu.Unlock()
 	var b strings.Builder
+	w.m.mu.Lock()
 	for _, r := range w.m.inbox {
 		b.Write(r.in.Body)
 	}
@@ -238,6 +237,7 @@ func (w *world) everything() string {
 			fmt.Fprintf(&b, "%+v\n", r)
 		}
 	}
+	w.m.mu.Unlock() // the workspace asks the same memory for the time
 	for _, method := range []string{"chat.postMessage", "chat.update", "views.open", "views.update", "views.publish"} {
 		for _, c := range w.sim.Calls(method) {
 			b.WriteString(c.Request)

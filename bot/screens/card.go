@@ -40,6 +40,7 @@ type Card struct {
 	Notes     []Remark // comments, the latest last
 	Starts    workflows.Stamp
 	Extends   workflows.GrantID
+	Past      string // what the requester asked for before, markup
 	About     string // address of the message that it was asked about
 	Link      string // address of the card in its channel, where that is another place
 	Buttons   CardButtons
@@ -95,6 +96,9 @@ func (c Card) Render() Message {
 	}
 	blocks = append(blocks, c.asked()...)
 	blocks = append(blocks, facts(c.facts())...)
+	if c.Past != "" && c.Status == workflows.StatusOpen {
+		blocks = append(blocks, note(c.Past))
+	}
 	blocks = append(blocks, section(c.state()))
 	for i, st := range c.Why.Children {
 		blocks = append(blocks, section(c.stage(i, st)))

@@ -47,7 +47,8 @@ func usualCard() screens.Card {
 	c := smallCard()
 	c.Requester, c.Escalates, c.YouAre = maya, at.Add(30*time.Minute), "You are asked in stage 1 of 2 (owner) because you are owner of the target; it still wants 1 of those asked."
 	c.Fields = []screens.Pair{{Label: "Ticket", Value: "OPS-12"}}
-	c.Facts = []screens.Pair{{Label: "Environment", Value: "production"}, {Label: "Data class", Value: "internal"}, {Label: "Owner", Value: jonas.Mention()}}
+	c.Past = "In the last 90 days <@U0MAYA> (Maya Chen) asked 4 times (3 approved, 1 denied), 2 of them for this. Last time for this: approved by Jonas Weber."
+	c.Facts = []screens.Pair{{Label: "What it allows", Value: "A shell as deploy"}, {Label: "Environment", Value: "production"}, {Label: "Data class", Value: "internal"}, {Label: "Owner", Value: jonas.Mention()}}
 	c.Why.Children = []workflows.Explanation{
 		{Name: "owner", Status: "pending", Sentence: "0 of 1 approvals.", Children: []workflows.Explanation{
 			{Name: jonas.Mention(), Status: "pending", Sentence: "Asked: owner of the target. " + here.Sentence()},
@@ -362,6 +363,8 @@ func forms() []sample {
 		{"form-large", largeForm().Render(), true},
 		{"form-rich", richForm().Render(), false},
 		{"away-form", screens.AwayForm(at), false},
+		{"digest", screens.Digest{Lines: []screens.DigestLine{{ID: request, Requester: maya, What: "Bastion hosts – shell", Long: 3600, By: later, Link: "https://example.slack.com/archives/C1/p1"}, {ID: request, Requester: wide, What: strings.Repeat("what ", 90), Long: 3600, By: later}}}.Render(), false},
+		{"delegate-form", screens.DelegateForm(usualCard()), false},
 		{"home-away", awayHome().Render(), false},
 		{"sent", screens.Sent{ID: request, What: "Bastion hosts – shell", Long: 3600, Where: "#access", Asked: []screens.Person{jonas}, By: later}.Modal(), false},
 		{"invoke", screens.InvokeForm("Restart the database", "INC-123", "It hangs", "It is slow", fields(2), 3600, "meta"), false},

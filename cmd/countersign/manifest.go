@@ -30,6 +30,7 @@ func scopes() []scope {
 		{"channels:history", "look for a message after a doubt instead of posting it twice; keep answers below a card as comments", false},
 		{"groups:history", "the same in private channels", false},
 		{"im:history", "the same in direct messages", false},
+		{"dnd:read", "remind nobody who does not want to be disturbed; without it reminders come at any time", true},
 		{"usergroups:read", "user groups as approvers; paid plans only", true},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -49,6 +50,10 @@ func (s *serving) paint(ctx context.Context, j jobs.Job) error {
 
 // paced translates what Slack says about its limits into what the queue understands.
 func paced(j jobs.Job, err error) error {
+	var later *bot.Later
+	if errors.As(err, &later) {
+		return &jobs.RetryAfter{D: later.D, Why: later.Why}
+	}
 	var limited *slack.RateLimited
 	if errors.As(err, &limited) {
 		return &jobs.RetryAfter{D: limited.RetryAfter, Pace: j.Pace, Why: limited.Error()}
