@@ -7,10 +7,19 @@ import (
 
 // What the Runner asks of the optional parts of connectors. A connector that lacks the part gives ok false.
 
+// part is the connector whose optional parts are asked: of a target that was opened late, what it was opened as.
+func (r *Runner) part(name string) Connector {
+	c := r.connectors[name]
+	if late, ok := c.(interface{ Opened() Connector }); ok {
+		return late.Opened()
+	}
+	return c
+}
+
 // List streams all access that a target has, cleaned as receipts are. The stream ends with an error when the target could
 // not be read to the end, also when the connector does not come back: nothing can be concluded then from what did not come.
 func (r *Runner) List(ctx context.Context, name string) (seq iter.Seq2[Access, error], ok bool) {
-	l, ok := r.connectors[name].(Lister)
+	l, ok := r.part(name).(Lister)
 	if !ok {
 		return nil, false
 	}
@@ -72,7 +81,7 @@ func (r *Runner) List(ctx context.Context, name string) (seq iter.Seq2[Access, e
 
 // AccessKey is the key under which a target lists what a grant makes; empty where the connector cannot tell.
 func (r *Runner) AccessKey(name string, g Grant) string {
-	if l, ok := r.connectors[name].(Lister); ok {
+	if l, ok := r.part(name).(Lister); ok {
 		return l.AccessKey(g)
 	}
 	return ""
@@ -80,7 +89,7 @@ func (r *Runner) AccessKey(name string, g Grant) string {
 
 // Remove takes one listed access away, whoever made it.
 func (r *Runner) Remove(ctx context.Context, name string, a Access) (Receipt, error) {
-	l, ok := r.connectors[name].(Lister)
+	l, ok := r.part(name).(Lister)
 	if !ok {
 		return Receipt{}, Errorf(Broken, nil, "the connector of this target cannot take away what it did not make")
 	}
@@ -97,7 +106,7 @@ func (r *Runner) Remove(ctx context.Context, name string, a Access) (Receipt, er
 
 // Live tells who uses a grant now; ok false where the target cannot tell.
 func (r *Runner) Live(ctx context.Context, name string, g Grant) ([]Session, bool, error) {
-	s, ok := r.connectors[name].(Sessions)
+	s, ok := r.part(name).(Sessions)
 	if !ok {
 		return nil, false, nil
 	}
@@ -114,7 +123,7 @@ func (r *Runner) Live(ctx context.Context, name string, g Grant) ([]Session, boo
 
 // Plan says what granting would change, for the approver; ok false where the connector cannot tell.
 func (r *Runner) Plan(ctx context.Context, name string, g Grant) (Plan, bool, error) {
-	p, ok := r.connectors[name].(Planner)
+	p, ok := r.part(name).(Planner)
 	if !ok {
 		return Plan{}, false, nil
 	}

@@ -129,3 +129,22 @@ func (s *Store) Listings(ctx context.Context, stream workflows.StreamID) (out []
 		}, string(stream))
 	return out, err
 }
+
+// ListAfter pages through a list of one member by the names of its streams: those after the one that is named, which is "" for the first.
+// Lists change meanwhile: what is on it from the first page to the last is given once.
+func (s *Store) ListAfter(ctx context.Context, list, member string, after workflows.StreamID) (out []workflows.StreamID, err error) {
+	defer wrap(&err, "reading the list %q", list)
+	err = s.reader(ctx).each(`
+		SELECT stream
+		FROM listing
+		WHERE list = $1 AND member = $2 AND stream > $3
+		ORDER BY stream
+		LIMIT $4`,
+		func(scan func(...any) error) error {
+			var stream workflows.StreamID
+			err := scan(&stream)
+			out = append(out, stream)
+			return err
+		}, list, member, string(after), int64(maxListRead))
+	return out, err
+}

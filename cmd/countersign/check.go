@@ -115,7 +115,7 @@ func printFindings(p proc, problems, warnings []spec.Problem) error {
 // describeFolder says what a good folder holds, so that a reader sees that it was understood.
 func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	c, err := folder.Compile(func(key string) workflows.PersonID { return workflows.PersonID("p_" + key) })
-	if err != nil {
+	if err := errors.Join(err, checkWatch(c.Targets)); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s is good: %s, %s, %s, %s, %s.\n\n", dir, quantity(len(c.People), "person", "people"), quantity(len(c.Targets), "target", "targets"),

@@ -299,6 +299,8 @@ func peopleCommands() []command {
 		{"comment", "ID TEXT", "add a note to a request; it decides nothing", commentCommand},
 		{"away", "-until DATE [-delegate KEY]", "say that you are away, and who decides for you", awayCommand},
 		{"back", "", "end your time off", backCommand},
+		{"drift", "[TARGET] | accept TARGET FINDING -reason TEXT", "compare targets with the ledger: access that no grant explains, or that vanished", driftCommand},
+		{"drill", "TARGET", "make access for nobody and take it back, to see that this works", drillCommand},
 		{"ticket-closed", "TICKET", "end all access that was to last no longer than a ticket", ticketCommand},
 	})
 }

@@ -129,6 +129,7 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", t.Connector)
 	}
+	t.Settings = withoutWatch(t.Settings)
 	con, err := kind.open(opening{cfg: c, keys: keys, clock: clock, target: t, all: o})
 	if err != nil {
 		return nil, err

@@ -117,3 +117,11 @@ func (s *serving) alarmDownTargets() {
 		}
 	}
 }
+
+// Opened gives the target as it was opened, whose optional parts can be asked; itself while it is down.
+func (d *downTarget) Opened() runbooks.Connector {
+	if con, err := d.connector(); err == nil {
+		return con
+	}
+	return d
+}

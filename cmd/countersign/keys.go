@@ -24,6 +24,7 @@ const (
 
 	keySealing     = "sealing"     // seals secrets that wait to be taken
 	keyFingerprint = "fingerprint" // names secrets in the ledger
+	keyFindings    = "findings"    // names what is found on targets without telling whose it is
 )
 
 // keyring gives the keys of a data folder, and makes those that do not exist while the folder is new.
@@ -255,6 +256,7 @@ func keyPlaces() []keyPlace {
 		{keyButtons + suffixNext, "follows it at the next start"},
 		{keySealing, "seals secrets that wait to be taken by their holder"},
 		{keyFingerprint, "names secrets in the ledger, so that one that leaked is recognised"},
+		{keyFindings, "names what is found on targets, without telling whose it is"},
 	}
 }
 

@@ -87,6 +87,8 @@ func (o order) isKnown() bool {
 	switch o.Do {
 	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doExplain, doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody, doAccept, doAcceptConfirm, doAcceptStatus:
 		return true
+	case doDrift, doAnswer, doDrill:
+		return true
 	case doTake, doKey, doKeySet, doKeyRemove:
 		return true
 	case "offer", "accept", "decline", "extend", "away", "back", "comment", "ticket-closed":
@@ -226,6 +228,12 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliComment(ctx, by, cause, o)
 	case "ticket-closed":
 		return s.cliCloseTicket(ctx, by, cause, o)
+	case doDrift:
+		return s.cliDrift(ctx, by, cause, o)
+	case doAnswer:
+		return s.cliAnswerFinding(ctx, by, cause, o)
+	case doDrill:
+		return s.cliDrill(ctx, by, cause, o)
 	case "request":
 		return s.cliRequest(ctx, by, cause, o)
 	case "approve", "deny":

@@ -23,7 +23,7 @@ func addTime(out *desk.Policy, p spec.Policies) error {
 	out.Calendars, out.Rotations = map[string]desk.Calendar{}, map[string]desk.Rotation{}
 	out.Targets, out.Hours = map[workflows.TargetID]desk.Target{}, map[workflows.PersonID]*calendar.Hours{}
 	out.Conditions = spec.NewConditions()
-	var errs []error
+	errs := []error{checkWatch(p.Targets)}
 	for _, c := range p.Calendars {
 		x := desk.Calendar{Name: c.Name, Zone: c.Zone, Week: c.Hours, Holidays: c.Holidays}
 		for _, f := range c.Freezes {

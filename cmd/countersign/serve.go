@@ -49,6 +49,7 @@ type serving struct {
 	conns     *connectors
 	runner    *runbooks.Runner
 	hand      *handovers
+	sweeper   *sweeper
 	worker    *jobs.Worker
 	intake    *slack.Intake
 	transport *slack.Transport // nil without an app-level token
@@ -183,6 +184,11 @@ func (s *serving) build(ctx context.Context) error {
 	} else if n > 0 {
 		s.log.Warn("what a revoke-only start took back was recorded", "count", n)
 	}
+	marks, err := s.keys.seed(keyFindings)
+	if err != nil {
+		return err
+	}
+	s.sweeper = &sweeper{desk: s.desk, store: s.store, runner: s.runner, clock: s.clock, marks: marks}
 	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, log: s.log}
 	if err := s.desk.Load(ctx, policy); err != nil {
 		return err
@@ -283,6 +289,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the count of strangers", s.sweepStrangers)
 	part("the watch on the clock", s.watchClock)
 	part("the watch on access", s.verifyAccess)
+	part("the watch on the targets", s.watch)
 	part("the check of the whole ledger", s.checkWhole)
 	s.runOutflow(part)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())

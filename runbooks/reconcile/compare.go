@@ -20,7 +20,7 @@ type Ledger interface {
 	Held(ctx context.Context) iter.Seq2[Held, error]
 	// Find gives a grant by the id that a target claims; known false when the ledger never heard of it on this target. live
 	// says that its access may be there: it has not ended, or has and is not confirmed gone yet.
-	Find(ctx context.Context, id workflows.GrantID) (g runbooks.Grant, live, known bool, err error)
+	Find(ctx context.Context, id workflows.GrantID) (h Held, live, known bool, err error)
 }
 
 // Target is what the comparison asks of the target. It is joined to a Runner, which bounds and cleans every answer.
@@ -111,7 +111,8 @@ func (c *comparison) judge(ctx context.Context, x runbooks.Access) error {
 		}
 		return nil
 	}
-	g, live, known, err := c.ledger.Find(ctx, x.Grant)
+	h, live, known, err := c.ledger.Find(ctx, x.Grant)
+	g := h.Grant
 	switch {
 	case err != nil:
 		return err
@@ -151,19 +152,12 @@ func (c *comparison) again(ctx context.Context) error {
 		}
 		key := c.target.AccessKey(h.Grant)
 		delete(suspects, key)
-		if !h.Active {
-			continue
+		if h.Active {
+			c.out.Grants++
 		}
-		c.out.Grants++
-		if key == "" || c.out.Unread != nil || c.met.has(key) || checked >= maxChecked {
-			continue
-		}
-		checked++
-		if presence, err := c.target.Check(ctx, h.Grant); presence == runbooks.Absent && err == nil && c.stillActive(ctx, h) {
-			c.add(Difference{
-				Why: Vanished, Grant: h.Grant,
-				Access: runbooks.Access{Key: key, Account: h.Grant.Account, Grant: h.Grant.ID, What: string(h.Grant.Entitlement)},
-			})
+		if h.Active && key != "" && c.out.Unread == nil && !c.met.has(key) && checked < maxChecked {
+			checked++
+			c.readBack(ctx, h, key)
 		}
 	}
 	kept := c.out.Differences[:0]
@@ -176,8 +170,37 @@ func (c *comparison) again(ctx context.Context) error {
 	return nil
 }
 
+// readBack finds out whether access that should be there has vanished.
+func (c *comparison) readBack(ctx context.Context, h Held, key string) {
+	if presence, err := c.target.Check(ctx, h.Grant); presence != runbooks.Absent || err != nil || !c.stillActive(ctx, h) {
+		return
+	}
+	c.add(Difference{Why: Vanished, Grant: h.Grant, Access: runbooks.Access{
+		Key: key, Account: h.Grant.Account, Grant: h.Grant.ID, What: string(h.Grant.Entitlement),
+	}})
+}
+
+// CheckHeld is what can be done for a target that does not list: every active grant is read back by itself.
+func CheckHeld(ctx context.Context, l Ledger, t Target, opts Options) (Result, error) {
+	c := &comparison{ledger: l, target: t, opts: opts, met: newFilter()}
+	checked := 0
+	for h, err := range l.Held(ctx) {
+		if err != nil {
+			return Result{}, err
+		}
+		if !h.Active {
+			continue
+		}
+		if c.out.Grants++; checked < maxChecked {
+			checked++
+			c.readBack(ctx, h, "grant "+string(h.Grant.ID))
+		}
+	}
+	return c.out, nil
+}
+
 // stillActive asks once more: a grant that just ended has not vanished.
 func (c *comparison) stillActive(ctx context.Context, h Held) bool {
-	_, live, known, err := c.ledger.Find(ctx, h.Grant.ID)
-	return err == nil && known && live
+	now, _, known, err := c.ledger.Find(ctx, h.Grant.ID)
+	return err == nil && known && now.Active
 }

@@ -138,9 +138,7 @@ func Accept(f workflows.Facts, stream workflows.StreamID, a Answer) (out workflo
 		no = workflows.Refuse(workflows.CodeNotEligible, "The settings of this target have such access taken away.", "Ask for the access under a workflow, or change on_unknown_access.")
 	}
 	if no != nil {
-		out.Add(workflows.SystemStream, a.By, "", workflows.Refused{Command: "drift accept", Code: no.Code, Channel: a.Channel, About: a.Finding})
-		out.Refusal = no
-		return out, nil
+		return workflows.RefuseOn(workflows.SystemStream, a.By, "drift accept", a.Channel, a.Finding, no), nil
 	}
 	out.Add(stream, a.By, "", Accepted{Finding: a.Finding, Reason: a.Reason, Channel: a.Channel, Authn: a.Authn})
 	return out, nil

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -52,7 +53,7 @@ func (x Finding) doing() string {
 	case x.Accepted:
 		return " Somebody answers for it: " + x.Reason
 	case x.Trouble.Text != "":
-		return " Taking it away does not work: " + x.Trouble.Text + " It is tried again."
+		return " Taking it away does not work: " + strings.TrimRight(x.Trouble.Text, ". ") + ". It is tried again."
 	case x.Found.Act == ActRevoke:
 		return " It is being taken away."
 	}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/store/storetest/pgtest"
+)
+
+// driftDemo is a demo whose tests act as Jonas, the owner of a role on a real PostgreSQL; settings are lines of the target's settings.
+func driftDemo(t *testing.T, settings ...string) (*demo, *pgtest.Server, string) {
+	t.Helper()
+	pg := pgtest.Start(t, "fsync=off", "track_commit_timestamp=on")
+	target := pg.NewDatabase(t)
+	pg.Exec(t, "postgres",
+		`CREATE ROLE bot LOGIN CREATEROLE PASSWORD 'bot-pw'`, `GRANT pg_signal_backend TO bot`, `CREATE ROLE dba LOGIN SUPERUSER PASSWORD 'dba-pw'`,
+		`CREATE ROLE cs_readonly`, `GRANT cs_readonly TO bot WITH ADMIN OPTION`, `CREATE ROLE maya_pg LOGIN PASSWORD 'maya-pw'`,
+		`CREATE ROLE mallory LOGIN PASSWORD 'mallory-pw'`, `CREATE ROLE canary LOGIN PASSWORD 'canary-pw'`)
+	dsn := filepath.Join(t.TempDir(), "dsn")
+	database, _, _ := strings.Cut(target[strings.LastIndex(target, "/")+1:], "?")
+	mustSay(t, os.WriteFile(dsn, []byte(pg.URLFor("bot", "bot-pw", database)), 0o600))
+	text := strings.ReplaceAll(pgTarget, "DSNFILE", dsn)
+	for _, s := range settings {
+		text = strings.Replace(text, "settings:\n", "settings:\n  "+s+"\n", 1)
+	}
+	people, err := demoFiles.ReadFile("demo/org/people.yaml")
+	mustSay(t, err)
+	d := demoAsJonas(t, map[string]string{
+		"targets/pg-main.yaml": text, "workflows/prod-db-read.yaml": pgWorkflow,
+		"people.yaml": strings.Replace(string(people), "    unix: maya\n", "    unix: maya\n    accounts: {pg-main: maya_pg}\n", 1),
+	})
+	return d, pg, database
+}
+
+// drift asks as Jonas.
+func (d *demo) drift(ctx context.Context, t *testing.T, args ...string) driftReport {
+	t.Helper()
+	out, err := d.cli(ctx, "", append([]string{"drift", "pg-main", "-json"}, args...)...)
+	if err != nil {
+		t.Fatalf("countersign drift: %v\n%s", err, out)
+	}
+	var r reply
+	mustSay(t, json.Unmarshal([]byte(out), &r))
+	var list []driftReport
+	mustSay(t, json.Unmarshal(r.Data, &list))
+	if len(list) != 1 || list[0].Error != "" || list[0].Unread != "" {
+		t.Fatalf("drift says %s", out)
+	}
+	return list[0]
+}
+
+func (r driftReport) of(account string) (driftFinding, bool) {
+	for _, f := range r.Findings {
+		if f.Account == account {
+			return f, true
+		}
+	}
+	return driftFinding{}, false
+}
+
+// TestReq_R66_DriftIsReported: an administrator makes somebody a member of a role by hand. It is found with who made it and when, the owner and
+// security are told once, and it is left alone until somebody answers for it or it is gone. The bot touches nothing.
+func TestReq_R66_DriftIsReported(t *testing.T) {
+	t.Parallel()
+	d, pg, database := driftDemo(t, "drift_schedule: never", "known_access: canary")
+	ctx := t.Context()
+	if r := d.drift(ctx, t); r.Open != 1 { // the superuser dba
+		t.Fatalf("on a server that nobody touched: %+v", r)
+	}
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `GRANT cs_readonly TO mallory`, `GRANT cs_readonly TO canary`)
+	r := d.drift(ctx, t)
+	f, ok := r.of("mallory")
+	if !ok || f.Why != "unknown" || f.Act != "report" || f.MadeBy != "dba" || f.MadeAt == "" || !strings.Contains(f.What, "cs_readonly") {
+		t.Fatalf("found %+v", r)
+	}
+	if _, told := r.of("canary"); told {
+		t.Error("an account of known_access is reported")
+	}
+	s := &story{demo: d}
+	_, err := s.dm(ctx, "jonas", "Main database", "mallory is member of the role cs_readonly", "made by dba")
+	mustSay(t, err)
+	_, err = s.message(ctx, "security", "Main database", "mallory is member of the role cs_readonly")
+	mustSay(t, err)
+	if again := d.drift(ctx, t); again.Open != 2 || again.Findings[1].Finding != f.Finding {
+		t.Errorf("a second look finds %+v", again)
+	}
+	if out, err := d.cli(ctx, "", "drift", "accept", "pg-main", f.Finding); err == nil {
+		t.Errorf("answering for it without a reason:\n%s", out)
+	}
+	out, err := d.cli(ctx, "", "drift", "accept", "pg-main", f.Finding, "-reason", "The quarterly audit reads with it.")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if r := d.drift(ctx, t); r.Open != 1 {
+		t.Errorf("somebody answers for it, and it is reported: %+v", r)
+	}
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `REVOKE cs_readonly FROM mallory`)
+	if r := d.drift(ctx, t); len(r.Findings) != 1 {
+		t.Errorf("it is gone, and still stands: %+v", r)
+	}
+	out, err = d.ledger(ctx, "show", "-last", "0")
+	mustSay(t, err)
+	said(t, out, "drift.found", "drift.swept", "drift.accepted", "drift.cleared")
+	out, err = d.ledger(ctx, "verify")
+	if err != nil || !strings.Contains(out, "intact") {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
+	}
+}
+
+// TestReq_R83_DriftIsRevoked: where the settings say so, the schedule finds what was made by hand, takes it away and ends its sessions. What was
+// approved stays, and an account that a hand took it from is reported.
+func TestReq_R83_DriftIsRevoked(t *testing.T) {
+	t.Parallel()
+	d, pg, database := driftDemo(t, "on_unknown_access: revoke", `drift_schedule: "*/5 * * * *"`, "known_access: dba")
+	ctx, s := t.Context(), &story{demo: d}
+	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
+	_, err := s.view(ctx, "maya", screens.CallForm)
+	mustSay(t, err)
+	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "4h", screens.BlockReason: "A customer asks why her invoice is wrong."}))
+	card, err := s.message(ctx, "access", "Maya Chen", "Read the main database")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "jonas", card, screens.ActApprove))
+	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
+	mustSay(t, err)
+
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `GRANT cs_readonly TO mallory`)
+	url := pg.URLFor("mallory", "mallory-pw", database)
+	open, err := pgx.Connect(ctx, url)
+	mustSay(t, err)
+	defer open.Close(context.Background())
+	mustSay(t, setRole(ctx, t, url, open))
+	mustSay(t, d.advance(ctx, 6*time.Minute))
+	_, err = s.message(ctx, "security", "mallory is member of the role cs_readonly")
+	mustSay(t, err)
+	r, err := until2(ctx, func() (driftReport, error) {
+		r := d.drift(ctx, t, "-last")
+		if f, there := r.of("mallory"); there {
+			return r, errors.New(f.Sentence)
+		}
+		return r, nil
+	})
+	if err != nil {
+		t.Fatalf("mallory's membership still stands: %+v", r)
+	}
+	var one int
+	if err := open.QueryRow(ctx, "SELECT 1").Scan(&one); err == nil {
+		t.Error("the session that used it lives on")
+	}
+	if err := setRole(ctx, t, url, nil); err == nil {
+		t.Error("the role can be taken on again")
+	}
+	if err := setRole(ctx, t, pg.URLFor("maya_pg", "maya-pw", database), nil); err != nil {
+		t.Errorf("what was approved is gone, too: %v", err)
+	}
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `REVOKE cs_readonly FROM maya_pg`)
+	if f, ok := d.drift(ctx, t).of("maya_pg"); !ok || f.Why != "vanished" || f.Grant == "" {
+		t.Errorf("access vanished and is told as %+v", f)
+	}
+	out, err := d.ledger(ctx, "verify")
+	if err != nil || !strings.Contains(out, "intact") {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
+	}
+}
+
+// TestReq_R68_Drill: a canary's access is made, read back, taken back and read back; what goes wrong is told to owner and security.
+func TestReq_R68_Drill(t *testing.T) {
+	t.Parallel()
+	d, pg, database := driftDemo(t, "drift_schedule: never", `drill_schedule: "0 4 * * *"`, "drill_entitlement: readonly", "drill_account: canary")
+	ctx, s := t.Context(), &story{demo: d}
+	out, err := d.cli(ctx, "", "drill", "pg-main")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said(t, out, "succeeded", "readonly")
+	if n := d.drift(ctx, t).Open; n != 1 { // the superuser
+		t.Errorf("after the drill %d findings stand", n)
+	}
+	// A hand has made the canary a member, too: taking back cannot succeed as it must.
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `DROP ROLE canary`)
+	mustSay(t, d.advance(ctx, 24*time.Hour))
+	_, err = s.message(ctx, "security", "Drill failed", "Main database")
+	mustSay(t, err)
+	_, err = s.dm(ctx, "jonas", "Drill failed", "Main database")
+	mustSay(t, err)
+	if out, err := d.cli(ctx, "", "drill", "pg-main"); err == nil {
+		t.Errorf("a drill that cannot work succeeded:\n%s", out)
+	}
+	out, err = d.ledger(ctx, "verify")
+	if err != nil || !strings.Contains(out, "intact") {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
+	}
+}
+
+// execAs runs statements as somebody of the database.
+func execAs(t *testing.T, url string, statements ...string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	mustSay(t, err)
+	defer conn.Close(t.Context())
+	for _, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}

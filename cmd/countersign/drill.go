@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/targets"
+)
+
+const (
+	drillLasts   = 10 * time.Minute // of the canary's access: where the target ends access by itself, that is the net under a crash
+	drillConfirm = 3 * time.Minute  // for a target that confirms late: hosts pull a list each minute
+	drillLook    = 2 * time.Second
+)
+
+// The steps of a drill.
+const (
+	stepConfigure = "configure"
+	stepGrant     = "grant"
+	stepUse       = "use"
+	stepRevoke    = "revoke"
+	stepRefuse    = "refuse"
+)
+
+// canary is the order of a drill: what the target's settings name, for a holder that is nobody.
+func (w *sweeper) canary(t workflows.TargetID, set watchSettings, id workflows.GrantID, now time.Time) (runbooks.Grant, error) {
+	ent, ok := w.entitlement(t, set.entitlement)
+	if !ok {
+		return runbooks.Grant{}, fmt.Errorf("no workflow grants %q on target %q, which %s names", set.entitlement, t, settingDrillOf)
+	}
+	fields, err := canaryFields(ent)
+	if err != nil {
+		return runbooks.Grant{}, err
+	}
+	g := runbooks.Grant{
+		ID: id, Identity: "countersign-canary", Holder: "Countersign revocation drill", Account: set.account, Target: t, Entitlement: ent.ID,
+		Params: withFields(ent.Params, fields), Fields: fields, Start: now, End: now.Add(drillLasts),
+	}
+	if missing := filled(ent.Params, fields); missing != "" {
+		return runbooks.Grant{}, fmt.Errorf("%q on target %q takes %q from a form, which a drill does not fill in: name another entitlement", ent.ID, t, missing)
+	}
+	return g, nil
+}
+
+// entitlement finds one of a target in the documents that govern.
+func (w *sweeper) entitlement(t workflows.TargetID, id workflows.EntitlementID) (workflows.Entitlement, bool) {
+	for _, v := range w.desk.Policy().Workflows {
+		if e, ok := v.Workflow.Entitlement(t, id); ok {
+			return e, true
+		}
+	}
+	return workflows.Entitlement{}, false
+}
+
+// drill makes access for nobody, reads it back, uses it where the connector can, takes it back, and makes sure that it is gone. Every step's
+// trouble is recorded; whatever happens, taking back is tried.
+func (w *sweeper) drill(ctx context.Context, t workflows.TargetID, id workflows.GrantID, by workflows.Acting) (targets.Drilled, error) {
+	mine := w.one(t) // a sweep beside it would find the canary
+	mine.Lock()
+	defer mine.Unlock()
+	set, err := watchOf(w.desk.Policy().Targets[t].Settings)
+	if err != nil {
+		return targets.Drilled{}, err
+	}
+	e := targets.Drilled{Entitlement: set.entitlement, Grant: id}
+	g, err := w.canary(t, set, id, w.clock.Now().Wall)
+	if err != nil {
+		e.Step, e.Text = stepConfigure, err.Error()
+	} else {
+		e = w.rehearse(ctx, t, g, e)
+	}
+	e.OK = e.Step == ""
+	if err := w.desk.RecordDrill(context.WithoutCancel(ctx), "", t, by, e); err != nil {
+		return e, err
+	}
+	return e, nil
+}
+
+func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks.Grant, e targets.Drilled) targets.Drilled {
+	name := string(t)
+	failed := func(step string, err error) targets.Drilled {
+		if e.Step == "" {
+			e.Step, e.Text = step, unread(err)
+		}
+		return e
+	}
+	before := time.Now()
+	receipt, err := w.runner.Start(ctx, name, g)
+	e.GrantMS = time.Since(before).Milliseconds()
+	if err != nil {
+		e = failed(stepGrant, err)
+	} else if works, can, err := w.runner.Try(ctx, name, g, receipt); can && (err != nil || !works) {
+		e = failed(stepUse, orWords(err, "the target has the access and does not let its holder in"))
+	}
+	before = time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drillConfirm)
+	defer cancel()
+	if err := w.takeBackCanary(ctx, name, g); err != nil {
+		return failed(stepRevoke, err)
+	}
+	e.RevokeMS = time.Since(before).Milliseconds()
+	if works, can, err := w.runner.Try(ctx, name, g, receipt); can && (err != nil || works) {
+		return failed(stepRefuse, orWords(err, "the access was taken back and the target still lets its holder in"))
+	}
+	return e
+}
+
+func orWords(err error, words string) error {
+	if err != nil {
+		return err
+	}
+	return runbooks.Errorf(runbooks.Broken, nil, "%s", words)
+}
+
+// takeBackCanary takes back until the target confirms it.
+func (w *sweeper) takeBackCanary(ctx context.Context, name string, g runbooks.Grant) error {
+	tick := time.NewTicker(drillLook)
+	defer tick.Stop()
+	for {
+		_, presence, err := w.runner.Stop(ctx, name, g)
+		if err == nil && presence == runbooks.Absent {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return orWords(err, "the target does not confirm that the access is gone")
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *serving) drillOnce(ctx context.Context, t workflows.TargetID) error {
+	_, err := s.sweeper.drill(ctx, t, workflows.GrantID(clockIDs{s.clock}.New("g_")), workflows.Acting{})
+	return err
+}

@@ -1,0 +1,29 @@
+package runbooks
+
+import "context"
+
+// Canary is an optional part of a connector: it can use what was granted as the holder would, so that a drill proves that
+// access opens and that taking it back closes it, and does not only read what the target says of itself.
+type Canary interface {
+	// Try uses the access of a canary grant. It tells whether the target let it in; an error means that this cannot be told.
+	// It changes nothing on the target.
+	Try(ctx context.Context, g Grant, r Receipt) (bool, error)
+}
+
+// Try uses a canary's access; ok false where the connector cannot.
+func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt) (works, ok bool, err error) {
+	c, ok := r.part(name).(Canary)
+	if !ok {
+		return false, false, nil
+	}
+	answer := make(chan bool, 1)
+	failed := r.apart(ctx, name, "try", func(ctx context.Context) error {
+		in, err := c.Try(ctx, g.Clone(), receipt)
+		answer <- in
+		return err
+	})
+	if failed != nil {
+		return false, true, failed
+	}
+	return <-answer, true, nil
+}
