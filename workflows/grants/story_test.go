@@ -179,6 +179,8 @@ func (x *holder) options(a grants.Approved, words []string) grants.Approved {
 			a.Cap = workflows.SpanOf(d)
 		case "ticket":
 			a.Ticket = words[i+1]
+		case "unverified":
+			a.MaxUnverified = workflows.SpanOf(d)
 		}
 	}
 	return a
@@ -204,6 +206,10 @@ func (x *holder) grant(id workflows.GrantID, words []string) (string, error) {
 		return x.take(grants.Revoke(f, stream, grants.Revoked{Grant: id, Presence: "unconfirmed"}))
 	case line == "verified":
 		return x.take(grants.Recheck(f, stream, id))
+	case line == "still there":
+		return x.take(grants.StillThere(f, stream, id))
+	case words[0] == "checked": // checked requester=yes task=cannot_tell [at start]
+		return x.take(grants.Check(f, stream, checked(id, words[1:])))
 	}
 	return "", fmt.Errorf("unknown step %q", words)
 }
@@ -212,6 +218,9 @@ func (x *holder) grant(id workflows.GrantID, words []string) (string, error) {
 func (x *holder) end(words []string) (string, error) {
 	if len(words) < 3 {
 		return "", fmt.Errorf("unknown step %q", words)
+	}
+	if words[1] == "removes" {
+		return x.byHand(words)
 	}
 	how := map[string]string{"returns": grants.HowReturned, "revokes": grants.HowRevoked}[words[1]]
 	if how == "" {
@@ -230,6 +239,32 @@ func (x *holder) end(words []string) (string, error) {
 		by.NeedsReason = true
 	}
 	return x.take(grants.End(x.l.Facts(), stream, workflows.GrantID(words[2]), by))
+}
+
+// byHand reads "olga removes g1", "sec removes g1 silently", "rita removes g1" (rita is a guest).
+func (x *holder) byHand(words []string) (string, error) {
+	by := grants.ByHand{
+		By: workflows.Acting{Actor: workflows.ActorID("a_" + words[0]), Person: workflows.PersonID("p_" + words[0])}, Security: words[0] == "sec",
+		Standing: workflows.Standing{Known: true, Linked: true, Active: true, Human: true, Member: words[0] != "rita"}, Why: "dropped it", Authn: "unix-peer", Channel: "cli",
+	}
+	if len(words) > 3 {
+		by.Why = " "
+	}
+	return x.take(grants.RemoveByHand(x.l.Facts(), stream, workflows.GrantID(words[2]), by))
+}
+
+func checked(id workflows.GrantID, words []string) grants.Checked {
+	e := grants.Checked{Grant: id, Trigger: grants.CheckSchedule}
+	for _, w := range words {
+		name, answer, ok := strings.Cut(w, "=")
+		switch {
+		case ok:
+			e.Facts = append(e.Facts, grants.Fact{Name: name, Answer: answer, Why: "because"})
+		case w == "start":
+			e.Trigger = grants.CheckStart
+		}
+	}
+	return e
 }
 
 // holds reads "g1 active", "g1 how returned", "g1 kept by g2", "g1 alarm 2", "g1 absent", "start g1 g2", "revoke nobody", "told overdue
@@ -320,7 +355,13 @@ func describe(h grants.Hold, about string) string {
 		return "kept by " + string(h.KeptBy)
 	case "alarm":
 		return "alarm " + strconv.Itoa(h.Level)
-	case "absent", "unconfirmed":
+	case "unverified": // unverified task 120m
+		f, ok := h.Unverified()
+		if !ok {
+			return "unverified nothing"
+		}
+		return fmt.Sprintf("unverified %s %dm", f.Name, int(f.Since.UTC.Sub(storytest.Start().UTC).Minutes()))
+	case "absent", "unconfirmed", "by_hand":
 		return h.Presence
 	case "stumbled":
 		return "stumbled " + strconv.Itoa(h.Attempts)
