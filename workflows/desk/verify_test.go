@@ -164,7 +164,9 @@ func TestReq_R25_EachTriggerEndsAccess(t *testing.T) {
 			x.verify()
 		}},
 		{"the device is not in order", "does not hold", func(x *office, w *world, _ workflows.GrantID) {
-			w.set(func(w *world) { w.claims["p_zed disk-encrypted"] = workflows.Posture{Said: true, Until: x.now() + 1e12} })
+			w.set(func(w *world) {
+				w.claims["p_zed disk-encrypted"] = workflows.Posture{Said: true, Until: x.now() + 1e12}
+			})
 			x.verify()
 		}},
 		{"the chain is gone", "chain was removed", func(x *office, _ *world, _ workflows.GrantID) {
@@ -188,7 +190,9 @@ func TestReq_R25_EachTriggerEndsAccess(t *testing.T) {
 		x, w := equipped(t, func(d *draft) {
 			d.flows["shell"].EndsWith, d.flows["shell"].Posture = "ticket", []string{"disk-encrypted"}
 		})
-		w.set(func(w *world) { w.claims["p_zed disk-encrypted"] = workflows.Posture{Said: true, Holds: true, Until: x.now() + 1e12} })
+		w.set(func(w *world) {
+			w.claims["p_zed disk-encrypted"] = workflows.Posture{Said: true, Holds: true, Until: x.now() + 1e12}
+		})
 		s := x.submission("zed", "shell")
 		ticket = s.Form.Values["ticket"]
 		stream, g := x.makes(s, "ann")
@@ -322,7 +326,9 @@ func TestShiftChangeAfterApprovalEndsNothing(t *testing.T) {
 		d.rotations["night"] = desk.Rotation{Name: "night", People: persons("zed", "bob"), Shifts: always("zed")}
 	})
 	stream, g := x.active("zed", "shell", "ann")
-	x.load(func(d *draft) { d.rotations["night"] = desk.Rotation{Name: "night", People: persons("zed", "bob"), Shifts: always("bob")} })
+	x.load(func(d *draft) {
+		d.rotations["night"] = desk.Rotation{Name: "night", People: persons("zed", "bob"), Shifts: always("bob")}
+	})
 	if v := x.verify(); v.Asked != 1 {
 		t.Fatalf("%+v", v)
 	}
