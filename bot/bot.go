@@ -196,10 +196,11 @@ type answer struct {
 	errors  map[string]string // beside the inputs of the form that was sent
 	view    *viewRequest      // replaces the form that was sent
 	clear   bool              // closes all forms
+	options *screens.Options  // what a menu offers for what was typed
 }
 
 func (a answer) silent() bool {
-	return a.message.Text == "" && a.errors == nil && a.view == nil && !a.clear
+	return a.message.Text == "" && a.errors == nil && a.view == nil && !a.clear && a.options == nil
 }
 
 // say makes an answer of a sentence in markup.

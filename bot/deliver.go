@@ -38,6 +38,8 @@ func (b *Bot) deliver(ctx context.Context, in slack.Interaction, a answer) (slac
 		return slack.Reply{Payload: submitted{ResponseAction: "update", View: a.view, late: a.message}}, nil
 	case in.Kind == slack.KindViewSubmission && a.clear:
 		return slack.Reply{Payload: submitted{ResponseAction: "clear", late: a.message}}, nil
+	case a.options != nil:
+		return slack.Reply{Payload: a.options}, nil
 	case a.silent():
 		return slack.Reply{}, nil
 	case in.Kind == slack.KindCommand:

@@ -119,11 +119,7 @@ func (b *Bot) form(ctx context.Context, by workflows.Acting, o desk.Offer, about
 	for i, st := range w.Stages {
 		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
 	}
-	for i, e := range w.Entitlements {
-		f.Entitlements = append(f.Entitlements, screens.Choice{
-			Value: strconv.Itoa(i), Text: title(e.TargetTitle, e.Title), More: e.BusinessTask, Group: e.TargetTitle,
-		})
-	}
+	f.Entitlements = entitlementChoices(w)
 	if w.Kind == workflows.KindPreapprove {
 		f.Entitlements, f.Runbooks = nil, b.runbookChoices()
 	}

@@ -46,6 +46,7 @@ func TestThreat_T32_TheClickIsOnFile(t *testing.T) {
 // T12: no other road changes anything: every kind of payload, with everything an approval has, from somebody who may approve.
 func TestThreat_T12_NoOtherRoad(t *testing.T) {
 	w := start(t, nil)
+	w.command("jonas", "/access", "help") // links the account
 	id := w.ask("maya", "deploy hotfix now")
 	card := w.card("access")
 	value := buttonValue(t, card, "request.approve")

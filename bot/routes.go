@@ -21,6 +21,7 @@ type routes struct {
 	actions   map[string]handler
 	forms     map[string]handler
 	events    map[string]listener
+	suggest   handler // what is typed into long menus
 }
 
 func (b *Bot) table() routes {
@@ -68,6 +69,7 @@ func (b *Bot) table() routes {
 			screens.CallOffer:  b.offerMade,
 			screens.CallAway:   b.awayFilled,
 		},
+		suggest: b.suggest,
 		events: map[string]listener{
 			"app_home_opened":         b.homeOpened,
 			"message":                 b.threadAnswered,
@@ -95,6 +97,8 @@ func (r routes) find(in slack.Interaction) (handler, bool) {
 		if len(in.Actions) == 1 {
 			f = r.actions[in.Actions[0].ActionID]
 		}
+	case slack.KindBlockSuggestion:
+		f = r.suggest
 	case slack.KindViewSubmission:
 		f = r.forms[in.CallbackID]
 	case slack.KindShortcut, slack.KindMessageAction:

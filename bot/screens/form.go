@@ -1,6 +1,7 @@
 package screens
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -17,9 +18,14 @@ type Choice struct {
 	Group string // menus with more than 100 entries, or with more than one group, show groups
 }
 
-// Menu is a static select; its groups appear in the order of first mention. Slack takes 100 groups of 100: what is beyond is left out, and
-// the hint of the input says how to ask for it by name.
+// Menu is a select; its groups appear in the order of first mention. One with more than a hundred entries is searched by typing.
 func menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
+	if len(choices) > maxOptions { // what is typed is asked for with block_suggestion
+		e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeExternal, plain("Type to search…"), action)
+		least := 0
+		e.MinQueryLength = &least
+		return e
+	}
 	e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeStatic, plain("Choose…"), action)
 	names, groups := grouped(choices)
 	if len(names) == 1 && len(choices) <= maxOptions {
@@ -33,6 +39,47 @@ func menu(action string, choices []Choice, initial string) *slackgo.SelectBlockE
 		}
 	}
 	return e
+}
+
+// Options answers what was typed into a menu: Slack takes 100 entries, in groups or without.
+type Options struct {
+	Options []*slackgo.OptionBlockObject      `json:"options,omitempty"`
+	Groups  []*slackgo.OptionGroupBlockObject `json:"option_groups,omitempty"`
+}
+
+// MarshalJSON writes an empty list where nothing was found: Slack shows "no results" for it, and an error for nothing at all.
+func (o Options) MarshalJSON() ([]byte, error) {
+	if len(o.Groups) > 0 {
+		return json.Marshal(map[string]any{"option_groups": o.Groups})
+	}
+	if o.Options == nil {
+		o.Options = []*slackgo.OptionBlockObject{}
+	}
+	return json.Marshal(map[string]any{"options": o.Options})
+}
+
+// Suggestions offers the first entries of a list. An answer has to fit an acknowledgement, which Slack drops above 20 KB.
+func Suggestions(found []Choice) Options {
+	found = found[:min(len(found), maxOptions)]
+	for {
+		out := suggested(found)
+		if b, err := json.Marshal(out); err != nil || len(b) <= maxSuggested || len(found) == 0 {
+			return out
+		}
+		found = found[:len(found)*3/4]
+	}
+}
+
+func suggested(found []Choice) Options {
+	names, groups := grouped(found)
+	if len(names) > 1 {
+		return Options{Groups: split(names, groups)}
+	}
+	var out Options
+	for _, n := range names {
+		out.Options = groups[n]
+	}
+	return out
 }
 
 func grouped(choices []Choice) ([]string, map[string][]*slackgo.OptionBlockObject) {

@@ -19,6 +19,7 @@ const (
 	compactFields = 5  // fields of a request on a Home page
 	maxSeats      = 12 // people listed per stage; the rest is counted
 	maxOptions    = 100
+	maxSuggested  = 18_000 // bytes of what a search offers, below the 20 KB of an acknowledgement
 	maxGroups     = 100
 	maxFields     = 20 // inputs of a form besides ours
 	homeLines     = 5  // entries per list on a Home page; the rest is counted and found with /access list
