@@ -17,6 +17,7 @@ import (
 	"github.com/countersign-bot/countersign/runbooks/postgres"
 	"github.com/countersign-bot/countersign/runbooks/sshca"
 	"github.com/countersign-bot/countersign/runbooks/webhook"
+	"github.com/countersign-bot/countersign/runbooks/x509"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
@@ -51,6 +52,7 @@ func connectorKinds() map[string]connectorKind {
 		"postgres":   {postgresParams(), openPostgres},
 		"redis":      {redisParams(), openRedis},
 		"sshca":      {sshcaParams(), openSSHCA},
+		"x509":       {x509Params(), openX509},
 		"webhook":    {open: openWebhook},
 	}
 }
@@ -88,6 +90,7 @@ func postgresParams() *spec.Params {
 type connectors struct {
 	byTarget map[string]runbooks.Connector
 	ssh      *sshca.Connector // nil when no target uses it
+	x509     *x509.Connector  // likewise
 	hosts    []string         // that must have pulled a list before a revocation counts as confirmed
 	down     []*downTarget    // that could not be opened at the start
 
@@ -134,7 +137,7 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 	if err != nil {
 		return nil, err
 	}
-	if closer, ok := con.(io.Closer); ok && con != runbooks.Connector(o.ssh) { // one CA serves all its targets, and is closed once
+	if closer, ok := con.(io.Closer); ok && con != runbooks.Connector(o.ssh) && con != runbooks.Connector(o.x509) { // one CA serves all its targets, and is closed once
 		o.closing(closer.Close)
 	}
 	return con, nil
@@ -258,4 +261,5 @@ func (o *connectors) routes(mux *http.ServeMux) {
 		mux.Handle(sshca.PathKRL, o.ssh.Handler())
 		mux.Handle(sshca.PathCA, o.ssh.Handler())
 	}
+	o.x509Routes(mux)
 }

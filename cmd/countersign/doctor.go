@@ -213,6 +213,10 @@ func (d *doctor) targets(ctx context.Context, c spec.Policies) {
 			d.say(true, "target "+string(t.ID)+": certificates are signed here; hosts pull the list from "+d.cfg.publicURL(), "")
 			continue
 		}
+		if t.Connector == "x509" {
+			d.x509(t)
+			continue
+		}
 		conns, err := openConnectors(d.cfg, nil, jobs.NewSystem(), []spec.Target{t})
 		if err != nil {
 			d.say(false, err.Error(), "")

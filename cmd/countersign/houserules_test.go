@@ -107,6 +107,7 @@ var walls = []struct {
 	{"runbooks/command", []string{"runbooks"}, nil},
 	{"runbooks/webhook", []string{"runbooks"}, nil},
 	{"runbooks/kubernetes", []string{"runbooks", "runbooks/rest", "workflows"}, nil},
+	{"runbooks/x509", []string{"runbooks", "workflows"}, nil},
 	{"runbooks/redis", []string{"runbooks", "workflows"}, nil},
 	{"runbooks/ldap", []string{"runbooks", "workflows"}, []string{"github.com/go-ldap/ldap/v3", "github.com/go-asn1-ber/asn1-ber"}},
 	{"runbooks/rest", []string{"runbooks"}, nil},

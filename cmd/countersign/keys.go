@@ -20,6 +20,7 @@ import (
 const (
 	keyLedger  = "ledger"     // signs the heads of the ledger
 	keySSHCA   = "sshca"      // signs SSH certificates and lists
+	keyX509    = "x509"       // signs certificates and the list of revoked ones
 	keyButtons = "button-mac" // marks the buttons that we made
 
 	keySealing     = "sealing"     // seals secrets that wait to be taken
@@ -143,6 +144,8 @@ func (k *keyring) announce(log *slog.Logger, vkey string) {
 			what = "whoever holds it can sign another history, and without it this ledger ends; give the public half to everybody who verifies: " + vkey
 		case keySSHCA:
 			what = "whoever holds it can make logins; hosts fetch the public half, for TrustedUserCAKeys, from /sshca/ca.pub of this bot"
+		case keyX509:
+			what = "whoever holds it can make client certificates; servers fetch the public half from /x509/ca.pem of this bot"
 		case keyButtons:
 			what = "if it is lost, buttons made before are refused, and nothing else"
 		case keySealing:
@@ -252,6 +255,7 @@ func keyPlaces() []keyPlace {
 		{keyLedger + suffixPrevious, "signed them before, and still does for those who know it; remove it when nobody needs it"},
 		{keySSHCA, "signs SSH certificates and the lists of revoked ones"},
 		{keySSHCA + suffixNext, "follows it at a start without SSH access"},
+		{keyX509, "signs client certificates and the list of revoked ones"},
 		{keyButtons, "marks the buttons that the bot made"},
 		{keyButtons + suffixNext, "follows it at the next start"},
 		{keySealing, "seals secrets that wait to be taken by their holder"},

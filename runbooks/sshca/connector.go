@@ -173,7 +173,7 @@ func (c *Connector) mutate(change func(*register) error) error {
 	if err != nil {
 		return runbooks.Errorf(runbooks.Broken, err, "the revocation list could not be made")
 	}
-	if err := replaceFile(c.dir, registerFile, raw, 0o600); err != nil {
+	if err := runbooks.ReplaceFile(c.dir, registerFile, raw, 0o600); err != nil {
 		return runbooks.Errorf(runbooks.Retry, err, "the register of certificates could not be written")
 	}
 	c.reg, c.krl = next, krl

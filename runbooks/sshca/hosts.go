@@ -47,7 +47,7 @@ func loadHosts(dir *os.Root, expected []string) (*hosts, error) {
 			return nil, fmt.Errorf("reading the hosts: %q cannot be a host's name", name)
 		}
 	}
-	raw, err := readFile(dir, hostsFile, maxRegister)
+	raw, err := runbooks.ReadFile(dir, hostsFile, maxRegister)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -143,5 +143,5 @@ func (c *Connector) saveHosts() error {
 	if err != nil {
 		return fmt.Errorf("encoding the hosts: %w", err)
 	}
-	return replaceFile(c.dir, hostsFile, raw, 0o600)
+	return runbooks.ReplaceFile(c.dir, hostsFile, raw, 0o600)
 }

@@ -252,7 +252,7 @@ func (p *Puller) accept(old held, body []byte) (held, error) {
 	return next, nil
 }
 
-// replacePath is replaceFile for a path outside the register. The name of the second file is random, so that two pulls
+// replacePath is runbooks.ReplaceFile for a path outside the register. The name of the second file is random, so that two pulls
 // at once do not write into one another's.
 func replacePath(path string, content []byte) error {
 	dir := filepath.Dir(path)

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/countersign-bot/countersign/runbooks"
 )
 
 // registerFormat is the version of the register's file. Fields are only ever added with a new number; a newer number
@@ -171,7 +172,7 @@ const registerFile = "register.json"
 
 // loadRegister reads the register; a folder that never had one gives an empty one.
 func loadRegister(dir *os.Root) (*register, error) {
-	raw, err := readFile(dir, registerFile, maxRegister)
+	raw, err := runbooks.ReadFile(dir, registerFile, maxRegister)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newRegister(), nil
 	}
@@ -191,43 +192,4 @@ func loadRegister(dir *os.Root) (*register, error) {
 		r.Issued = map[uint64]issued{}
 	}
 	return r, nil
-}
-
-func readFile(dir *os.Root, name string, limit int64) ([]byte, error) {
-	f, err := dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(raw)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
-	}
-	return raw, err
-}
-
-// replaceFile puts content in place of name so that a crash leaves the old or the new content, never a part.
-func replaceFile(dir *os.Root, name string, content []byte, mode fs.FileMode) error {
-	temp := name + ".new"
-	if err := writeFlushed(dir, temp, content, mode); err != nil {
-		_ = dir.Remove(temp)
-		return err
-	}
-	if err := dir.Rename(temp, name); err != nil {
-		return err
-	}
-	d, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func writeFlushed(dir *os.Root, name string, content []byte, mode fs.FileMode) error {
-	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Sync(), f.Close())
 }

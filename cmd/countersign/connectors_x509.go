@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/x509"
+	"github.com/countersign-bot/countersign/workflows/spec"
+)
+
+func x509Params() *spec.Params {
+	return &spec.Params{Known: []string{x509.ParamName, x509.ParamOrganization, x509.ParamSPIFFE, x509.ParamField, x509.ParamKey}}
+}
+
+// openX509 gives the one authority that serves all targets.
+func openX509(at opening) (runbooks.Connector, error) {
+	if err := runbooks.KnownSettings(at.target.Settings); err != nil {
+		return nil, err
+	}
+	if at.all.x509 != nil {
+		return at.all.x509, nil
+	}
+	dir := filepath.Join(at.cfg.Data, "x509")
+	if at.keys == nil {
+		return nil, errors.New("the authority is open in serve")
+	}
+	_, err := os.Lstat(filepath.Join(dir, "register.json"))
+	seed, err := at.keys.lateSeed(keyX509, !errors.Is(err, fs.ErrNotExist))
+	if err != nil {
+		return nil, err
+	}
+	con, err := x509.Open(x509.Config{Seed: seed, Dir: dir, Now: wall(at.clock), PublicURL: at.cfg.publicURL()})
+	if err != nil {
+		return nil, err
+	}
+	at.all.x509 = con
+	at.all.closing(con.Close)
+	return con, nil
+}
+
+// x509Routes adds what servers fetch that trust the authority.
+func (o *connectors) x509Routes(mux *http.ServeMux) {
+	if o.x509 != nil {
+		for _, path := range []string{x509.PathList, x509.PathPEM, x509.PathCA} {
+			mux.Handle(path, o.x509.Handler())
+		}
+	}
+}
+
+// x509 says what doctor can see of an authority from outside.
+func (d *doctor) x509(t spec.Target) {
+	d.say(d.cfg.PublicURL != "", "target "+string(t.ID)+": servers fetch the list of revoked certificates from "+d.cfg.publicURL()+x509.PathList,
+		"set "+prefix+"_PUBLIC_URL to where servers reach this bot: the address stands in every certificate")
+}
