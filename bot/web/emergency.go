@@ -1,0 +1,382 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"encoding/json"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// The pages for emergencies: for when the chat is down. A one-time code out of a sheet that was printed in peacetime opens them for ten
+// minutes; what is done there is done by the same desk under the same rules, and recorded with channel "web".
+
+const (
+	viaWeb      = "web"
+	oneTimeCode = "one-time-code"
+)
+
+// guesses counts wrong codes, so that nobody tries many.
+type guesses struct {
+	now func() time.Time
+	mu  sync.Mutex
+	at  map[string][]time.Time // by name; "" counts all
+}
+
+// wrong tells whether one more may be tried for a name; with add it is counted as wrong.
+func (g *guesses) wrong(name string, add bool) (allowed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.at == nil || len(g.at) > maxSessions {
+		g.at = map[string][]time.Time{"": g.at[""]}
+	}
+	name = strings.ToLower(strings.TrimSpace(name))
+	for _, key := range []string{"", name} {
+		var recent []time.Time
+		for _, t := range g.at[key] {
+			if g.now().Sub(t) < guessSpan {
+				recent = append(recent, t)
+			}
+		}
+		if add {
+			recent = append(recent, g.now())
+		}
+		g.at[key] = recent
+	}
+	return len(g.at[name]) < maxGuesses && len(g.at[""]) < maxAnybody
+}
+
+// person is the proof of a session on these pages; the login page has been shown when it gives false.
+func (s *Server) person(w http.ResponseWriter, r *http.Request) (session, bool) {
+	var x session
+	ok := s.sessions.with(s.sessionID(r), func(y *session) { x = *y })
+	if !ok || x.link != "" || x.proof == nil || s.c.Now().Sub(x.proof.at) > desertLife {
+		s.signIn(w, r)
+		return x, false
+	}
+	return x, true
+}
+
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
+	id, x := s.sessionID(r), session{}
+	if !s.sessions.with(id, func(y *session) { x = *y }) || x.link != "" || x.proof != nil {
+		id = s.sessions.begin(session{})
+		s.setCookie(w, id)
+		s.sessions.with(id, func(y *session) { x = *y })
+	}
+	s.show(w, http.StatusOK, "signin", page{Title: "When the chat is down", Token: x.token})
+}
+
+func (s *Server) emergencyLogin(w http.ResponseWriter, r *http.Request) {
+	name, code := r.PostFormValue("name"), plainCode(r.PostFormValue("code"))
+	if !s.guesses.wrong(name, false) {
+		s.sorry(w, http.StatusTooManyRequests, "Too many wrong codes were typed.", "Wait a quarter of an hour, or act on the bot's host with the countersign command.")
+		return
+	}
+	by, no, err := s.c.Codes.SignIn(r.Context(), name, code, address(r))
+	switch {
+	case err != nil:
+		s.failed(w, "emergency", err)
+	case no != nil:
+		s.guesses.wrong(name, true)
+		s.refused(w, no)
+	default:
+		s.setCookie(w, s.sessions.renew(s.sessionID(r), &proof{by, oneTimeCode, s.c.Now()}))
+		http.Redirect(w, r, "/emergency", http.StatusSeeOther)
+	}
+}
+
+// plainCode is a code without what people put between its groups.
+func plainCode(typed string) string {
+	return strings.ToUpper(strings.Map(func(c rune) rune {
+		if c == '-' || c == ' ' || c == '\t' {
+			return -1
+		}
+		return c
+	}, strings.TrimSpace(typed)))
+}
+
+func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
+	s.sessions.end(s.sessionID(r))
+	http.Redirect(w, r, "/emergency", http.StatusSeeOther)
+}
+
+// bookRow is a runbook on the page.
+type bookRow struct {
+	ID, Title, UseWhen, Why string
+	Ready                   bool
+}
+
+// requestRow is a request on the page.
+type requestRow struct{ ID, Who, What, Sentence string }
+
+type emergencyData struct {
+	Books    []bookRow
+	Waiting  []requestRow
+	Held     []grantRow
+	Ends     string
+	Invokers bool
+}
+
+type grantRow struct{ ID, What, Until, Status string }
+
+// emergency is what a person can do now.
+func (s *Server) emergency(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.person(w, r)
+	if !ok {
+		return
+	}
+	who, ctx := x.proof.by.Person, r.Context()
+	d := emergencyData{Ends: x.proof.at.Add(desertLife).UTC().Format("15:04") + " UTC"}
+	books, err := s.c.Desk.Runbooks(ctx, who, s.c.Product())
+	if err != nil {
+		s.failed(w, "emergency", err)
+		return
+	}
+	for _, b := range books[:min(len(books), maxShown)] {
+		if !b.May {
+			continue
+		}
+		row := bookRow{ID: string(b.Book.Runbook.ID), Title: b.Book.Runbook.Title, UseWhen: b.Book.Runbook.UseWhen, Ready: b.No == nil}
+		if b.No != nil {
+			row.Why = b.No.Error()
+		}
+		d.Books = append(d.Books, row)
+	}
+	waiting, err := s.c.Desk.Requests(ctx, workflows.ListWaiting, who, maxShown)
+	if err != nil {
+		s.failed(w, "emergency", err)
+		return
+	}
+	for _, v := range waiting {
+		d.Waiting = append(d.Waiting, requestRow{
+			string(v.State.ID), s.c.Desk.Name(ctx, v.State.Requester.Person), s.what(v), workflows.Explain(v.State, s.outlook(r)).Sentence,
+		})
+	}
+	held, err := s.c.Desk.Grants(ctx, who, maxShown)
+	if err != nil {
+		s.failed(w, "emergency", err)
+		return
+	}
+	for _, h := range held {
+		a := h.Hold.Approved
+		d.Held = append(d.Held, grantRow{string(a.Grant), a.TargetTitle + " – " + a.Title, clock(h.Hold.Ends.UTC), string(h.Hold.Status)})
+	}
+	s.show(w, http.StatusOK, "emergency", page{Title: "When the chat is down", Token: x.token, Name: s.c.Desk.Name(ctx, who), Data: d})
+}
+
+func (s *Server) what(v desk.View) string {
+	if v.State.Asked.Request == workflows.KindPreapprove {
+		return "approval of runbook " + string(v.State.Asked.Runbook)
+	}
+	return v.Entitlement.TargetTitle + " – " + v.Entitlement.Title + " for " + v.State.Asked.Seconds.String()
+}
+
+func (s *Server) outlook(r *http.Request) workflows.Outlook {
+	return workflows.Outlook{
+		Name: func(p workflows.PersonID) string { return s.c.Desk.Name(r.Context(), p) },
+		When: clock,
+	}
+}
+
+// bookData is a runbook before the glass is broken.
+type bookData struct {
+	ID, Title, Purpose, UseWhen, DoNot, What, Long, Ends, Notify, Incident, Reason string
+	Fields                                                                         []workflows.Field
+	Values                                                                         map[string]string
+	Skipped, Confirm                                                               bool
+}
+
+func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal, error) {
+	id := workflows.RunbookID(r.PathValue("id"))
+	books, err := s.c.Desk.Runbooks(r.Context(), x.proof.by.Person, s.c.Product())
+	if err != nil {
+		return bookData{}, nil, err
+	}
+	for _, b := range books {
+		if book := b.Book.Runbook; book.ID == id && b.May {
+			if b.No != nil {
+				return bookData{}, b.No, nil
+			}
+			return bookData{
+				ID: string(id), Title: book.Title, Purpose: book.Purpose, UseWhen: book.UseWhen, DoNot: book.DoNotUseWhen, Long: book.Longest.String(),
+				What: book.Grant.TargetTitle + " – " + book.Grant.Title, Ends: clock(s.c.Product().Add(book.Longest.Duration())), Notify: book.Notify, Fields: book.Fields,
+				Values: map[string]string{},
+			}, nil, nil
+		}
+	}
+	return bookData{}, workflows.Refuse(workflows.CodeUnknown, "There is no such runbook, or you are not on its list of invokers.", ""), nil
+}
+
+// runbook is the form of one runbook.
+func (s *Server) runbook(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.person(w, r)
+	if !ok {
+		return
+	}
+	d, no, err := s.book(r, x)
+	switch {
+	case err != nil:
+		s.failed(w, "runbook", err)
+	case no != nil:
+		s.refused(w, no)
+	default:
+		s.show(w, http.StatusOK, "runbook", page{Title: d.Title, Token: x.token, Data: d})
+	}
+}
+
+// invoke shows once more what will happen, and breaks the glass when that was confirmed.
+func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.person(w, r)
+	if !ok {
+		return
+	}
+	d, no, err := s.book(r, x)
+	if err != nil {
+		s.failed(w, "runbook", err)
+		return
+	}
+	if no != nil { // the desk refuses, too, and that is recorded
+		d = bookData{ID: r.PathValue("id")}
+	}
+	d.Incident, d.Reason = strings.TrimSpace(r.PostFormValue("incident")), strings.TrimSpace(r.PostFormValue("reason"))
+	for _, f := range d.Fields {
+		d.Values[f.Name] = r.PostFormValue("field." + f.Name)
+	}
+	if no == nil && r.PostFormValue("confirm") != "yes" {
+		d.Confirm = true
+		s.show(w, http.StatusOK, "runbook", page{Title: d.Title, Token: x.token, Data: d})
+		return
+	}
+	res, err := s.c.Desk.Invoke(r.Context(), desk.Invocation{
+		Cause: causeOf(x, r), By: x.proof.by, Runbook: workflows.RunbookID(d.ID), Incident: d.Incident, Reason: d.Reason, Values: d.Values,
+		Authn: x.proof.authn, Channel: viaWeb,
+	})
+	switch {
+	case err != nil:
+		s.failed(w, "runbook", err)
+	case res.Refusal != nil:
+		s.refused(w, res.Refusal)
+	default:
+		http.Redirect(w, r, "/emergency/grant/"+string(res.Grant), http.StatusSeeOther)
+	}
+}
+
+// causeOf makes a form that is posted twice count once: the token is the session's, the nonce the page's.
+func causeOf(x session, r *http.Request) desk.Cause {
+	nonce := r.PostFormValue("nonce")
+	if len(nonce) != 32 || strings.Trim(nonce, "0123456789abcdef") != "" {
+		return ""
+	}
+	return desk.Cause("web/" + string(x.proof.by.Actor) + "/" + nonce)
+}
+
+type grantData struct {
+	ID, What, Until, Status, Command, Host string
+	Steps                                  []string
+	Files                                  []Part
+	Wait                                   bool
+}
+
+// granted says how far an access is and how to use it; it is loaded again until it is ready.
+func (s *Server) granted(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.person(w, r)
+	if !ok {
+		return
+	}
+	h, err := s.c.Desk.Grant(r.Context(), workflows.GrantID(r.PathValue("id")))
+	if err != nil || h.Hold.Holder() != x.proof.by.Person {
+		s.sorry(w, http.StatusNotFound, "There is no such access, or it is not yours.", "")
+		return
+	}
+	a := h.Hold.Approved
+	d := grantData{
+		ID: string(a.Grant), What: a.TargetTitle + " – " + a.Title, Until: clock(h.Hold.Ends.UTC), Status: string(h.Hold.Status),
+		Wait: h.Hold.Status == grants.StatusApproved,
+	}
+	var use struct {
+		Steps   []string          `json:"steps"`
+		Command string            `json:"command"`
+		Host    string            `json:"host"`
+		Files   map[string]string `json:"files"`
+	}
+	if h.Hold.Started.Use != "" && json.Unmarshal([]byte(h.Hold.Started.Use), &use) == nil && h.Hold.Status == grants.StatusActive {
+		d.Steps, d.Command, d.Host = use.Steps, use.Command, use.Host
+		for name, text := range use.Files {
+			d.Files = append(d.Files, Part{Name: name, Value: text})
+		}
+	}
+	if d.Wait {
+		w.Header().Set("Refresh", "2")
+	}
+	s.show(w, http.StatusOK, "grant", page{Title: d.What, Token: x.token, Data: d})
+}
+
+type requestData struct {
+	ID, Who, What, Reason, Sentence, Shown, Nonce string
+	Stage                                         int
+	Open                                          bool
+	Children                                      []workflows.Explanation
+}
+
+// request shows what waits for a decision.
+func (s *Server) request(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.person(w, r)
+	if !ok {
+		return
+	}
+	v, err := s.c.Desk.LookAs(r.Context(), x.proof.by.Person, workflows.RequestID(r.PathValue("id")))
+	if err != nil {
+		s.sorry(w, http.StatusNotFound, "There is no such request, or it is not for your eyes.", "")
+		return
+	}
+	e := workflows.Explain(v.State, s.outlook(r))
+	d := requestData{
+		ID: string(v.State.ID), Who: s.c.Desk.Name(r.Context(), v.State.Requester.Person), What: s.what(v), Reason: v.State.Asked.Reason, Sentence: e.Sentence,
+		Children: e.Children, Stage: v.State.Current, Open: v.State.Open() != nil, Nonce: random(16),
+	}
+	if d.Open {
+		d.Shown = v.State.Shown(v.State.Current)
+	}
+	s.show(w, http.StatusOK, "request", page{Title: d.What, Token: x.token, Data: d})
+}
+
+// vote is a decision, bound to what the page showed.
+func (s *Server) vote(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.person(w, r)
+	if !ok {
+		return
+	}
+	verdict := workflows.Deny
+	switch r.PostFormValue("verdict") {
+	case "approve":
+		verdict = workflows.Approve
+	case "deny":
+	default:
+		s.sorry(w, http.StatusBadRequest, "That is neither an approval nor a denial.", "Nothing was done.")
+		return
+	}
+	stage, err := strconv.Atoi(r.PostFormValue("stage"))
+	if err != nil {
+		stage = -1
+	}
+	id := workflows.RequestID(r.PathValue("id"))
+	res, err := s.c.Desk.Vote(r.Context(), desk.Ballot{
+		Cause: causeOf(x, r), By: x.proof.by, Request: id, Verdict: verdict, Stage: stage, Shown: r.PostFormValue("shown"),
+		Reason: strings.TrimSpace(r.PostFormValue("reason")), Authn: x.proof.authn, Channel: viaWeb,
+	})
+	switch {
+	case err != nil:
+		s.failed(w, "request", err)
+	case res.Refusal != nil:
+		s.refused(w, res.Refusal)
+	default:
+		http.Redirect(w, r, "/emergency/request/"+string(id), http.StatusSeeOther)
+	}
+}
