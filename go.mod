@@ -35,8 +35,8 @@ require (
 )
 
 require (
-	github.com/coreos/go-oidc/v3 v3.21.0
-	golang.org/x/oauth2 v0.37.0
+	github.com/coreos/go-oidc/v3 v3.21.0 // pages: logins at the company's identity provider, verified
+	golang.org/x/oauth2 v0.37.0 // pages: the code flow with PKCE that go-oidc builds on
 )
 
 require (

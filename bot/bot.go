@@ -34,6 +34,7 @@ type Config struct {
 	Now       func() workflows.Stamp            // product time: what screens call now
 	Leaves    func(target string) string        // what a revocation there does not end
 	Health    func(context.Context) []Condition // how the parts are; nil: nobody says
+	Handover  Handover                          // nil: no secret is handed over
 	Log       *slog.Logger
 }
 

@@ -34,6 +34,7 @@ const (
 	kindPolicyApprove = 'P'
 	kindPolicyDeny    = 'Q'
 	kindDelegate      = 'D'
+	kindSecret        = 'S'
 )
 
 // Button is what a button's value says. It names things and grants nothing: whoever sends it is checked as if they had typed it.

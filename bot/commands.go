@@ -59,6 +59,10 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.whoami(ctx, c)
 	case verb == "health" && len(rest) == 0:
 		return b.health(ctx, c)
+	case verb == "secret" && len(rest) <= 1:
+		return b.secretWord(ctx, c, strings.Join(rest, ""))
+	case verb == "key" && len(rest) <= 4:
+		return b.keyWord(ctx, c, strings.Join(rest, " "))
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}

@@ -243,6 +243,7 @@ func (b *Bot) ready(ctx context.Context, h grants.Hold, reader workflows.PersonI
 		Grant: a.Grant, Request: a.Request, What: title(a.TargetTitle, a.Title), Long: length(h), For: b.holder(a.Identity),
 		Access: b.accessOf(ctx, h), Drill: a.Drill,
 	}
+	r.Secret = b.secretNote(h, reader)
 	var u use
 	if h.Started.Use != "" {
 		if err := json.Unmarshal([]byte(h.Started.Use), &u); err != nil {

@@ -131,7 +131,7 @@ func (b *Bot) streamsOf(ctx context.Context, x Button) ([]workflows.StreamID, er
 	case kindAccept, kindDecline:
 		request, _, _ := strings.Cut(x.ID, "#")
 		return []workflows.StreamID{workflows.RequestStream(workflows.RequestID(request))}, nil
-	case kindDone, kindRevoke, kindExtend:
+	case kindDone, kindRevoke, kindExtend, kindSecret:
 		h, err := b.c.Desk.Grant(ctx, workflows.GrantID(x.ID))
 		if errors.Is(err, workflows.ErrNoStream) {
 			return nil, nil

@@ -42,6 +42,7 @@ func (b *Bot) table() routes {
 			screens.ActWithdraw: b.withdraw,
 			screens.ActTakeBack: b.takeBack,
 			screens.ActDone:     b.done,
+			screens.ActSecret:   b.openSecret,
 			screens.ActRevoke:   b.openRevoke,
 			screens.ActReview:   b.openReview,
 			screens.ActForm:     b.openForm,

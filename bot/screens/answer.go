@@ -46,6 +46,7 @@ func Help() Message {
 		"`/access revoke GRANT WHY` – take access away from somebody, as the target's owner or security",
 		"`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks",
 		"`/access reach @person|identity` – what somebody can get at now",
+		"`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to",
 		"`/breakglass` – the pre-approved runbooks and whether they are ready",
 		"`/breakglass RUNBOOK INC-123 what is happening` – invoke one in an incident",
 		"`/breakglass review ID` – close a review",

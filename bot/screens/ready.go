@@ -24,6 +24,7 @@ type Ready struct {
 	Access  Access
 	Done    string // value of the button; empty once it is over
 	Drill   bool
+	Secret  SecretNote
 	Extend  string // value of the button; empty: no button
 }
 
@@ -44,6 +45,7 @@ func (r Ready) Render() Message {
 	if r.live() {
 		blocks = append(blocks, r.use()...)
 	}
+	blocks = append(blocks, r.Secret.blocks()...)
 	if left := r.Access.leaves(); left != "" {
 		blocks = append(blocks, note(left))
 	}

@@ -1,13 +1,12 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"encoding/json"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -187,10 +186,10 @@ func (s *Server) outlook(r *http.Request) workflows.Outlook {
 
 // bookData is a runbook before the glass is broken.
 type bookData struct {
-	ID, Title, Purpose, UseWhen, DoNot, What, Long, Ends, Notify, Incident, Reason string
-	Fields                                                                         []workflows.Field
-	Values                                                                         map[string]string
-	Skipped, Confirm                                                               bool
+	ID, Title, Purpose, UseWhen, DoNot, What, Long, Ends, Notify, Incident, Reason, Nonce string
+	Fields                                                                                []workflows.Field
+	Values                                                                                map[string]string
+	Skipped, Confirm                                                                      bool
 }
 
 func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal, error) {
@@ -250,7 +249,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		d.Values[f.Name] = r.PostFormValue("field." + f.Name)
 	}
 	if no == nil && r.PostFormValue("confirm") != "yes" {
-		d.Confirm = true
+		d.Confirm, d.Nonce = true, random(16)
 		s.show(w, http.StatusOK, "runbook", page{Title: d.Title, Token: x.token, Data: d})
 		return
 	}

@@ -35,6 +35,12 @@ type Config struct {
 	Listen       string `envconfig:"LISTEN" default:"127.0.0.1:8484" desc:"address for health, metrics and the lists that hosts pull" example:"127.0.0.1:8484"`
 	Socket       string `envconfig:"SOCKET" desc:"Unix socket through which people of this machine act without Slack; empty: people.sock in the data folder, for the bot's own user" example:"/run/countersign/people.sock"`
 	PublicURL    string `envconfig:"PUBLIC_URL" desc:"address under which hosts and people reach LISTEN, if it is not the same" example:""`
+	TLSCert      string `envconfig:"TLS_CERT" desc:"file with the certificate and its chain, where LISTEN speaks TLS itself; the pages on which secrets are taken need TLS" example:""`
+	TLSKey       string `envconfig:"TLS_KEY" desc:"file with the private key of TLS_CERT; mode 0600" example:""`
+	TLSProxy     string `envconfig:"TLS_PROXY" desc:"yes: a proxy in front of LISTEN speaks TLS, so that pages may be served although TLS_CERT is empty" example:""`
+	OIDCIssuer   string `envconfig:"OIDC_ISSUER" desc:"identity provider at which people log in before they are shown a secret; without it they prove who they are by a code in Slack" example:""`
+	OIDCClient   string `envconfig:"OIDC_CLIENT_ID" desc:"id of this application there; its redirect address is PUBLIC_URL/web/login" example:""`
+	OIDCSecret   string `envconfig:"OIDC_CLIENT_SECRET" secret:"token" desc:"secret of this application there; empty for a public client" example:""`
 	SlackBot     string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…" example:"xoxb-…"`
 	SlackApp     string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
 	SlackSecret  string `envconfig:"SLACK_SIGNING_SECRET" secret:"token" desc:"signing secret of the Slack app, for HTTP mode: Slack then sends to PUBLIC_URL/slack; with it no app-level token is needed" example:""`
@@ -187,6 +193,7 @@ func (c Config) checkServe() error {
 	if c.SlackAPI != "" && !loopbackURL(c.SlackAPI) {
 		errs = append(errs, fmt.Errorf("%s_SLACK_API_URL may only name this machine: the tokens would go anywhere else", prefix))
 	}
+	errs = append(errs, c.checkPages()...)
 	if _, err := c.keepTexts(); err != nil {
 		errs = append(errs, err)
 	}

@@ -89,7 +89,7 @@ func (o order) isKnown() bool {
 		return true
 	case doDrift, doAnswer, doDrill:
 		return true
-	case doTake, doKey, doKeySet, doKeyRemove:
+	case doTake, doKey, doKeySet, doKeyRemove, doCodes, doCodesNew, doCodesVoid, doEnvelope:
 		return true
 	case "offer", "accept", "decline", "extend", "away", "back", "comment", "ticket-closed":
 		return true
@@ -214,6 +214,10 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliTake(ctx, by, cause, o)
 	case doKey, doKeySet, doKeyRemove:
 		return s.cliKey(ctx, by, cause, o)
+	case doCodes, doCodesNew, doCodesVoid:
+		return s.cliCodes(ctx, by, cause, o)
+	case doEnvelope:
+		return s.cliEnvelope(ctx, by, cause, o)
 	case "offer":
 		return s.cliOffer(ctx, by, cause, o)
 	case "accept", "decline":

@@ -49,6 +49,12 @@ func (n *narrator) tellCodes(r workflows.Record) string {
 			about = " on " + e.About
 		}
 		return fmt.Sprintf("A one-time code of set %s of %s was used up to %s%s, by %s.", e.Set, who, strings.TrimSpace(e.What), about, e.Channel)
+	case identities.EnvelopeReconciled:
+		seen := ""
+		if e.Seen != "" {
+			seen = ", together with " + n.person(e.Seen)
+		}
+		return fmt.Sprintf("%s recorded that the envelope of %s was opened at %s in incident %s%s, while nothing could be recorded: %s.", n.actor(r), who, n.at(e.OpenedAt), e.Incident, seen, quoted(trimDot(e.Did)))
 	case identities.CodesVoided:
 		return fmt.Sprintf("%s voided what was left of set %s of %s's one-time codes: %s.", n.actor(r), e.Set, who, trimDot(e.Why))
 	}

@@ -19,6 +19,7 @@ func storyOfSecrets(grant workflows.StreamID, end workflows.Stamp) []toldLine {
 		{of, ada, identities.CodesIssued{Set: "k_1", Hashes: []string{"sha256:00"}, Until: end, Use: identities.UsePage, By: ada, Channel: "cli"}},
 		{of, ada, identities.CodesIssued{Set: "k_2", Hashes: []string{"sha256:00", "sha256:01"}, Until: end, Use: identities.UseEnvelope, By: ada, Channel: "cli"}},
 		{of, maya, identities.CodeUsed{Set: "k_1", Hash: "sha256:00", What: "break glass", About: "runbook/db-failover", Channel: "web"}},
+		{of, ada, identities.EnvelopeReconciled{Set: "k_2", Hash: "sha256:01", OpenedAt: end, Incident: "INC-9", Seen: jonas, Did: "Opened the door of the vault.", Channel: "cli"}},
 		{of, ada, identities.CodesVoided{Set: "k_1", Why: "The sheet was lost."}},
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/countersign-bot/countersign/bot"
 	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/bot/web"
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -50,6 +51,7 @@ type serving struct {
 	runner    *runbooks.Runner
 	hand      *handovers
 	sweeper   *sweeper
+	pages     *web.Server // nil where no browser can reach them safely
 	worker    *jobs.Worker
 	intake    *slack.Intake
 	transport *slack.Transport // nil without an app-level token
@@ -224,7 +226,7 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Log: s.log, Health: s.conditions,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Health: s.conditions,
 	})
 	if err != nil {
 		return err
@@ -234,6 +236,9 @@ func (s *serving) buildBot() error {
 		OnForeign: s.foreign, Wanted: s.bot.Wanted, Censor: bot.Censor, Log: s.log,
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.buildPages(); err != nil {
 		return err
 	}
 	return s.connectTransports()
@@ -255,6 +260,9 @@ func (s *serving) run(ctx context.Context) error {
 	l, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("opening %s_LISTEN: %w", prefix, err)
+	}
+	if l, err = s.cfg.secured(l); err != nil {
+		return err
 	}
 	sock, err := listenControl(s.cfg.socketPath())
 	if err != nil {
@@ -329,6 +337,9 @@ func (s *serving) mux() *http.ServeMux {
 	reg.MustRegister(s.friction.collectors()...)
 	routes(mux, s.checks(), reg)
 	s.conns.routes(mux)
+	if s.pages != nil {
+		s.pages.Routes(mux)
+	}
 	return mux
 }
 

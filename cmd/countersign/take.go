@@ -205,5 +205,7 @@ func secretCommands() []command {
 	return slices.Clone([]command{
 		{"take", "[GRANT] [-out DIR]", "take the secret that came with your access; it is given once", takeCommand},
 		{"key", "[show | set KEY|@FILE | remove]", "your own age or SSH key, to which secrets are sealed", keyCommand},
+		{"codes", "[new | void]", "print one-time codes for when Slack is down, or count them", codesCommand},
+		{"envelope", "new | check CODE | reconcile CODE", "the sealed envelope for when nothing can be recorded, and what was done with it", envelopeCommand},
 	})
 }

@@ -97,3 +97,28 @@ func (d *Desk) VoidCodes(ctx context.Context, cause Cause, by workflows.Acting, 
 	})
 	return n, res.Refusal, err
 }
+
+// Reconcile is somebody who brings what stands on an opened envelope into the ledger.
+type Reconcile struct {
+	Cause    Cause
+	By       workflows.Acting
+	Of       workflows.PersonID
+	Code     string
+	OpenedAt workflows.Stamp
+	Incident string
+	Seen     workflows.PersonID
+	Did      string
+	Channel  string
+}
+
+// ReconcileEnvelope records what was done on paper while nothing could be recorded.
+func (d *Desk) ReconcileEnvelope(ctx context.Context, c Reconcile) (Answer, error) {
+	may := c.By.Person != "" && (c.By.Person == c.Of || d.HasRole(ctx, RoleOwner, c.By.Person) || d.HasRole(ctx, RoleSecurity, c.By.Person))
+	x := identities.Envelope{By: c.By, Of: c.Of, May: may, Hash: identities.CodeHash(c.Of, c.Code), Event: identities.EnvelopeReconciled{
+		OpenedAt: c.OpenedAt, Incident: c.Incident, Seen: c.Seen, Did: c.Did, Channel: c.Channel,
+	}}
+	res, err := d.update(ctx, c.Cause, []workflows.StreamID{workflows.PersonStream(c.Of)}, func(f workflows.Facts) (workflows.Outcome, error) {
+		return identities.Reconcile(f, x)
+	})
+	return answered(&res), err
+}

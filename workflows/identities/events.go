@@ -104,5 +104,6 @@ func EventKinds() []workflows.EventKind {
 		workflows.Of[Used](), workflows.Of[WindowGranted](), workflows.Of[WindowUsed](), workflows.Of[WindowClosed](),
 		workflows.Of[KeySet](), workflows.Of[KeyRemoved](), workflows.Of[CodesIssued](), workflows.Of[CodeUsed](), workflows.Of[CodesVoided](),
 		workflows.Of[AccessRevoked](), workflows.Of[Quarantined](), workflows.Of[ReleaseAsked](), workflows.Of[Released](),
+		workflows.Of[EnvelopeReconciled](),
 	}
 }

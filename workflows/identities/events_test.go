@@ -39,6 +39,7 @@ func TestEvents(t *testing.T) {
 		identities.Quarantined{Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
 		identities.ReleaseAsked{Why: "found again", Authn: "unix-peer", Channel: "cli"},
 		identities.Released{Asked: "p_bob", Why: "wiped", Authn: "slack-click", Channel: "slack"},
+		identities.EnvelopeReconciled{Set: "k_2", Hash: "sha256:01", OpenedAt: 6, Incident: "INC-1", Seen: "p_bob", Did: "opened the vault", Channel: "cli"},
 	} {
 		out.Add(stream, workflows.System, "", e)
 	}

@@ -120,6 +120,11 @@ func (s *PersonState) applyKey(r workflows.Record) (bool, error) {
 			return true, fmt.Errorf("person.codes_voided of a set that is not good")
 		}
 		s.Codes[i].Void = e.Why
+	case EnvelopeReconciled:
+		i := s.codeSet(e.Set)
+		if i < 0 || s.Codes[i].Used[e.Hash].Hash == "" {
+			return true, fmt.Errorf("person.envelope_reconciled without the code of an envelope")
+		}
 	default:
 		return false, nil
 	}
@@ -201,5 +206,60 @@ func SetKey(f workflows.Facts, x Setting) (workflows.Outcome, error) {
 	default:
 		out.Add(stream, x.By, "", KeyRemoved{Fingerprint: s.Key.Fingerprint, Channel: x.Event.Channel})
 	}
+	return out, nil
+}
+
+// EnvelopeReconciled says what was done on paper, while nothing could be recorded: by whom the envelope was opened and when, for which
+// incident, and what they did. It is recorded as soon as the ledger can be written again, with the code that used the envelope up.
+type EnvelopeReconciled struct {
+	Set      string             `json:"set"`
+	Hash     string             `json:"hash"`
+	OpenedAt workflows.Stamp    `json:"opened_at"` // as the paper says
+	Incident string             `json:"incident"`
+	Seen     workflows.PersonID `json:"seen,omitempty"` // the second person who was there, as the paper says
+	Did      string             `json:"did" seal:"true"`
+	Channel  string             `json:"channel"`
+}
+
+// Kind names for the ledger.
+func (EnvelopeReconciled) Kind() string { return "person.envelope_reconciled" }
+
+// Envelope is somebody who brings what stands on an opened envelope into the ledger.
+type Envelope struct {
+	By    workflows.Acting // who reconciles
+	Of    workflows.PersonID
+	May   bool // By is Of, or holds the role for it
+	Hash  string
+	Event EnvelopeReconciled
+}
+
+// Reconcile uses the code of an envelope up and records what the paper says. A code that was void or too old when the envelope was opened is
+// recorded all the same, as refused: it was opened.
+func Reconcile(f workflows.Facts, x Envelope) (workflows.Outcome, error) {
+	stream := workflows.PersonStream(x.Of)
+	s, err := FoldPerson(f.Histories[stream])
+	if err != nil {
+		return workflows.Outcome{}, err
+	}
+	refuse := func(r *workflows.Refusal) (workflows.Outcome, error) {
+		return workflows.RefuseOn(workflows.SystemStream, x.By, "envelope", x.Event.Channel, x.Event.Incident, r), nil
+	}
+	e := x.Event
+	switch {
+	case !x.May:
+		return refuse(workflows.Refuse(workflows.CodeNotEligible, "An envelope is reconciled by whom it was made for, or by an owner or security of Countersign.", ""))
+	case e.OpenedAt <= 0 || e.OpenedAt > f.Now.UTC:
+		return refuse(workflows.Refuse(workflows.CodeBadField, "The time at which it was opened lies in the future, or is missing.", "Take it from the paper."))
+	case e.Incident == "" || e.Did == "":
+		return refuse(workflows.Refuse(workflows.CodeReasonNeeded, "The incident and what was done are missing.", "Take them from the paper."))
+	}
+	set, no := s.FindCode(x.Hash, UseEnvelope, e.OpenedAt)
+	if no != nil {
+		return refuse(no)
+	}
+	e.Set, e.Hash = set.Set, x.Hash
+	var out workflows.Outcome
+	out.Add(stream, x.By, "", CodeUsed{Set: set.Set, Hash: x.Hash, What: UseEnvelope, About: e.Incident, Channel: e.Channel})
+	out.Add(stream, x.By, "", e)
 	return out, nil
 }
