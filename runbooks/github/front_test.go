@@ -29,6 +29,7 @@ type front struct {
 	next     int64
 	invited  map[string][]invite // by owner/name
 	scopes   string              // X-OAuth-Scopes
+	team     string // the one that is listed, if any: the emulator keeps who belongs to an organisation as a team of its own
 	down     bool
 	calls    []string
 }
@@ -94,6 +95,9 @@ func (f *front) answers(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case r.URL.Path == "/orgs/northwind/repos":
 		fmt.Fprint(w, `[]`) // the emulator has no such list; its organisation has no repositories
+		return true
+	case r.URL.Path == "/orgs/northwind/teams" && f.team != "":
+		fmt.Fprintf(w, `[{"slug":%q}]`, f.team)
 		return true
 	case pathKeys.MatchString(r.URL.Path):
 		fmt.Fprint(w, `[{"id":7,"title":"ci","read_only":false,"added_by":"owner","created_at":"2026-01-02T03:04:05Z","last_used":"2026-10-01T00:00:00Z","key":"ssh-rsa AAA"}]`)

@@ -129,6 +129,7 @@ func TestReq_R64_TeamPasses(t *testing.T) {
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		f, team := newFront(t, w.emulator), w.team(t)
 		org, slug, _ := strings.Cut(team, "/")
+		f.team = slug
 		return runbooktest.System{
 			Connector: open(t, f, "northwind"),
 			Grant:     func(n int) runbooks.Grant { return grant(n, map[string][]string{github.ParamTeam: {team}}) },

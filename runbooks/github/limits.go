@@ -23,4 +23,7 @@ const (
 	maxShown   = 200
 	maxGrants  = 20
 	maxFinding = 300
+
+	// maxStatus bounds the word for how a task stands.
+	maxStatus = 60
 )

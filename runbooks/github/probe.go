@@ -41,7 +41,7 @@ func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 // permissions holds an App to what the package's comment asks for.
 func permissions(may map[string]string) []runbooks.Finding {
 	needed := map[string]string{"administration": "write", "members": "write", "metadata": "read"}
-	useful := map[string]string{"personal_access_tokens": "read", "organization_personal_access_tokens": "read", "organization_administration": "read"} // the discoverer reads them
+	useful := map[string]string{"personal_access_tokens": "read", "organization_personal_access_tokens": "read", "organization_administration": "read", "issues": "read", "pull_requests": "read"} // for the discoverer, and for tasks
 	var out []runbooks.Finding
 	for _, name := range slices.Sorted(maps.Keys(needed)) {
 		ok := may[name] == needed[name]

@@ -217,3 +217,30 @@ func TestOutside(t *testing.T) {
 		}
 	}
 }
+
+// TestReq_R55_IssuesAndPullRequests: an issue of the scope is open until it is closed; one that is not there is not; and what cannot be seen
+// cannot be told.
+func TestReq_R55_IssuesAndPullRequests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f, repo := newFront(t, w.emulator), w.repository(t)
+	c := open(t, f, repo, "owner/hidden")
+	hand(t, http.MethodPost, w.emulator+"/repos/"+repo+"/issues", map[string]any{"title": "Shop is slow", "assignees": []string{"maya"}}, nil)
+	ref := repo + "#1"
+	if !c.Covers(ref) || c.Covers("other/shop#1") || c.Covers(repo) || c.Covers(repo+"#0") {
+		t.Error("what the target covers")
+	}
+	if got, err := c.Task(t.Context(), ref); err != nil || !got.Exists || !got.Open || got.Title != "Shop is slow" {
+		t.Fatalf("%+v (%v)", got, err)
+	}
+	hand(t, http.MethodPatch, w.emulator+"/repos/"+repo+"/issues/1", map[string]any{"state": "closed"}, nil)
+	if got, err := c.Task(t.Context(), ref); err != nil || !got.Exists || got.Open {
+		t.Errorf("closed: %+v (%v)", got, err)
+	}
+	if got, err := c.Task(t.Context(), repo+"#99"); err != nil || got.Exists {
+		t.Errorf("one that is not there: %+v (%v)", got, err)
+	}
+	if _, err := c.Task(t.Context(), "owner/hidden#1"); err == nil {
+		t.Error("of a repository that we do not see, it is told that there is no such issue")
+	}
+}

@@ -1,0 +1,59 @@
+// Package tasks asks the systems that keep tickets, incidents, change windows and the like how one of them stands: Jira,
+// Linear, and any service that answers a signed question. (GitHub's issues and pull requests are asked by package github,
+// with the target's own credentials.) It grants nothing, decides nothing and keeps nothing but answers of the last half
+// minute.
+//
+// # A system
+//
+// A system of tasks stands among the targets, with an owner and without entitlements:
+//
+//	id: jira
+//	title: Jira
+//	connector: jira
+//	owner: jonas
+//	environment: production
+//	data_class: internal
+//	settings:
+//	  url: https://northwind.atlassian.net
+//	  projects: OPS PAY
+//	  user: countersign@northwind.example
+//	  token_file: /etc/countersign/jira.token
+//	  window_from: customfield_10100
+//	  window_until: customfield_10101
+//	  hook_secret_file: /etc/countersign/jira.hook
+//
+//	id: linear
+//	connector: linear
+//	settings:
+//	  teams: ENG OPS
+//	  token_file: /etc/countersign/linear.token
+//	  hook_secret_file: /etc/countersign/linear.hook
+//
+//	id: changes
+//	connector: tasks
+//	settings:
+//	  url: https://changes.northwind.example/countersign
+//	  pattern: CHG-[0-9]{1,8}
+//	  secret_file: /etc/countersign/changes.secret
+//
+// Once there is one, a ticket that no system covers is refused, and so is one that a system cannot be asked about. Jira's
+// Data Center edition takes a personal access token without user. The token needs to read issues of the named projects or
+// teams ("Browse projects" in Jira, "Read" in Linear), and nothing else.
+//
+// # Hooks
+//
+// With hook_secret, the system may post its own webhooks to /hooks/TARGET of the bot's public address: a ticket that it names
+// is asked about at once, and access that hung on it ends when it is closed. What the webhook says beside the ticket's name
+// is not believed, so a repeated or an old one does nothing. Signatures: Jira X-Hub-Signature and GitHub
+// X-Hub-Signature-256 (HMAC-SHA256 of the body), Linear Linear-Signature, and Standard Webhooks for a service of your own.
+//
+// # A service of your own
+//
+// It is asked with a POST of {"v":1,"op":"task","ref":"CHG-17"}, signed as Standard Webhooks describes it (webhook-id,
+// webhook-timestamp, webhook-signature; the secret is whsec_ and base64), and answers 200 with
+//
+//	{"exists":true, "open":true, "status":"Scheduled", "title":"…", "link":"https://…", "assignees":["maya@northwind.example"],
+//	 "from":"2027-03-01T20:00:00Z", "until":"2027-03-01T23:00:00Z"}
+//
+// of which exists and open are needed, or {"exists":false}. Its hooks post {"ref":"CHG-17"}, signed the same way.
+package tasks
