@@ -46,13 +46,16 @@ func connectorKinds() map[string]connectorKind {
 		"awssso":     {awsssoParams(), openAWSSSO},
 		"command":    {open: openCommand},
 		"github":     {githubParams(), openGitHub},
+		"jira":       {grantlessParams(), openJira},
 		"kubernetes": {kubernetesParams(), openKubernetes},
 		"ldap":       {ldapParams(), openLDAP},
+		"linear":     {grantlessParams(), openLinear},
 		"okta":       {oktaParams(), openOkta},
 		"postgres":   {postgresParams(), openPostgres},
 		"redis":      {redisParams(), openRedis},
 		"sshca":      {sshcaParams(), openSSHCA},
 		"x509":       {x509Params(), openX509},
+		"tasks":      {grantlessParams(), openOwnTasks},
 		"webhook":    {open: openWebhook},
 	}
 }

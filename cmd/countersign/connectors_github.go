@@ -16,7 +16,7 @@ func githubParams() *spec.Params {
 
 func openGitHub(at opening) (runbooks.Connector, error) {
 	s := at.target.Settings
-	err := knownSettings(s, []string{github.SettingToken, github.SettingKey},
+	err := knownSettings(s, []string{github.SettingToken, github.SettingKey, settingHookSecret}, settingGitHubTasks,
 		github.SettingURL, github.SettingApp, github.SettingInstallation, github.SettingScope, github.SettingRoots)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,9 @@ func openGitHub(at opening) (runbooks.Connector, error) {
 	token, err1 := settingSecretOr(s, github.SettingToken)
 	key, err2 := settingSecretOr(s, github.SettingKey)
 	roots, err3 := rest.Roots(s[github.SettingRoots], os.ReadFile)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	_, err4 := settingFlag(s, settingGitHubTasks)
+	_, err5 := settingSecretOr(s, settingHookSecret)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return nil, err
 	}
 	return opened(github.Open(github.Config{

@@ -48,6 +48,7 @@ type serving struct {
 	verifier  *verifier
 	bot       *bot.Bot
 	conns     *connectors
+	tasks     []taskSource
 	runner    *runbooks.Runner
 	hand      *handovers
 	sweeper   *sweeper
@@ -173,8 +174,9 @@ func (s *serving) build(ctx context.Context) error {
 		return err
 	}
 	s.friction, s.verifier = newFriction(s.store), newVerifier()
+	s.tasks = taskSources(s.conns, compiled.Targets)
 	s.desk = desk.New(desk.Config{
-		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log,
+		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks),
 		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke() },
 	})
 	s.hand = &handovers{kept, s.desk}
@@ -340,6 +342,7 @@ func (s *serving) mux() *http.ServeMux {
 	if s.pages != nil {
 		s.pages.Routes(mux)
 	}
+	mux.Handle("POST /hooks/{target}", newHooks(s, s.tasks))
 	return mux
 }
 

@@ -29,7 +29,7 @@ type front struct {
 	next     int64
 	invited  map[string][]invite // by owner/name
 	scopes   string              // X-OAuth-Scopes
-	team     string // the one that is listed, if any: the emulator keeps who belongs to an organisation as a team of its own
+	team     string              // the one that is listed, if any: the emulator keeps who belongs to an organisation as a team of its own
 	down     bool
 	calls    []string
 }

@@ -20,9 +20,6 @@ const (
 	maxAssignees = 50
 	maxAssignee  = 256
 
-	// maxHook bounds the body of a webhook: GitHub sends up to 25 MB for a push, and far less for an issue.
-	maxHook = 1 << 20
-
 	// hookAge is how old a signature with a time may be, as Standard Webhooks recommends.
 	hookAge = 5 * time.Minute
 

@@ -13,7 +13,13 @@ func (c *checker) checkTarget(t *target) {
 		c.at(t.or("id"), "owner: the key of the person who answers for it", "target %q has no owner, so nobody could request anything on it", t.id)
 	}
 	c.owner(t.value, true)
-	if !t.has("entitlements") || (t.get("entitlements") != nil && len(t.get("entitlements").items) == 0) {
+	connector := t.get("connector").scalar()
+	switch list := t.get("entitlements"); {
+	case c.params[connector].Grantless:
+		if list != nil && len(list.items) > 0 {
+			c.at(list, "leave entitlements out", "target %q is of the kind %q, on which nothing is granted", t.id, connector)
+		}
+	case !t.has("entitlements"), list != nil && len(list.items) == 0:
 		c.at(t.or("id"), "entitlements: what can be granted on it", "target %q has no entitlements, so there is nothing to request", t.id)
 	}
 	if s := t.get("settings"); s != nil {

@@ -25,8 +25,9 @@ type Options struct {
 
 // Params are the words of one connector.
 type Params struct {
-	Known  []string
-	Needed []string
+	Known     []string
+	Needed    []string
+	Grantless bool // it grants nothing, such as a system of tickets: its targets have no entitlements
 }
 
 // Folder is a configuration folder that was read and found good. It is immutable.

@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -36,6 +37,27 @@ func TestLoad_ParamsOfConnectors(t *testing.T) {
 	for _, want := range []string{"targets/bastion.yaml:", `sshca knows no parameter "principal"`, `did you mean "principals"?`, `needs the parameter "principals"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+}
+
+// TestLoad_GrantlessConnector: a system of tickets stands among the targets without entitlements, and only so.
+func TestLoad_GrantlessConnector(t *testing.T) {
+	opts := spec.Options{Connectors: []string{"postgres", "sshca", "jira"}, Params: map[string]spec.Params{"jira": {Grantless: true}}}
+	const target = "id: tickets\ntitle: Tickets\nconnector: jira\nowner: OWNER\nenvironment: production\ndata_class: internal\n"
+	for more, want := range map[string]string{
+		"": "",
+		"entitlements:\n  - {id: x, title: X, description: Reads tickets., business_task: Reading tickets., review_date: 2036-01-01}\n": `is of the kind "jira", on which nothing is granted`,
+	} {
+		files := fstest.MapFS{}
+		if err := copyInto(files, library.FS()); err != nil {
+			t.Fatal(err)
+		}
+		owner := regexp.MustCompile(`(?m)^owner: (\S+)`).FindSubmatch(files["targets/bastion.yaml"].Data)
+		files["targets/tickets.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(target, "OWNER", string(owner[1]), 1) + more)}
+		_, err := spec.Load(files, opts)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", more, err, want)
 		}
 	}
 }
