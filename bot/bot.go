@@ -12,6 +12,7 @@ import (
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
 // Channel and Authn of everything that comes through Slack: a click proves the Slack account, nothing more.
@@ -30,11 +31,12 @@ type Config struct {
 	Histories Histories
 	Finder    Finder
 	Buttons   *Buttons
-	BotUser   string                            // our own user id, from auth.test
-	Now       func() workflows.Stamp            // product time: what screens call now
-	Leaves    func(target string) string        // what a revocation there does not end
-	Health    func(context.Context) []Condition // how the parts are; nil: nobody says
-	Handover  Handover                          // nil: no secret is handed over
+	BotUser   string                                                                             // our own user id, from auth.test
+	Now       func() workflows.Stamp                                                             // product time: what screens call now
+	Leaves    func(target string) string                                                         // what a revocation there does not end
+	Sweep     func(context.Context, workflows.TargetID, workflows.Acting) (targets.State, error) // compares a target with the ledger; nil: nobody can
+	Health    func(context.Context) []Condition                                                  // how the parts are; nil: nobody says
+	Handover  Handover                                                                           // nil: no secret is handed over
 	Log       *slog.Logger
 }
 

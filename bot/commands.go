@@ -63,6 +63,8 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.secretWord(ctx, c, strings.Join(rest, ""))
 	case verb == "key" && len(rest) <= 4:
 		return b.keyWord(ctx, c, strings.Join(rest, " "))
+	case verb == "drift" && len(rest) <= 1:
+		return b.driftWord(ctx, c, strings.Join(rest, ""))
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
@@ -47,4 +48,47 @@ func (b *Bot) targetTitle(t workflows.TargetID) string {
 		return x.Title
 	}
 	return string(t)
+}
+
+// driftWord answers /access drift [TARGET]: targets are compared with the ledger now. Who owns a target may ask, and security.
+func (b *Bot) driftWord(ctx context.Context, c *call, only string) (answer, error) {
+	var list []workflows.TargetID
+	for _, t := range sortedKeys(b.c.Desk.Policy().Targets) {
+		if (only == "" || string(t) == only) && b.c.Desk.MayWatch(ctx, t, c.by.Person) {
+			list = append(list, t)
+		}
+	}
+	if len(list) == 0 || b.c.Sweep == nil {
+		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, "drift", viaSlack, "", workflows.Refuse(workflows.CodeNotEligible,
+			"There is no such target, or it is not yours to look at.", "The owner of a target and those with the role security may."))
+		return refusal(no), err
+	}
+	more := max(0, len(list)-maxDrifts)
+	var wait sync.WaitGroup
+	parts := make([]screens.Drift, len(list)-more)
+	for i := range parts {
+		wait.Go(func() { parts[i] = b.driftNow(ctx, list[i], c.by) })
+	}
+	wait.Wait()
+	return answer{message: screens.Drifts(parts, more)}, nil
+}
+
+// driftNow compares one target, or shows what was known before and why it could not be compared.
+func (b *Bot) driftNow(ctx context.Context, t workflows.TargetID, by workflows.Acting) screens.Drift {
+	ctx, cancel := context.WithTimeout(ctx, driftWait)
+	defer cancel()
+	why := ""
+	s, err := b.c.Sweep(ctx, t, by)
+	if err != nil {
+		b.log.WarnContext(ctx, "a target could not be compared", "target", t, "err", err)
+		why = "it could not be compared now; the operator's log says why."
+		if s, err = b.c.Desk.TargetState(context.WithoutCancel(ctx), t); err != nil {
+			return screens.Drift{Target: b.targetTitle(t), Unread: why}
+		}
+	}
+	d := b.drift(t, s, s.Sorted())
+	if why != "" {
+		d.Unread = why
+	}
+	return d
 }

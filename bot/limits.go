@@ -20,6 +20,8 @@ const (
 	previewNames = 6                // people of a stage that a form names before it is sent
 	maxNotes     = 100              // comments of a request that are drawn; a card shows the last three
 	maxListed    = 50               // requests read for one answer
+	maxDrifts    = 8                // targets compared for one answer: five blocks each, of the fifty that a message has
+	driftWait    = 20 * time.Second // for one target
 	maxFindings  = 10               // findings of a target named in one message; the command line lists all
 	maxLine      = 3000             // characters of a command that are looked at
 	maxDrawn     = 20_000           // messages of which we remember what they show: 1 MB

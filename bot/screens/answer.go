@@ -45,6 +45,7 @@ func Help() Message {
 		"`/access health` – how the bot is",
 		"`/access revoke GRANT WHY` – take access away from somebody, as the target's owner or security",
 		"`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks",
+		"`/access drift TARGET` – what a target has that no grant explains, as its owner or security",
 		"`/access reach @person|identity` – what somebody can get at now",
 		"`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to",
 		"`/breakglass` – the pre-approved runbooks and whether they are ready",

@@ -2,6 +2,7 @@ package screens
 
 import (
 	"fmt"
+	"strings"
 
 	slackgo "github.com/slack-go/slack"
 
@@ -93,4 +94,18 @@ func (d DrillFailed) Render() Message {
 			section("*What you can do*\nUntil a drill succeeds, take it that access on this target cannot be taken back in time. `countersign doctor` says what the bot may do there; `countersign drill` tries again."),
 		},
 	}
+}
+
+// Drifts answers for several targets; more counts those that are not shown.
+func Drifts(list []Drift, more int) Message {
+	var blocks []slackgo.Block
+	var words []string
+	for _, d := range list {
+		m := d.Answer()
+		blocks, words = append(blocks, m.Blocks...), append(words, m.Text)
+	}
+	if more > 0 {
+		blocks = append(blocks, note(fmt.Sprintf("%d more targets: name one, as in `/access drift TARGET`.", more)))
+	}
+	return Message{Text: short(strings.Join(words, " · "), maxNotify), Blocks: blocks}
 }

@@ -90,6 +90,17 @@ func TestReq_R66_DriftIsReported(t *testing.T) {
 	mustSay(t, err)
 	_, err = s.message(ctx, "security", "Main database", "mallory is member of the role cs_readonly")
 	mustSay(t, err)
+	mustSay(t, s.command(ctx, "jonas", "/access", "drift pg-main")) // the same from the chat, for its owner and security
+	mustSay(t, s.command(ctx, "sofia", "/access", "drift"))
+	for _, who := range []string{"jonas", "sofia"} {
+		if _, err := s.told(ctx, who, "access", "Main database", "mallory is member of the role cs_readonly"); err != nil {
+			t.Error(err)
+		}
+	}
+	mustSay(t, s.command(ctx, "maya", "/access", "drift pg-main"))
+	if _, err := s.told(ctx, "maya", "access", "it is not yours to look at"); err != nil {
+		t.Error(err)
+	}
 	if again := d.drift(ctx, t); again.Open != 2 || again.Findings[1].Finding != f.Finding {
 		t.Errorf("a second look finds %+v", again)
 	}

@@ -148,6 +148,8 @@ func (k *keyring) announce(log *slog.Logger, vkey string) {
 			what = "whoever holds it can make client certificates; servers fetch the public half from /x509/ca.pem of this bot"
 		case keyButtons:
 			what = "if it is lost, buttons made before are refused, and nothing else"
+		case keyFindings:
+			what = "if it is lost, what is found on targets is found once more under other names, and nothing else"
 		case keySealing:
 			what = "if it is lost, secrets that wait to be taken are lost, and nothing else; with it and a copy of the database they can be read"
 		case keyFingerprint:

@@ -8,28 +8,23 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/reconcile"
 	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
 // After entries were lost the ledger and the targets may say different things: access that the lost entries ended, and access that they
 // made. So before anything is decided again, open requests end, every target is asked about every grant the ledger knows, and what a
 // target has beyond that is taken back.
 
-// lister is an optional part of a connector: what it has of ours. A grant it gives holds what taking it back needs.
-type lister interface {
-	List(ctx context.Context) ([]runbooks.Grant, error)
-}
-
 const (
-	lostEntries  = "The ledger lost entries, so what was decided meanwhile is not known."
-	maxNamed     = 200              // grants named in one entry
-	listPatience = 30 * time.Second // for a target that lists what it has
+	lostEntries = "The ledger lost entries, so what was decided meanwhile is not known."
+	maxNamed    = 200 // grants named in one entry
 )
 
 // reconcile asks all targets at once, each on its own. It is done anew when the bot stops in the middle.
@@ -158,41 +153,46 @@ func (s *serving) callOff(ctx context.Context, h desk.Holding) error {
 	})
 }
 
-// takeUnknown takes back what a target has and the ledger does not know. A target that cannot list says so in the entry.
+// takeUnknown takes back what a target has by our hand and the ledger does not know. What others made is left to the next sweep. A target that
+// cannot list says so in the entry.
 func (s *serving) takeUnknown(ctx context.Context, target workflows.TargetID, e *custody.TargetReconciled) error {
-	con := s.conns.byTarget[string(target)]
-	l, ok := con.(lister)
-	if !ok {
+	if _, ok := s.runner.List(ctx, string(target)); !ok {
 		e.Unlisted = true
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, listPatience)
-	defer cancel()
-	list, err := l.List(ctx)
+	res, err := reconcile.Compare(ctx, grantLedger{s.store, target}, watchedTarget{s.runner, string(target)}, reconcile.Options{
+		Most: targets.MaxFindings, Known: func(a runbooks.Access) bool { return !a.Ours || a.Group },
+	})
 	if err != nil {
-		e.Silent = true
-		s.log.Error("a target does not say what it has", "target", target, "err", err)
-		return nil
+		return err
 	}
-	for _, g := range list {
-		streams, err := s.store.List(ctx, grants.ListByID, string(g.ID), 1)
-		if err != nil {
-			return err
-		}
-		if len(streams) > 0 {
+	if res.Unread != nil || res.More > 0 {
+		e.Silent = true
+		s.log.Error("a target does not say all of what it has", "target", target, "err", res.Unread, "more", res.More)
+	}
+	for _, d := range res.Differences {
+		if d.Why != reconcile.Unknown && d.Why != reconcile.LeftOver {
 			continue
 		}
-		receipt, presence, err := s.runner.Stop(ctx, string(target), g)
+		receipt, err := s.takeOne(ctx, target, d)
 		if err != nil {
 			e.Silent = true
-			s.log.Error("access that the ledger does not know was not taken back", "target", target, "grant", g.ID, "err", err)
+			s.log.Error("access that the ledger does not know was not taken back", "target", target, "access", d.Access.Key, "err", err)
 			continue
 		}
-		s.log.Warn("access that the ledger does not know was taken back", "target", target, "grant", g.ID, "presence", presence, "said", strings.TrimSpace(receipt.Ref))
+		s.log.Warn("access that the ledger does not know was taken back", "target", target, "access", d.Access.Key, "said", strings.TrimSpace(receipt.Ref))
 		e.Unknown++
-		if len(e.Grants) < maxNamed {
-			e.Grants = append(e.Grants, g.ID)
+		if d.Access.Grant != "" && len(e.Grants) < maxNamed {
+			e.Grants = append(e.Grants, d.Access.Grant)
 		}
 	}
 	return nil
+}
+
+func (s *serving) takeOne(ctx context.Context, target workflows.TargetID, d reconcile.Difference) (runbooks.Receipt, error) {
+	if d.Why == reconcile.LeftOver {
+		receipt, _, err := s.runner.Stop(ctx, string(target), d.Grant)
+		return receipt, err
+	}
+	return s.runner.Remove(ctx, string(target), d.Access)
 }

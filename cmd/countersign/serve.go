@@ -188,7 +188,7 @@ func (s *serving) build(ctx context.Context) error {
 	} else if n > 0 {
 		s.log.Warn("what a revoke-only start took back was recorded", "count", n)
 	}
-	marks, err := s.keys.seed(keyFindings)
+	marks, err := s.keys.lateSeed(keyFindings, false)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Health: s.conditions,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Sweep: s.sweepAsked, Health: s.conditions,
 	})
 	if err != nil {
 		return err

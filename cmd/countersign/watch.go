@@ -205,3 +205,8 @@ func checkWatch(list []spec.Target) error {
 	}
 	return errors.Join(errs...)
 }
+
+// sweepAsked compares a target because somebody asked in the chat.
+func (s *serving) sweepAsked(ctx context.Context, t workflows.TargetID, by workflows.Acting) (targets.State, error) {
+	return s.sweeper.sweep(ctx, t, "", by)
+}
