@@ -18,6 +18,7 @@ import (
 // memory is a ledger in memory that keeps the promises of desk.Ledger and the tables that bot needs: one writer, causes that are consumed
 // once, jobs and lists as the difference to the fold, surfaces that fall behind when their stream moves.
 type memory struct {
+	writing   sync.Mutex // held while something is decided; what a decision reads, it reads as anybody does
 	mu        sync.Mutex
 	now       time.Time
 	mono      time.Duration
@@ -56,23 +57,18 @@ func newMemory() *memory {
 }
 
 func (m *memory) Update(_ context.Context, cause workflows.Cause, streams []workflows.StreamID, decide func(workflows.Facts) (workflows.Outcome, error)) (workflows.Result, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.broken != nil {
-		return workflows.Result{}, m.broken
-	}
-	if r, ok := m.causes[cause]; ok && cause != "" {
-		r.Replayed = true
-		return r, nil
-	}
-	f := workflows.Facts{Now: m.instant(), Histories: map[workflows.StreamID][]workflows.Record{}}
-	for _, s := range streams {
-		f.Histories[s] = slices.Clone(m.histories[s])
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	f, r, err := m.facts(cause, streams)
+	if err != nil || r.Replayed {
+		return r, err
 	}
 	out, err := decide(f)
 	if err != nil {
 		return workflows.Result{}, err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, d := range out.Documents {
 		m.documents[d.Hash] = d
 	}
@@ -93,6 +89,23 @@ func (m *memory) Update(_ context.Context, cause workflows.Cause, streams []work
 		m.causes[cause] = res
 	}
 	return res, nil
+}
+
+func (m *memory) facts(cause workflows.Cause, streams []workflows.StreamID) (workflows.Facts, workflows.Result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := workflows.Facts{Now: m.instant(), Histories: map[workflows.StreamID][]workflows.Record{}}
+	if m.broken != nil {
+		return f, workflows.Result{}, m.broken
+	}
+	if r, ok := m.causes[cause]; ok && cause != "" {
+		r.Replayed = true
+		return f, r, nil
+	}
+	for _, s := range streams {
+		f.Histories[s] = slices.Clone(m.histories[s])
+	}
+	return f, workflows.Result{}, nil
 }
 
 func (m *memory) append(cause workflows.Cause, e workflows.StreamEvent, now workflows.Instant) workflows.Record {

@@ -23,6 +23,8 @@ const (
 	maxSealed     = 512 << 10   // the largest that a connector hands over is 64 KB before it is encoded
 	maxDebts      = 65536       // lines of debts.jsonl: every grant of a large company revoked while the ledger was broken
 
+	maxSearchWords = 8 // of one search: more restrict nothing that a person typed
+
 	gatherYields = 8 // times the writer lets others run before it takes it that nobody else is coming
 
 	cacheStandings = 4096 // streams of which the writer knows jobs and lists: some 8 MB at worst

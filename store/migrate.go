@@ -17,6 +17,9 @@ var migrationFiles embed.FS
 // versionCosig is the first version of the schema that keeps what witnesses signed.
 const versionCosig = 2
 
+// versionInventory is the first version that lists the inventory.
+const versionInventory = 6
+
 // applicationID marks a SQLite file as a Countersign ledger: "CSGN".
 const applicationID = 0x4353474E
 

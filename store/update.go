@@ -96,6 +96,11 @@ func (b *batch) apply(cause string, now workflows.Instant, out workflows.Outcome
 			return Result{}, fmt.Errorf("lists of %q: %w", stream, err)
 		}
 	}
+	for _, stream := range sortedStreams(out.Inventory) {
+		if err := b.putInventory(stream, out.Inventory[stream]); err != nil {
+			return Result{}, fmt.Errorf("the inventory's row of %q: %w", stream, err)
+		}
+	}
 	if err := b.touch(now, records, out.Touch); err != nil {
 		return Result{}, err
 	}

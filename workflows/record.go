@@ -67,7 +67,8 @@ type Outcome struct {
 	Documents []Document // written in the transaction that first names them
 	Pending   map[StreamID][]Job
 	Listings  map[StreamID][]Listing
-	Touch     []StreamID // surfaces to repaint although nothing was appended to their stream
+	Inventory map[StreamID]*InventoryRow // nil: the identity is not in the inventory (any more)
+	Touch     []StreamID                 // surfaces to repaint although nothing was appended to their stream
 	Refusal   *Refusal
 }
 

@@ -48,6 +48,9 @@ func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h 
 	if !sameLists(lists, o.Lists) {
 		return "the lists that people read differ from what its entries say", nil
 	}
+	if what, err := sameRow(ctx, s, stream, o.Row); what != "" || err != nil {
+		return what, err
+	}
 	rows, err := s.JobsOf(ctx, stream)
 	if err != nil {
 		return "", err

@@ -118,6 +118,7 @@ type memoryLedger struct {
 	documents map[workflows.DocHash]workflows.Document
 	lists     map[workflows.StreamID][]workflows.Listing
 	jobs      map[workflows.StreamID][]workflows.Job
+	inventory map[workflows.IdentityID]workflows.InventoryRow
 	elsewhere func(context.Context, workflows.DocHash) (workflows.Document, error) // documents of the ledger that this one goes on from; may be nil
 	entries   int64
 	ids       int64
@@ -128,6 +129,7 @@ func newMemoryLedger(at workflows.Stamp) *memoryLedger {
 		now:       workflows.Instant{UTC: at, Mono: int64(time.Hour)},
 		histories: map[workflows.StreamID][]workflows.Record{}, documents: map[workflows.DocHash]workflows.Document{},
 		lists: map[workflows.StreamID][]workflows.Listing{}, jobs: map[workflows.StreamID][]workflows.Job{},
+		inventory: map[workflows.IdentityID]workflows.InventoryRow{},
 	}
 }
 
@@ -144,6 +146,12 @@ func (l *memoryLedger) Update(_ context.Context, _ workflows.Cause, streams []wo
 	records := l.append(out)
 	maps.Copy(l.lists, out.Listings)
 	maps.Copy(l.jobs, out.Pending)
+	for s, row := range out.Inventory {
+		delete(l.inventory, workflows.IdentityID(s.Rest()))
+		if row != nil {
+			l.inventory[row.ID] = *row
+		}
+	}
 	return workflows.Result{Records: records, Refusal: out.Refusal}, nil
 }
 
@@ -180,6 +188,17 @@ func (l *memoryLedger) write(out workflows.Outcome) error {
 // History implements desk.Ledger.
 func (l *memoryLedger) History(_ context.Context, s workflows.StreamID) ([]workflows.Record, error) {
 	return slices.Clone(l.histories[s]), nil
+}
+
+// Inventory implements desk.Ledger.
+func (l *memoryLedger) Inventory(_ context.Context, q workflows.InventoryQuery) ([]workflows.InventoryRow, error) {
+	var out []workflows.InventoryRow
+	for _, id := range slices.Sorted(maps.Keys(l.inventory)) {
+		if q.Matches(l.inventory[id]) && (q.Limit <= 0 || len(out) < q.Limit) {
+			out = append(out, l.inventory[id])
+		}
+	}
+	return out, nil
 }
 
 // List implements desk.Ledger.

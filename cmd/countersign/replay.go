@@ -118,7 +118,8 @@ type past struct {
 	loads  []inForce
 	links  map[workflows.ActorID][]link
 	owners map[workflows.IdentityID][]owners
-	stands map[workflows.PersonID][]link // who was named to decide in somebody's place
+	lives  map[workflows.IdentityID]*identities.IdentityState // as far as the entries were read
+	stands map[workflows.PersonID][]link                      // who was named to decide in somebody's place
 }
 
 type inForce struct {
@@ -139,6 +140,7 @@ type owners struct {
 func newPast() *past {
 	return &past{
 		seen: map[workflows.StreamID]bool{}, links: map[workflows.ActorID][]link{}, owners: map[workflows.IdentityID][]owners{},
+		lives:  map[workflows.IdentityID]*identities.IdentityState{},
 		stands: map[workflows.PersonID][]link{},
 	}
 }
@@ -160,15 +162,37 @@ func (p *past) note(r workflows.Record) {
 		if away := workflows.PersonID(r.Stream.Rest()); e.Delegate != "" {
 			p.stands[away] = append(p.stands[away], link{r.Index, e.Delegate})
 		}
-	case identities.Registered:
-		id := workflows.IdentityID(r.Stream.Rest())
-		p.owners[id] = append(p.owners[id], owners{r.Index, e.Owner, e.Backup})
+	}
+	if r.Stream.Kind() == workflows.KindIdentity {
+		p.noteOwner(r)
+	}
+}
+
+// noteOwner follows who answers for an identity, as all its sources together say. An entry that does not follow from those before it is named
+// when its stream is judged.
+func (p *past) noteOwner(r workflows.Record) {
+	id := workflows.IdentityID(r.Stream.Rest())
+	s := p.lives[id]
+	if s == nil {
+		s = new(identities.IdentityState)
+		p.lives[id] = s
+	}
+	if s.Apply(r) != nil {
+		return
+	}
+	e := s.Entry()
+	now := owners{r.Index, workflows.PersonID(e.Owner), workflows.PersonID(e.Backup)}
+	if n := len(p.owners[id]); n == 0 || p.owners[id][n-1].owner != now.owner || p.owners[id][n-1].backup != now.backup {
+		p.owners[id] = append(p.owners[id], now)
 	}
 }
 
 // notable are the types of entries that note looks at.
 var notable = [...]string{
 	workflows.PolicyLoaded{}.Kind(), identities.Linked{}.Kind(), identities.Registered{}.Kind(), identities.Away{}.Kind(),
+	identities.Removed{}.Kind(), identities.Claimed{}.Kind(), identities.Vanished{}.Kind(), identities.HandoverOpened{}.Kind(),
+	identities.HandoverWidened{}.Kind(), identities.HandoverAnswered{}.Kind(), identities.HandoverLapsed{}.Kind(),
+	identities.RetirementOpened{}.Kind(), identities.Renewed{}.Kind(), identities.RotationOpened{}.Kind(), identities.RotationClosed{}.Kind(),
 }
 
 // loaded gives the documents in force just before an entry.

@@ -360,7 +360,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		parts := strings.SplitN(j.Stream.Rest(), "/", 3)
 		return parts[min(1, len(parts)-1)]
 	}
-	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: map[string]jobs.Kind{
+	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: s.withIdentityJobs(map[string]jobs.Kind{
 		workflows.JobWake:   {Handle: func(ctx context.Context, j jobs.Job) error { return s.desk.Tick(ctx, j.Stream) }, Workers: 8},
 		workflows.JobNotice: {Handle: s.notice, Workers: 8, Longest: 5 * time.Minute},
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
@@ -370,7 +370,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobVerify:           {Handle: e.verify, Key: target, Workers: 4},
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
 		jobPrune:            {Handle: s.prune, Workers: 1},
-	}})
+	})})
 	s.store.Attach(s.worker)
 	if err := s.store.Schedule(ctx, jobPrune, "17 3 * * *", "UTC"); err != nil {
 		return err

@@ -134,6 +134,7 @@ func again[T any](fn func() (T, error)) (T, error) {
 func settle(f workflows.Facts, out workflows.Outcome) (workflows.Outcome, error) {
 	out.Pending = map[workflows.StreamID][]workflows.Job{}
 	out.Listings = map[workflows.StreamID][]workflows.Listing{}
+	out.Inventory = map[workflows.StreamID]*workflows.InventoryRow{}
 	after := f.Provisional(out.Events)
 	for stream, h := range f.Histories {
 		// A stream that was named but did not change says again what it owes: a job row that came early is set right. What
@@ -149,6 +150,9 @@ func settle(f workflows.Facts, out workflows.Outcome) (workflows.Outcome, error)
 			return workflows.Outcome{}, fmt.Errorf("settling %q: %w", stream, err)
 		}
 		out.Pending[stream], out.Listings[stream] = o.Jobs, o.Lists
+		if stream.Kind() == workflows.KindIdentity {
+			out.Inventory[stream] = o.Row
+		}
 		if _, changed := after[stream]; changed {
 			out.Touch = append(out.Touch, o.Touch...)
 		}
@@ -161,6 +165,7 @@ type Outlasting struct {
 	Jobs  []workflows.Job
 	Lists []workflows.Listing
 	Touch []workflows.StreamID
+	Row   *workflows.InventoryRow // of an identity; nil: no source knows it
 }
 
 // Outstanding folds a history of any kind and says what it owes. A verifier calls it too: the store's jobs and lists must
@@ -172,25 +177,32 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 		if err != nil {
 			return Outlasting{}, err
 		}
-		return Outlasting{workflows.Pending(s), workflows.Listings(s), homes(s.Parties())}, nil
+		return Outlasting{Jobs: workflows.Pending(s), Lists: workflows.Listings(s), Touch: homes(s.Parties())}, nil
 	case workflows.KindGrant:
 		s, err := grants.Fold(h)
 		if err != nil {
 			return Outlasting{}, err
 		}
-		return Outlasting{grants.Pending(s), grants.Listings(s), grantSurfaces(s)}, nil
+		return Outlasting{Jobs: grants.Pending(s), Lists: grants.Listings(s), Touch: grantSurfaces(s)}, nil
 	case workflows.KindReview:
 		s, err := reviews.Fold(h)
 		if err != nil {
 			return Outlasting{}, err
 		}
-		return Outlasting{reviews.Pending(s), reviews.Listings(s), homes(append([]workflows.PersonID{s.Opened.Owner}, s.Opened.Others...))}, nil
+		return Outlasting{Jobs: reviews.Pending(s), Lists: reviews.Listings(s), Touch: homes(append([]workflows.PersonID{s.Opened.Owner}, s.Opened.Others...))}, nil
 	case workflows.KindRunbook:
 		s, err := incidents.Fold(h)
 		if err != nil {
 			return Outlasting{}, err
 		}
-		return Outlasting{incidents.Pending(s), incidents.Listings(s), nil}, nil
+		return Outlasting{Jobs: incidents.Pending(s), Lists: incidents.Listings(s)}, nil
+	}
+	if stream.Kind() == workflows.KindIdentity {
+		s, err := identities.FoldIdentity(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		return Outlasting{Jobs: identities.Pending(s), Lists: append(identities.Listings(s), quarantineLists(s.ID, s.Quarantine)...), Row: s.Row()}, nil
 	}
 	if stream.Kind() == workflows.KindTarget {
 		s, err := targets.Fold(h)
@@ -198,11 +210,7 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 	}
 	if stream.Kind() == workflows.KindPerson {
 		s, err := identities.FoldPerson(h)
-		return Outlasting{Lists: append(awayLists(s), quarantineLists(s.ID.Identity(), s.Quarantine)...)}, err
-	}
-	if stream.Kind() == workflows.KindIdentity {
-		s, err := identities.FoldIdentity(h)
-		return Outlasting{Lists: quarantineLists(s.ID, s.Quarantine)}, err
+		return Outlasting{Jobs: identities.PersonPending(s), Lists: append(awayLists(s), quarantineLists(s.ID.Identity(), s.Quarantine)...)}, err
 	}
 	if stream == workflows.PolicyStream {
 		s, err := foldPolicy(h)

@@ -28,6 +28,9 @@ type Ledger interface {
 	// Fewer than limit means that there are no more.
 	Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) ([]workflows.StreamID, error)
 
+	// Inventory reads what the inventory lists, in the order of ids.
+	Inventory(ctx context.Context, q workflows.InventoryQuery) ([]workflows.InventoryRow, error)
+
 	// Document reads an immutable text by its hash.
 	Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error)
 }

@@ -84,6 +84,7 @@ func (d *Desk) load(ctx context.Context, folder *Policy) (*Policy, error) {
 
 // governs puts a policy in force. The caller holds the lock.
 func (d *Desk) governs(p *Policy) {
+	p.Inventory = d.overlay(p)
 	d.policy.Store(p)
 	if d.onPolicy != nil {
 		d.onPolicy(p)

@@ -204,7 +204,11 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 			o.Subjects = append(o.Subjects, p.Reports(person)...)
 		}
 		if v.Workflow.Allows(workflows.ForOwned) {
-			o.Subjects = append(o.Subjects, p.Owned(person)...)
+			owned, err := d.Owned(ctx, person)
+			if err != nil {
+				return nil, err
+			}
+			o.Subjects = append(o.Subjects, owned...)
 		}
 		if len(o.Subjects) > 0 {
 			out = append(out, o)
@@ -216,7 +220,7 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 
 // identity finds a non-human identity in the inventory, unless it has expired by now.
 func (p *Policy) identity(id workflows.IdentityID, now workflows.Stamp) (Identity, bool) {
-	i, ok := p.Identities[id]
+	i, ok := p.known(id)
 	return i, ok && !now.After(i.Expires)
 }
 

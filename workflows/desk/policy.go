@@ -31,6 +31,9 @@ type Policy struct {
 	Loaded     workflows.PolicyLoaded
 	Documents  []workflows.Document
 
+	// Inventory gives an identity as the documents and what was recorded since say; nil: only the documents do.
+	Inventory func(workflows.IdentityID) (Identity, bool)
+
 	// Unmark gives what a mark of a person or identity stands for, while the directory still knows it; nil: nobody can tell.
 	Unmark func(mark string) (string, bool)
 }
@@ -130,7 +133,8 @@ type Identity struct {
 	Expires     workflows.Stamp
 	ExpiresOn   string
 	Accounts    map[workflows.TargetID]string
-	Marks       map[string]string // "account/…", as those of people
+	Marks       map[string]string    // "account/…", as those of people
+	Team        []workflows.PersonID // who answers for it where a group owns it
 }
 
 // Target is a system as the documents describe it, without what its entitlements carry themselves.

@@ -190,13 +190,17 @@ func (p *Policy) describeSubject(ask *workflows.Ask, ent workflows.Entitlement) 
 		ask.Report = listed && x.Manager == ask.By.Person && ask.By.Person != ""
 		return
 	}
-	id, ok := p.Identities[ask.Subject]
+	id, ok := p.known(ask.Subject)
 	if !ok {
 		ask.Subject = ""
 		return
 	}
 	ask.Principal, ask.Sponsor, ask.Account = id.Class, id.Owner, id.Accounts[ent.Target]
-	ask.Owned = slices.Contains([]workflows.PersonID{id.Owner, id.Backup}, ask.By.Person) && ask.By.Person != ""
+	inTeam := slices.Contains(id.Team, ask.By.Person)
+	ask.Owned = (inTeam || slices.Contains([]workflows.PersonID{id.Owner, id.Backup}, ask.By.Person)) && ask.By.Person != ""
+	if id.Owner == "" && inTeam {
+		ask.Sponsor = ask.By.Person // of a team, whoever asks answers for it
+	}
 }
 
 const principalPerson = "person"
@@ -281,7 +285,7 @@ func (q *question) inputs(ctx context.Context, now workflows.Stamp) (workflows.I
 		Entitlement: workflows.InputEntitlement{ID: q.ent.ID, Action: q.ent.Action, Breadth: q.ent.Breadth},
 		Seconds:     q.ask.Form.Seconds, Now: now, Channel: q.c.Channel, Network: q.c.Network,
 	}
-	if id, ok := p.Identities[q.ask.Subject]; ok {
+	if id, ok := p.known(q.ask.Subject); ok {
 		in.Subject.Owner, in.Subject.Environment = id.Owner, id.Environment
 	}
 	if tier, _, ok := w.TierOf(q.ent, q.ask.Principal); ok {

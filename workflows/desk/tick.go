@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
 	"github.com/countersign-bot/countersign/workflows/targets"
@@ -23,6 +24,9 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return grants.Tick(f, stream) }
 	case workflows.KindReview:
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return reviews.Tick(f, stream) }
+	case workflows.KindIdentity:
+		rotation := d.ids.New("o_")
+		fn = func(f workflows.Facts) (workflows.Outcome, error) { return identities.Tick(f, stream, rotation) }
 	default:
 		return nil
 	}
@@ -151,6 +155,12 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 		n, ok = s.FindNotice(id)
 	case workflows.KindTarget:
 		s, err := targets.Fold(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
+	case workflows.KindIdentity:
+		s, err := identities.FoldIdentity(h)
 		if err != nil {
 			return n, false, err
 		}

@@ -16,7 +16,7 @@ func TestEvents(t *testing.T) {
 	l := storytest.New(identities.EventKinds())
 	var out workflows.Outcome
 	stream := workflows.PersonStream("p_ann")
-	for _, e := range []workflows.Event{
+	for _, e := range append([]workflows.Event{
 		identities.Linked{Account: "a_ann", Medium: "slack", How: "people file", Name: "Ann", Email: "ann@example.com"},
 		identities.Registered{Class: "service_account", Name: "Robot", Owner: "p_ann", Backup: "p_bob", Purpose: "deploys", Environment: "production", Expires: "2027-06-30"},
 		identities.Removed{Why: "not in the file any more"},
@@ -40,7 +40,7 @@ func TestEvents(t *testing.T) {
 		identities.ReleaseAsked{Why: "found again", Authn: "unix-peer", Channel: "cli"},
 		identities.Released{Asked: "p_bob", Why: "wiped", Authn: "slack-click", Channel: "slack"},
 		identities.EnvelopeReconciled{Set: "k_2", Hash: "sha256:01", OpenedAt: 6, Incident: "INC-1", Seen: "p_bob", Did: "opened the vault", Channel: "cli"},
-	} {
+	}, lifeOfARobot()...) {
 		out.Add(stream, workflows.System, "", e)
 	}
 	l.Append(out)

@@ -15,7 +15,10 @@ func short(s workflows.Stamp) string { return s.Time().Format("2006-01-02 15:04"
 // IdentityState is the stream of one non-human identity as its recorded events say.
 type IdentityState struct {
 	ID         workflows.IdentityID
-	Registered *Registered // nil: not in the inventory
+	Registered *Registered // nil: not in the configuration folder
+	Claims     []Claim     // what each source says now, in the order in which they first spoke
+	First      workflows.Instant
+	Life       Life
 	Windows    []WindowState
 	Seq        int64
 
@@ -39,25 +42,40 @@ func FoldIdentity(h []workflows.Record) (IdentityState, error) {
 	if err := workflows.CheckSeq(h); err != nil {
 		return IdentityState{}, err
 	}
-	s.ID = workflows.IdentityID(h[0].Stream.Rest())
 	for _, r := range h {
-		if err := s.apply(r); err != nil {
+		if err := s.Apply(r); err != nil {
 			return IdentityState{}, fmt.Errorf("folding %q at seq %d: %w", r.Stream, r.Seq, err)
 		}
-		s.Seq = r.Seq
 	}
 	return s, nil
 }
 
-func (s *IdentityState) apply(r workflows.Record) error {
+// Apply takes the next entry of the stream into the state.
+func (s *IdentityState) Apply(r workflows.Record) error {
+	if s.ID == "" {
+		s.ID, s.First = workflows.IdentityID(r.Stream.Rest()), r.At
+	}
+	s.Seq = r.Seq
 	if ours, err := s.Quarantine.applies(r); ours {
 		return err
 	}
 	switch e := r.Event.(type) {
 	case Registered:
 		s.Registered = &e
+		s.claim(SourceFile, e.entry(), Claimed{}, r)
 	case Removed:
 		s.Registered = nil
+		s.leave(SourceFile)
+	case Claimed:
+		if e.Source == "" || e.Source == SourceFile {
+			return fmt.Errorf("a claim of the source %q", e.Source)
+		}
+		s.claim(e.Source, e.Says, e, r)
+		s.Life.Lively = true
+	case Vanished:
+		if !s.leave(e.Source) {
+			return fmt.Errorf("the source %q vanished, which never spoke", e.Source)
+		}
 	case WindowGranted:
 		if e.Window == "" || s.index(e.Window) >= 0 {
 			return fmt.Errorf("window %q granted twice, or without an id", e.Window)
@@ -78,11 +96,28 @@ func (s *IdentityState) apply(r workflows.Record) error {
 			return fmt.Errorf("closing window %q, which is not open", e.Window)
 		}
 		s.Windows[i].Closed = r.At.UTC
-	case workflows.Refused, workflows.NoticeDelivered, workflows.NoticeUndelivered:
+	case workflows.Refused:
+	case workflows.NoticeDelivered:
+		s.told(e.Notice)
+	case workflows.NoticeUndelivered:
+		s.told(e.Notice)
 	default:
-		return fmt.Errorf("%s does not belong to an identity", r.Event.Kind())
+		known, err := s.applyLife(r)
+		if !known {
+			err = fmt.Errorf("%s does not belong to an identity", r.Event.Kind())
+		}
+		return err
 	}
 	return nil
+}
+
+// told notes that a message was sent, or never will be.
+func (s *IdentityState) told(notice string) {
+	next := map[string]bool{notice: true}
+	for k := range s.Life.Delivered {
+		next[k] = true
+	}
+	s.Life.Delivered = next
 }
 
 func (s IdentityState) index(window string) int {

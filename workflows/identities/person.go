@@ -14,6 +14,9 @@ type PersonState struct {
 	Links []Linked
 	Aways []AwayState // in order of announcement
 	Used  []UsedAt
+	Left  *Left // they are gone, or have another role, and did not return
+	Since workflows.Instant
+	Owes  int64 // the entry about that whose consequences are outstanding; zero: none
 	Seq   int64
 
 	Key        *KeySet   // what secrets for them are sealed to; nil: nothing
@@ -77,6 +80,14 @@ func (s *PersonState) apply(r workflows.Record) error {
 			return fmt.Errorf("person.back from %q, which was never announced or has ended", e.Away)
 		}
 		s.Aways[i].Ended = r.At.UTC
+	case Left:
+		s.Left, s.Since, s.Owes = &e, r.At, r.Seq
+	case HandedOver:
+		if e.For == s.Owes {
+			s.Owes = 0
+		}
+	case Returned:
+		s.Left = nil
 	case workflows.Refused, workflows.NoticeDelivered, workflows.NoticeUndelivered:
 	default:
 		if ours, err := s.applyKey(r); ours {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// withIdentityJobs adds the jobs of identities and of people who leave.
+func (s *serving) withIdentityJobs(kinds map[string]jobs.Kind) map[string]jobs.Kind {
+	kinds[identities.JobEmpty] = jobs.Kind{Handle: s.emptyIdentity, Workers: 8}
+	kinds[identities.JobHandOver] = jobs.Kind{Handle: s.handOver, Workers: 4}
+	return kinds
+}
+
+// emptyIdentity takes back what a suspended or ending identity holds.
+func (s *serving) emptyIdentity(ctx context.Context, j jobs.Job) error {
+	seq, err := strconv.ParseInt(j.Key, 10, 64)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", j.Key, err)
+	}
+	err = s.desk.EmptyIdentity(ctx, desk.Cause(j.Cause()), j.Stream, seq)
+	if errors.Is(err, desk.ErrStillHeld) {
+		return &jobs.RetryAfter{D: stillHeldEvery, Why: err.Error()}
+	}
+	return err
+}
+
+const stillHeldEvery = 5 * time.Second // most revocations take less
+
+// handOver ends what somebody who left holds, and hands over what they answer for.
+func (s *serving) handOver(ctx context.Context, j jobs.Job) error {
+	seq, err := strconv.ParseInt(j.Key, 10, 64)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", j.Key, err)
+	}
+	return s.desk.HandOver(ctx, desk.Cause(j.Cause()), j.Stream, seq)
+}
+
+// sameRow compares what lists of the inventory read of an identity with what its entries say. A ledger of before there were such rows has none of
+// what the folder registered; they come when the bot starts.
+func sameRow(ctx context.Context, s *store.Store, stream workflows.StreamID, want *workflows.InventoryRow) (string, error) {
+	if stream.Kind() != workflows.KindIdentity {
+		return "", nil
+	}
+	have, err := s.InventoryRow(ctx, workflows.IdentityID(stream.Rest()))
+	if errors.Is(err, store.ErrSchema) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if have == nil && want != nil && len(want.Sources) == 1 && want.Sources[0] == identities.SourceFile {
+		return "", nil
+	}
+	a, err := json.Marshal(have)
+	if err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(want)
+	if err != nil {
+		return "", err
+	}
+	if string(a) != string(b) {
+		return "what the inventory lists differs from what its entries say", nil
+	}
+	return "", nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// tellIdentity tells what became of an identity and of those who answer for it.
+func (n *narrator) tellIdentity(r workflows.Record) string {
+	id := r.Stream.Rest()
+	switch e := r.Event.(type) {
+	case identities.Claimed:
+		return fmt.Sprintf("%s is known from %s as %s%s%s.", id, e.Source, strings.ReplaceAll(cmp.Or(e.Says.Class, "an identity"), "_", " "), n.ownedBy(e.Says.Owner), n.forPurpose(e.Says))
+	case identities.Vanished:
+		return fmt.Sprintf("The source %s does not know %s any more: %s.", e.Source, id, trimDot(e.Why))
+	case identities.Suspended:
+		return fmt.Sprintf("%s suspended %s (%s): everything that it holds is taken back, and it may ask for nothing.", n.actor(r), id, strings.ReplaceAll(e.Why, "_", " "))
+	case identities.Resumed:
+		return fmt.Sprintf("%s ended the suspension of %s, %s.", n.actor(r), id, because(e.Reason, true))
+	case identities.Emptied:
+		return fmt.Sprintf("%s held by %s began to be taken back.", upper(howMany(e.Grants, "grant")), id)
+	case identities.Renewed:
+		return fmt.Sprintf("%s renewed %s until %s%s.", n.actor(r), id, n.at(e.Expires), approvedFor(n, e.Approvers))
+	case identities.RenewalAsked:
+		return fmt.Sprintf("The owner of %s was due to be asked to renew it: it ends at %s.", id, n.at(e.Expires))
+	case identities.Attested:
+		return fmt.Sprintf("%s attested %s in review %s: %s.", n.person(e.By), id, e.Review, strings.ReplaceAll(e.Verdict, "_", " "))
+	case identities.Left:
+		return fmt.Sprintf("%s %s, as known from %s: what they hold and answer for is looked at.", n.person(workflows.PersonID(id)), departed(e.Why), e.Source)
+	case identities.HandedOver:
+		return fmt.Sprintf("%s held by %s began to be taken back, and %s they answered for are being handed over: %s.", upper(howMany(e.Grants, "grant")),
+			n.person(workflows.PersonID(id)), quantity(len(e.Identities), "identity", "identities"), list(texts(e.Identities), "none"))
+	case identities.Returned:
+		return fmt.Sprintf("%s is there again, as known from %s.", n.person(workflows.PersonID(id)), e.Source)
+	}
+	return n.tellHandover(r, id)
+}
+
+// tellHandover tells hand-overs, rotations and retirements.
+func (n *narrator) tellHandover(r workflows.Record, id string) string {
+	switch e := r.Event.(type) {
+	case identities.HandoverOpened:
+		return fmt.Sprintf("%s opened a hand-over of %s (%s): %s asked until %s.", n.actor(r), id, e.Why, n.people(e.Rungs[0].People)+" is", n.at(e.Rungs[0].Until))
+	case identities.HandoverWidened:
+		return fmt.Sprintf("Nobody took %s over in time: the next people, number %d of the list, are asked.", id, e.Rung+1)
+	case identities.HandoverAnswered:
+		switch e.Verdict {
+		case identities.HandoverKeep:
+			return fmt.Sprintf("%s took %s over; it is now owned by %s.", n.actor(r), id, n.owner(e.Owner))
+		case identities.HandoverRetire:
+			return fmt.Sprintf("%s decided that %s is not needed any more.", n.actor(r), id)
+		}
+		return fmt.Sprintf("%s declined to take %s over, %s.", n.actor(r), id, because(e.Reason, true))
+	case identities.HandoverLapsed:
+		return fmt.Sprintf("The hand-over of %s ended without a new owner: %s.", id, trimDot(e.Why))
+	case identities.RotationOpened:
+		return fmt.Sprintf("The secret of %s has to be replaced by %s (%s).", id, n.at(e.Due), strings.ReplaceAll(e.Why, "_", " "))
+	case identities.RotationClosed:
+		return fmt.Sprintf("%s replaced the secret of %s (%s); that the old one is dead was %s.", n.actor(r), id, e.How, e.Proof)
+	case identities.RetirementOpened:
+		var what []string
+		for _, i := range e.Items {
+			what = append(what, i.What)
+		}
+		return fmt.Sprintf("%s began to take %s off; it takes: %s.", n.actor(r), id, strings.Join(what, "; "))
+	case identities.RetireItemDone:
+		return fmt.Sprintf("%s closed the item %s of taking %s off; it was %s.", n.actor(r), e.Item, id, e.Proof)
+	case identities.Retired:
+		return fmt.Sprintf("%s is off the books; done: %s.", id, howMany(e.Items, "item"))
+	}
+	return ""
+}
+
+func departed(why string) string {
+	if why == identities.LeftRole {
+		return "has another role"
+	}
+	return "has left"
+}
+
+// owner is a person, or a team by its name.
+func (n *narrator) owner(owner string) string {
+	if strings.HasPrefix(owner, "p_") {
+		return n.person(workflows.PersonID(owner))
+	}
+	return strings.Replace(owner, identities.GroupPrefix, "the group ", 1)
+}
+
+func (n *narrator) ownedBy(owner string) string {
+	if owner == "" {
+		return ", without an owner"
+	}
+	return ", owned by " + n.owner(owner)
+}
+
+func (n *narrator) forPurpose(e identities.Entry) string {
+	out := ""
+	if e.Expires != 0 {
+		out += " until " + n.at(e.Expires)
+	}
+	if e.Purpose != "" {
+		out += "; its purpose: " + trimDot(e.Purpose)
+	}
+	return out
+}
+
+func approvedFor(n *narrator, people []workflows.PersonID) string {
+	if len(people) == 0 {
+		return ""
+	}
+	return ", approved by " + n.people(people)
+}
+
+func texts[T ~string](in []T) []string {
+	out := make([]string, 0, len(in))
+	for _, x := range in {
+		out = append(out, string(x))
+	}
+	return out
+}

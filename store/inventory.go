@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// keyMark stands before exact names in the index of words: no word that is searched for begins so.
+const keyMark = "="
+
+// keyWord is an exact name as the index has it: one word, whatever is in the name.
+func keyWord(key string) string {
+	return keyMark + strings.NewReplacer("%", "%25", " ", "%20").Replace(key)
+}
+
+// Inventory gives the identities that a query asks for, in the order of their ids.
+func (s *Store) Inventory(ctx context.Context, ask workflows.InventoryQuery) (out []workflows.InventoryRow, err error) {
+	defer wrap(&err, "reading the inventory")
+	q := s.reader(ctx)
+	w, err := s.inventoryWhere(q, ask)
+	if err != nil {
+		return nil, err
+	}
+	limit := int64(ask.Limit)
+	if limit <= 0 || limit > maxListRead {
+		limit = maxListRead
+	}
+	text := `SELECT doc FROM inventory WHERE id > ` + w.arg(string(ask.After)) + w.text.String() + ` ORDER BY id LIMIT ` + w.arg(limit)
+	err = q.each(text, func(scan func(...any) error) error {
+		var doc []byte
+		if err := scan(&doc); err != nil {
+			return err
+		}
+		var r workflows.InventoryRow
+		if err := json.Unmarshal(doc, &r); err != nil {
+			return fmt.Errorf("%w: a row of the inventory: %w", ErrDamaged, err)
+		}
+		out = append(out, r)
+		return nil
+	}, w.args...)
+	return out, err
+}
+
+// InventoryRow reads the row of one identity; nil when there is none.
+func (s *Store) InventoryRow(ctx context.Context, id workflows.IdentityID) (out *workflows.InventoryRow, err error) {
+	defer wrap(&err, "reading %q in the inventory", id)
+	if s.version < versionInventory {
+		return nil, ErrSchema
+	}
+	var doc []byte
+	found, err := s.reader(ctx).one(`SELECT doc FROM inventory WHERE id = $1`, []any{&doc}, string(id))
+	if err != nil || !found {
+		return nil, err
+	}
+	out = new(workflows.InventoryRow)
+	return out, json.Unmarshal(doc, out)
+}
+
+// where collects conditions out of fixed texts; what people type is only ever an argument.
+type where struct {
+	text strings.Builder
+	args []any
+}
+
+func (w *where) arg(v any) string {
+	w.args = append(w.args, v)
+	return fmt.Sprintf("$%d", len(w.args))
+}
+
+func (w *where) and(is bool, before string, v any, after string) {
+	if is {
+		w.text.WriteString(` AND ` + before + w.arg(v) + after)
+	}
+}
+
+func (s *Store) inventoryWhere(q *query, ask workflows.InventoryQuery) (*where, error) {
+	w := new(where)
+	w.and(ask.State != "", `state = `, ask.State, ``)
+	w.and(ask.Kind != "", `kind = `, ask.Kind, ``)
+	w.and(ask.Target != "", `target = `, string(ask.Target), ``)
+	w.and(ask.Environment != "", `environment = `, ask.Environment, ``)
+	w.and(ask.ManagedBy != "", `managed_by = `, ask.ManagedBy, ``)
+	w.and(ask.EndsBefore != 0, `expires > 0 AND expires < `, int64(ask.EndsBefore), ``)
+	w.and(ask.UsedBefore != 0, `last_used < `, int64(ask.UsedBefore), ``)
+	w.and(ask.Finding != "", `findings LIKE `, `% `+likeText(ask.Finding)+` %`, ` ESCAPE '\'`)
+	w.and(ask.Key != "", `id IN (SELECT id FROM inventory_word WHERE word = `, keyWord(ask.Key), `)`)
+	if ask.Owner != "" {
+		at := w.arg(ask.Owner)
+		w.text.WriteString(` AND (owner = ` + at + ` OR backup = ` + at + `)`)
+	}
+	return w, s.wordsWhere(q, w, ask.Words)
+}
+
+// fewHits is how many identities a word may find for the index of words to be read first. A commoner word is looked for in the rows, in the order
+// of the answer: there are enough of them that the first page is soon full.
+const fewHits = 2000
+
+// wordsWhere asks for the rarest word by the index, and for the others in the rows that it finds.
+func (s *Store) wordsWhere(q *query, w *where, words []string) error {
+	if len(words) > maxSearchWords {
+		return fmt.Errorf("%d words exceed the limit of %d", len(words), maxSearchWords)
+	}
+	best, least := -1, int64(fewHits)
+	for i, word := range words {
+		var n int64
+		if _, err := q.one(`SELECT COUNT(*) FROM (SELECT 1 FROM inventory_word WHERE word >= $1 AND word < $2 LIMIT $3) AS hits`, []any{&n}, word, afterPrefix(word), int64(fewHits)); err != nil {
+			return err
+		}
+		if n < least {
+			best, least = i, n
+		}
+	}
+	for i, word := range words {
+		if i == best {
+			from, to := w.arg(word), w.arg(afterPrefix(word))
+			w.text.WriteString(` AND id IN (SELECT id FROM inventory_word WHERE word >= ` + from + ` AND word < ` + to + `)`)
+			continue
+		}
+		w.and(true, `words LIKE `, `% `+likeText(word)+`%`, ` ESCAPE '\'`)
+	}
+	return nil
+}
+
+// afterPrefix is behind every word that begins with one.
+func afterPrefix(word string) string { return word + "\U0010FFFF" }
+
+func likeText(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+// putInventory makes the row of an identity what its stream says.
+func (b *batch) putInventory(stream workflows.StreamID, row *workflows.InventoryRow) error {
+	id := stream.Rest()
+	if row == nil {
+		return b.dropInventory(id)
+	}
+	if string(row.ID) != id {
+		return fmt.Errorf("a row of %q for %q", row.ID, stream)
+	}
+	words := slices.Clone(row.Words)
+	for _, k := range row.Keys {
+		words = append(words, keyWord(k))
+	}
+	slices.Sort(words)
+	words = slices.Compact(words)
+	doc, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	text := " " + strings.Join(words, " ") + " "
+	var oldDoc []byte
+	var oldText string
+	found, err := b.one(`SELECT doc, words FROM inventory WHERE id = $1`, []any{&oldDoc, &oldText}, id)
+	if err != nil || found && string(oldDoc) == string(doc) && oldText == text {
+		return err
+	}
+	if _, err := b.write(`
+		INSERT INTO inventory (id, state, kind, owner, backup, purpose, target, environment, managed_by, expires, last_used, findings, words, doc)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		ON CONFLICT (id) DO UPDATE
+		SET state = excluded.state, kind = excluded.kind, owner = excluded.owner, backup = excluded.backup, purpose = excluded.purpose,
+			target = excluded.target, environment = excluded.environment, managed_by = excluded.managed_by, expires = excluded.expires,
+			last_used = excluded.last_used, findings = excluded.findings, words = excluded.words, doc = excluded.doc`,
+		id, row.State, row.Kind, row.Owner, row.Backup, row.Purpose, string(row.Target), row.Environment, row.ManagedBy, int64(row.Expires),
+		int64(row.LastUsed), " "+strings.Join(row.Findings, " ")+" ", text, string(doc)); err != nil {
+		return err
+	}
+	if found && oldText == text {
+		return nil
+	}
+	if err := b.dropWords(id, oldText); err != nil {
+		return err
+	}
+	for _, w := range words {
+		if _, err := b.write(`INSERT INTO inventory_word (word, id) VALUES ($1, $2)`, w, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropWords takes the words of one identity out of the index, by name: an index by identity would have to be paid for by every import.
+func (b *batch) dropWords(id, text string) error {
+	for w := range strings.SplitSeq(strings.Trim(text, " "), " ") {
+		if _, err := b.write(`DELETE FROM inventory_word WHERE word = $1 AND id = $2`, w, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) dropInventory(id string) error {
+	var text string
+	found, err := b.one(`SELECT words FROM inventory WHERE id = $1`, []any{&text}, id)
+	if err != nil || !found {
+		return err
+	}
+	if err := b.dropWords(id, text); err != nil {
+		return err
+	}
+	_, err = b.write(`DELETE FROM inventory WHERE id = $1`, id)
+	return err
+}

@@ -1,0 +1,242 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// IdentityView is one identity with everything that is known of it.
+type IdentityView struct {
+	State    identities.IdentityState
+	Entry    identities.Entry
+	Row      workflows.InventoryRow
+	Findings []string // those of the moment too
+	Now      workflows.Stamp
+}
+
+// Inventory gives a page of the inventory to a person: what they answer for, or all to security, owners of the product, auditors and operators.
+// People come first, those of the people file, unless the query names something that only machines have. The second answer is the cursor
+// of the next page; empty when this is the last.
+func (d *Desk) Inventory(ctx context.Context, reader workflows.PersonID, q workflows.InventoryQuery) ([]workflows.InventoryRow, workflows.IdentityID, error) {
+	limit := cmp.Or(q.Limit, inventoryPage)
+	q.Limit = limit + 1
+	var out []workflows.InventoryRow
+	if !d.SeesInventory(ctx, reader) {
+		rows, err := d.ownedRows(ctx, reader, q)
+		out = rows
+		if err != nil {
+			return nil, "", err
+		}
+	} else {
+		out = d.peopleRows(q)
+		if len(out) < q.Limit {
+			rest := q
+			rest.Limit = q.Limit - len(out)
+			rows, err := d.ledger.Inventory(ctx, rest)
+			if err != nil {
+				return nil, "", err
+			}
+			out = append(out, rows...)
+			slices.SortFunc(out, func(a, b workflows.InventoryRow) int { return cmp.Compare(a.ID, b.ID) })
+		}
+	}
+	if len(out) > limit {
+		return out[:limit], out[limit-1].ID, nil
+	}
+	return out, "", nil
+}
+
+const inventoryPage = 50 // rows of a page where nobody says how many
+
+// SeesInventory tells whether somebody sees all of the inventory.
+func (d *Desk) SeesInventory(ctx context.Context, p workflows.PersonID) bool {
+	return p != "" && slices.ContainsFunc([]string{RoleSecurity, RoleOwner, RoleAuditor, RoleOperator}, func(role string) bool { return d.HasRole(ctx, role, p) })
+}
+
+// peopleRows are the people of the documents as rows of the inventory. They are few enough to be looked through.
+func (d *Desk) peopleRows(q workflows.InventoryQuery) []workflows.InventoryRow {
+	p := d.Policy()
+	var out []workflows.InventoryRow
+	for id, x := range p.People {
+		row := workflows.InventoryRow{
+			ID: id.Identity(), State: workflows.IdentityActive, Kind: identities.KindHuman, Name: x.Name, Owner: string(id), Backup: string(x.Manager),
+			ManagedBy: identities.ManagedInternal, Sources: []string{identities.SourceFile},
+			Words: append(identities.Words(x.Name+" "+x.Key+" "+x.Email), strings.ToLower(x.Key), identities.KindHuman),
+		}
+		if q.Matches(row) {
+			out = append(out, row)
+		}
+	}
+	slices.SortFunc(out, func(a, b workflows.InventoryRow) int { return cmp.Compare(a.ID, b.ID) })
+	if len(out) > q.Limit {
+		out = out[:q.Limit]
+	}
+	return out
+}
+
+// ownedRows are the identities that a person answers for.
+func (d *Desk) ownedRows(ctx context.Context, p workflows.PersonID, q workflows.InventoryQuery) ([]workflows.InventoryRow, error) {
+	var out []workflows.InventoryRow
+	if p == "" {
+		return nil, nil
+	}
+	ids, err := d.Owned(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		v, err := d.identityState(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if row := v.Row(); row != nil && q.Matches(*row) && len(out) < q.Limit {
+			out = append(out, *row)
+		}
+	}
+	return out, nil
+}
+
+// Owned are the identities that a person answers for, or backs up, or is asked to take over; by name.
+func (d *Desk) Owned(ctx context.Context, p workflows.PersonID) ([]workflows.IdentityID, error) {
+	ids := d.Policy().Owned(p)
+	for _, list := range []string{identities.ListOwned, identities.ListAsked} {
+		streams, err := d.ledger.List(ctx, list, string(p), 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range streams {
+			ids = append(ids, workflows.IdentityID(s.Rest()))
+		}
+	}
+	for name, members := range d.Policy().Groups {
+		if !slices.Contains(members, p) {
+			continue
+		}
+		rows, err := d.ledger.Inventory(ctx, workflows.InventoryQuery{Owner: identities.GroupPrefix + name})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+func (d *Desk) identityState(ctx context.Context, id workflows.IdentityID) (identities.IdentityState, error) {
+	h, err := d.ledger.History(ctx, workflows.IdentityStream(id))
+	if err != nil {
+		return identities.IdentityState{}, err
+	}
+	return identities.FoldIdentity(h)
+}
+
+// Identity reads one identity for a person. What they may not see, and what there is not, is the same answer: workflows.ErrNoStream.
+func (d *Desk) Identity(ctx context.Context, reader workflows.PersonID, id workflows.IdentityID) (IdentityView, error) {
+	s, err := d.identityState(ctx, id)
+	if err != nil {
+		return IdentityView{}, err
+	}
+	row := s.Row()
+	h := s.Life.Handover
+	asked := h != nil && slices.Contains(h.Asked(), reader)
+	if row == nil || !asked && !d.ownsIdentity(s.Entry(), reader) && !d.SeesInventory(ctx, reader) {
+		return IdentityView{}, workflows.ErrNoStream
+	}
+	now, err := d.now(ctx)
+	if err != nil {
+		return IdentityView{}, err
+	}
+	return IdentityView{State: s, Entry: s.Entry(), Row: *row, Findings: identities.Findings(*row, now, nil), Now: now}, nil
+}
+
+// ownsIdentity tells whether a person answers for an identity: as owner, as backup, or as one of the team.
+func (d *Desk) ownsIdentity(e identities.Entry, p workflows.PersonID) bool {
+	if p == "" {
+		return false
+	}
+	for _, o := range []string{e.Owner, e.Backup} {
+		if o == string(p) {
+			return true
+		}
+		if name, ok := strings.CutPrefix(o, identities.GroupPrefix); ok && slices.Contains(d.Policy().Groups[name], p) {
+			return true
+		}
+	}
+	return false
+}
+
+// IdentityBySubject finds the one active identity that another system knows by an issuer and a subject: the token of a pipeline, the SPIFFE id of
+// a workload. None, or more than one, is not known: a guess would let the one act as the other.
+func (d *Desk) IdentityBySubject(ctx context.Context, issuer, subject string) (identities.IdentityState, bool, error) {
+	if subject == "" {
+		return identities.IdentityState{}, false, nil
+	}
+	rows, err := d.ledger.Inventory(ctx, workflows.InventoryQuery{Key: identities.SubjectKey(issuer, subject), Limit: 2})
+	if err != nil || len(rows) != 1 || rows[0].State != workflows.IdentityActive {
+		return identities.IdentityState{}, false, err
+	}
+	s, err := d.identityState(ctx, rows[0].ID)
+	if err != nil {
+		return s, false, err
+	}
+	e := s.Entry() // the entries say, not the index
+	return s, e.Issuer == issuer && e.Subject == subject && s.State(e) == workflows.IdentityActive, nil
+}
+
+// overlay adds to what the documents say of an identity what was recorded since: another owner, another end, a suspension. An identity that only
+// the ledger knows is there like one of the documents, while it is active.
+func (d *Desk) overlay(p *Policy) func(workflows.IdentityID) (Identity, bool) {
+	return func(id workflows.IdentityID) (Identity, bool) {
+		listed, ok := p.Identities[id]
+		if id == "" || id.IsPerson() {
+			return listed, ok
+		}
+		s, err := d.identityState(context.Background(), id)
+		if err != nil {
+			d.log.Warn("an identity cannot be read, so nothing is decided about it", "identity", id, "err", err)
+			return Identity{}, false
+		}
+		if !s.Life.Lively {
+			return listed, ok
+		}
+		e := s.Entry()
+		if s.State(e) != workflows.IdentityActive {
+			return Identity{}, false
+		}
+		out := listed
+		out.ID, out.Class, out.Name, out.Owner, out.Backup = id, e.Class, cmp.Or(e.Name, string(id)), owningPerson(e.Owner), owningPerson(e.Backup)
+		out.Team = d.Policy().Groups[strings.TrimPrefix(e.Owner, identities.GroupPrefix)]
+		out.Purpose, out.Environment, out.Expires = e.Purpose, e.Environment, e.Expires
+		if account, _, _ := s.Texts(); e.Target != "" && account != "" && out.Accounts[e.Target] == "" {
+			out.Accounts = map[workflows.TargetID]string{e.Target: account}
+			for t, a := range listed.Accounts {
+				out.Accounts[t] = a
+			}
+		}
+		return out, true
+	}
+}
+
+// owningPerson is an owner who is a person; of a team nobody is it alone.
+func owningPerson(owner string) workflows.PersonID {
+	if strings.HasPrefix(owner, identities.GroupPrefix) {
+		return ""
+	}
+	return workflows.PersonID(owner)
+}
+
+// known is what holds of an identity of the documents or of the ledger.
+func (p *Policy) known(id workflows.IdentityID) (Identity, bool) {
+	if p.Inventory != nil {
+		return p.Inventory(id)
+	}
+	i, ok := p.Identities[id]
+	return i, ok
+}

@@ -1,0 +1,270 @@
+package identities
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// MinPurpose is how many characters say what an identity is for: less is "misc" or "tmp".
+const MinPurpose = 10
+
+// Codes of what can be wrong with an identity.
+const (
+	FindUnowned    = "unowned"
+	FindNoPurpose  = "no_purpose"
+	FindNoEnd      = "no_end"
+	FindNoBackup   = "no_backup"
+	FindUnmanaged  = "unmanaged_secret" // its secret lies where nobody keeps it
+	FindNoPath     = "no_revocation"    // nothing says how to take it back in an emergency
+	FindNoBusiness = "no_business_owner"
+	FindWide       = "over_scoped"
+	FindShared     = "shared"
+	FindHuman      = "human_automation" // automation runs as a person's own account
+	FindConflict   = "conflict"         // sources disagree
+	FindGone       = "gone"             // the target does not have it any more
+	FindNoSponsor  = "no_sponsor"       // managed by somebody outside, without a sponsor or a contract end
+	FindAgent      = "agent_incomplete" // an AI agent without model, tools, sponsor, tested kill switch, retire plan
+
+	FindExpired     = "expired"
+	FindEnding      = "ends_soon"
+	FindUnused      = "unused"
+	FindRotation    = "rotation_overdue"
+	FindReview      = "review_overdue"
+	FindOld         = "too_old" // its secret is older than its kind may be
+	FindOwnerGone   = "owner_gone"
+	FindSharedPrint = "shared_secret" // another identity has the same secret
+)
+
+// State is where the identity stands.
+func (s IdentityState) State(e Entry) string {
+	switch {
+	case s.Life.Retired:
+		return workflows.IdentityRetired
+	case s.Life.Suspended != nil || s.Life.Retirement != nil:
+		return workflows.IdentitySuspended
+	}
+	if e.Owner != "" && len(s.Sources()) > 0 && utf8.RuneCountInString(e.Purpose) >= MinPurpose && e.Expires != 0 {
+		return workflows.IdentityActive
+	}
+	return workflows.IdentityUnclaimed
+}
+
+// Row is what lists and searches read; nil when no source knows the identity (any more).
+func (s IdentityState) Row() *workflows.InventoryRow {
+	sources := s.Sources()
+	if len(sources) == 0 && !s.Life.Retired {
+		return nil
+	}
+	e := s.Entry()
+	row := &workflows.InventoryRow{
+		ID: s.ID, State: s.State(e), Kind: e.Class, Name: e.Name, Owner: e.Owner, Backup: e.Backup, Business: e.Business, Purpose: e.Purpose,
+		Environment: e.Environment, ManagedBy: cmp.Or(e.ManagedBy, ManagedInternal), Target: e.Target, Risk: e.Risk, Created: e.Created, LastUsed: e.LastUsed,
+		Rotated: cmp.Or(e.Rotated, e.Created), Expires: e.Expires, Sources: sources, ReviewBy: s.reviewBy(e), Findings: s.findings(e),
+		Words: wordsOf(s.ID, e), Keys: keysOf(e),
+	}
+	if n := len(s.Life.Attested); n > 0 {
+		row.Attested = s.Life.Attested[n-1].At.UTC
+	}
+	if e.RotateEvery > 0 {
+		row.RotateBy = cmp.Or(row.Rotated, s.First.UTC).Add(e.RotateEvery.Duration())
+	}
+	return row
+}
+
+// Cadences of review by risk, where none is set, and at most (R40; PCI DSS 7.2.4 wants half a year).
+const (
+	reviewHigh  = 90 * 24 * time.Hour
+	reviewUsual = 182 * 24 * time.Hour
+)
+
+// Cadence is how often an identity is attested at least, given its risk and what was set.
+func Cadence(risk string, set workflows.Span) time.Duration {
+	most := reviewUsual
+	if risk == "high" || risk == "critical" {
+		most = reviewHigh
+	}
+	if d := set.Duration(); d > 0 && d < most {
+		return d
+	}
+	return most
+}
+
+func (s IdentityState) reviewBy(e Entry) workflows.Stamp {
+	from := s.First.UTC
+	if n := len(s.Life.Attested); n > 0 {
+		from = s.Life.Attested[n-1].At.UTC
+	}
+	return from.Add(Cadence(e.Risk, e.ReviewEvery))
+}
+
+// findings are what is wrong whatever the time is.
+func (s IdentityState) findings(e Entry) []string {
+	var out []string
+	when := func(is bool, code string) {
+		if is {
+			out = append(out, code)
+		}
+	}
+	outside := e.ManagedBy == ManagedContractor || e.ManagedBy == ManagedVendor || e.Class == KindContractor
+	when(e.Owner == "", FindUnowned)
+	when(utf8.RuneCountInString(e.Purpose) < MinPurpose, FindNoPurpose)
+	when(e.Expires == 0, FindNoEnd)
+	when(e.Backup == "" && !strings.HasPrefix(e.Owner, GroupPrefix), FindNoBackup)
+	when(e.Stored == StoredUnmanaged, FindUnmanaged)
+	when(e.Target == "" && !s.any(func(c Claim) bool { return c.HasPath }), FindNoPath)
+	when(e.Class == "integration" && e.Business == "", FindNoBusiness)
+	when(isWide(e), FindWide)
+	when(len(e.Uses) > 1, FindShared)
+	when(e.Person != "" && e.Class != KindHuman, FindHuman)
+	when(len(s.Conflicts()) > 0, FindConflict)
+	when(s.hasLeft(), FindGone)
+	when(outside && (e.Sponsor == "" || e.ContractEnd == 0), FindNoSponsor)
+	when(e.Class == KindAgent && (e.Model == "" || len(e.Tools) == 0 || e.Sponsor == "" || e.KillTested == 0 || e.RetirePlan == ""), FindAgent)
+	return out
+}
+
+// GroupPrefix begins an owner that is a team.
+const GroupPrefix = "group:"
+
+func (s IdentityState) any(is func(Claim) bool) bool {
+	return slices.ContainsFunc(s.Claims, func(c Claim) bool { return !c.Gone && is(c) })
+}
+
+// hasLeft tells whether a target that had the identity has it no more, and nobody took it off the books.
+func (s IdentityState) hasLeft() bool {
+	left := slices.ContainsFunc(s.Claims, func(c Claim) bool { return c.Gone && strings.HasPrefix(c.Source, sourceDiscovery+"/") })
+	return left && !s.any(func(c Claim) bool { return strings.HasPrefix(c.Source, sourceDiscovery+"/") })
+}
+
+// isWide finds a scope that names everything, or holds what was never seen to be used while use is known.
+func isWide(e Entry) bool {
+	for _, x := range e.Scope {
+		low := strings.ToLower(x)
+		for _, w := range []string{"*", "superuser", "cluster-admin", "administratoraccess", "root", "rolbypassrls"} {
+			if low == w || strings.HasSuffix(low, ":"+w) || strings.HasSuffix(low, ":*") || strings.HasSuffix(low, "/*") {
+				return true
+			}
+		}
+		if len(e.Used) > 0 && !slices.Contains(e.Used, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxWords bounds what an identity is found by: the index has a row for each.
+const maxWords = 24
+
+// wordsOf are what a search finds the identity by.
+func wordsOf(id workflows.IdentityID, e Entry) []string {
+	var out []string
+	add := func(text string) {
+		for _, w := range Words(text) {
+			if len(out) < maxWords && !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+	}
+	out = append(out, strings.ToLower(string(id)))
+	for _, t := range []string{e.Name, string(id), e.Class, string(e.Target), e.Environment, e.Vendor, strings.Join(e.Tags, " "), e.Purpose} {
+		add(t)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Words splits a text into the words that a search compares, lower case, without those of one letter.
+func Words(text string) []string {
+	var out []string
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if len(w) > 1 && len(w) <= 64 {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// Keys under which other systems know an identity.
+func SubjectKey(issuer, subject string) string { return "subject:" + issuer + "|" + subject }
+
+// PrintKey, SerialKey, LastFourKey and MarkKey are likewise exact names.
+func PrintKey(print string) string { return "fp:" + strings.ToLower(print) }
+
+// SerialKey is a certificate's or token's serial number.
+func SerialKey(serial string) string { return "serial:" + strings.ToLower(serial) }
+
+// LastFourKey is the last characters of a credential as platforms show them.
+func LastFourKey(last string) string { return "last:" + last }
+
+// MarkKey is the pseudonym of an account on a target.
+func MarkKey(mark string) string { return "account:" + mark }
+
+func keysOf(e Entry) []string {
+	var out []string
+	add := func(is bool, key string) {
+		if is {
+			out = append(out, key)
+		}
+	}
+	add(e.Subject != "", SubjectKey(e.Issuer, e.Subject))
+	add(e.Print != "", PrintKey(e.Print))
+	add(e.Serial != "", SerialKey(e.Serial))
+	add(e.LastFour != "", LastFourKey(e.LastFour))
+	add(e.Mark != "", MarkKey(e.Mark))
+	slices.Sort(out)
+	return out
+}
+
+// How long things may be left as they are before they are a finding.
+const (
+	Dormant  = 90 * 24 * time.Hour // not used for so long (PCI DSS 8.2.6)
+	EndsSoon = 30 * 24 * time.Hour
+)
+
+// Oldest is how old the secret of a kind may become, whatever its own policy says (R92); zero: the kind has none of its own.
+func Oldest(kind string) time.Duration {
+	switch kind {
+	case "api_key", "oauth_token", "ssh_key":
+		return 180 * 24 * time.Hour
+	case "certificate":
+		return 398 * 24 * time.Hour
+	case "service_account", "automation_account", KindAgent, "integration":
+		return MaxLife
+	}
+	return 0
+}
+
+// Findings are the codes of what is wrong with an identity now. gone tells whether an owner has left; nil: nobody can tell.
+func Findings(r workflows.InventoryRow, now workflows.Stamp, gone func(owner string) bool) []string {
+	out := slices.Clone(r.Findings)
+	if r.State == workflows.IdentityRetired || r.Kind == KindHuman {
+		return nil
+	}
+	when := func(is bool, code string) {
+		if is {
+			out = append(out, code)
+		}
+	}
+	when(r.Expires != 0 && now.After(r.Expires), FindExpired)
+	when(r.Expires > now && r.Expires < now.Add(EndsSoon), FindEnding)
+	when(r.State == workflows.IdentityActive && unusedSince(r) != 0 && unusedSince(r) < now.Add(-Dormant), FindUnused)
+	when(r.RotateBy != 0 && now.After(r.RotateBy), FindRotation)
+	when(r.ReviewBy != 0 && now.After(r.ReviewBy), FindReview)
+	when(Oldest(r.Kind) > 0 && r.Rotated != 0 && now.After(r.Rotated.Add(Oldest(r.Kind))), FindOld)
+	when(gone != nil && r.Owner != "" && gone(r.Owner), FindOwnerGone)
+	return out
+}
+
+// unusedSince is when the identity was used last, or made if it never was; zero: nobody knows.
+func unusedSince(r workflows.InventoryRow) workflows.Stamp { return cmp.Or(r.LastUsed, r.Created) }
+
+// IsCovered tells whether owner, purpose, end and last use are known (R15).
+func IsCovered(r workflows.InventoryRow) bool {
+	return r.Owner != "" && utf8.RuneCountInString(r.Purpose) >= MinPurpose && r.Expires != 0 && r.LastUsed != 0
+}
