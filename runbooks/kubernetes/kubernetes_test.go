@@ -289,7 +289,7 @@ func (l *lender) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt,
 		l.tokens[g.ID] = r.Handover.Parts[0].Value.Reveal()
 		l.ends[g.ID] = expiry(l.tokens[g.ID])
 		if l.cluster.fake == nil { // a real server keeps its own time
-			l.ends[g.ID] = l.ends[g.ID].Add(l.cluster.now().Sub(time.Now()))
+			l.ends[g.ID] = l.ends[g.ID].Add(time.Until(l.cluster.now()))
 		}
 		l.mu.Unlock()
 	}
