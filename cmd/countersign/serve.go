@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -356,21 +356,15 @@ func (s *serving) control() control {
 // buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
 func (s *serving) buildJobs(ctx context.Context) error {
 	e := effects{s.desk, s.runner, s.clock, s.log, s.hand}
-	target := func(j jobs.Job) string { // one dead target delays no other
-		parts := strings.SplitN(j.Stream.Rest(), "/", 3)
-		return parts[min(1, len(parts)-1)]
-	}
-	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: s.withIdentityJobs(map[string]jobs.Kind{
-		workflows.JobWake:   {Handle: func(ctx context.Context, j jobs.Job) error { return s.desk.Tick(ctx, j.Stream) }, Workers: 8},
+	kinds := map[string]jobs.Kind{
 		workflows.JobNotice: {Handle: s.notice, Workers: 8, Longest: 5 * time.Minute},
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
-		workflows.JobStart:  {Handle: e.start, Key: target, Workers: 8},
-		workflows.JobRevoke: {Handle: e.revoke, Key: target, Workers: 16},
 		grants.JobDestroy:   {Handle: s.hand.destroy, Workers: 2},
-		jobVerify:           {Handle: e.verify, Key: target, Workers: 4},
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
 		jobPrune:            {Handle: s.prune, Workers: 1},
-	})})
+	}
+	maps.Copy(kinds, s.grantJobs(e))
+	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: s.withIdentityJobs(kinds)})
 	s.store.Attach(s.worker)
 	if err := s.store.Schedule(ctx, jobPrune, "17 3 * * *", "UTC"); err != nil {
 		return err

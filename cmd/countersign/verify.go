@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
@@ -47,4 +50,19 @@ func (s *serving) verifyAccess(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// grantJobs is what becomes of grants by themselves: deadlines, making, taking back, reading back. Each target has handlers of its own, so that
+// a dead one delays no other.
+func (s *serving) grantJobs(e effects) map[string]jobs.Kind {
+	target := func(j jobs.Job) string {
+		parts := strings.SplitN(j.Stream.Rest(), "/", 3)
+		return parts[min(1, len(parts)-1)]
+	}
+	return map[string]jobs.Kind{
+		workflows.JobWake:   {Handle: func(ctx context.Context, j jobs.Job) error { return s.desk.Tick(ctx, j.Stream) }, Workers: 8},
+		workflows.JobStart:  {Handle: e.start, Key: target, Workers: 8},
+		workflows.JobRevoke: {Handle: e.revoke, Key: target, Workers: 16},
+		jobVerify:           {Handle: e.verify, Key: target, Workers: 4},
+	}
 }
