@@ -110,7 +110,9 @@ func (b *Bot) spawn(f func(context.Context)) {
 // call is one interaction on its way, with who acted.
 type call struct {
 	slack.Interaction
-	by    workflows.Acting
+	by           workflows.Acting
+	step, reason string // the run of a workflow's step that a form is opened for, and what it says why
+
 	about string // "channel/ts" of the message whose menu was used
 }
 

@@ -35,6 +35,7 @@ const (
 	kindPolicyDeny    = 'Q'
 	kindDelegate      = 'D'
 	kindSecret        = 'S'
+	kindStep          = 'W' // ID is execution, chain and reason
 )
 
 // Button is what a button's value says. It names things and grants nothing: whoever sends it is checked as if they had typed it.

@@ -47,6 +47,8 @@ type threadEvent struct {
 	Text    string `json:"text"`
 	TS      string `json:"ts"`
 	Thread  string `json:"thread_ts"`
+
+	ChannelType string `json:"channel_type"`
 }
 
 // answersIn reads a message event; false for what is no answer of a person in a thread: a message of its own, one of a bot, one that was
@@ -69,6 +71,9 @@ func (b *Bot) Wanted(ctx context.Context, in slack.Interaction) bool {
 	if !ok {
 		return false
 	}
+	if _, asks := isQuestion(in); asks {
+		return true
+	}
 	f, found, err := b.c.Surfaces.At(ctx, in.ChannelID, e.Thread)
 	return err == nil && found && f.Stream.Kind() == workflows.KindRequest
 }
@@ -79,6 +84,9 @@ func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
 	e, ok := answersIn(in)
 	if !ok || !b.Wanted(ctx, in) {
 		return nil
+	}
+	if _, asks := isQuestion(in); asks {
+		return b.assisted(ctx, in, e)
 	}
 	f, _, err := b.c.Surfaces.At(ctx, in.ChannelID, e.Thread)
 	if err != nil {

@@ -24,6 +24,7 @@ type formMeta struct {
 	Policy   workflows.DocHash    `json:"p"`
 	Extends  workflows.GrantID    `json:"e,omitempty"` // more time with this access is asked for
 	About    string               `json:"a,omitempty"` // "channel/ts" of the message that it is asked about
+	Step     string               `json:"s,omitempty"` // run of a workflow's step that waits for the decision
 }
 
 // openForm is the first step: which chain. With one chain there is nothing to pick.
@@ -33,7 +34,7 @@ func (b *Bot) openForm(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	if len(offers) == 1 {
-		v, err := b.form(ctx, c.by, offers[0], c.about)
+		v, err := b.form(ctx, c, offers[0])
 		if err != nil {
 			return answer{}, err
 		}
@@ -73,7 +74,7 @@ func (b *Bot) openChain(ctx context.Context, c *call, id workflows.WorkflowID) (
 	if !ok {
 		return refused(workflows.Refuse(workflows.CodeNotEligible, "There is no such chain, or you may not ask for it.", "Type `/access list` to see what you can ask for.")), nil
 	}
-	v, err := b.form(ctx, c.by, o, c.about)
+	v, err := b.form(ctx, c, o)
 	if err != nil {
 		return answer{}, err
 	}
@@ -93,7 +94,7 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 	}
 	v := screens.Result("Ask for access", screens.Say("That chain is gone, or you may no longer ask for it."))
 	if ok {
-		if v, err = b.form(ctx, c.by, o, c.about); err != nil {
+		if v, err = b.form(ctx, c, o); err != nil {
 			return answer{}, err
 		}
 	}
@@ -106,15 +107,15 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 }
 
 // form draws the second step.
-func (b *Bot) form(ctx context.Context, by workflows.Acting, o desk.Offer, about string) (viewRequest, error) {
-	w := o.Version.Workflow
-	meta, err := json.Marshal(formMeta{Workflow: w.ID, Policy: o.Version.Hash, About: about})
+func (b *Bot) form(ctx context.Context, c *call, o desk.Offer) (viewRequest, error) {
+	w, by := o.Version.Workflow, c.by
+	meta, err := json.Marshal(formMeta{Workflow: w.ID, Policy: o.Version.Hash, About: c.about, Step: c.step})
 	if err != nil {
 		return viewRequest{}, err
 	}
 	f := screens.Form{
 		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
-		Later: w.Later, Targets: b.targetChoices(w), Identities: b.identityChoices(w), About: about != "",
+		Later: w.Later, Targets: b.targetChoices(w), Identities: b.identityChoices(w), About: c.about != "", Reason: c.reason,
 	}
 	for i, st := range w.Stages {
 		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
@@ -251,6 +252,9 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 		return formProblems(v.Workflow, res.Problems, "`/access`"), nil
 	case res.Refusal != nil:
 		return inModal(refused(res.Refusal)), nil
+	}
+	if err := b.follows(ctx, cutRunes(meta.Step, maxPlace), res.ID, c.by.Person); err != nil {
+		b.log.ErrorContext(ctx, "a workflow will not be told what becomes of a request", "request", res.ID, "err", err)
 	}
 	return b.sent(ctx, res.ID)
 }

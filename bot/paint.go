@@ -33,6 +33,9 @@ func (b *Bot) paint(ctx context.Context, f Surface) error {
 	if f.Home {
 		return b.paintHome(ctx, f)
 	}
+	if f.Channel == functionsPlace {
+		return b.finishStep(ctx, f)
+	}
 	if f.Person == "" && b.isShared(ctx, f.Channel) {
 		return b.move(ctx, f)
 	}

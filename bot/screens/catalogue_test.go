@@ -363,6 +363,7 @@ func forms() []sample {
 		{"form-large", largeForm().Render(), true},
 		{"form-rich", richForm().Render(), false},
 		{"away-form", screens.AwayForm(at), false},
+		{"step", screens.StepAsked("Shell on a bastion", "to deploy *now*", value(90)), false},
 		{"digest", screens.Digest{Lines: []screens.DigestLine{{ID: request, Requester: maya, What: "Bastion hosts – shell", Long: 3600, By: later, Link: "https://example.slack.com/archives/C1/p1"}, {ID: request, Requester: wide, What: strings.Repeat("what ", 90), Long: 3600, By: later}}}.Render(), false},
 		{"delegate-form", screens.DelegateForm(usualCard()), false},
 		{"home-away", awayHome().Render(), false},

@@ -144,6 +144,7 @@ type Form struct {
 	Extends      string         // what more time is asked for, until when it lasts; empty: new access
 	Preview      []string       // who would be asked now and when a decision can be expected, markup
 	About        bool           // it is asked about a message, which the card will link
+	Reason       string         // filled in, to be changed
 	Meta         string
 }
 
@@ -187,7 +188,11 @@ func (f Form) Render() slackgo.ModalViewRequest {
 	for _, x := range f.Fields[:min(len(f.Fields), maxFields)] {
 		blocks = append(blocks, f.input(x))
 	}
-	blocks = append(blocks, area(BlockReason, "Why", fmt.Sprintf("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false))
+	why := area(BlockReason, "Why", fmt.Sprintf("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false)
+	if e, ok := why.Element.(*slackgo.PlainTextInputBlockElement); ok {
+		e.InitialValue = f.Reason
+	}
+	blocks = append(blocks, why)
 	if len(f.Approvers) > 0 {
 		blocks = append(blocks, note(listing("*Who decides*", escapeAll(f.Approvers), 20)))
 	}

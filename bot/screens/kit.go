@@ -48,6 +48,8 @@ const (
 	CallAway         = "away.fill"
 	ActPage          = "home.page"
 	ActDelegate      = "away.delegate"
+	ActStep          = "step.open"
+	ActStepNo        = "step.decline"
 	blockButtons     = "buttons"
 )
 

@@ -2,7 +2,7 @@ package slack
 
 import "bytes"
 
-// Scrub gives a stored payload without what opens doors: the values of response_url, trigger_id and token, wherever they stand, are empty.
+// Scrub gives a stored payload without what opens doors: the values of response_url, trigger_id, token and bot_access_token, wherever they stand, are empty.
 // Every other byte stays as it was. An Interaction's Digest is that of the scrubbed payload, so that it still proves which click it was
 // once the payload is kept without them. What is no JSON comes back as it is.
 func Scrub(body []byte) []byte {
@@ -53,7 +53,7 @@ func nextIsColon(b []byte, i int) bool {
 
 func isSecretKey(quoted []byte) bool {
 	switch string(quoted) {
-	case `"response_url"`, `"trigger_id"`, `"token"`:
+	case `"response_url"`, `"trigger_id"`, `"token"`, `"bot_access_token"`:
 		return true
 	}
 	return false

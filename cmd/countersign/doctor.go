@@ -140,7 +140,7 @@ func (d *doctor) scopes(me slack.Identity) {
 		}
 	}
 	for _, h := range have {
-		if !slices.ContainsFunc(scopes(), func(s scope) bool { return s.name == h }) {
+		if h != assistantScope && !slices.ContainsFunc(scopes(), func(s scope) bool { return s.name == h }) {
 			d.say(false, "Slack: scope "+h+" is more than the bot needs", "remove it under OAuth & Permissions")
 		}
 	}

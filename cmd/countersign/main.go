@@ -59,7 +59,7 @@ func commands() []command {
 		{"simulate", "FILE|DIR, or -history 90d [-against NEWDIR]", "play policy tests and stories against a folder, or past requests against a new one", simulateCommand},
 		{"explain", "REQUEST [-at TIME] [-without A,B], or -workflow W -as PERSON", "why a request is where it is, who could decide it when, what would become of one", explainCommand},
 		{"docs", "[DIR] [-out FILE|DIR]", "write the manual of all chains, for people who never saw the files", docsCommand},
-		{"manifest", "[-no-groups] [-http URL]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
+		{"manifest", "[-no-groups] [-steps] [-assistant] [-http URL]", "print the manifest of the Slack app, with the reason for each scope", manifestCommand},
 		{"config", "[-example]", "print the settings in force, or a documented example", configCommand},
 		{"doctor", "", "look at everything that serve needs and say what to do about what is wrong", doctorCommand},
 		{"serve", "", "run the bot", serveCommand},

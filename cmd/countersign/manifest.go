@@ -45,7 +45,9 @@ func slackEvents() []string {
 }
 
 func manifestCommand(_ context.Context, p proc) error {
-	flags := p.flags("manifest", "[-no-groups] [-http URL]")
+	flags := p.flags("manifest", "[-no-groups] [-steps] [-assistant] [-http URL]")
+	steps := flags.Bool("steps", false, "add the step \"Ask for approval\" for Workflow Builder; paid plans only, and the app is installed for the organisation")
+	assistant := flags.Bool("assistant", false, "add the assistant, which answers \"what am I waiting for?\" from the record; paid plans only")
 	noGroups := flags.Bool("no-groups", false, "leave user groups out: the free plan has none")
 	address := flags.String("http", "", "for HTTP mode: the public https address of the bot; Slack then sends there and no socket is opened")
 	if err := p.parse(flags, 0, 0); err != nil {
@@ -57,6 +59,12 @@ func manifestCommand(_ context.Context, p proc) error {
 			return usageError{fmt.Sprintf("-http %q: want an address such as https://bot.example.com, without a query", *address)}
 		}
 		overHTTP(m, strings.TrimSuffix(*address, "/"))
+	}
+	if *steps {
+		withSteps(m)
+	}
+	if *assistant {
+		withAssistant(m)
 	}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {

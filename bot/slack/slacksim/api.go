@@ -64,6 +64,10 @@ func methods() map[string]method {
 		"bots.info":                    {do: botsInfo, scopes: []string{"users:read"}, tier: 50},
 		"files.getUploadURLExternal":   {do: filesGetUploadURL, scopes: []string{"files:write"}, tier: 100},
 		"files.completeUploadExternal": {do: filesCompleteUpload, scopes: []string{"files:write"}, tier: 100},
+
+		"functions.completeSuccess":             {do: functionsCompleteSuccess, tier: 50},
+		"functions.completeError":               {do: functionsCompleteError, tier: 50},
+		"assistant.threads.setSuggestedPrompts": {do: assistantSuggest, scopes: []string{"assistant:write"}, tier: 50},
 	}
 }
 

@@ -149,26 +149,27 @@ type Workspace struct {
 	// spawning orders the start of goroutines against Close: a WaitGroup may not grow while it is waited for.
 	spawning sync.Mutex
 
-	mu        sync.Mutex
-	rng       *rand.Rand
-	base      string
-	epoch     int64 // the clock when the workspace began
-	serial    uint64
-	lastTS    int64
-	users     []*User
-	channels  map[string]*channel
-	order     []string // channel ids as seeded, then as opened
-	groups    []*group
-	homes     map[string]*view
-	stacks    map[string][]*view
-	triggers  map[string]*trigger
-	triggerQ  []string
-	responses map[string]*response
-	responseQ []string
-	uploads   map[string]*upload
-	uploadQ   []string
-	notices   map[string][]Notice
-	revoked   bool
+	mu         sync.Mutex
+	rng        *rand.Rand
+	base       string
+	epoch      int64 // the clock when the workspace began
+	serial     uint64
+	lastTS     int64
+	users      []*User
+	channels   map[string]*channel
+	order      []string // channel ids as seeded, then as opened
+	groups     []*group
+	homes      map[string]*view
+	executions []*Execution
+	stacks     map[string][]*view
+	triggers   map[string]*trigger
+	triggerQ   []string
+	responses  map[string]*response
+	responseQ  []string
+	uploads    map[string]*upload
+	uploadQ    []string
+	notices    map[string][]Notice
+	revoked    bool
 
 	sockets sockets
 	faults  faultBook
