@@ -35,6 +35,7 @@ type Config struct {
 	Now       func() workflows.Stamp                                                             // product time: what screens call now
 	Leaves    func(target string) string                                                         // what a revocation there does not end
 	Sweep     func(context.Context, workflows.TargetID, workflows.Acting) (targets.State, error) // compares a target with the ledger; nil: nobody can
+	Silent    func(target string) bool                                                           // whether a target does not tell who uses what was granted there; nil: they all tell
 	Health    func(context.Context) []Condition                                                  // how the parts are; nil: nobody says
 	Handover  Handover                                                                           // nil: no secret is handed over
 	Log       *slog.Logger

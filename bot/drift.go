@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -91,4 +92,20 @@ func (b *Bot) driftNow(ctx context.Context, t workflows.TargetID, by workflows.A
 		d.Unread = why
 	}
 	return d
+}
+
+// sessionWords says who uses a grant and since when. Where from is evidence for the ledger and those who look there, not for a channel.
+func sessionWords(x grants.Session) string {
+	words := x.Seen.Login
+	if words == "" {
+		words = x.Seen.Session
+	}
+	if x.Seen.With != "" {
+		words += " with " + x.Seen.With
+	}
+	since := x.Seen.Since
+	if since == 0 {
+		since = x.SeenAt
+	}
+	return words + ", since " + since.Time().Format("15:04 UTC")
 }

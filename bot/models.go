@@ -178,6 +178,10 @@ func (b *Bot) accessOf(ctx context.Context, h grants.Hold) screens.Access {
 	if h.EndedBy == "" {
 		a.Why = h.Why
 	}
+	for _, x := range h.LiveSessions() {
+		a.Sessions = append(a.Sessions, sessionWords(x))
+	}
+	a.Silent = b.c.Silent != nil && b.c.Silent(string(h.Approved.Target))
 	if f, ok := h.Unverified(); ok {
 		a.Unverified, a.Since = f.Why, f.Since.UTC
 	}

@@ -172,3 +172,9 @@ func redactLines(lines []string) []string {
 	}
 	return out
 }
+
+// TellsSessions says whether a target can tell who uses a grant.
+func (r *Runner) TellsSessions(name string) bool {
+	_, ok := r.part(name).(Sessions)
+	return ok
+}

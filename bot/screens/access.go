@@ -1,6 +1,7 @@
 package screens
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -19,6 +20,9 @@ type Access struct {
 	Failure  string
 	Overdue  bool
 
+	Sessions []string // who uses it now, in words; not markup
+	Silent   bool     // the target does not tell who uses it
+
 	Why        string          // why it was revoked, in words without names where the bot did it
 	Unverified string          // what nobody can tell about it now; empty: all was told
 	Since      workflows.Stamp // of that
@@ -29,7 +33,7 @@ func (a Access) sentence() string {
 	case "approved":
 		return "*⏳ Access is being made.* It ends at " + When(a.Ends) + "."
 	case "active":
-		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + " (" + Ago(a.Ends) + ")." + a.unverified()
+		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + " (" + Ago(a.Ends) + ")." + a.unverified() + a.sessions()
 	case "ending":
 		s := "*⏳ Access is being taken back.*"
 		if a.Overdue {
@@ -40,6 +44,24 @@ func (a Access) sentence() string {
 		return "*⚠️ The access could not be made.* " + Escape(a.Failure)
 	}
 	return "*" + a.ended() + "*" + a.verified()
+}
+
+// sessions says who uses active access now, where the target tells.
+func (a Access) sessions() string {
+	switch {
+	case a.Silent:
+		return "\nThis target does not tell who uses the access."
+	case len(a.Sessions) == 0:
+		return ""
+	}
+	lines := make([]string, 0, maxLiveSessions)
+	for _, s := range a.Sessions[:min(len(a.Sessions), maxLiveSessions)] {
+		lines = append(lines, "• "+Escape(s))
+	}
+	if more := len(a.Sessions) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	return "\n*In use now*\n" + strings.Join(lines, "\n")
 }
 
 // unverified says what nobody can tell about active access.

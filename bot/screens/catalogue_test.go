@@ -329,6 +329,9 @@ func catalogue() []sample {
 		{"ready-large", longReady.Render(), true},
 		{"outcome-denied", screens.Outcome{ID: request, What: "Bastion hosts – shell", Long: 3600, Status: workflows.StatusDenied, By: jonas, Reason: "No change window.", Next: "Ask again."}.Render(), false},
 		{"ended", screens.Ended{Grant: grant, What: "Bastion hosts – shell", Long: 3600, Access: gone}.Render(), false},
+		{"ended-in-use", screens.Ended{Grant: grant, What: "Orders database – read", Long: 3600, Access: screens.Access{
+			Status: "active", Ends: later, Sessions: []string{"maya_pg <!here> with psql, since 14:00 UTC", "b", "c", "d", "e", "f"},
+		}}.Render(), false},
 		{"drift", screens.Drift{
 			Target: "Orders database", Total: 12, Known: 2, Seen: 40, Grants: 3, At: at,
 			Findings: []string{"mallory <!channel> is member of the role payments, and no grant explains that; made by dba, 2026-11-22 13:00 UTC."},

@@ -22,7 +22,7 @@ func driftDemo(t *testing.T, settings ...string) (*demo, *pgtest.Server, string)
 	pg := pgtest.Start(t, "fsync=off", "track_commit_timestamp=on")
 	target := pg.NewDatabase(t)
 	pg.Exec(t, "postgres",
-		`CREATE ROLE bot LOGIN CREATEROLE PASSWORD 'bot-pw'`, `GRANT pg_signal_backend TO bot`, `CREATE ROLE dba LOGIN SUPERUSER PASSWORD 'dba-pw'`,
+		`CREATE ROLE bot LOGIN CREATEROLE PASSWORD 'bot-pw'`, `GRANT pg_signal_backend, pg_read_all_stats TO bot`, `CREATE ROLE dba LOGIN SUPERUSER PASSWORD 'dba-pw'`,
 		`CREATE ROLE cs_readonly`, `GRANT cs_readonly TO bot WITH ADMIN OPTION`, `CREATE ROLE maya_pg LOGIN PASSWORD 'maya-pw'`,
 		`CREATE ROLE mallory LOGIN PASSWORD 'mallory-pw'`, `CREATE ROLE canary LOGIN PASSWORD 'canary-pw'`)
 	dsn := filepath.Join(t.TempDir(), "dsn")
@@ -143,6 +143,12 @@ func TestReq_R83_DriftIsRevoked(t *testing.T) {
 	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
 	mustSay(t, err)
 
+	mine, err := pgx.Connect(ctx, pg.URLFor("maya_pg", "maya-pw", database))
+	mustSay(t, err)
+	defer mine.Close(context.Background())
+	usedBy(ctx, t, s, "In use now", "maya_pg")
+	mustSay(t, mine.Close(ctx))
+
 	execAs(t, pg.URLFor("dba", "dba-pw", database), `GRANT cs_readonly TO mallory`)
 	url := pg.URLFor("mallory", "mallory-pw", database)
 	open, err := pgx.Connect(ctx, url)
@@ -221,5 +227,62 @@ func execAs(t *testing.T, url string, statements ...string) {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
+	}
+}
+
+// usedBy waits until the card says so; the clock goes on meanwhile, as targets are asked every few seconds.
+func usedBy(ctx context.Context, t *testing.T, s *story, words ...string) {
+	t.Helper()
+	mustSay(t, s.advance(ctx, time.Minute))
+	_, err := s.message(ctx, "access", append(words, "Maya Chen", "Read the main database")...)
+	mustSay(t, err)
+}
+
+// TestReq_R54_SessionsAreEvidence: whoever uses what was granted stands on the card while they do, and in the ledger for good: login, origin,
+// client, beginning. Revoking ends the sessions, which is on record, too, and leaves those of others alone.
+func TestReq_R54_SessionsAreEvidence(t *testing.T) {
+	t.Parallel()
+	d, pg, database := driftDemo(t, "drift_schedule: never")
+	ctx, s := t.Context(), &story{demo: d}
+	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
+	_, err := s.view(ctx, "maya", screens.CallForm)
+	mustSay(t, err)
+	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "1h", screens.BlockReason: "A customer asks why her invoice is wrong."}))
+	card, err := s.message(ctx, "access", "Maya Chen", "Read the main database")
+	mustSay(t, err)
+	waiting, err := d.cli(ctx, "", "list")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "jonas", card, screens.ActApprove))
+	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
+	mustSay(t, err)
+	conn, err := pgx.Connect(ctx, pg.URLFor("maya_pg", "maya-pw", database)+"?application_name=invoices")
+	mustSay(t, err)
+	defer conn.Close(context.Background())
+	other, err := pgx.Connect(ctx, pg.URLFor("mallory", "mallory-pw", database))
+	mustSay(t, err)
+	defer other.Close(context.Background())
+	usedBy(ctx, t, s, "In use now", "maya_pg with invoices")
+	mustSay(t, s.press(ctx, "jonas", card, screens.ActRevoke))
+	_, err = s.view(ctx, "jonas", screens.CallRevoke)
+	mustSay(t, err)
+	mustSay(t, s.submit(ctx, "jonas", map[string]any{screens.BlockReason: "The customer called back."}))
+	_, err = s.message(ctx, "access", "Maya Chen", "access revoked")
+	mustSay(t, err)
+	var one int
+	if err := conn.QueryRow(ctx, "SELECT 1").Scan(&one); err == nil {
+		t.Error("the session lives on")
+	}
+	if err := other.QueryRow(ctx, "SELECT 1").Scan(&one); err != nil {
+		t.Errorf("somebody else's session was ended, too: %v", err)
+	}
+	out, err := d.cli(ctx, "", "status", requestIn(t, waiting))
+	mustSay(t, err)
+	said(t, out, "Session: maya_pg from 127.0.0.1 with invoices", "ended by the revocation")
+	out, err = d.ledger(ctx, "show", "-last", "0", "-json")
+	mustSay(t, err)
+	said(t, out, "grant.session_seen", `"sessions_ended":"1"`)
+	out, err = d.ledger(ctx, "verify")
+	if err != nil || !strings.Contains(out, "intact") {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
 	}
 }

@@ -465,6 +465,9 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 	out.Text = e.Sentence
 	if v.Hold != nil {
 		out.Lines = append(out.Lines, "Access: "+string(v.Hold.Status)+", until "+s.outlookOf(ctx, by.Person).When(v.Hold.Ends.UTC))
+		if v.Hold.StartedAt.UTC != 0 {
+			out.Lines = append(out.Lines, s.sessionLines(*v.Hold, s.outlookOf(ctx, by.Person).When)...)
+		}
 		if mine := by.Person == v.State.Requester.Person || by.Person == asked.Subject.Person(); mine && v.Hold.Status == grants.StatusActive && v.Hold.Started.Use != "" {
 			out.Use = json.RawMessage(v.Hold.Started.Use)
 		}

@@ -205,6 +205,10 @@ func (n *narrator) tellGrant(r workflows.Record) string {
 			leaves = "; what stays: " + trimDot(e.Leaves)
 		}
 		return fmt.Sprintf("%s was taken back; reading it back showed it %s%s.", upper(n.grant(e.Grant).full), e.Presence, leaves)
+	case grants.SessionSeen:
+		return fmt.Sprintf("%s is in use: a session (%s)%s%s.", upper(n.grant(e.Grant).full), e.Session, prefixed(" of ", e.Login), prefixed(" from ", e.From))
+	case grants.SessionEnded:
+		return fmt.Sprintf("A session (%s) of %s is over.", e.Session, n.grant(e.Grant).full)
 	case grants.Verified:
 		return fmt.Sprintf("%s was read back again and is gone.", upper(n.grant(e.Grant).full))
 	}

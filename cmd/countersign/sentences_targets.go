@@ -43,3 +43,11 @@ func (n *narrator) swept(r workflows.Record, target string, e targets.Swept) str
 	}
 	return fmt.Sprintf("%s was compared with the ledger%s: %d accesses, %d active grants, %d new findings, %d over, %d stand.", target, asked, e.Seen, e.Grants, e.New, e.Cleared, e.Open)
 }
+
+// prefixed is a text after its preposition, or nothing.
+func prefixed(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
+}

@@ -82,6 +82,8 @@ func storyOfEveryKind() []workflows.Record {
 	say(grant, "", grants.Revoked{Grant: "g_01", Presence: "unconfirmed", Leaves: "Sessions that are open stay open."})
 	say(grant, "", grants.Verified{Grant: "g_01"})
 	say(grant, "", grants.Failed{Grant: "g_03", Why: "The account does not exist."})
+	say(grant, "", grants.SessionSeen{Grant: "g_01", Session: "pid 4711", Login: "maya_pg", From: "192.0.2.7", With: "psql", Since: start})
+	say(grant, "", grants.SessionEnded{Grant: "g_01", Session: "pid 4711"})
 	drift := workflows.TargetStream("pg-orders")
 	say(drift, "", targets.Found{Finding: "f_01", Why: targets.WhyUnknown, Act: targets.ActRevoke, What: "member of the role payments", Account: "mallory", MadeBy: "dba", MadeAt: start, LastUsed: start})
 	say(drift, "", targets.Found{Finding: "f_02", Why: targets.WhyLeftOver, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})

@@ -228,7 +228,7 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Sweep: s.sweepAsked, Health: s.conditions,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions,
 	})
 	if err != nil {
 		return err
@@ -300,6 +300,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the watch on the clock", s.watchClock)
 	part("the watch on access", s.verifyAccess)
 	part("the watch on the targets", s.watch)
+	part("the watch on sessions", s.watchSessions)
 	part("the check of the whole ledger", s.checkWhole)
 	s.runOutflow(part)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())

@@ -185,7 +185,8 @@ SELECT
   rolcreaterole,
   rolbypassrls OR rolreplication,
   pg_has_role(current_user, 'pg_signal_backend', 'MEMBER'),
-  pg_is_in_recovery()
+  pg_is_in_recovery(),
+  pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 FROM pg_roles
 WHERE rolname = current_user`
 
@@ -197,8 +198,8 @@ func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 	}
 	defer closeConn(ctx, conn)
 	var version int
-	var super, create, more, signal, standby bool
-	if err := conn.QueryRow(ctx, probeSQL).Scan(&version, &super, &create, &more, &signal, &standby); err != nil {
+	var super, create, more, signal, standby, stats bool
+	if err := conn.QueryRow(ctx, probeSQL).Scan(&version, &super, &create, &more, &signal, &standby, &stats); err != nil {
 		return []runbooks.Finding{{What: words(classify("probing", err)), Do: "let the bot's account read pg_roles"}}
 	}
 	return []runbooks.Finding{
@@ -207,8 +208,17 @@ func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 		finding(!super, "the bot's account is not a superuser", "the bot's account is a superuser", "ALTER ROLE … NOSUPERUSER CREATEROLE"),
 		finding(!more, "the bot's account cannot replicate or bypass row security", "the bot's account can replicate or bypass row security", "ALTER ROLE … NOREPLICATION NOBYPASSRLS"),
 		finding(super || create, "the bot's account can grant roles (CREATEROLE)", "the bot's account cannot grant roles", "ALTER ROLE … CREATEROLE (on 16 and later also GRANT each role WITH ADMIN OPTION)"),
+		seesOrigin(super || stats),
 		finding(super || signal, "the bot's account can end sessions (pg_signal_backend)", "the bot's account cannot end sessions", "GRANT pg_signal_backend TO …"),
 	}
+}
+
+// seesOrigin is no defect either way: without it sessions are listed without where they come from.
+func seesOrigin(sees bool) runbooks.Finding {
+	if sees {
+		return runbooks.Finding{OK: true, What: "the bot's account sees where sessions come from (pg_read_all_stats)"}
+	}
+	return runbooks.Finding{OK: true, What: "the bot's account does not see where sessions come from and since when; GRANT pg_read_all_stats TO … lets it"}
 }
 
 func finding(ok bool, good, bad, do string) runbooks.Finding {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -79,4 +80,20 @@ func (d *Desk) tellsOf(t workflows.TargetID) (workflows.PersonID, string) {
 func (d *Desk) targetUpdate(ctx context.Context, cause Cause, t workflows.TargetID, fn decide) error {
 	_, err := d.update(ctx, cause, []workflows.StreamID{workflows.TargetStream(t)}, fn)
 	return err
+}
+
+// Observe records who uses a grant, when that changed.
+func (d *Desk) Observe(ctx context.Context, stream workflows.StreamID, hold grants.Hold, now []grants.SessionSeen) error {
+	probe := workflows.Facts{Histories: map[workflows.StreamID][]workflows.Record{}}
+	h, err := d.ledger.History(ctx, stream)
+	if err != nil {
+		return err
+	}
+	probe.Histories[stream] = h
+	if out, err := grants.Observe(probe, stream, hold.Approved.Grant, now); err != nil || len(out.Events) == 0 {
+		return err // nothing changed: the writer is not troubled every few seconds for each grant
+	}
+	return d.grantUpdate(ctx, "", stream, func(f workflows.Facts) (workflows.Outcome, error) {
+		return grants.Observe(f, stream, hold.Approved.Grant, now)
+	})
 }

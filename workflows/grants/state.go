@@ -38,6 +38,8 @@ type Hold struct {
 	Failure   string
 	Attempts  int // failed ones on record
 
+	Sessions []Session // who used it, in the order in which they were seen
+
 	FailedOps  []string // the operations whose trouble is on record
 	StartedSeq int64    // of the event that says so; 0: not started
 	EndingSeq  int64    // of the last one that said so
@@ -211,6 +213,10 @@ func grantOf(e workflows.Event) workflows.GrantID {
 		return e.Grant
 	case RemovedByHand:
 		return e.Grant
+	case SessionSeen:
+		return e.Grant
+	case SessionEnded:
+		return e.Grant
 	}
 	return ""
 }
@@ -220,6 +226,8 @@ func (h *Hold) may(e workflows.Event) bool {
 	switch e.(type) {
 	case SecretKept, SecretTaken, SecretDestroyed:
 		return h.maySecret(e)
+	case SessionSeen, SessionEnded:
+		return h.maySession(e)
 	case Started:
 		return h.StartedSeq == 0 && h.Status != StatusFailed
 	case AttemptFailed:
@@ -265,6 +273,9 @@ func (h *Hold) apply(r workflows.Record) error {
 		h.Level = e.Level
 	case Revoked:
 		h.Status, h.EndedAt, h.Presence, h.Leaves = StatusEnded, r.At, e.Presence, e.Leaves
+		h.applySession(r)
+	case SessionSeen, SessionEnded:
+		h.applySession(r)
 	case Verified:
 		h.Presence = presenceAbsent
 	case SecretKept, SecretTaken, SecretDestroyed:
