@@ -56,6 +56,7 @@ func connectorKinds() map[string]connectorKind {
 		"sshca":      {sshcaParams(), openSSHCA},
 		"x509":       {x509Params(), openX509},
 		"tasks":      {grantlessParams(), openOwnTasks},
+		"vault":      {vaultParams(), openVault},
 		"webhook":    {open: openWebhook},
 	}
 }
