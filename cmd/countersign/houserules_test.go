@@ -72,6 +72,7 @@ var walls = []struct {
 	{"cmd/countersign", []string{"*"}, []string{"github.com/kelseyhightower/envconfig", "github.com/prometheus/client_golang/*", "golang.org/x/crypto/ssh", "golang.org/x/mod/sumdb/note"}},
 	{"bot/slack/slacksim", nil, []string{"github.com/gorilla/websocket"}},
 	{"bot/slack", nil, []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"}},
+	{"bot/posture", []string{"workflows"}, nil},
 	{"bot/web", []string{"workflows", "workflows/desk", "workflows/grants"}, []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
 	{"bot/screens", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents"}, []string{"github.com/slack-go/slack"}},
 	{"bot", []string{"workflows", "workflows/*", "bot/screens", "bot/slack"}, []string{"github.com/slack-go/slack"}},

@@ -451,7 +451,7 @@ func TestReq_R19_AForgerWithTheKeyIsFound(t *testing.T) {
 	data := playedDemo(t)
 	good := readForgery(t, data)
 	vkey := good.key.VKey()
-	if out, errs, code := runHere(t, nil, "ledger", "verify", good.clone(t).bundle(), "-vkey", vkey); code != exitDone || !strings.Contains(out, "decisions    18 held against the 3 documents") {
+	if out, errs, code := runHere(t, nil, "ledger", "verify", good.clone(t).bundle(), "-vkey", vkey); code != exitDone || !strings.Contains(out, "decisions    20 held against the 3 documents") {
 		t.Fatalf("the ledger as it was: exit %d, %s%s", code, out, errs)
 	}
 	named := regexp.MustCompile(`(?m)^First: Entry (\d+) `)

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/posture"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/bot/web"
 	"github.com/countersign-bot/countersign/runbooks"
@@ -46,6 +47,7 @@ type serving struct {
 	desk      *desk.Desk
 	friction  *friction
 	verifier  *verifier
+	posture   *posture.Receiver // nil: nobody may report
 	bot       *bot.Bot
 	conns     *connectors
 	tasks     []taskSource
@@ -175,8 +177,11 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	s.friction, s.verifier = newFriction(s.store), newVerifier()
 	s.tasks = taskSources(s.conns, compiled.Targets)
+	if s.posture, err = s.openPosture(); err != nil {
+		return err
+	}
 	s.desk = desk.New(desk.Config{
-		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks),
+		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks), Postures: s.postures(),
 		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke() },
 	})
 	s.hand = &handovers{kept, s.desk}
@@ -340,6 +345,7 @@ func (s *serving) mux() *http.ServeMux {
 	reg.MustRegister(s.friction.collectors()...)
 	routes(mux, s.checks(), reg)
 	s.conns.routes(mux)
+	s.postureRoute(mux)
 	if s.pages != nil {
 		s.pages.Routes(mux)
 	}
