@@ -107,7 +107,7 @@ func TestEveryChainOfTheCompanyIsExplainedAndTested(t *testing.T) {
 
 func TestTheCompanyLoadsWithoutAProblem(t *testing.T) {
 	t.Parallel()
-	f, err := spec.Load(library.Company(), spec.Options{Connectors: []string{"sshca", "postgres", "command", "webhook"}})
+	f, err := spec.Load(library.Company(), spec.Options{Connectors: []string{"sshca", "postgres", "command", "webhook", "kubernetes"}})
 	if err != nil {
 		t.Fatalf("the example company is refused:\n%v", err)
 	}

@@ -30,7 +30,7 @@ const (
 )
 
 func connectors() spec.Options {
-	return spec.Options{Connectors: []string{"sshca", "postgres", "command", "webhook"}}
+	return spec.Options{Connectors: []string{"sshca", "postgres", "command", "webhook", "kubernetes"}}
 }
 
 // org is the example organisation in memory, so that a test can put mistakes into it.

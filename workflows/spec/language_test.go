@@ -160,8 +160,8 @@ func TestReq_R79_WhatARoleMeansStandsWithItsTarget(t *testing.T) {
 		}
 	}
 	want := map[string]map[string][]string{
-		"k8s-prod/namespace-edit":    {"namespace": {"${fields.namespace}"}, "role": {"edit"}},
-		"k8s-staging/namespace-edit": {"namespace": {"${fields.namespace}"}, "role": {"edit"}},
+		"k8s-prod/namespace-edit":    {"namespace": {"${fields.namespace}"}, "cluster_role": {"edit"}},
+		"k8s-staging/namespace-edit": {"namespace": {"${fields.namespace}"}, "cluster_role": {"edit"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
