@@ -50,6 +50,9 @@ func (r Ready) Render() Message {
 		blocks = append(blocks, note(left))
 	}
 	var row []slackgo.BlockElement
+	if r.Secret.Button != "" {
+		row = append(row, secretButton(r.Secret.Button))
+	}
 	if r.Done != "" {
 		row = append(row, doneButton(r.Done, r.What))
 	}

@@ -34,14 +34,11 @@ func (n SecretNote) blocks() []slackgo.Block {
 	if n.Key != "" {
 		text = "🔑 *A secret came with it*, sealed to your key " + code(n.Key) + "."
 	}
-	return append([]slackgo.Block{section(text)}, actions(secretButton(n.Button)...)...)
+	return []slackgo.Block{section(text)}
 }
 
-func secretButton(value string) []slackgo.BlockElement {
-	if value == "" {
-		return nil
-	}
-	return []slackgo.BlockElement{button(ActSecret, value, "Get the secret", "Say where to take the secret that came with this access")}
+func secretButton(value string) slackgo.BlockElement {
+	return button(ActSecret, value, "Get the secret", "Say where to take the secret that came with this access")
 }
 
 // SecretGone says why there is nothing to take.

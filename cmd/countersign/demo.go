@@ -34,6 +34,7 @@ type demo struct {
 	slack  *slacksim.Workspace
 	web    net.Listener
 	host   *demoHost
+	portal *demoPortal
 	child  *child
 	people map[string]demoPerson
 }
@@ -150,6 +151,12 @@ func newDemoOf(ctx context.Context, p proc, setup demoSetup) (d *demo, err error
 	if err = writeDemoConfig(filepath.Join(dir, "config"), d.host.port()); err != nil {
 		return d, err
 	}
+	if d.portal, err = newDemoPortal(filepath.Join(dir, "host")); err != nil {
+		return d, err
+	}
+	if err = d.portal.configure(filepath.Join(dir, "config"), filepath.Join(dir, "host")); err != nil {
+		return d, err
+	}
 	for name, text := range setup.files {
 		if err = os.WriteFile(filepath.Join(dir, "config", name), []byte(text), 0o600); err != nil {
 			return d, fmt.Errorf("writing the demo's configuration: %w", err)
@@ -235,6 +242,7 @@ func (d *demo) close() {
 	if d.host != nil {
 		d.host.close()
 	}
+	d.portal.close()
 	if d.slack != nil {
 		if err := d.save(); err != nil {
 			d.log.Warn("the workspace's messages were not kept", "err", err)
@@ -256,6 +264,7 @@ Countersign is running, with a Slack workspace and a bastion of its own.
   Its log       %s
 
 On the page you can be any of six people. Be Maya and type /access, or "/access request".
+Access to the supplier portal (%s) comes with a password that is handed over once.
 The drawer on the right moves the clock, gives you SSH keys, logs in to the bastion and verifies the ledger.
 
 To verify from another shell:
@@ -263,7 +272,7 @@ To verify from another shell:
   COUNTERSIGN_DATA=%s COUNTERSIGN_LEDGER_ORIGIN=%s countersign ledger verify
 
 Press Ctrl-C to stop.
-`, d.pageURL(), d.child.url(), filepath.Join(d.dir, "data"), filepath.Join(d.dir, "serve.log"), filepath.Join(d.dir, "data"), demoOrigin)
+`, d.pageURL(), d.child.url(), filepath.Join(d.dir, "data"), filepath.Join(d.dir, "serve.log"), d.portal.url, filepath.Join(d.dir, "data"), demoOrigin)
 }
 
 // writeDemoConfig writes the embedded company, with the port that the bastion got.

@@ -34,7 +34,7 @@
 //
 // request, holder, account, params and fields are left out when they are empty. Keys may be added.
 //
-// With the setting "password: make" an order to grant also holds "secret":{"login":"…","password":"…"}: the same password each
+// With the setting "comes_with: password" an order to grant also holds "secret":{"login":"…","password":"…"}: the same password each
 // time the grant is asked for. The receiver sets it and keeps no more than a hash of it; the holder is handed it once, and it
 // stands in no log, message or entry of ours.
 //

@@ -24,10 +24,10 @@ const (
 	SettingTimeout  = "timeout_seconds" // of one call with its polls; 30 by default
 	SettingPoll     = "poll_seconds"    // between two polls; 2 by default
 	SettingLeaves   = "revoke_leaves"   // what revoking does not end, in a sentence for the card
-	SettingPassword = "password"        // "make": each grant comes with a password that we make, and its holder is handed
+	SettingPassword = "comes_with"      // "password": each grant comes with a password that we make, and its holder is handed
 )
 
-const passwordMake = "make"
+const passwordMake = "password"
 
 // Config says whom to call, and how.
 type Config struct {
