@@ -65,6 +65,8 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.keyWord(ctx, c, strings.Join(rest, " "))
 	case verb == "drift" && len(rest) <= 1:
 		return b.driftWord(ctx, c, strings.Join(rest, ""))
+	case verb == "identity" || verb == "identities":
+		return b.identityVerb(ctx, c, rest)
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}

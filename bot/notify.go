@@ -194,6 +194,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.targetLetter(ctx, workflows.TargetID(stream.Rest()), n)
 	case workflows.KindPolicy:
 		return b.policyLetter(ctx, stream, n)
+	case workflows.KindIdentity:
+		return b.identityLetter(ctx, stream, n)
 	}
 	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
 }

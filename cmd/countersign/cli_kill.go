@@ -8,6 +8,7 @@ func killCommands() []command {
 		{"revoke-all", "IDENTITY -reason TEXT [-quarantine]", "the kill switch: take everything away from somebody, on all targets at once", revokeAllCommand},
 		{"reach", "IDENTITY", "what somebody can get at now: the blast radius of their compromise", reachCommand},
 		{"quarantine", "list | release IDENTITY -reason TEXT", "who is quarantined; lift it, which takes two people", quarantineCommand},
+		{"identities", identitiesUsage, "the inventory: who and what has access, who answers for it, what is wrong with it", identitiesCommand},
 		{"removed-by-hand", "GRANT -reason TEXT", "say that you removed access on a target that the bot could not", byHandCommand},
 	}
 }

@@ -85,6 +85,7 @@ var walls = []struct {
 	{"workflows/spec", []string{"workflows", "workflows/incidents", "workflows/calendar"}, []string{"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/*", "github.com/robfig/cron/v3", "cel.dev/cel-go/*"}},
 	{"workflows/calendar", []string{"workflows"}, []string{"github.com/robfig/cron/v3", "github.com/rickar/cal/v2", "github.com/rickar/cal/v2/*", "github.com/arran4/golang-ical"}},
 	{"workflows/library", nil, nil},
+	{"workflows/intake", []string{"workflows", "workflows/identities"}, []string{"github.com/goccy/go-yaml"}},
 	{"workflows/manual", []string{"workflows", "workflows/calendar"}, nil},
 	{"workflows/storytest", []string{"workflows", "workflows/*"}, nil},
 	{"workflows/desk", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents", "workflows/calendar", "workflows/targets"}, nil},

@@ -60,6 +60,8 @@ type order struct {
 	Until    string            `json:"until,omitempty"`
 	Delegate string            `json:"delegate,omitempty"` // key or e-mail address
 
+	Args map[string]string `json:"args,omitempty"` // of identities: its flags by name
+
 	Quarantine bool `json:"quarantine,omitempty"` // revoke-all: also lock
 }
 
@@ -89,6 +91,8 @@ func (o order) isKnown() bool {
 		return true
 	case doDrift, doAnswer, doDrill:
 		return true
+	case doIdentities:
+		return isIdentityVerb(o.What)
 	case doTake, doKey, doKeySet, doKeyRemove, doCodes, doCodesNew, doCodesVoid, doEnvelope:
 		return true
 	case "offer", "accept", "decline", "extend", "away", "back", "comment", "ticket-closed":
@@ -121,7 +125,13 @@ func listenPeople(c Config) (net.Listener, error) {
 	return l, nil
 }
 
-func (s *serving) peopleHandler() http.Handler { return orders(s.obey, s.log, s.clock) }
+func (s *serving) peopleHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", http.MaxBytesHandler(orders(s.obey, s.log, s.clock), maxHTTPBody))
+	mux.Handle("POST /identities/import", http.HandlerFunc(s.importIdentities))
+	mux.Handle("POST /identities/leavers", http.HandlerFunc(s.importLeavers))
+	return mux
+}
 
 // orders takes orders from the socket.
 func orders(obey func(context.Context, order) (reply, error), log *slog.Logger, clock jobs.Clock) http.Handler {
@@ -232,6 +242,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliComment(ctx, by, cause, o)
 	case "ticket-closed":
 		return s.cliCloseTicket(ctx, by, cause, o)
+	case doIdentities:
+		return s.cliIdentities(ctx, by, cause, o)
 	case doDrift:
 		return s.cliDrift(ctx, by, cause, o)
 	case doAnswer:

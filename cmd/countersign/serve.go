@@ -298,7 +298,7 @@ func (s *serving) run(ctx context.Context) error {
 		return serveHTTP(ctx, sock, http.MaxBytesHandler(s.control().handler(), maxHTTPBody), s.log)
 	})
 	part("the people's socket", func(ctx context.Context) error {
-		return serveHTTP(ctx, people, http.MaxBytesHandler(s.peopleHandler(), maxHTTPBody), s.log)
+		return serveHTTP(ctx, people, s.peopleHandler(), s.log)
 	})
 	part("the signals", s.reloadOnHangup)
 	part("the count of strangers", s.sweepStrangers)

@@ -1,0 +1,165 @@
+package bot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// identityLetter renders what somebody is told about an identity that they answer for, or are asked to.
+func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n workflows.Notice) (letter, error) {
+	h, err := b.c.Histories.History(ctx, stream)
+	if err != nil {
+		return letter{}, err
+	}
+	s, err := identities.FoldIdentity(h)
+	if err != nil {
+		return letter{}, err
+	}
+	e := s.Entry()
+	what := "*" + screens.Escape(string(s.ID)) + "*"
+	if e.Name != "" {
+		what = "*" + screens.Escape(e.Name) + "* (" + screens.Escape(string(s.ID)) + ")"
+	}
+	if e.Purpose != "" {
+		what += ", which is for: " + screens.Escape(strings.TrimRight(e.Purpose, "."))
+	}
+	day := func(at workflows.Stamp) string { return at.Time().Format("2006-01-02 15:04 UTC") }
+	id := screens.Escape(string(s.ID))
+	switch n.What {
+	case identities.NoticeHandover:
+		return b.handoverLetter(ctx, s, what)
+	case identities.NoticeSuspended:
+		why := ""
+		if s.Life.Suspended != nil {
+			why = strings.ReplaceAll(s.Life.Suspended.Why, "_", " ")
+		}
+		return letter{Message: screens.Say(fmt.Sprintf("%s is suspended (%s). Everything that it holds is being taken back, and it can ask for nothing. Security can end that: `countersign identities resume %s`.", what, why, id))}, nil
+	case identities.NoticeRenew:
+		return letter{Message: screens.Say(fmt.Sprintf("%s ends on %s. If it is still needed, ask for it to be renewed before then; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `countersign identities retire %s`.", what, day(e.Expires), id))}, nil
+	case identities.NoticeRotate:
+		r := s.Rotating()
+		if r == nil {
+			return letter{}, fmt.Errorf("composing notice %q of %q: no rotation is open", n.What, stream)
+		}
+		return letter{Message: screens.Say(fmt.Sprintf("The secret of %s has to be replaced by %s (%s). When that is done, say how you know that the old one is dead: `countersign identities rotated %s -evidence TEXT`.", what, day(r.Due), strings.ReplaceAll(r.Why, "_", " "), id))}, nil
+	}
+	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
+}
+
+func (b *Bot) handoverLetter(ctx context.Context, s identities.IdentityState, what string) (letter, error) {
+	h := s.Life.Handover
+	if h == nil {
+		return letter{}, fmt.Errorf("composing a hand-over of %q: none is open", s.ID)
+	}
+	why := "Its owner wants to give it to you."
+	if h.Why == identities.WhyLeaver {
+		why = "Whoever answered for it does not any more."
+		if strings.HasPrefix(h.From, "p_") {
+			why = screens.Escape(b.c.Desk.Name(ctx, workflows.PersonID(h.From))) + ", who answered for it, has left or has another role."
+		}
+	}
+	end := "If nobody answers, nothing changes."
+	if h.Silence == identities.SilenceSuspends {
+		end = "If nobody takes it over, it is suspended, and everything that it holds is taken back."
+	}
+	id := screens.Escape(string(s.ID))
+	return letter{Message: screens.Say(fmt.Sprintf("Please decide until %s whether you take over %s. %s %s\n`/access identity %s keep` takes it over, `… retire` says that it can go, `… decline REASON` passes it on.",
+		h.Until().Time().Format("2006-01-02 15:04 UTC"), what, why, end, id))}, nil
+}
+
+// identityVerb is /access identity: what somebody answers for; one of them; or an answer to a hand-over.
+func (b *Bot) identityVerb(ctx context.Context, c *call, rest []string) (answer, error) {
+	if len(rest) == 0 {
+		return b.ownedIdentities(ctx, c)
+	}
+	id := workflows.IdentityID(strings.ToLower(rest[0]))
+	if len(rest) > 1 {
+		return b.identityAnswer(ctx, c, id, strings.ToLower(rest[1]), strings.Join(rest[2:], " "))
+	}
+	v, err := b.c.Desk.Identity(ctx, c.by.Person, id)
+	if errors.Is(err, workflows.ErrNoStream) {
+		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, "identity", viaSlack, string(id), unknownIdentity())
+		return refusal(no), err
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{message: screens.List(screens.Part{Title: cmp.Or(v.Entry.Name, string(id)), Items: []screens.Item{b.identityItem(ctx, v.Row, v.Findings)}})}, nil
+}
+
+func unknownIdentity() *workflows.Refusal {
+	return workflows.Refuse(workflows.CodeUnknown, "There is no such identity, or it is not yours to see.", "Type `/access identity` to see what you answer for.")
+}
+
+func (b *Bot) ownedIdentities(ctx context.Context, c *call) (answer, error) {
+	ids, err := b.c.Desk.Owned(ctx, c.by.Person)
+	if err != nil {
+		return answer{}, err
+	}
+	var items []screens.Item
+	for _, id := range ids[:min(len(ids), maxListed)] {
+		v, err := b.c.Desk.Identity(ctx, c.by.Person, id)
+		if errors.Is(err, workflows.ErrNoStream) {
+			continue
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		items = append(items, b.identityItem(ctx, v.Row, v.Findings))
+	}
+	return answer{message: screens.List(screens.Part{Title: "Identities you answer for", Empty: "None.", Items: items})}, nil
+}
+
+func (b *Bot) identityItem(ctx context.Context, r workflows.InventoryRow, findings []string) screens.Item {
+	owner := "nobody"
+	switch {
+	case strings.HasPrefix(r.Owner, "p_"):
+		owner = b.person(ctx, workflows.PersonID(r.Owner)).Mention()
+	case r.Owner != "":
+		owner = screens.Escape(strings.Replace(r.Owner, identities.GroupPrefix, "the group ", 1))
+	}
+	line := "`" + screens.Escape(string(r.ID)) + "`, " + r.State + ", owned by " + owner
+	if r.Expires != 0 {
+		line += ", until " + r.Expires.Time().Format("2006-01-02")
+	}
+	if r.Purpose != "" {
+		line += ". For: " + screens.Escape(r.Purpose)
+	}
+	if len(findings) > 0 {
+		line += " :warning: " + strings.ReplaceAll(strings.Join(findings, ", "), "_", " ")
+	}
+	return screens.Item{Title: screens.Escape(cmp.Or(r.Name, string(r.ID))) + " (" + strings.ReplaceAll(r.Kind, "_", " ") + ")", Line: line}
+}
+
+// identityAnswer carries out what somebody says of an identity.
+func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.IdentityID, verb, rest string) (answer, error) {
+	cmd := desk.IdentityCommand{Cause: c.cause(), By: c.by, Identity: id, Reason: rest, Channel: viaSlack, Authn: slackClick}
+	said := ""
+	switch verb {
+	case identities.HandoverKeep, identities.HandoverRetire, identities.HandoverDecline:
+		cmd.Do, cmd.Verdict = desk.DoAnswer, verb
+		said = "Thank you. That is on record."
+	case "suspend":
+		cmd.Do, said = desk.DoSuspend, "It is suspended: everything that it holds is being taken back."
+	case "rotate":
+		cmd.Do, cmd.Why, said = desk.DoRotate, identities.RotateDemand, "Its secret has to be replaced; its owner is told."
+	default:
+		return answer{message: screens.Help()}, nil
+	}
+	res, err := b.c.Desk.ChangeIdentity(ctx, cmd)
+	if err != nil {
+		return answer{}, err
+	}
+	if res.Refusal != nil {
+		return refusal(res.Refusal), nil
+	}
+	return answer{message: screens.Say(said)}, nil
+}

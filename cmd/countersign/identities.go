@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
+	"github.com/countersign-bot/countersign/workflows/intake"
+)
+
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | suspend | resume | rotate | rotated | renew | retire | retired-item | leavers"
+
+// identityVerbs are what countersign identities does, with its words and one line of help.
+func identityVerbs() []identityVerbWords {
+	return []identityVerbWords{
+		{"list", "[-kind K] [-state S] [-owner KEY] [-target T] [-finding F] …", "people and identities, a page at a time"},
+		{"search", "WORDS", "the same, by the beginnings of words"},
+		{"show", "ID", "everything that is known of one, and what is wrong with it"},
+		{"who", "FINGERPRINT|SERIAL|LAST-4|NAME", "who owns a credential, who approved it, who can revoke it"},
+		{"export", "[-format csv|json] [-kind K] …", "everybody and everything, for a spreadsheet or a program"},
+		{"orphans", "", "what nobody answers for"},
+		{"report", "", "how well the inventory is known, and every kind of finding with its number"},
+		{"import", "FILE -source NAME [-format csv|json|yaml] [-dry-run]", "take in what another system says; all of the file or nothing"},
+		{"discover", "[TARGET]", "ask the targets what identities they have"},
+		{"claim", "ID -purpose TEXT -expires DAY [-owner KEY]", "answer for an identity that nobody answers for"},
+		{"transfer", "ID -to KEY -reason TEXT", "ask somebody to take an identity over"},
+		{"answer", "ID keep|retire|decline [-reason TEXT]", "answer a hand-over that you were asked about"},
+		{"suspend", "ID -reason TEXT", "take everything away from it, at once"},
+		{"resume", "ID -reason TEXT", "end a suspension (security)"},
+		{"rotate", "ID [-why leak|break_glass]", "demand that its secret is replaced"},
+		{"rotated", "ID -evidence TEXT", "say that it was replaced, and how you know that the old one is dead"},
+		{"renew", "ID -expires DAY -reason TEXT", "move its end (security)"},
+		{"retire", "ID -reason TEXT", "take it off: everything it holds ends, and a list of what is left to do opens"},
+		{"retired-item", "ID ITEM -evidence TEXT", "close one item of that list"},
+		{"leavers", "FILE", "a CSV of people who left or moved: their access ends, what they own is handed over"},
+	}
+}
+
+type identityVerbWords struct{ name, words, short string }
+
+func identitiesCommand(ctx context.Context, p proc) error {
+	verb := ""
+	if len(p.args) > 0 {
+		verb = p.args[0]
+	}
+	if verb == "-h" || verb == "-help" || verb == "--help" || verb == "" {
+		fmt.Fprintln(p.out, "usage: countersign identities VERB …")
+		for _, v := range identityVerbs() {
+			fmt.Fprintf(p.out, "  %-12s %s\n               %s\n", v.name, v.words, v.short)
+		}
+		if verb == "" {
+			return usageError{"the verb is missing"}
+		}
+		return nil
+	}
+	for _, v := range identityVerbs() {
+		if v.name == verb {
+			p.args = p.args[1:]
+			return identityVerb(ctx, p, verb, v.words)
+		}
+	}
+	return usageError{fmt.Sprintf("there is no verb %q", verb)}
+}
+
+// identityFlags are the flags that an order takes with it as they are.
+func identityFlags() []identityFlag {
+	return []identityFlag{
+		{"kind", "only this kind: human, service_account, api_key …"},
+		{"state", "unclaimed, active, suspended or retired"},
+		{"owner", "key of a person, or group:NAME"},
+		{"backup", "key of a person, or group:NAME"},
+		{"target", "only what is on this target"},
+		{"environment", "only this environment"},
+		{"managed-by", "internal, contractor, vendor or low-code"},
+		{"finding", "only what has this finding: unowned, no_end, shared, over_scoped …"},
+		{"after", "go on behind this id"},
+		{"limit", "rows of a page"},
+		{"to", "who is to own it: key of a person, or group:NAME"},
+		{"purpose", "what it is for, in at least ten characters"},
+		{"expires", "day on which it ends unless it is renewed"},
+		{"evidence", "a link, a ticket, or what you saw when you tried the old one"},
+		{"why", "demand, leak or break_glass"},
+		{"secret-ref", "where its secret is stored: a reference, never the secret"},
+		{"revocation", "how to take it back in an emergency"},
+		{"fingerprint", "of the new secret"},
+		{"serial", "of the new certificate or token"},
+		{"last-four", "of the new secret, as its platform shows it"},
+	}
+}
+
+type identityFlag struct{ name, help string }
+
+func identityVerb(ctx context.Context, p proc, verb, usage string) error {
+	x := newPerson(p, "identities "+verb, usage)
+	given := map[string]*string{}
+	for _, f := range identityFlags() {
+		given[f.name] = x.flags.String(f.name, "", f.help)
+	}
+	reason := x.flags.String("reason", "", "why; kept beside the ledger and erasable")
+	format := x.flags.String("format", "", "csv, json or yaml; default: by the file's name")
+	source := x.flags.String("source", "", "import: a name for the system that the file comes from")
+	dry := x.flags.Bool("dry-run", false, "import: only check")
+	words, err := x.parse(0, 20)
+	if err != nil {
+		return err
+	}
+	args := map[string]string{}
+	for name, v := range given {
+		if *v != "" {
+			args[name] = *v
+		}
+	}
+	switch verb {
+	case "import":
+		return x.importFile(ctx, words, *format, *source, *dry)
+	case "leavers":
+		return x.sendLeavers(ctx, words)
+	case "export":
+		return x.export(ctx, *format, args)
+	}
+	o := order{Do: doIdentities, What: verb, Reason: *reason, Args: args}
+	switch verb {
+	case "search", "who":
+		args["words"] = strings.Join(words, " ")
+	default:
+		if len(words) > 0 {
+			o.ID = words[0]
+		}
+		if len(words) > 1 {
+			args["item"] = words[1]
+		}
+	}
+	return x.do(ctx, o)
+}
+
+// importFile sends a file to the bot, which takes in all of it or nothing.
+func (x *person) importFile(ctx context.Context, words []string, format, source string, dry bool) error {
+	if len(words) != 1 || source == "" {
+		return usageError{"want a file and -source NAME"}
+	}
+	if format == "" {
+		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(words[0])), ".")
+	}
+	if format == "yml" {
+		format = intake.YAML
+	}
+	query := url.Values{"format": {format}, "source": {source}}
+	if dry {
+		query.Set("dry", "1")
+	}
+	r, err := x.upload(ctx, "/identities/import?"+query.Encode(), words[0])
+	if err != nil {
+		return err
+	}
+	return x.print(r)
+}
+
+func (x *person) sendLeavers(ctx context.Context, words []string) error {
+	if len(words) != 1 {
+		return usageError{"want a file"}
+	}
+	r, err := x.upload(ctx, "/identities/leavers", words[0])
+	if err != nil {
+		return err
+	}
+	return x.print(r)
+}
+
+// upload sends a file through the people's socket.
+func (x *person) upload(ctx context.Context, path, file string) (reply, error) {
+	var out reply
+	f, err := os.Open(filepath.Clean(file))
+	if err != nil {
+		return out, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return out, err
+	}
+	if info.Size() > intake.MaxBytes {
+		return out, fmt.Errorf("%s: %w", file, intake.ErrTooLarge)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", x.cfg.peopleSocket())
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://people"+path, f)
+	if err != nil {
+		return out, err
+	}
+	req.ContentLength = info.Size()
+	res, err := client.Do(req)
+	if err != nil {
+		return out, hint(fmt.Errorf("no bot answers on %s", x.cfg.peopleSocket()), "is countersign serve running here, and is %s_SOCKET (or %s_DATA) the one it uses?", prefix, prefix)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return out, fmt.Errorf("reading the bot's answer: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return out, errors.New(strings.TrimSpace(string(raw)))
+	}
+	return out, json.Unmarshal(raw, &out)
+}
+
+// exported is one identity as export writes it.
+type exported struct {
+	Row     workflows.InventoryRow `json:"identity"`
+	Entry   identities.Entry       `json:"entry"`
+	Account string                 `json:"account,omitempty"`
+	Place   string                 `json:"secret_ref,omitempty"`
+	Path    string                 `json:"revocation,omitempty"`
+	Owner   string                 `json:"owner_key,omitempty"`
+	Backup  string                 `json:"backup_key,omitempty"`
+	Now     []string               `json:"findings_now,omitempty"`
+}
+
+// export asks for page after page and writes them out.
+func (x *person) export(ctx context.Context, format string, args map[string]string) error {
+	if format == "" {
+		format = intake.CSV
+	}
+	if format != intake.CSV && format != intake.JSON {
+		return usageError{"-format is csv or json"}
+	}
+	if format == intake.CSV {
+		if err := writeCSV(x.p.out, append(intake.Columns(), "state", "findings", "sources")...); err != nil {
+			return err
+		}
+	}
+	enc := json.NewEncoder(x.p.out)
+	for {
+		r, err := send(ctx, x.cfg, order{Do: doIdentities, What: "export", Args: args})
+		if err != nil {
+			return err
+		}
+		if !r.OK {
+			return errors.New(r.Refused)
+		}
+		var page struct {
+			Rows []exported `json:"rows"`
+			Next string     `json:"next"`
+		}
+		if err := json.Unmarshal(r.Data, &page); err != nil {
+			return fmt.Errorf("reading the bot's answer: %w", err)
+		}
+		for _, row := range page.Rows {
+			if format == intake.JSON {
+				err = enc.Encode(row)
+			} else {
+				err = writeCSV(x.p.out, row.cells()...)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		args["after"] = page.Next
+	}
+}
+
+// cells are the columns of intake, so that an export can be imported, and what only we know behind them.
+func (e exported) cells() []string {
+	day := func(at workflows.Stamp) string {
+		if at == 0 {
+			return ""
+		}
+		return at.Time().Format("2006-01-02T15:04:05Z")
+	}
+	span := func(d workflows.Span) string {
+		if d == 0 {
+			return ""
+		}
+		return d.String()
+	}
+	n, list := e.Entry, func(l []string) string { return strings.Join(l, ";") }
+	return append([]string{
+		string(e.Row.ID), e.Row.Kind, e.Row.Name, e.Owner, e.Backup, n.Business, n.Purpose, n.Environment, string(n.Target), e.Account, list(n.Scope), list(n.Used), list(n.Uses),
+		n.Stored, e.Place, e.Path, e.Row.ManagedBy, n.Risk, n.Vendor, string(n.Sponsor), day(n.ContractEnd), n.Ticket, day(n.Created), day(n.LastUsed), day(n.Rotated),
+		day(e.Row.Expires), span(n.RotateEvery), span(n.ReviewEvery), n.Issuer, n.Subject, n.Serial, n.LastFour, n.Print, n.Model, list(n.Tools), n.DataReach, n.Autonomy,
+		day(n.KillTested), n.RetirePlan, string(n.Person), list(n.Tags),
+	}, e.Row.State, list(e.Now), list(e.Row.Sources))
+}
+
+func isIdentityVerb(verb string) bool {
+	return slices.ContainsFunc(identityVerbs(), func(v identityVerbWords) bool { return v.name == verb })
+}
