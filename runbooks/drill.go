@@ -16,6 +16,9 @@ func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt)
 	if !ok {
 		return false, false, nil
 	}
+	if g, ok, err = r.withSecret(ctx, name, g); !ok || err != nil {
+		return false, ok, err
+	}
 	answer := make(chan bool, 1)
 	failed := r.apart(ctx, name, "try", func(ctx context.Context) error {
 		in, err := c.Try(ctx, g.Clone(), receipt)
@@ -26,4 +29,24 @@ func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt)
 		return false, true, failed
 	}
 	return <-answer, true, nil
+}
+
+// withSecret gives a grant the secret that is kept for it. One whose connector makes secrets and that has none cannot be tried.
+func (r *Runner) withSecret(ctx context.Context, name string, g Grant) (Grant, bool, error) {
+	maker, makes := r.part(name).(SecretMaker)
+	if !makes {
+		return g, true, nil
+	}
+	if made, err := maker.MakeSecret(g.Clone()); err != nil || made.IsZero() {
+		return g, false, nil // of this kind of access nobody but its holder has the secret
+	}
+	if r.safe == nil {
+		return g, false, nil
+	}
+	kept, ok, err := r.safe.Kept(ctx, g.ID)
+	if err != nil {
+		return g, true, Errorf(Retry, err, "the place where secrets are kept cannot be read")
+	}
+	g.Secret = kept
+	return g, ok, nil
 }

@@ -85,7 +85,7 @@ func sshcaParams() *spec.Params {
 
 func postgresParams() *spec.Params {
 	return &spec.Params{
-		Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase},
+		Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase, postgres.ParamLogin},
 		Needed: []string{postgres.ParamRole},
 	}
 }

@@ -28,11 +28,21 @@ type sweeper struct {
 	desk   *desk.Desk
 	store  *store.Store
 	runner *runbooks.Runner
+	drills *runbooks.Runner // the same connectors, with a place for the secrets of canaries
+	safe   *drillSafe
 	clock  jobs.Clock
 	marks  []byte // key that names findings without telling whose they are
 
 	mu      sync.Mutex
 	running map[workflows.TargetID]*sync.Mutex
+}
+
+func newSweeper(s *serving, marks []byte) *sweeper {
+	w := &sweeper{
+		desk: s.desk, store: s.store, runner: s.runner, drills: newRunner(s.conns, s.log), safe: newDrillSafe(), clock: s.clock, marks: marks,
+	}
+	w.drills.KeepIn(w.safe)
+	return w
 }
 
 // one makes sweeps of a target follow each other.

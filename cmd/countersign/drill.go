@@ -70,6 +70,7 @@ func (w *sweeper) drill(ctx context.Context, t workflows.TargetID, id workflows.
 	if err != nil {
 		e.Step, e.Text = stepConfigure, err.Error()
 	} else {
+		defer w.safe.forget(id)
 		e = w.rehearse(ctx, t, g, e)
 	}
 	e.OK = e.Step == ""
@@ -88,11 +89,11 @@ func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks
 		return e
 	}
 	before := time.Now()
-	receipt, err := w.runner.Start(ctx, name, g)
+	receipt, err := w.drills.Start(ctx, name, g)
 	e.GrantMS = time.Since(before).Milliseconds()
 	if err != nil {
 		e = failed(stepGrant, err)
-	} else if works, can, err := w.runner.Try(ctx, name, g, receipt); can && (err != nil || !works) {
+	} else if works, can, err := w.drills.Try(ctx, name, g, receipt); can && (err != nil || !works) {
 		e = failed(stepUse, orWords(err, "the target has the access and does not let its holder in"))
 	}
 	before = time.Now()
@@ -102,7 +103,7 @@ func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks
 		return failed(stepRevoke, err)
 	}
 	e.RevokeMS = time.Since(before).Milliseconds()
-	if works, can, err := w.runner.Try(ctx, name, g, receipt); can && (err != nil || works) {
+	if works, can, err := w.drills.Try(ctx, name, g, receipt); can && (err != nil || works) {
 		return failed(stepRefuse, orWords(err, "the access was taken back and the target still lets its holder in"))
 	}
 	return e
@@ -120,7 +121,7 @@ func (w *sweeper) takeBackCanary(ctx context.Context, name string, g runbooks.Gr
 	tick := time.NewTicker(drillLook)
 	defer tick.Stop()
 	for {
-		_, presence, err := w.runner.Stop(ctx, name, g)
+		_, presence, err := w.drills.Stop(ctx, name, g)
 		if err == nil && presence == runbooks.Absent {
 			return nil
 		}

@@ -197,7 +197,7 @@ func (s *serving) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.sweeper = &sweeper{desk: s.desk, store: s.store, runner: s.runner, clock: s.clock, marks: marks}
+	s.sweeper = newSweeper(s, marks)
 	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, log: s.log}
 	if err := s.desk.Load(ctx, policy); err != nil {
 		return err

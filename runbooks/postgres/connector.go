@@ -71,6 +71,7 @@ func (c *Connector) Describe() runbooks.Capabilities {
 // terms are a grant read and found sound.
 type terms struct {
 	role, account        string
+	login                bool // the account is made by this grant and for it
 	host, port, database string
 }
 
@@ -95,6 +96,14 @@ func (c *Connector) readTerms(g runbooks.Grant) (terms, error) {
 			t.port = values[0]
 		case ParamDatabase:
 			t.database = values[0]
+		case ParamLogin:
+			if values[0] != LoginEphemeral {
+				return t, refuse("the entitlement's parameter %q has one value, %s", ParamLogin, LoginEphemeral)
+			}
+			if g.Account != "" {
+				return t, refuse("a login that is made for one grant has no account of the holder's")
+			}
+			t.login, t.account = true, loginOf(g)
 		default:
 			return t, refuse("the entitlement has a parameter %q that a role membership does not know", name)
 		}
@@ -199,6 +208,10 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
 	var receipt runbooks.Receipt
 	err := c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
+		if t.login {
+			receipt = t.loginReceipt(g)
+			return c.grantLogin(ctx, conn, g, t)
+		}
 		if err := checkRoles(ctx, conn, t); err != nil {
 			return err
 		}
@@ -245,6 +258,10 @@ func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Rece
 	receipt := runbooks.Receipt{}
 	err := c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
 		receipt.Ref = "role " + t.role
+		if t.login {
+			receipt.Ref = "login " + t.account
+			return c.revokeLogin(ctx, conn, g, t, &receipt)
+		}
 		exist, err := bothExist(ctx, conn, t)
 		if err != nil || !exist {
 			return err
@@ -294,6 +311,11 @@ func readBack(ctx context.Context, conn *pgx.Conn, t terms) error {
 func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Presence, error) {
 	presence := runbooks.Unconfirmed
 	err := c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
+		if t.login {
+			var err error
+			presence, err = checkLogin(ctx, conn, t)
+			return err
+		}
 		held, err := memberships(ctx, conn, t)
 		switch {
 		case err != nil:

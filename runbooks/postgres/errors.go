@@ -21,6 +21,7 @@ var states = map[string]struct {
 	"3D000": {runbooks.Broken, "the database that the bot is configured for does not exist"},
 	"42501": {runbooks.Broken, "the bot's account lacks the right to do this (it needs CREATEROLE and pg_signal_backend)"},
 	"42704": {runbooks.Refuse, "the role or the account does not exist"},
+	"42939": {runbooks.Refuse, "the name is one that the server keeps for itself"},
 	"0LP01": {runbooks.Refuse, "the account and the role would be members of each other"},
 	"53300": {runbooks.Retry, "the database has no connection left"},
 	"55P03": {runbooks.Retry, "the role is locked by somebody else"},

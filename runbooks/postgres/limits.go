@@ -29,6 +29,12 @@ const (
 	// maxComment bounds a role's comment: it is shown in a form.
 	maxComment = 300
 
+	// maxLoginSessions bounds what one login that a grant made can open: a person with a few tools.
+	maxLoginSessions = 10
+
+	// scramRounds is what PostgreSQL itself takes (RFC 7677 asks for 4,096 at least); the password has 162 bits.
+	scramRounds = 4096
+
 	// listPage is how much of the catalogue is read at once: some 200 KB.
 	listPage = 500
 

@@ -175,6 +175,9 @@ func (c *Connector) AccessKey(g runbooks.Grant) string {
 	if err != nil {
 		return ""
 	}
+	if t.login {
+		return loginKey(t.account)
+	}
 	return shown(memberKey(t.account, t.role))
 }
 

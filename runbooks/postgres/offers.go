@@ -108,6 +108,9 @@ func ownerIn(comment string) string {
 func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (runbooks.Plan, error) {
 	var plan runbooks.Plan
 	err := c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
+		if t.login {
+			return c.planLogin(ctx, conn, g, t, &plan)
+		}
 		if err := checkRoles(ctx, conn, t); err != nil {
 			return err
 		}
@@ -156,4 +159,25 @@ func pathsTo(ctx context.Context, conn *pgx.Conn, t terms) ([]string, error) {
 		names[i] = "The account reaches the role already, as a member of " + shown(n) + "."
 	}
 	return names, classify("looking for standing access", err)
+}
+
+func (c *Connector) planLogin(ctx context.Context, conn *pgx.Conn, g runbooks.Grant, t terms, plan *runbooks.Plan) error {
+	if err := checkGranted(ctx, conn, t); err != nil {
+		return err
+	}
+	l, err := readLogin(ctx, conn, t.account)
+	if err != nil {
+		return err
+	}
+	if err := l.check(g); err != nil {
+		return err
+	}
+	if !l.exists {
+		plan.Changes = []string{
+			"A login " + t.account + " is made on " + t.host + ", member of the role " + t.role + ", with a password that only the holder gets.",
+			"The server refuses it from " + g.End.UTC().Format("2006-01-02 15:04 UTC") + " on, and it is dropped then.",
+		}
+	}
+	plan.Notes = []string{c.Describe().RevokeLeaves}
+	return nil
 }

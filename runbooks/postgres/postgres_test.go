@@ -76,6 +76,37 @@ func TestThreat_T44_Exercise(t *testing.T) {
 	})
 }
 
+// TestReq_R60_LoginsExercise holds the logins that a grant makes to the same contract.
+func TestReq_R60_LoginsExercise(t *testing.T) {
+	t.Parallel()
+	s := postgresql(t)
+	round := 0
+	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
+		round++
+		role := fmt.Sprintf("lx_reader_%d", round)
+		s.role(t, role)
+		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &watched{Connector: c, passwords: map[workflows.GrantID]string{}}
+		at := time.Now().UTC().Truncate(time.Second)
+		return runbooktest.System{
+			Connector: w,
+			Grant: func(n int) runbooks.Grant {
+				g := loginGrant(fmt.Sprintf("lx_%d_%d", round, n), role)
+				g.Start, g.End = at, at.Add(time.Hour)
+				s.dropQuietly(t, "cs_"+strings.TrimPrefix(string(g.ID), "g_"))
+				return g
+			},
+			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool { return s.lets(t, g, w.password(g.ID)) },
+			Arrived: func(_ *testing.T, _ runbooks.Grant, r runbooks.Receipt, place runbooktest.Place) string {
+				return map[string]string{"role": r.Facts["role"], "login": "ephemeral"}[place.Name]
+			},
+		}
+	})
+}
+
 // TestThreat_T44_CommandOnTheCard: what is pasted into a shell is one word for each option, byte for byte, or refused.
 func TestThreat_T44_CommandOnTheCard(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,11 @@ import (
 func (c *Connector) ListSessions(ctx context.Context, g runbooks.Grant) ([]runbooks.Session, error) {
 	var out []runbooks.Session
 	err := c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
+		if t.login {
+			var err error
+			out, err = listSessions(ctx, conn, sessionsOfLogin, t.account)
+			return err
+		}
 		held, err := memberships(ctx, conn, t)
 		if err != nil || len(held) == 0 {
 			return err
@@ -30,6 +35,13 @@ LIMIT `+strconv.Itoa(maxSessions), t.role, t.account)
 	})
 	return out, err
 }
+
+var sessionsOfLogin = `
+SELECT pid, usename::text, COALESCE(host(client_addr), ''), backend_start, COALESCE(application_name, '')
+FROM pg_stat_activity
+WHERE usename = $1
+ORDER BY pid
+LIMIT ` + strconv.Itoa(maxSessions)
 
 func listSessions(ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]runbooks.Session, error) {
 	rows, err := conn.Query(ctx, sql, args...)
@@ -50,6 +62,14 @@ func listSessions(ctx context.Context, conn *pgx.Conn, sql string, args ...any) 
 // EndSessions ends the sessions of the account and of those who can act as it. The membership stays, so they may log in again.
 func (c *Connector) EndSessions(ctx context.Context, g runbooks.Grant) (n int, err error) {
 	err = c.with(ctx, g, func(conn *pgx.Conn, t terms) error {
+		if t.login {
+			pids, err := sessionsOf(ctx, conn, t.account)
+			if err != nil {
+				return err
+			}
+			n = len(pids)
+			return terminate(ctx, conn, pids)
+		}
 		rows, err := conn.Query(ctx, sessionsFrom+` SELECT session.pid FROM session WHERE $1::text IS NOT NULL`, t.role, t.account)
 		if err != nil {
 			return classify("listing sessions", err)
