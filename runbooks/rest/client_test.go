@@ -121,9 +121,19 @@ func TestStatusIsClassed(t *testing.T) {
 		header string
 		class  runbooks.Class
 	}{
-		{400, "", runbooks.Refuse}, {401, "", runbooks.Broken}, {403, "", runbooks.Broken}, {403, "60", runbooks.Retry}, {404, "", runbooks.Refuse},
-		{405, "", runbooks.Broken}, {408, "", runbooks.Retry}, {409, "", runbooks.Refuse}, {422, "", runbooks.Refuse}, {429, "", runbooks.Retry},
-		{500, "", runbooks.Retry}, {503, "", runbooks.Retry}, {301, "", runbooks.Broken},
+		{400, "", runbooks.Refuse},
+		{401, "", runbooks.Broken},
+		{403, "", runbooks.Broken},
+		{403, "60", runbooks.Retry},
+		{404, "", runbooks.Refuse},
+		{405, "", runbooks.Broken},
+		{408, "", runbooks.Retry},
+		{409, "", runbooks.Refuse},
+		{422, "", runbooks.Refuse},
+		{429, "", runbooks.Retry},
+		{500, "", runbooks.Retry},
+		{503, "", runbooks.Retry},
+		{301, "", runbooks.Broken},
 	} {
 		status, header = x.status, x.header
 		_, err := c.Ask(t.Context(), "asking", rest.Call{Method: http.MethodGet, Path: "/x"}, nil)
