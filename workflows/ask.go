@@ -40,7 +40,7 @@ type Ask struct {
 	NotBefore   Stamp
 	Window      WindowAsk // the standing window that covers the ask
 	WindowNo    string    // why none of the subject's standing windows covers it; the ask goes through the chain
-	NoLaterThan Stamp     // the end of the ticket's own window; zero: it has none
+	NoLaterThan Stamp     // the end of the ticket's own window, or of the holder's contract; zero: there is none
 	Blocked     *Refusal  // what the world outside says against it: a closed ticket, a claim that does not hold; nil: nothing
 	Checks      []string  // what it says for it, in words: recorded
 	Grant       GrantID   // id for the grant, if the document itself approves

@@ -219,7 +219,7 @@ func (w *Workflow) moments(g *way, a Ask, c Cleaned, now Stamp) *Refusal {
 		g.noLaterThan = a.NoLaterThan
 	}
 	if g.noLaterThan != 0 && g.noLaterThan <= max(now, g.notBefore) {
-		return Refuse(CodeTask, "The window of the ticket is over before the access would begin.", "Ask for an earlier start, or have the window moved.")
+		return Refuse(CodeTask, "The window of the ticket, or the contract of the holder, is over before the access would begin.", "Ask for an earlier start, or have it moved.")
 	}
 	return nil
 }

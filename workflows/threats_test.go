@@ -61,6 +61,8 @@ func TestReq_R2_OnlyAnEligiblePersonsVerdictCounts(t *testing.T) {
 	for i := range typ.NumField() {
 		switch f := typ.Field(i); {
 		case f.Name == "Contractor": // makes nobody eligible
+		case f.Name == "Over":
+			spoil["contract over"] = func(b *workflows.Ballot) { b.Standing.Over = true }
 		case f.Name == "Quarantined":
 			spoil["quarantined"] = func(b *workflows.Ballot) { b.Standing.Quarantined = true }
 		case f.Type.Kind() == reflect.Bool:

@@ -266,6 +266,7 @@ type Standing struct {
 
 	Quarantined bool // may do nothing until two people release them
 	Contractor  bool // a guest with a record, a sponsor and a contract that runs: may ask and hold, never decide
+	Over        bool // works here by a contract that has ended
 }
 
 // Refusal says why somebody with this standing cannot decide; nil when they can.
@@ -273,6 +274,8 @@ func (s Standing) Refusal() *Refusal {
 	switch {
 	case s.Quarantined:
 		return Refuse(CodeQuarantined, "This person is quarantined, and may neither ask, decide nor hold anything.", "Two people of security or owners of Countersign can lift that.")
+	case s.Over:
+		return Refuse(CodeInactive, "The contract by which this person works here has ended.", "Their sponsor can have it renewed in people.yaml.")
 	case !s.Known:
 		return Refuse(CodeDirectory, "I could not check who you are just now, so nothing was recorded as a decision.", "Try again in a minute.")
 	case !s.Human:

@@ -81,7 +81,16 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 	addWorkflows(out, p)
 	addRunbooks(out, p)
 	for _, x := range p.People {
+		var until workflows.Stamp
+		if x.ContractUntil != "" {
+			day, err := time.Parse(time.DateOnly, x.ContractUntil)
+			if err != nil {
+				return nil, fmt.Errorf("person %q: contractor.until %q: %w", x.Key, x.ContractUntil, err)
+			}
+			until = workflows.StampOf(day.AddDate(0, 0, 1))
+		}
 		out.People[x.ID] = desk.Person{
+			Sponsor: x.Sponsor, ContractEnds: until,
 			ID: x.ID, Key: x.Key, Name: x.Name, Email: x.Email, Slack: x.Slack, Unix: x.Unix, Zone: x.Zone, Hours: x.Hours,
 			Manager: x.Manager, Accounts: x.Accounts, Calendar: x.Calendar, TimeOff: x.TimeOff,
 		}

@@ -156,6 +156,10 @@ func comparePeople(before, after *Policy, id workflows.PersonID) difference {
 		d.say(true, "%s is new in the people file", id)
 	default:
 		d.moved(now.Manager != "", string(id)+": the manager", string(old.Manager), string(now.Manager))
+		d.moved(now.Sponsor != "", string(id)+": the sponsor", string(old.Sponsor), string(now.Sponsor))
+		if old.ContractEnds != now.ContractEnds {
+			d.say(now.ContractEnds > old.ContractEnds, "%s: the contract ends at %s, was %s", id, now.ContractEnds, old.ContractEnds)
+		}
 		d.marks(string(id), old.Marks, now.Marks, after.Settings.LinkByEmail)
 	}
 	return d

@@ -77,6 +77,7 @@ func (p *Policy) keepPerson(before *Policy, id workflows.PersonID) {
 	}
 	x := p.People[id]
 	x.Manager, x.Slack, x.Unix, x.Email, x.Accounts, x.Marks = old.Manager, old.Slack, old.Unix, old.Email, old.Accounts, old.Marks
+	x.Sponsor, x.ContractEnds = old.Sponsor, old.ContractEnds
 	p.People[id] = x
 }
 
@@ -292,7 +293,7 @@ func recallPeople(docs map[workflows.PersonID]personDoc, folder *Policy) map[wor
 			out[id] = x
 			continue
 		}
-		x.ID, x.Manager, x.Marks = id, doc.Manager, doc.Marks
+		x.ID, x.Manager, x.Marks, x.Sponsor, x.ContractEnds = id, doc.Manager, doc.Marks, doc.Sponsor, doc.Contract
 		x.Slack, x.Unix, x.Email = folder.value(doc.Marks[markSlack]), folder.value(doc.Marks[markUnix]), folder.value(doc.Marks[markEmail])
 		x.Accounts = folder.accounts(doc.Marks)
 		out[id] = x

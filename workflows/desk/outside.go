@@ -18,6 +18,9 @@ func (q *question) outside(ctx context.Context) error {
 		q.ask.Blocked = workflows.Refuse(workflows.CodeQuarantined, "This identity is quarantined, and may hold nothing.", "Two people of security or owners of Countersign can lift that.")
 		return nil
 	}
+	if who := q.policy.People[q.ask.Subject.Person()]; who.Sponsor != "" {
+		q.ask.NoLaterThan = who.ContractEnds // R48: nothing lasts longer than the contract
+	}
 	in, err := q.desk.inquire(ctx, false)
 	if err != nil {
 		return err
@@ -50,7 +53,7 @@ func (q *question) ticket(ctx context.Context, in *inquiry, field workflows.Fiel
 		q.ask.Blocked = workflows.Refuse(workflows.CodeTask, f.Why, "Without its answer nothing can be asked for here. Try again in a minute.")
 	default:
 		q.ask.Checks = append(q.ask.Checks, "task "+ref+": open ("+f.Source+")")
-		if until := in.until[ref]; until != 0 && field.Name == q.v.Workflow.EndsWith {
+		if until := in.until[ref]; until != 0 && (q.ask.NoLaterThan == 0 || until < q.ask.NoLaterThan) && field.Name == q.v.Workflow.EndsWith {
 			q.ask.NoLaterThan = until
 		}
 	}

@@ -37,22 +37,25 @@ func (o overseen) see(ctx context.Context, p workflows.PersonID, s workflows.Sta
 	case err != nil:
 		return s, err
 	}
-	if s.Known && s.Human && s.Active && s.Linked && !s.Member {
-		s.Contractor, err = o.desk.isContractor(ctx, p)
-	}
-	return s, err
+	return o.desk.contracted(ctx, p, s)
 }
 
-// isContractor tells whether a guest has a record in the people file with a contract that runs and a sponsor who is an active full member.
-func (d *Desk) isContractor(ctx context.Context, p workflows.PersonID) (bool, error) {
+// contracted adds what the people file says of a contractor: whether the contract is over, and whether a guest has one that runs, with a sponsor
+// who is an active full member.
+func (d *Desk) contracted(ctx context.Context, p workflows.PersonID, s workflows.Standing) (workflows.Standing, error) {
 	x := d.Policy().People[p]
-	if x.Sponsor == "" || x.Sponsor == p || x.ContractEnds == 0 {
-		return false, nil
+	if x.ContractEnds == 0 {
+		return s, nil
 	}
 	now, err := d.now(ctx)
-	if err != nil || now >= x.ContractEnds {
-		return false, err
+	if err != nil {
+		return workflows.Standing{}, err
 	}
-	s, err := d.directory.StandingOf(ctx, x.Sponsor)
-	return err == nil && s.Refusal() == nil, err
+	s.Over = now >= x.ContractEnds
+	if s.Over || s.Member || !s.Known || !s.Human || !s.Active || !s.Linked || x.Sponsor == "" || x.Sponsor == p {
+		return s, nil
+	}
+	sponsor, err := d.directory.StandingOf(ctx, x.Sponsor)
+	s.Contractor = err == nil && sponsor.Refusal() == nil
+	return s, err
 }

@@ -267,8 +267,10 @@ func (a among) On(t workflows.Stamp) []workflows.PersonID { return both(a.Shifts
 // The documents beside workflows and runbooks lie in the ledger as these values, so that what governs can be told from the ledger alone.
 type (
 	personDoc struct {
-		Manager workflows.PersonID `json:"manager,omitempty"`
-		Marks   map[string]string  `json:"marks,omitempty"`
+		Manager  workflows.PersonID `json:"manager,omitempty"`
+		Sponsor  workflows.PersonID `json:"sponsor,omitempty"`
+		Contract workflows.Stamp    `json:"contract_ends,omitzero"`
+		Marks    map[string]string  `json:"marks,omitempty"`
 	}
 	identityDoc struct {
 		Class       string             `json:"class"`
@@ -283,7 +285,7 @@ type (
 	}
 )
 
-func docOfPerson(p Person) personDoc { return personDoc{p.Manager, p.Marks} }
+func docOfPerson(p Person) personDoc { return personDoc{p.Manager, p.Sponsor, p.ContractEnds, p.Marks} }
 
 func docOfIdentity(i Identity) identityDoc {
 	return identityDoc{i.Class, i.Name, i.Owner, i.Backup, i.Purpose, i.Environment, i.ExpiresOn, i.Expires, i.Marks}

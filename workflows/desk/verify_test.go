@@ -20,7 +20,8 @@ type world struct {
 	mu     sync.Mutex
 	tasks  map[string]workflows.Task
 	claims map[string]workflows.Posture // holder claim
-	down   bool
+	down   bool                         // nothing answers
+	mute   bool                         // no claim does
 	asked  int
 }
 
@@ -46,7 +47,7 @@ func (w *world) Task(_ context.Context, ref string) (workflows.Task, error) {
 func (w *world) Posture(_ context.Context, holder workflows.IdentityID, claim string) (workflows.Posture, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.down {
+	if w.down || w.mute {
 		return workflows.Posture{}, errDown
 	}
 	return w.claims[string(holder)+" "+claim], nil

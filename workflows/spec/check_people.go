@@ -9,6 +9,14 @@ func (c *checker) checkPeople() {
 				c.at(m, "leave the key out at the top", "%q is their own manager", p.key)
 			}
 		}
+		if s := p.get("contractor").get("sponsor"); s != nil {
+			switch k := c.person(s, "sponsor"); {
+			case k == p.key && k != "":
+				c.at(s, "name an employee", "%q is their own sponsor", p.key)
+			case c.ix.people[k] != nil && c.ix.people[k].has("contractor"):
+				c.at(s, "name an employee", "the sponsor %q is a contractor", k)
+			}
+		}
 		c.accounts(p.value)
 		c.checkAbsence(p)
 	}

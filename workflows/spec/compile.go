@@ -93,7 +93,7 @@ func (c *compiler) people() (out []Person) {
 		out = append(out, Person{
 			ID: c.ids[p.key], Key: p.key, Name: p.str("name"), Email: p.str("email"), Slack: p.str("slack"), Unix: p.str("unix"),
 			Zone: p.str("timezone"), Hours: p.str("working_hours"), Manager: c.id(p.str("manager")), Accounts: accounts(p.value),
-			Calendar: p.str("calendar"), TimeOff: timeOff(p),
+			Calendar: p.str("calendar"), TimeOff: timeOff(p), Sponsor: c.id(p.get("contractor").str("sponsor")), ContractUntil: p.get("contractor").str("until"),
 		})
 	}
 	return out

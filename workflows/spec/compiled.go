@@ -85,6 +85,9 @@ type Person struct {
 	Accounts map[workflows.TargetID]string // account name on a target
 	Calendar string                        // name of the calendar whose holidays are theirs; empty: none
 	TimeOff  []calendar.Interval           // in the order of the file
+
+	Sponsor       workflows.PersonID // of a contractor; empty: is none
+	ContractUntil string             // last day, YYYY-MM-DD
 }
 
 // Roles is roles.yaml; each selector has people and groups only.

@@ -39,6 +39,10 @@ func peopleShape() shape {
 				key{"until", true, moment(), "When it ends; a day alone counts as a whole."},
 			)), "When they are away. `/access away` does the same from the chat."},
 			key{"manager", false, personRef(), "Key of the manager."},
+			key{"contractor", false, object(
+				key{"sponsor", true, personRef(), "Key of the employee who answers for them."},
+				key{"until", true, date(), "Last day of the contract: nothing they are granted lasts longer."},
+			), "For somebody who works here by contract. As a guest of the chat they may ask and hold while it runs and the sponsor is active; a guest never approves."},
 			key{"accounts", false, tableOf(maxSettings, ident(), account()), "Account name of the person on each target that needs one."},
 		)), "Everybody who may ask, approve, own or review. Who is not here can do nothing."},
 		key{"groups", false, listOf(maxGroups, object(

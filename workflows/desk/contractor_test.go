@@ -1,0 +1,144 @@
+package desk_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
+)
+
+// R48, T10: a guest with a record, a contract that runs and an active sponsor may ask and hold, no longer than the contract; and never
+// approves. A guest without one can do nothing; nobody can whose contract is over.
+func TestReq_R48_ContractorsAskAndHoldAndNeverApprove(t *testing.T) {
+	t.Parallel()
+	x, _ := equipped(t, func(d *draft) {
+		p := d.people["p_zed"]
+		p.Sponsor, p.ContractEnds = "p_mia", x0(t).Add(30*time.Minute)
+		d.people["p_zed"] = p
+		b := d.people["p_bob"]
+		b.Sponsor, b.ContractEnds = "p_mia", x0(t).Add(10*time.Hour)
+		d.people["p_bob"] = b
+	})
+	for _, n := range []string{"zed", "bob", "dan"} {
+		x.dir.is(n, guest)
+	}
+	stream, g := x.active("zed", "shell", "ann")
+	if h, _ := x.holds(stream).Find(g); h.Ends.UTC != x0(t).Add(30*time.Minute) {
+		t.Errorf("it ends at %s, the contract at %s", h.Ends.UTC, x0(t).Add(30*time.Minute))
+	}
+	if v := x.verify(); v.Ended != 0 {
+		t.Errorf("a contractor's access was ended: %+v", x.holds(stream).Holds)
+	}
+	if out := x.submit(x.submission("dan", "shell")); code(out.Refusal) != workflows.CodeGuest {
+		t.Errorf("a guest without a record asks: %v", out.Refusal)
+	}
+	id := x.ask("olga", "shell") // ann, bob or cho approve; bob is a contractor
+	if a := x.vote(x.ballot("bob", id, workflows.Approve)); code(a.Refusal) != workflows.CodeGuest {
+		t.Errorf("a contractor approves: %v", a.Refusal)
+	}
+	x.dir.is("mia", inactive) // the sponsor left
+	if v := x.verify(); v.Ended != 1 || x.status(stream, g) != grants.StatusEnding {
+		t.Errorf("without a sponsor: %+v", v)
+	}
+	if out := x.submit(x.submission("bob", "shell")); code(out.Refusal) != workflows.CodeGuest {
+		t.Errorf("without a sponsor: %v", out.Refusal)
+	}
+	x.dir.is("mia", func(s workflows.Standing) workflows.Standing { return s })
+	x.dir.is("zed", func(s workflows.Standing) workflows.Standing { return s }) // a full member now, whose contract is over
+	x.clock.Add(31 * time.Minute)
+	if out := x.submit(x.submission("zed", "shell")); code(out.Refusal) != workflows.CodeInactive {
+		t.Errorf("after the contract: %v", out.Refusal)
+	}
+}
+
+// x0 is the moment at which every office opens.
+func x0(t *testing.T) workflows.Stamp {
+	t.Helper()
+	return workflows.StampOf(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+}
+
+// R43: what a policy needs to know of a device and nobody has said lately refuses the ask, by its name; so does what does not hold. While
+// access lasts, silence is "cannot tell", and a no ends it.
+func TestReq_R43_MissingPostureDenies(t *testing.T) {
+	t.Parallel()
+	x, w := equipped(t, func(d *draft) { d.flows["shell"].Posture = []string{"disk-encrypted", "screen-locks"} })
+	say := func(claim string, holds bool, valid time.Duration) {
+		w.set(func(w *world) {
+			w.claims["p_zed "+claim] = workflows.Posture{Said: true, Holds: holds, At: x.now(), Until: x.now().Add(valid)}
+		})
+	}
+	try := func(what string, words string) {
+		t.Helper()
+		out := x.submit(x.submission("zed", "shell"))
+		if code(out.Refusal) != workflows.CodePosture || out.Refusal == nil || !strings.Contains(out.Refusal.Error(), words) {
+			t.Errorf("%s: %v", what, out.Refusal)
+		}
+	}
+	try("nothing said", "disk-encrypted")
+	say("disk-encrypted", true, time.Hour)
+	try("one of two", "screen-locks")
+	say("screen-locks", false, time.Hour)
+	try("a no", "screen-locks")
+	say("screen-locks", true, -time.Minute)
+	try("too old", "screen-locks")
+	say("screen-locks", true, 10*time.Minute)
+	w.set(func(w *world) { w.mute = true })
+	try("the source is down", "disk-encrypted")
+	w.set(func(w *world) { w.mute = false })
+	stream, g := x.active("zed", "shell", "ann")
+	x.clock.Add(11 * time.Minute) // nobody said it again
+	if v := x.verify(); v.Ended != 0 || v.Unverified != 1 || x.status(stream, g) != grants.StatusActive {
+		t.Errorf("silence: %+v", v)
+	}
+	say("screen-locks", false, time.Hour)
+	if v := x.verify(); v.Ended != 1 || x.status(stream, g) != grants.StatusEnding {
+		t.Errorf("a no: %+v", v)
+	}
+}
+
+// R55: a ticket is asked about when access is asked for and again before the target is called; what cannot be told refuses or waits.
+func TestReq_R55_TicketsAreAskedAbout(t *testing.T) {
+	t.Parallel()
+	x, w := equipped(t, func(d *draft) {
+		d.flows["shell"].EndsWith = "ticket"
+		d.flows["shell"].Fields[0].Pattern = "[A-Z]+-[0-9]+"
+	})
+	ask := func(ref string) desk.Submitted {
+		s := x.submission("zed", "shell")
+		s.Form.Values["ticket"] = ref
+		return x.submit(s)
+	}
+	w.set(func(w *world) {
+		w.tasks["OPS-90001"] = workflows.Task{Exists: true, Status: "Done"}
+		w.tasks["OPS-90002"] = workflows.Task{}
+		w.tasks["OPS-90003"] = workflows.Task{Exists: true, Open: true, From: x.now().Add(time.Hour)}
+		w.tasks["OPS-90004"] = workflows.Task{Exists: true, Open: true, Until: x.now().Add(20 * time.Minute)}
+	})
+	for ref, words := range map[string]string{
+		"OPS-90001": "is closed (Done)", "OPS-90002": "There is no ticket", "OPS-90003": "not open now", "XYZ-1": "no ticket system here knows",
+	} {
+		if out := ask(ref); code(out.Refusal) != workflows.CodeTask || !strings.Contains(out.Refusal.Error(), words) {
+			t.Errorf("%s: %v", ref, out.Refusal)
+		}
+	}
+	out := ask("OPS-90004")
+	x.approve(out.ID, "ann")
+	if _, h := x.hold(out.ID); h.Ends.UTC != x0(t).Add(20*time.Minute) {
+		t.Errorf("it ends at %s, its window at %s", h.Ends.UTC, x0(t).Add(20*time.Minute))
+	}
+	w.set(func(w *world) { w.down = true })
+	if out := ask("OPS-90005"); code(out.Refusal) != workflows.CodeTask {
+		t.Errorf("the source is down: %v", out.Refusal)
+	}
+	stream, h := x.hold(out.ID)
+	if why, err := x.desk.MayStart(t.Context(), stream, h); err == nil {
+		t.Errorf("granted while nobody can tell: %q", why)
+	}
+	w.set(func(w *world) { w.down = false; w.tasks["OPS-90004"] = workflows.Task{Exists: true, Status: "Closed"} })
+	if why, err := x.desk.MayStart(t.Context(), stream, h); err != nil || !strings.Contains(why, "is closed") {
+		t.Errorf("closed before the target was called: %q %v", why, err)
+	}
+}
