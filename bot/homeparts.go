@@ -99,7 +99,7 @@ func (b *Bot) ownedItems(p workflows.PersonID) []screens.Item {
 		if x.Owner != p && x.Backup != p {
 			continue
 		}
-		line := screens.Escape(strings.ReplaceAll(x.Class, "_", " ") + ": " + x.Purpose)
+		line := screens.Escape(strings.ReplaceAll(x.Class, "_", " ") + ": " + strings.TrimSuffix(strings.TrimSpace(x.Purpose), "."))
 		if x.ExpiresOn != "" {
 			line += ", until " + screens.Escape(x.ExpiresOn)
 		}

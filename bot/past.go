@@ -62,7 +62,11 @@ func (b *Bot) pastOf(ctx context.Context, v desk.View) (string, error) {
 	if asked >= maxPast-1 {
 		count += " or more"
 	}
-	line := fmt.Sprintf("In the last 90 days %s asked %s times (%d approved, %d denied), %d of them for this.", who, count, approved, denied, same)
+	times := count + " times"
+	if asked == 1 {
+		times = "once"
+	}
+	line := fmt.Sprintf("In the last 90 days %s asked %s (%d approved, %d denied), %d of them for this.", who, times, approved, denied, same)
 	if last == nil {
 		return line, nil
 	}

@@ -181,7 +181,7 @@ func TestCardsTellThePast(t *testing.T) {
 	w.m.pass(24 * time.Hour)
 	w.real = w.real.Add(24 * time.Hour)
 	w.ask("maya", "deploy the second hotfix")
-	wantIn(t, w.dm("jonas").Visible(), "asked 1 times (0 approved, 1 denied), 1 of them for this", "denied by", "Jonas Weber")
+	wantIn(t, w.dm("jonas").Visible(), "asked once (0 approved, 1 denied), 1 of them for this", "denied by", "Jonas Weber")
 }
 
 // When a channel becomes shared its open cards go on elsewhere; nothing of them stays where strangers read.
