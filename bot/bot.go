@@ -39,6 +39,8 @@ type Config struct {
 	Health    func(context.Context) []Condition                                                  // how the parts are; nil: nobody says
 	Handover  Handover                                                                           // nil: no secret is handed over
 	Log       *slog.Logger
+
+	Uninstalled func(event string) // Slack took our tokens away or the app was removed; nil: only the log says so
 }
 
 // Bot turns interactions into commands and states into screens. It is safe for concurrent use.

@@ -161,6 +161,9 @@ func (b *Bot) channelChanged(ctx context.Context, in slack.Interaction) error {
 
 func (b *Bot) tokensRevoked(ctx context.Context, in slack.Interaction) error {
 	b.log.ErrorContext(ctx, "Slack took our tokens away: nobody can be told and nobody can decide in Slack until the app is installed again", "event", in.Kind)
+	if b.c.Uninstalled != nil {
+		b.c.Uninstalled(strings.TrimPrefix(in.Kind, slack.KindEvent))
+	}
 	return nil
 }
 

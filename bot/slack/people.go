@@ -225,6 +225,7 @@ type Identity struct {
 	UserID, BotID string // of the bot
 	Team, URL     string // name and address of the workspace
 	Scopes        string // granted to the token, as Slack's header lists them
+	Date          string // Slack's own clock at the answer, as the Date header has it
 }
 
 // AuthTest asks Slack who we are (auth.test, and bots.info where that does not name the app).
@@ -239,8 +240,8 @@ func (s *Sender) AuthTest(ctx context.Context) (Identity, error) {
 		Team         string `json:"team"`
 		URL          string `json:"url"`
 	}
-	var scopes string
-	ctx = context.WithValue(ctx, headerKey{}, func(h http.Header) { scopes = h.Get("X-OAuth-Scopes") })
+	var scopes, date string
+	ctx = context.WithValue(ctx, headerKey{}, func(h http.Header) { scopes, date = h.Get("X-OAuth-Scopes"), h.Get("Date") })
 	err := s.call(ctx, "auth.test", nil, func(body []byte) error { return json.Unmarshal(body, &a) })
 	if err != nil {
 		return Identity{}, err
@@ -254,6 +255,6 @@ func (s *Sender) AuthTest(ctx context.Context) (Identity, error) {
 	}
 	return Identity{
 		Installation: Installation{AppID: a.AppID, TeamID: a.TeamID, EnterpriseID: a.EnterpriseID, OrgWide: a.OrgWide},
-		UserID:       a.UserID, BotID: a.BotID, Team: a.Team, URL: a.URL, Scopes: scopes,
+		UserID:       a.UserID, BotID: a.BotID, Team: a.Team, URL: a.URL, Scopes: scopes, Date: date,
 	}, nil
 }

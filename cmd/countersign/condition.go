@@ -29,6 +29,15 @@ func (s *serving) ledgerHealth() (bool, string) {
 // lateJobs is how late the longest waiting job may be before people are told that something lags.
 const lateJobs = 2 * time.Minute
 
+// alarmUninstalled is raised when Slack took the tokens away. Nobody in Slack can be told then: the ledger, the log, /readyz and the metrics say it,
+// the command line goes on, and so do expiry and revocation.
+const alarmUninstalled = "slack.uninstalled"
+
+func (s *serving) uninstalled(event string) {
+	s.gone.Store(true)
+	s.alarm(alarmUninstalled, event, "Slack took this app's tokens away ("+event+"). Install it again and restart the bot.")
+}
+
 // conditions is /access health. An error of the machine is not quoted in a chat: it can hold paths.
 func (s *serving) conditions(context.Context) []bot.Condition {
 	var out []bot.Condition

@@ -123,6 +123,9 @@ func (d *doctor) slack(ctx context.Context, compiled spec.Policies, known bool) 
 	}
 	d.say(true, fmt.Sprintf("Slack: the bot is %s in %s, answered in %v", me.UserID, me.Team, time.Since(before).Round(time.Millisecond)), "")
 	d.scopes(me)
+	d.skew(me)
+	d.sockets(ctx, me)
+	d.groups(ctx, sender, compiled, known)
 	if known {
 		d.channels(ctx, sender, compiled)
 		d.people(ctx, sender, compiled)

@@ -35,7 +35,7 @@ func TestDoctor(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the demo's own installation is not in order: %v\n%s", err, out)
 	}
-	for _, want := range []string{"Slack: the bot is", "channel #access: the bot is a member", "people: 6 looked up", "certificates are signed here"} {
+	for _, want := range []string{"Slack: the bot is", "channel #access: the bot is a member", "people: 6 looked up", "certificates are signed here", "ok      clock: ", "a socket opens; the app has"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, out)
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,6 +65,7 @@ type serving struct {
 	settings  specSettings
 	out       outflow
 	wait      sync.WaitGroup // alarms on their way
+	gone      atomic.Bool    // Slack said that the app was uninstalled or its tokens revoked
 }
 
 // stopWithin is how long a stop may take before the process is left to its supervisor.
@@ -233,7 +235,7 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions, Uninstalled: s.uninstalled,
 	})
 	if err != nil {
 		return err

@@ -54,6 +54,9 @@ func (s *serving) sockets() slack.SocketStats {
 
 // slackHealth says whether interactions can reach us.
 func (s *serving) slackHealth() (bool, string) {
+	if s.gone.Load() {
+		return false, "Slack took the app's tokens away: install it again and restart the bot; the command line, expiry and revocation go on"
+	}
 	if s.transport == nil {
 		st := s.receiver.Stats()
 		return true, fmt.Sprintf("listens for signed requests: %d came, %d were not signed by Slack", st.Requests, st.Unverified)
