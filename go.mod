@@ -11,6 +11,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // ldap: the values of its extended operations; comes with go-ldap
 	github.com/go-ldap/ldap/v3 v3.4.15 // ldap: the protocol of directories
+	github.com/go-pdf/fpdf v0.9.0 // post-incident reports as PDF; small, without cgo
 	github.com/goccy/go-yaml v1.19.2 // configuration files: strict, with line numbers and excerpts
 	github.com/google/go-cmp v0.7.0 // tests: readable differences
 	github.com/gorilla/websocket v1.5.3 // Socket Mode: the overlapping transport, and the simulator it is tested on
@@ -28,6 +29,7 @@ require (
 	github.com/yuin/goldmark v1.8.7 // runbooks: finds the steps in a Markdown document
 	go.opentelemetry.io/proto/otlp v1.11.1 // streams: OpenTelemetry log records, as the protocol defines them
 	golang.org/x/crypto v0.58.0 // SSH certificates, keys, and the demo's SSH server
+	golang.org/x/image v0.47.0 // post-incident reports: the Go fonts, which have Latin, Greek and Cyrillic letters
 	golang.org/x/mod v0.42.0 // signed notes and transparency log proofs, as the Go checksum database uses them
 	google.golang.org/protobuf v1.36.12 // streams: the wire form of OpenTelemetry records
 	modernc.org/sqlite v1.60.1 // the ledger's default database, without cgo

@@ -36,6 +36,13 @@ const (
 	kindDelegate      = 'D'
 	kindSecret        = 'S'
 	kindStep          = 'W' // ID is execution, chain and reason
+	kindAgree         = 'A' // ID is runbook#proposal
+	kindStepRun       = 'R'
+	kindStepDone      = 'T'
+	kindStepSkip      = 'K'
+	kindRunBack       = 'B'
+	kindRunClose      = 'C'
+	kindRunForm       = 'F' // ID is the kind of what was pressed, and the run
 )
 
 // Button is what a button's value says. It names things and grants nothing: whoever sends it is checked as if they had typed it.

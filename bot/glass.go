@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
@@ -14,13 +13,25 @@ import (
 // breakglass is /breakglass: without arguments what is ready, with a runbook and an incident at once.
 func (b *Bot) breakglass(ctx context.Context, c *call) (answer, error) {
 	w := words(c.Text)
-	switch {
-	case len(w) == 0:
+	if len(w) == 0 {
 		return b.books(ctx, c)
-	case len(w) == 2 && strings.EqualFold(w[0], "review"):
-		return b.reviewWord(ctx, c, w[1])
+	}
+	verb, rest := strings.ToLower(w[0]), w[1:]
+	switch {
+	case verb == "review" && len(rest) == 1:
+		return b.reviewWord(ctx, c, rest[0])
+	case verb == "agree" && len(rest) == 1:
+		return b.agree(ctx, c, strings.Trim(strings.ToLower(rest[0]), "`"))
+	case verb == "task" && len(rest) >= 3:
+		return b.reviewTask(ctx, c, rest[0], rest[1], strings.Join(rest[2:], " "))
+	case verb == "runs" && len(rest) == 0:
+		return b.runs(ctx, c)
+	case verb == "step" && len(rest) >= 3:
+		return b.stepWord(ctx, c, rest)
+	case (verb == desk.DoClose || verb == desk.DoRollBack || verb == "note") && len(rest) >= 1:
+		return b.runWord(ctx, c, verb, rest[0], strings.Join(rest[1:], " "))
 	case len(w) >= 2:
-		return b.invoke(ctx, c, workflows.RunbookID(strings.ToLower(w[0])), w[1], strings.Join(w[2:], " "))
+		return b.invoke(ctx, c, workflows.RunbookID(verb), rest)
 	}
 	return answer{message: screens.Help()}, nil
 }
@@ -57,68 +68,6 @@ func (b *Bot) bookItems(ctx context.Context, p workflows.PersonID, onlyMine bool
 		out = append(out, screens.Item{Title: r.Title, Line: line + " (`" + string(r.ID) + "`)"})
 	}
 	return out, nil
-}
-
-// invokeMeta is what the form of a runbook carries: all of it is checked again.
-type invokeMeta struct {
-	Runbook  workflows.RunbookID `json:"r"`
-	Incident string              `json:"i"`
-}
-
-// invoke breaks the glass at once, unless the runbook wants to know more than a command can say.
-func (b *Bot) invoke(ctx context.Context, c *call, id workflows.RunbookID, incident, reason string) (answer, error) {
-	book, ok := b.c.Desk.Policy().Runbooks[id]
-	if !ok || len(book.Runbook.Fields) == 0 || !b.couldInvoke(ctx, c, id) {
-		return b.invokeWith(ctx, c, desk.Invocation{Runbook: id, Incident: incident, Reason: reason})
-	}
-	r := book.Runbook
-	meta, err := json.Marshal(invokeMeta{id, incident})
-	if err != nil || len(meta) > 2000 {
-		return answer{message: screens.Help()}, err
-	}
-	return b.open(ctx, c, screens.InvokeForm(r.Title, incident, r.UseWhen, r.DoNotUseWhen, r.Fields, r.Longest, string(meta)))
-}
-
-// couldInvoke tells whether a form is worth opening; who may not invoke gets the refusal at once, and recorded.
-func (b *Bot) couldInvoke(ctx context.Context, c *call, id workflows.RunbookID) bool {
-	views, err := b.c.Desk.Runbooks(ctx, c.by.Person, b.c.Now())
-	if err != nil {
-		return false
-	}
-	for _, v := range views {
-		if v.Book.Runbook.ID == id {
-			return v.May && v.No == nil
-		}
-	}
-	return false
-}
-
-func (b *Bot) invokeFilled(ctx context.Context, c *call) (answer, error) {
-	var meta invokeMeta
-	if c.View == nil || json.Unmarshal([]byte(c.View.PrivateMetadata), &meta) != nil {
-		_, no, err := b.tampered(ctx, c, "break glass", "")
-		return inModal(refusal(no)), err
-	}
-	r := b.c.Desk.Policy().Runbooks[meta.Runbook].Runbook
-	values := fieldValues(c.View, r.Fields)
-	form := workflows.Workflow{Kind: workflows.KindPreapprove, Fields: r.Fields, Longest: 60, ReasonMin: 1}
-	if _, bad := form.CheckForm(workflows.Form{Seconds: 60, Reason: "-", Values: values}); len(bad) > 0 {
-		return formProblems(&form, bad, "`/breakglass`"), nil
-	}
-	reason, _ := c.View.Input(screens.BlockReason, screens.InputValue)
-	a, err := b.invokeWith(ctx, c, desk.Invocation{Runbook: meta.Runbook, Incident: meta.Incident, Reason: strings.TrimSpace(reason.Value), Values: values})
-	return inModal(a), err
-}
-
-func (b *Bot) invokeWith(ctx context.Context, c *call, in desk.Invocation) (answer, error) {
-	in.Cause, in.By, in.Payload, in.Authn, in.Channel = c.cause(), c.by, digest(c.Interaction), slackClick, viaSlack
-	in.Reason = cutRunes(in.Reason, workflows.MaxReason)
-	res, err := b.c.Desk.Invoke(ctx, in)
-	if err != nil || res.Refusal != nil {
-		return refusal(res.Refusal), err
-	}
-	return say("✅ *Recorded: you broke the glass.* The access is being made now and ends at " + screens.When(res.EndsAt) +
-		". You are told in a direct message how to use it. Everybody whose approval was skipped is told, and a review is open (`" + string(res.Review) + "`)."), nil
 }
 
 func cutRunes(s string, n int) string {

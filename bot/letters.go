@@ -121,6 +121,9 @@ func (b *Bot) glassLetter(ctx context.Context, id workflows.RunbookID, n workflo
 	if err != nil {
 		return letter{}, err
 	}
+	if n.What == incidents.NoticeSecond {
+		return b.secondLetter(ctx, id, s, n.Offer, n.To)
+	}
 	u, ok := s.UseOf(n.Grant)
 	if !ok {
 		return letter{}, fmt.Errorf("composing notice %q of runbook %q: no such invocation", n.What, id)
@@ -129,8 +132,11 @@ func (b *Bot) glassLetter(ctx context.Context, id workflows.RunbookID, n workflo
 	if err != nil {
 		return letter{}, err
 	}
-	if n.What == workflows.NoticeSkipped {
+	switch n.What {
+	case workflows.NoticeSkipped:
 		return letter{Message: g.Skipped()}, nil
+	case incidents.NoticeTold:
+		return letter{Message: g.Told()}, nil
 	}
 	return letter{Message: g.Invoked()}, nil
 }
@@ -143,11 +149,25 @@ func (b *Bot) glass(ctx context.Context, id workflows.RunbookID, u incidents.Use
 	if book, ok := b.c.Desk.Policy().Runbooks[id]; ok {
 		g.Title = book.Runbook.Title
 	}
+	g.What = "the steps of " + g.Title
 	h, err := b.c.Desk.Grant(ctx, u.Grant)
-	if err != nil {
+	switch {
+	case err == nil:
+		g.What = title(h.Hold.Approved.TargetTitle, h.Hold.Approved.Title)
+	case !errors.Is(err, workflows.ErrNoStream):
 		return g, err
 	}
-	g.What = title(h.Hold.Approved.TargetTitle, h.Hold.Approved.Title)
+	for _, c := range u.Conditions {
+		if !c.OK {
+			g.Around = append(g.Around, c.Says)
+		}
+	}
+	if u.Second != "" {
+		g.Second = b.person(ctx, u.Second)
+	}
+	if u.Executor != "" {
+		g.Executor = b.person(ctx, u.Executor)
+	}
 	r, err := b.c.Desk.Review(ctx, u.Review)
 	if err != nil {
 		return g, err
@@ -164,6 +184,14 @@ func (b *Bot) reviewLetter(ctx context.Context, stream workflows.StreamID, n wor
 	r := b.review(ctx, s, n.To)
 	if n.What == workflows.NoticeClosed {
 		return letter{Message: r.Closed()}, nil
+	}
+	if n.What == reviews.NoticeTask {
+		for _, t := range s.Tasks {
+			if t.ID == n.Offer {
+				return letter{Message: r.Task(t.ID, t.What, t.DueAt)}, nil
+			}
+		}
+		return letter{}, fmt.Errorf("composing notice %q of a review: no such task", n.ID)
 	}
 	return letter{Message: r.Ask(), surface: stream, seq: s.Seq}, nil
 }

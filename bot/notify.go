@@ -93,8 +93,12 @@ func (b *Bot) post(ctx context.Context, stream workflows.StreamID, n workflows.N
 			return at, found, err
 		}
 	}
+	under, err := b.threadOf(ctx, stream, n, to.channel)
+	if err != nil {
+		return at, false, err
+	}
 	at, err = b.c.Slack.PostMessage(ctx, to.channel, slack.Message{
-		Text: l.Text, Blocks: l.Blocks, Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": id}},
+		Text: l.Text, Blocks: l.Blocks, ThreadTS: under, Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": id}},
 	})
 	return at, false, err
 }
@@ -192,6 +196,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.reviewLetter(ctx, stream, n)
 	case workflows.KindTarget:
 		return b.targetLetter(ctx, workflows.TargetID(stream.Rest()), n)
+	case workflows.KindRun:
+		return b.runLetter(ctx, workflows.RunID(stream.Rest()), n)
 	case workflows.KindPolicy:
 		return b.policyLetter(ctx, stream, n)
 	case workflows.KindIdentity:
@@ -213,6 +219,33 @@ func (b *Bot) Announce(ctx context.Context, channel, text string) (string, error
 	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks})
 	if err != nil {
 		return "", fmt.Errorf("announcing in %q: %w", channel, err)
+	}
+	return at.Channel + "/" + at.TS, nil
+}
+
+// Tell sends lines of ours to a person, or to a channel when the person cannot be reached, and says where they stand.
+func (b *Bot) Tell(ctx context.Context, p workflows.PersonID, otherwise string, lines []string) (string, error) {
+	safe := make([]string, 0, len(lines))
+	for i, l := range lines {
+		if i > 0 {
+			l = screens.Escape(l)
+		}
+		safe = append(safe, l)
+	}
+	to, why, err := b.destination(ctx, workflows.Notice{To: p})
+	if err == nil && why != "" && otherwise != "" {
+		to, why, err = b.channelFor(ctx, otherwise)
+	}
+	if err == nil && why != "" {
+		err = &slack.Permanent{Method: "chat.postMessage", Code: why}
+	}
+	if err != nil {
+		return "", fmt.Errorf("telling %q: %w", p, err)
+	}
+	m := screens.Lines(safe)
+	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks})
+	if err != nil {
+		return "", fmt.Errorf("telling %q: %w", p, err)
 	}
 	return at.Channel + "/" + at.TS, nil
 }

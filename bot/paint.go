@@ -114,6 +114,14 @@ func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
 		return b.review(ctx, s, f.Person).Ask(), nil
 	case workflows.KindPolicy:
 		return b.redrawPolicy(ctx, f)
+	case workflows.KindRun:
+		s, err := b.c.Desk.Run(ctx, workflows.RunID(f.Stream.Rest()))
+		if err != nil {
+			return screens.Message{}, err
+		}
+		return b.checklist(ctx, s, f.Person).Render(), nil
+	case workflows.KindRunbook:
+		return b.redrawSecond(ctx, f)
 	case workflows.KindGrant:
 		h, err := b.holdOf(ctx, f)
 		if err != nil {

@@ -131,6 +131,11 @@ func (b *Bot) streamsOf(ctx context.Context, x Button) ([]workflows.StreamID, er
 	case kindAccept, kindDecline:
 		request, _, _ := strings.Cut(x.ID, "#")
 		return []workflows.StreamID{workflows.RequestStream(workflows.RequestID(request))}, nil
+	case kindAgree:
+		book, _, _ := strings.Cut(x.ID, "#")
+		return []workflows.StreamID{workflows.RunbookStream(workflows.RunbookID(book))}, nil
+	case kindStepRun, kindStepDone, kindStepSkip, kindRunBack, kindRunClose:
+		return []workflows.StreamID{workflows.RunStream(workflows.RunID(x.ID))}, nil
 	case kindDone, kindRevoke, kindExtend, kindSecret:
 		h, err := b.c.Desk.Grant(ctx, workflows.GrantID(x.ID))
 		if errors.Is(err, workflows.ErrNoStream) {

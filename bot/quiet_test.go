@@ -125,7 +125,7 @@ func TestQuietHoursHoldBackRemindersOnly(t *testing.T) {
 	if err := w.sim.SetUser("sofia", func(u *slacksim.User) { u.DoNotDisturb = true }); err != nil {
 		t.Fatal(err)
 	}
-	w.command("maya", "/breakglass", "restart-db INC-7 it hangs")
+	w.glass("maya", "restart-db INC-7 it hangs", nil)
 	w.run()
 	wantIn(t, w.dm("sofia").Visible(), "INC-7")
 }

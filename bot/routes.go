@@ -71,6 +71,8 @@ func (b *Bot) table() routes {
 			screens.CallInvoke: b.invokeFilled,
 			screens.CallOffer:  b.offerMade,
 			screens.CallAway:   b.awayFilled,
+
+			screens.CallRunNote: b.runNoted,
 		},
 		suggest: b.suggest,
 		events: map[string]listener{

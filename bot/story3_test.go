@@ -64,11 +64,11 @@ func TestManyRequests(t *testing.T) {
 func TestTwoUsesOfOneRunbook(t *testing.T) {
 	w := start(t, nil)
 	w.preapprove()
-	w.command("maya", "/breakglass", "restart-db INC-1")
+	w.glass("maya", "restart-db INC-1", nil)
 	w.run()
 	first := w.dm("maya")
 	w.m.pass(10 * time.Minute)
-	w.command("maya", "/breakglass", "restart-db INC-2")
+	w.glass("maya", "restart-db INC-2", nil)
 	w.run()
 	second := w.dm("maya")
 	if first.TS == second.TS {

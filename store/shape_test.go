@@ -17,6 +17,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
 // odd has what the events of today do not have, and what they might.
@@ -91,7 +92,7 @@ func fillSome(r *rand.Rand, v reflect.Value) {
 // go: for every kind there is, with random contents.
 func TestShapesSpeakJSON(t *testing.T) {
 	kinds := slices.Concat(store.EventKinds(), storetest.EventKinds(), workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(),
-		grants.EventKinds(), reviews.EventKinds(), incidents.EventKinds(), identities.EventKinds(), []workflows.EventKind{workflows.Of[odd]()})
+		grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(), incidents.EventKinds(), identities.EventKinds(), []workflows.EventKind{workflows.Of[odd]()})
 	long := 0
 	for _, kind := range kinds {
 		if !store.HasShape(kind) {

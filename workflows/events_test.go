@@ -17,6 +17,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/runs"
 	"github.com/countersign-bot/countersign/workflows/storytest"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
@@ -26,7 +27,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 func allKinds() []workflows.EventKind {
 	var out []workflows.EventKind
 	for _, list := range [][]workflows.EventKind{
-		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), incidents.EventKinds(), reviews.EventKinds(), identities.EventKinds(), targets.EventKinds(),
+		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), incidents.EventKinds(), reviews.EventKinds(), runs.EventKinds(), identities.EventKinds(), targets.EventKinds(),
 	} {
 		out = append(out, list...)
 	}

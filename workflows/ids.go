@@ -17,6 +17,8 @@ type (
 	GrantID string
 	// ReviewID names a post-incident review as "v_" + a time-ordered random id.
 	ReviewID string
+	// RunID names one carrying out of a runbook's steps as "u_" + a time-ordered random id; of a routine one it is the id of its request.
+	RunID string
 	// WorkflowID names a documented chain, [a-z0-9-].
 	WorkflowID string
 	// TargetID names a system that access is granted on, [a-z0-9-].
@@ -46,6 +48,7 @@ const (
 	KindTarget   = "target" // what is found on one target beside its grants
 	KindPolicy   = "policy"
 	KindSystem   = "system"
+	KindRun      = "run"
 )
 
 // PolicyStream and SystemStream are the two streams that exist once.
@@ -79,6 +82,9 @@ func RunbookStream(id RunbookID) StreamID { return StreamID(KindRunbook + "/" + 
 
 // ReviewStream is the stream of one review.
 func ReviewStream(id ReviewID) StreamID { return StreamID(KindReview + "/" + string(id)) }
+
+// RunStream is the stream of one carrying out of a runbook.
+func RunStream(id RunID) StreamID { return StreamID(KindRun + "/" + string(id)) }
 
 // PersonStream is the stream of one human.
 func PersonStream(id PersonID) StreamID { return StreamID(KindPerson + "/" + string(id)) }

@@ -49,7 +49,8 @@ func Help() Message {
 		"`/access reach @person|identity` – what somebody can get at now",
 		"`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to",
 		"`/breakglass` – the pre-approved runbooks and whether they are ready",
-		"`/breakglass RUNBOOK INC-123 what is happening` – invoke one in an incident",
+		"`/breakglass RUNBOOK INC-123 name=value what is happening` – invoke one in an incident, after one screen that says what follows",
+		"`/breakglass step RUN 3 run|done|skip why`, `note|finish|rollback RUN text`, `runs` – carry it out; `agree ID` – be the second person",
 		"`/breakglass review ID` – close a review",
 		"An ID may be cut to its last characters, four at least. Approve and deny with the buttons on a card, or on this app's Home page.",
 	}, "\n")
@@ -118,3 +119,13 @@ func (l Line) Render() Message {
 	}
 	return Message{Text: Escape(short(oneLine(name+" "+l.Did+" "+l.Reason), maxNotify)), Blocks: blocks}
 }
+
+// Lines are sentences of ours in markup, each on its own; what does not fit is counted.
+func Lines(list []string) Message {
+	if len(list) == 0 {
+		return Message{}
+	}
+	return Message{Text: short(list[0], maxNotify), Blocks: []slackgo.Block{section(listing(list[0], list[1:], maxListedLines))}}
+}
+
+const maxListedLines = 40

@@ -3,6 +3,7 @@ package screens
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	slackgo "github.com/slack-go/slack"
@@ -289,6 +290,24 @@ func fieldInput(x workflows.Field) slackgo.Block {
 	return area(id, x.Label, help, 0, fieldMax(x), x.Optional)
 }
 
+// fieldFilled is fieldInput with an answer in it already, which can still be changed.
+func fieldFilled(x workflows.Field, value string) slackgo.Block {
+	b := fieldInput(x)
+	in, ok := b.(*slackgo.InputBlock)
+	if !ok || value == "" {
+		return b
+	}
+	switch e := in.Element.(type) {
+	case *slackgo.PlainTextInputBlockElement:
+		e.InitialValue = short(value, 3000)
+	case *slackgo.SelectBlockElement:
+		if i := slices.Index(x.Choices, value); i >= 0 && i < len(e.Options) {
+			e.InitialOption = e.Options[i]
+		}
+	}
+	return b
+}
+
 func fieldMax(x workflows.Field) int {
 	if x.MaxLen > 0 {
 		return min(x.MaxLen, 3000)
@@ -352,24 +371,6 @@ func RevokeForm(what string, holder Person, a Access, meta string) slackgo.Modal
 	}
 	blocks = append(blocks, area(BlockReason, "Reason", "The holder reads it.", 1, workflows.MaxDenyReason, false))
 	v := modal(CallRevoke, "Revoke access", "Revoke", blocks...)
-	v.PrivateMetadata = meta
-	return v
-}
-
-// InvokeForm asks for what a runbook needs besides the incident's number.
-func InvokeForm(title string, incident string, useWhen, not string, fields []workflows.Field, long workflows.Span, meta string) slackgo.ModalViewRequest {
-	blocks := []slackgo.Block{section("*" + label(title) + "*\nIncident *" + label(incident) + "*. Access starts at once, lasts *" + long.String() + "*, and everybody whose approval is skipped is told.")}
-	if useWhen != "" {
-		blocks = append(blocks, section("*Use when:* "+Escape(short(useWhen, 600))))
-	}
-	if not != "" {
-		blocks = append(blocks, section("*Do not use when:* "+Escape(short(not, 600))))
-	}
-	for _, x := range fields[:min(len(fields), maxFields)] {
-		blocks = append(blocks, fieldInput(x))
-	}
-	blocks = append(blocks, area(BlockReason, "What is happening", "", 0, workflows.MaxReason, true))
-	v := modal(CallInvoke, "Break glass", "Break glass", blocks...)
 	v.PrivateMetadata = meta
 	return v
 }

@@ -21,6 +21,9 @@ type Glass struct {
 	DueAt    workflows.Stamp
 	Reviewer Person
 	Drill    bool
+	Around   []string // conditions that failed
+	Second   Person   // who agreed
+	Executor Person   // who has the access, where that is not the invoker
 }
 
 // Invoked is the message to the incident channel.
@@ -55,6 +58,15 @@ func (g Glass) drill() string {
 
 func (g Glass) why() []slackgo.Block {
 	var out []slackgo.Block
+	if len(g.Around) > 0 {
+		out = append(out, section(listing("🚨 *They went around:*", dotted(g.Around), 10)))
+	}
+	if g.Second.Name != "" {
+		out = append(out, section("👥 "+g.Second.Mention()+" agreed."))
+	}
+	if g.Executor.Name != "" {
+		out = append(out, section("👤 "+g.Executor.Mention()+" has the access and carries it out."))
+	}
 	if g.Reason != "" {
 		reason, _ := Cut(g.Reason, shownRunes, shownLines)
 		out = append(out, section("*Why*"), typed(reason))

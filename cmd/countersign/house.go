@@ -22,6 +22,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/runs"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -31,7 +32,7 @@ var _ desk.Ledger = (*store.Store)(nil)
 // eventKinds are the events of all rooms, for decoding.
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
-		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(),
+		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(),
 		incidents.EventKinds(), identities.EventKinds(), targets.EventKinds(),
 	)
 }

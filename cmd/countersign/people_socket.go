@@ -62,7 +62,8 @@ type order struct {
 
 	Args map[string]string `json:"args,omitempty"` // of identities: its flags by name
 
-	Quarantine bool `json:"quarantine,omitempty"` // revoke-all: also lock
+	Quarantine bool        `json:"quarantine,omitempty"` // revoke-all: also lock
+	Glass      *glassOrder `json:"glass,omitempty"`      // of the verbs that begin with runbook-
 }
 
 // reply is what comes back: text for people, or why not.
@@ -88,6 +89,8 @@ const maxOrder = 64 << 10 // bytes: a form with an SSH key fits many times
 func (o order) isKnown() bool {
 	switch o.Do {
 	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doExplain, doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody, doAccept, doAcceptConfirm, doAcceptStatus:
+		return true
+	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch:
 		return true
 	case doDrift, doAnswer, doDrill:
 		return true
@@ -266,6 +269,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliPolicy(ctx, by, cause, o)
 	case doErase, doDisclose, doRekey, doConfirm, doCustody:
 		return s.cliCustody(ctx, by, cause, o)
+	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch:
+		return s.cliBook(ctx, by, cause, o)
 	case doAccept, doAcceptConfirm, doAcceptStatus:
 		return refusedReply(workflows.Refuse(workflows.CodeDecided, "The ledger is not behind anything: there is nothing to accept.", "")), nil
 	}

@@ -98,7 +98,7 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 	for _, g := range p.Groups {
 		out.Groups[g.Name] = g.Members
 	}
-	return out, errors.Join(addIdentities(out, p), addTime(out, p), addTargets(out, p))
+	return out, errors.Join(addIdentities(out, p), addTime(out, p), addTargets(out, p), oneMeaning(p))
 }
 
 func addWorkflows(out *desk.Policy, p spec.Policies) {

@@ -9,7 +9,6 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/incidents"
-	"github.com/countersign-bot/countersign/workflows/reviews"
 )
 
 // grants judges every grant of a stream: somebody approved exactly this, for exactly this long, or a runbook that was approved before gave it.
@@ -30,6 +29,8 @@ func (j *judge) grants(ctx context.Context, h []workflows.Record) error {
 		switch {
 		case e.Request != "":
 			err = j.granted(ctx, h, r, e)
+		case e.Run != "":
+			err = j.stepGrant(ctx, r, e)
 		case e.Runbook != "":
 			err = j.emergency(ctx, r, e)
 		default:
@@ -109,33 +110,6 @@ func (j *judge) asDescribed(r workflows.Record, e grants.Approved, ent workflows
 	}
 }
 
-// emergency judges the grant of an invoked runbook.
-func (j *judge) emergency(ctx context.Context, r workflows.Record, e grants.Approved) error {
-	at, use, ok, err := find(ctx, j, workflows.RunbookStream(e.Runbook), func(u incidents.Invoked) bool { return u.Grant == e.Grant })
-	if err != nil {
-		return err
-	}
-	if !ok || at.Index > r.Index {
-		j.wrong(r, "grants access by runbook %s, which nobody had invoked for it", e.Runbook)
-		return nil
-	}
-	b, err := of(ctx, j, j.runbooks, at)
-	if b == nil || err != nil {
-		return err
-	}
-	switch {
-	case r.Policy != at.Policy || e.Incident != use.Incident:
-		j.wrong(r, "is of another incident or under another document than the invocation in entry %d", at.Index)
-	case e.Requester != at.Person || e.Identity != at.Person.Identity() || e.Target != b.Grant.Target || e.Entitlement != b.Grant.ID:
-		j.wrong(r, "grants %s/%s to %s, but runbook %s gives %s to who invokes it", e.Target, e.Entitlement, e.Identity, e.Runbook, b.Grant.Name())
-	case overruns(r, e, r.At.UTC, b.Longest):
-		j.wrong(r, "grants access until %s, longer than the %s of runbook %s", e.EndsAt, b.Longest, e.Runbook)
-	default:
-		j.asDescribed(r, e, b.Grant)
-	}
-	return nil
-}
-
 // runbook judges the approvals and the uses of a runbook.
 func (j *judge) runbook(ctx context.Context, h []workflows.Record) error {
 	for i, r := range h {
@@ -145,6 +119,11 @@ func (j *judge) runbook(ctx context.Context, h []workflows.Record) error {
 			err = j.preapproved(ctx, r, e)
 		case incidents.Invoked:
 			err = j.invoked(ctx, h[:i], r, e)
+		case incidents.Proposed:
+			j.out.Decisions++
+			j.linked(r)
+		case incidents.Barred:
+			err = j.barred(ctx, r, e)
 		}
 		if err != nil {
 			return err
@@ -178,36 +157,6 @@ func (j *judge) preapproved(ctx context.Context, r workflows.Record, e incidents
 	return nil
 }
 
-func (j *judge) invoked(ctx context.Context, before []workflows.Record, r workflows.Record, e incidents.Invoked) error {
-	j.out.Decisions++
-	j.linked(r)
-	b, err := of(ctx, j, j.runbooks, r)
-	if b == nil || err != nil {
-		return err
-	}
-	s, err := incidents.Fold(before)
-	if err != nil {
-		return nil // said
-	}
-	loaded, ok := j.past.loaded(r.Index)
-	_, _, no := s.Readiness(e.Document, r.At.UTC)
-	switch {
-	case workflows.RunbookStream(b.ID) != r.Stream || b.Document != e.Document:
-		j.wrong(r, "invokes another text than the document recorded for it describes")
-	case !ok || loaded.Runbooks[string(b.ID)] != r.Policy:
-		j.wrong(r, "invokes %s of the runbook, which was not in force then", shortHash(r.Policy))
-	case no != nil:
-		j.wrong(r, "invokes a runbook that was not ready: %s", trimDot(no.Sentence))
-	case !j.invites(b, r):
-		j.wrong(r, "is by %s, who is not among the invokers of the document", orNobody(r.Person))
-	case !incidents.MatchesIncident(b.IncidentPattern, e.Incident):
-		j.wrong(r, "names the incident %q, which does not have the form that the document wants", e.Incident)
-	case e.EndsAt > r.At.UTC.Add(b.Longest.Duration()):
-		j.wrong(r, "gives access until %s, longer than the %s of the document", e.EndsAt, b.Longest)
-	}
-	return j.followed(ctx, b, r, e)
-}
-
 // invites tells whether the runbook's list of invokers can have had the person on it. Members of chat groups and managers are not in the
 // document: with such a list the entry stands for the answer that was given then.
 func (j *judge) invites(b *incidents.Runbook, r workflows.Record) bool {
@@ -225,25 +174,6 @@ func (j *judge) invites(b *incidents.Runbook, r workflows.Record) bool {
 		}
 	}
 	return len(sel.ChatGroups) > 0 || sel.Manager || sel.IdentityOwner
-}
-
-// followed holds that an invocation brought about its grant and its review.
-func (j *judge) followed(ctx context.Context, b *incidents.Runbook, r workflows.Record, e incidents.Invoked) error {
-	_, _, granted, err := find(ctx, j, workflows.GrantStream(r.Person.Identity(), b.Grant.Target, b.Grant.ID), grantCalled(e.Grant))
-	if err != nil {
-		return err
-	}
-	_, o, reviewed, err := find(ctx, j, workflows.ReviewStream(e.Review), func(o reviews.Opened) bool { return o.Grant == e.Grant })
-	if err != nil {
-		return err
-	}
-	switch {
-	case !granted || !reviewed:
-		j.wrong(r, "is without its grant or its review: an entry is missing")
-	case o.Invoker != r.Person:
-		j.wrong(r, "is reviewed as if %s had invoked it", orNobody(o.Invoker))
-	}
-	return nil
 }
 
 // secrets judges who was shown what came with a grant: its holder, by an account of theirs, and nobody twice (the fold sees to that).

@@ -76,6 +76,8 @@ func (j *judge) stream(ctx context.Context, s workflows.StreamID) error {
 		return j.runbook(ctx, h)
 	case workflows.KindReview:
 		return j.review(ctx, h)
+	case workflows.KindRun:
+		return j.run(ctx, h)
 	}
 	return nil
 }
@@ -239,6 +241,14 @@ func (j *judge) review(_ context.Context, h []workflows.Record) error {
 			if e.Owner == "" || e.Owner == e.Invoker || slices.Contains(e.Others, e.Invoker) {
 				j.wrong(r, "asks %s to review what they did themselves", e.Invoker)
 			}
+		case reviews.Joined:
+			j.out.Decisions++
+			if s.MayReview(e.Invoker) {
+				j.wrong(r, "adds a use by %s, who reviews it", e.Invoker)
+			}
+		case reviews.TaskDone:
+			j.out.Decisions++
+			j.linked(r)
 		case reviews.Closed:
 			j.out.Decisions++
 			j.linked(r)

@@ -109,7 +109,7 @@ func isDrill(e workflows.Event) bool {
 
 // tell dispatches by the room of the event.
 func (n *narrator) tell(r workflows.Record) string {
-	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellOther, n.tellIdentity, n.tellTarget, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody, n.tellSecret, n.tellVerified} {
+	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellRun, n.tellGlass, n.tellOther, n.tellIdentity, n.tellTarget, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody, n.tellSecret, n.tellVerified} {
 		if s := try(r); s != "" {
 			return s
 		}
@@ -236,9 +236,6 @@ func (n *narrator) tellOther(r workflows.Record) string {
 	case incidents.Preapproved:
 		return fmt.Sprintf("Runbook %s may be used in incidents %d times until %s, by request %s, approved by %s; its text is %s.", rest, e.Uses,
 			n.at(e.Until), e.Request, n.people(e.Approvers), shortHash(e.Document))
-	case incidents.Invoked:
-		return fmt.Sprintf("%s broke the glass with runbook %s in incident %s, %s, until %s, without asking %s; review %s must follow: grant %s.",
-			n.actor(r), rest, e.Incident, because(e.Reason, true), n.at(e.EndsAt), n.people(e.Skipped), e.Review, e.Grant)
 	case reviews.Opened:
 		if e.Incident == "" {
 			return fmt.Sprintf("%s must look by %s at what %s got without anybody's decision (%s): review %s.", n.person(e.Owner), n.at(e.DueAt),

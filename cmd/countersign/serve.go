@@ -28,6 +28,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
 type deskPerson = desk.Person
@@ -371,11 +372,17 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		grants.JobDestroy:   {Handle: s.hand.destroy, Workers: 2},
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
 		jobPrune:            {Handle: s.prune, Workers: 1},
+		jobGlassWatch:       {Handle: s.glassWatch, Workers: 1},
+		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
+		runs.JobUndo:        {Handle: e.undo, Key: stepTarget, Workers: 8},
 	}
 	maps.Copy(kinds, s.grantJobs(e))
 	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: s.withIdentityJobs(kinds)})
 	s.store.Attach(s.worker)
 	if err := s.store.Schedule(ctx, jobPrune, "17 3 * * *", "UTC"); err != nil {
+		return err
+	}
+	if err := s.store.Schedule(ctx, jobGlassWatch, "0 7 * * 1", "UTC"); err != nil {
 		return err
 	}
 	return s.store.Schedule(ctx, jobCheckpoint, s.out.conf.Publish.Schedule, s.out.conf.Publish.Zone)

@@ -14,6 +14,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/runs"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -29,6 +30,7 @@ type Desk struct {
 	reader    Reader
 	tasks     []TaskSource
 	postures  []PostureSource
+	incidents Incidents
 	onPolicy  func(*Policy)
 	versions  versions
 	seen15    memory // what was said of people in the last quarter of an hour
@@ -43,6 +45,7 @@ type Config struct {
 	Reader    Reader          // nil: targets are not asked
 	Tasks     []TaskSource    // may be empty; asked in this order; the first that covers a reference answers for it
 	Postures  []PostureSource // may be empty; all of them are asked
+	Incidents Incidents       // nil: nobody keeps incidents
 	OnPolicy  func(*Policy)   // may be nil; called whenever another policy governs, before anything is decided under it; must not call the desk
 }
 
@@ -54,7 +57,7 @@ type Reader interface {
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures}
+	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents}
 	d.directory = overseen{c.Directory, d}
 	d.policy.Store(&Policy{})
 	return d
@@ -196,6 +199,12 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 			return Outlasting{}, err
 		}
 		return Outlasting{Jobs: incidents.Pending(s), Lists: incidents.Listings(s)}, nil
+	case workflows.KindRun:
+		s, err := runs.Fold(h)
+		if err != nil {
+			return Outlasting{}, err
+		}
+		return Outlasting{Jobs: runs.Pending(s), Lists: runs.Listings(s), Touch: homes(s.People)}, nil
 	}
 	if stream.Kind() == workflows.KindIdentity {
 		s, err := identities.FoldIdentity(h)

@@ -161,6 +161,13 @@ func (d *Desk) now(ctx context.Context) (workflows.Stamp, error) {
 
 // GrantStarted records what the target answered.
 func (d *Desk) GrantStarted(ctx context.Context, cause Cause, stream workflows.StreamID, e grants.Started) error {
+	hold, _, err := d.hold(ctx, stream, e.Grant)
+	if err != nil {
+		return err
+	}
+	if hold.Approved.Run != "" {
+		return d.accessMade(ctx, cause, stream, hold, func(f workflows.Facts) (workflows.Outcome, error) { return grants.Start(f, stream, e) }, &e, "")
+	}
 	return d.grantUpdate(ctx, cause, stream, func(f workflows.Facts) (workflows.Outcome, error) { return grants.Start(f, stream, e) })
 }
 
@@ -170,6 +177,12 @@ func (d *Desk) GrantFailed(ctx context.Context, cause Cause, stream workflows.St
 	request := workflows.RequestStream(hold.Approved.Request)
 	if hold.Approved.Request != "" {
 		streams = append(streams, request)
+	}
+	if hold.Approved.Run != "" {
+		fail := func(f workflows.Facts) (workflows.Outcome, error) {
+			return grants.Fail(f, stream, grants.Failed{Grant: hold.Approved.Grant, Why: why})
+		}
+		return d.accessMade(ctx, cause, stream, hold, fail, nil, why)
 	}
 	_, err := d.update(ctx, cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		out, err := grants.Fail(f, stream, grants.Failed{Grant: hold.Approved.Grant, Why: why})

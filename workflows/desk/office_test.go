@@ -21,6 +21,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
 // office is a desk on a real ledger, with a folder of documents and a directory that can be told what to answer.
@@ -45,7 +46,7 @@ func open(t *testing.T) *office {
 	t.Helper()
 	cfg := storetest.Config(t)
 	cfg.Kinds = slices.Concat(workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), incidents.EventKinds(),
-		reviews.EventKinds(), identities.EventKinds())
+		reviews.EventKinds(), runs.EventKinds(), identities.EventKinds())
 	x := &office{t: t, clock: storetest.NewClock(), draft: standard(), ids: new(counter)}
 	cfg.Clock = x.clock
 	x.store = storetest.Open(t, cfg) // verified when the test ends

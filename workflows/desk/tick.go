@@ -10,6 +10,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
+	"github.com/countersign-bot/countersign/workflows/runs"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -27,6 +28,8 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 	case workflows.KindIdentity:
 		rotation := d.ids.New("o_")
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return identities.Tick(f, stream, rotation) }
+	case workflows.KindRun:
+		fn = func(f workflows.Facts) (workflows.Outcome, error) { return runs.Tick(f, stream) }
 	default:
 		return nil
 	}
@@ -161,6 +164,12 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 		n, ok = s.FindNotice(id)
 	case workflows.KindIdentity:
 		s, err := identities.FoldIdentity(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
+	case workflows.KindRun:
+		s, err := runs.Fold(h)
 		if err != nil {
 			return n, false, err
 		}

@@ -40,6 +40,11 @@ func (d *Desk) CloseTicket(ctx context.Context, cause Cause, by workflows.Acting
 }
 
 func closed(f workflows.Facts, stream workflows.StreamID, by workflows.Acting, ticket string) (workflows.Outcome, error) {
+	return endAll(f, stream, by, "Ticket "+ticket+" was closed.", func(h grants.Hold) bool { return h.Approved.Ticket == ticket })
+}
+
+// endAll calls off every hold of a grant stream that is due or active and fits.
+func endAll(f workflows.Facts, stream workflows.StreamID, by workflows.Acting, why string, fits func(grants.Hold) bool) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	for {
 		g, err := grants.Fold(withNew(f, stream, out))
@@ -47,13 +52,13 @@ func closed(f workflows.Facts, stream workflows.StreamID, by workflows.Acting, t
 			return out, err
 		}
 		i := slices.IndexFunc(g.Holds, func(h grants.Hold) bool {
-			return h.Approved.Ticket == ticket && (h.Status == grants.StatusApproved || h.Status == grants.StatusActive)
+			return fits(h) && (h.Status == grants.StatusApproved || h.Status == grants.StatusActive)
 		})
 		if i < 0 {
 			return out, nil
 		}
 		next := workflows.Facts{Now: f.Now, Histories: map[workflows.StreamID][]workflows.Record{stream: withNew(f, stream, out)}}
-		end, err := grants.CallOff(next, stream, g.Holds[i].Approved.Grant, by, "Ticket "+ticket+" was closed.")
+		end, err := grants.CallOff(next, stream, g.Holds[i].Approved.Grant, by, why)
 		if err != nil {
 			return out, err
 		}

@@ -36,8 +36,10 @@ type Approved struct {
 	Ticket   string            `json:"ticket,omitempty"`   // its closing ends the access
 	Risk     string            `json:"risk,omitempty"`     // tier
 
-	MaxUnverified workflows.Span `json:"max_unverified,omitempty"` // how long nobody may be able to tell whether it should be allowed; 0: until its end
-	Principal     string         `json:"principal,omitempty"`      // what kind of identity holds it: "person", "service_account" …
+	MaxUnverified workflows.Span  `json:"max_unverified,omitempty"` // how long nobody may be able to tell whether it should be allowed; 0: until its end
+	Principal     string          `json:"principal,omitempty"`      // what kind of identity holds it: "person", "service_account" …
+	Run           workflows.RunID `json:"run,omitempty"`            // whose step gives it
+	Step          int             `json:"step,omitempty"`
 }
 
 // Started says that the target has the access, with what it answered.

@@ -114,7 +114,11 @@ func TestInvokedAnswersTheThreeQuestions(t *testing.T) {
 	want := []workflows.StreamEvent{{Stream: stream, Actor: "a_zed", Person: "p_zed", Policy: "sha256:front", Event: incidents.Invoked{
 		Document: x.book.Document, Incident: "INC-1", Reason: "database is down", Grant: "g_1", Review: "v_1",
 		Skipped: []workflows.PersonID{"p_ann", "p_bob"}, EndsAt: storytest.Start().UTC.Add(35 * time.Minute), Notify: "#incidents",
-		Authn: "slack-click", Channel: "slack", Payload: "{}",
+		Authn: "slack-click", Channel: "slack", Payload: "{}", Tier: incidents.TierPreapproved,
+		Conditions: []incidents.Condition{
+			{Name: incidents.CondApproved, OK: true, Says: "This exact text is approved until 2026-12-02 09:00 UTC, 1 uses are left."},
+			{Name: incidents.CondInvoker, OK: true, Says: "You are on its list of invokers."},
+		},
 		Answers: workflows.Answers{
 			Who:  "p_zed, one of the runbook's invokers, by slack-click",
 			What: "hold pg-main/admin for 30m",

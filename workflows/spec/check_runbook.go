@@ -8,25 +8,48 @@ import (
 
 func (c *checker) checkRunbook(b *runbook) {
 	c.owner(b.value, false)
+	routine := b.str("kind") == kindRoutine
+	c.needed(b, routine)
 	invokers := c.selector(b.get("invokers"), parts{what: "invokers"})
 	reviewers := c.selector(b.get("reviewers"), parts{what: "reviewers"})
+	c.selector(b.get("executors"), parts{what: "executors"})
+	c.selector(b.get("notify_people"), parts{what: "those who are told"})
 	c.reviewable(b, invokers, reviewers)
 	c.checkFields(b.list("fields"))
-	if g := b.get("grant"); g != nil {
-		if e, ok := c.entitlement(g); ok {
-			c.references(b.value, "runbook", b.id, g, e.value)
-			c.sshKeys(b.value, "runbook", b.id, e.on.str("connector") == "sshca")
-			if own := e.span("longest", 0); own > 0 && b.span("longest", 0) > own {
-				c.at(b.get("longest"), "", "longest: %s is longer than %q may be held, %s", b.span("longest", 0), g.scalar(), own)
-			}
-			if e.flag("account") && invokers != nil && invokers.fixed() && !c.invokerAccount(e.on.id, invokers) {
-				c.at(g, "people.yaml, accounts: {"+e.on.id+": name}", "%q needs an account on %q, and no invoker has one", g.scalar(), e.on.id)
-			}
-		}
-	}
+	c.granted(b, invokers)
 	c.skips(b)
-	if !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == workflows.KindPreapprove || w.kind() == "" }) {
+	c.conditions(b)
+	c.checkSteps(b)
+	want := workflows.KindPreapprove
+	if routine {
+		want = workflows.KindRoutine
+	}
+	if !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == want || w.kind() == "" }) {
+		if routine {
+			c.at(b.or("id"), "add a workflow of kind routine", "routine %q can never be opened: no workflow is of kind routine", b.id)
+			return
+		}
 		c.at(b.or("id"), "add a workflow of kind runbook", "runbook %q can never be approved: no workflow is of kind runbook", b.id)
+	}
+}
+
+// granted checks what an invocation gives at once.
+func (c *checker) granted(b *runbook, invokers *yield) {
+	g := b.get("grant")
+	if g == nil {
+		return
+	}
+	e, ok := c.entitlement(g)
+	if !ok {
+		return
+	}
+	c.references(b.value, "runbook", b.id, g, e.value)
+	c.sshKeys(b.value, "runbook", b.id, e.on.str("connector") == "sshca")
+	if own := e.span("longest", 0); own > 0 && b.span("longest", 0) > own {
+		c.at(b.get("longest"), "", "longest: %s is longer than %q may be held, %s", b.span("longest", 0), g.scalar(), own)
+	}
+	if e.flag("account") && invokers != nil && invokers.fixed() && !c.invokerAccount(e.on.id, invokers) {
+		c.at(g, "people.yaml, accounts: {"+e.on.id+": name}", "%q needs an account on %q, and no invoker has one", g.scalar(), e.on.id)
 	}
 }
 
@@ -59,11 +82,11 @@ func (c *checker) skips(b *runbook) {
 	}
 	grants, g := w.strs("grants"), b.str("grant")
 	for _, x := range append(slices.Clone(grants), g) {
-		if _, ok := c.ix.entitlements[x]; !ok {
+		if _, ok := c.ix.entitlements[x]; !ok && x != "" {
 			return // told where it is named
 		}
 	}
-	if len(grants) > 0 && !hasBad(w.value) && !slices.Contains(grants, g) {
+	if len(grants) > 0 && g != "" && !hasBad(w.value) && !slices.Contains(grants, g) {
 		c.at(s, "name the workflow that grants it in normal times", "workflow %q does not grant %q, so nobody's approval of it is skipped", w.id, g)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/countersign-bot/countersign/workflows"
-	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // Compile turns the folder into policy versions. ids answers the id of the person with a key, the same one every time;
@@ -177,20 +176,4 @@ func (c *compiler) entitlement(g grantable) workflows.Entitlement {
 		Longest: g.span("longest", 0), Shared: g.flag("shared"), Account: g.flag("account"),
 		Action: g.str("action"), Breadth: g.str("breadth"), Conflicts: c.f.conflictsOf(t.id + "/" + g.str("id")),
 	}
-}
-
-func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {
-	raw := hashOf(b.src.raw)
-	out := incidents.Runbook{
-		ID: workflows.RunbookID(b.id), Title: b.str("title"), Purpose: b.str("purpose"), UseWhen: b.str("use_when"),
-		DoNotUseWhen: b.str("do_not_use_when"), Owner: c.id(b.str("owner")), Invokers: c.selector(b.get("invokers")),
-		Grant: c.entitlement(c.f.index.entitlements[b.str("grant")]), Longest: b.span("longest", 0),
-		IncidentPattern: b.str("incident_pattern"), Skips: workflows.WorkflowID(b.str("skips")), Notify: b.str("notify"),
-		Reviewers: c.selector(b.get("reviewers")), ReviewDue: b.span("review_due", 0), Fields: fields(b.list("fields")), Document: raw,
-	}
-	bytes, err := canonical(out)
-	if err != nil {
-		return RunbookPolicy{}, err
-	}
-	return RunbookPolicy{Runbook: out, Raw: b.src.raw, Hash: raw, Canonical: bytes, Policy: hashOf(bytes)}, nil
 }

@@ -64,6 +64,13 @@ const (
 	maxConditionCost  = 5_000 // steps of CEL: a condition that uses all of them takes less than a millisecond
 	maxPrograms       = 5_000 // compiled conditions that are kept: ten rules of 500 workflows
 
+	maxSeverity = 5
+	maxGlass    = 10 // people on a short list for emergencies: more is not short
+	maxExposed  = 20
+	maxRetries  = 10
+
+	maxStepTimeout = workflows.Span(3600) // one attempt of a step; what takes longer is not waited for by anybody
+
 	day             = 24 * 3600
 	maxSpan         = workflows.Span(366 * day) // any duration in a file; a leap year
 	maxAccess       = workflows.Span(90 * day)  // access that is granted; longer is standing access, which is not ours to give

@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // Options is what Load cannot read from the folder.
@@ -110,6 +111,7 @@ type documents struct {
 	targets, workflows, runbooks, tests        []*value
 	stories                                    []*source
 	feeds                                      map[string]*source
+	steps                                      map[*source][]*step // of runbooks
 }
 
 type loader struct {
@@ -154,7 +156,14 @@ func (l *loader) readAll() documents {
 	ts, ws, rs := targetShape(), workflowShape(), runbookShape()
 	d.targets = many(targetsDir, ".yaml", func(n string) *value { return l.yaml(n, ts) })
 	d.workflows = many(workflowsDir, ".yaml", func(n string) *value { return l.yaml(n, ws) })
-	d.runbooks = many(runbooksDir, ".md", func(n string) *value { return l.runbook(n, rs) })
+	d.steps = map[*source][]*step{}
+	d.runbooks = many(runbooksDir, ".md", func(n string) *value {
+		v := l.runbook(n, rs)
+		if v != nil {
+			d.steps[v.src] = l.steps(v.src)
+		}
+		return v
+	})
 	d.feeds = map[string]*source{}
 	many(calendarsDir, ".ics", func(n string) *value {
 		d.feeds[n] = l.read(n)
@@ -335,6 +344,36 @@ func (l *loader) runbook(name string, s shape) *value {
 		l.r.file(name, "write down what to do", "has no text after the front matter")
 	}
 	return l.shaped(src, yaml, s)
+}
+
+// steps reads the blocks of a runbook's steps. Lines are counted from the start of the file.
+func (l *loader) steps(src *source) (out []*step) {
+	shape := stepShape()
+	for _, o := range incidents.ReadOutline(src.raw) {
+		s := &step{Outlined: o}
+		switch {
+		case o.Twice:
+			l.r.add((&value{src: src}).problem(o.Line, 1, "write them as one", "the step has more than one block"))
+		case o.At > 0:
+			s.value = l.shaped(src, append(bytes.Repeat([]byte("\n"), o.At-1), o.Block...), shape)
+		}
+		out = append(out, s)
+	}
+	blocks := 0
+	for _, line := range src.text {
+		if strings.TrimLeft(line, " ") == "```step" {
+			blocks++
+		}
+	}
+	for _, s := range out {
+		if s.At > 0 {
+			blocks--
+		}
+	}
+	if blocks > 0 && len(l.r.all) == 0 {
+		l.r.file(src.name, "put it under a heading that begins with Step, or into an item of the list under Steps", "a block of a step belongs to no step")
+	}
+	return out
 }
 
 // frontMatter is the bytes before the closing mark, the opening mark turned into blank so that lines stay the same.

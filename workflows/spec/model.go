@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows/calendar"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // person, group, target, workflow and runbook are the things of a folder with the place they were written at. What is
@@ -31,7 +32,13 @@ type (
 	}
 	runbook struct {
 		*value
-		id string
+		id    string
+		steps []*step
+	}
+	// step is a step of a runbook; the value is that of its block, nil where it has none.
+	step struct {
+		incidents.Outlined
+		*value
 	}
 )
 
@@ -84,7 +91,7 @@ func gather(d documents) *Folder {
 		f.workflows = append(f.workflows, &workflow{v, v.str("id"), v.list("stages"), v.list("rules")})
 	}
 	for _, v := range d.runbooks {
-		f.runbooks = append(f.runbooks, &runbook{v, v.str("id")})
+		f.runbooks = append(f.runbooks, &runbook{v, v.str("id"), d.steps[v.src]})
 	}
 	return f
 }

@@ -149,23 +149,3 @@ func firstNonASCII(s string) rune {
 	}
 	return 0
 }
-
-func runbookShape() shape {
-	return object(
-		key{"id", true, ident(), "Id of the runbook; people type it after /breakglass."},
-		key{"title", true, line(maxLine), "Name, as people read it."},
-		key{"purpose", true, prose(), "What it is for."},
-		key{"use_when", true, prose(), "When to use it."},
-		key{"do_not_use_when", true, prose(), "When not to use it, and what to do instead."},
-		key{"owner", true, personRef(), "Key of the person who answers for the document."},
-		key{"invokers", true, selectorShape(false), "Who may invoke it in an incident: people and groups."},
-		key{"grant", true, grantRef(), "What is granted at once, as target/entitlement."},
-		key{"longest", true, span(maxIncident), "How long an invocation lasts."},
-		key{"incident_pattern", true, pattern(), "RE2 that the incident's name must match as a whole."},
-		key{"skips", true, ident(), "Id of the workflow whose approvers are told that they were skipped."},
-		key{"notify", true, channel(), "Channel that is told at once."},
-		key{"reviewers", true, selectorShape(false), "Who may review the use; the first who is not the invoker owns it."},
-		key{"review_due", true, span(maxReviewDue), "By when the use is reviewed."},
-		key{"fields", false, fieldsShape(), "Further inputs, such as the public key for a certificate."},
-	)
-}

@@ -1,0 +1,96 @@
+package screens_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows/runs"
+)
+
+// usualRun is a run in its third step.
+func usualRun(steps int) screens.Run {
+	r := screens.Run{
+		ID: "u_0000000000000000000000q047", Runbook: "restart-db", Title: "Restart the database", Incident: "INC-123", Mode: runs.KindIncident, Invoker: maya, Executor: jonas,
+		People: []screens.Person{maya, jonas}, Ends: later, Next: 3, Evidence: 2, Review: review,
+		Buttons: screens.RunButtons{Run: value(80), Skip: value(80), RollBack: value(80), Finish: value(80)},
+	}
+	for i := range steps {
+		s := screens.RunStep{Number: i + 1, Title: "Step: look at <!channel> and " + strings.Repeat("wait ", 10), Hand: true, Status: runs.Waiting}
+		switch i {
+		case 0:
+			s.Status, s.By, s.At = runs.Done, jonas, at
+		case 1:
+			s.Status, s.By, s.At, s.Note = runs.Skipped, maya, at, "The host is gone <!here>."
+		case 2:
+			s.Status, s.Hand, s.Does, s.Said, s.Text = runs.Failed, false, "command failover/promote", "the target did not answer within 1m", "Promote the standby.\n\n```\nSELECT pg_promote();\n```"
+		}
+		r.Steps = append(r.Steps, s)
+	}
+	return r
+}
+
+func usualConfirm() screens.Confirm {
+	return screens.Confirm{
+		Title: "Restart the database", Incident: "INC-123", Severity: "SEV-1 Checkout is down", UseWhen: "It hangs", Not: "It is slow", What: "Bastion hosts – root shell",
+		Long: 3600, Ends: later, Holder: maya, Paged: []string{"#incidents", jonas.Mention()}, ReviewBy: later, Reviewer: jonas, Steps: 6, Auto: 2,
+		Fields: fields(2), Values: map[string]string{"f1": "db1"}, Rotates: []string{"the root password"}, Reason: "It hangs.",
+	}
+}
+
+func failedConfirm() screens.Confirm {
+	c := usualConfirm()
+	c.Fields, c.Glass, c.Chain, c.GlassLong, c.Joins = nil, true, "bastion-shell", 1800, review
+	c.Failed, c.Needed, c.Others = []string{"You are not on shift now.", "It should have been practised by 2026-11-01 09:00 UTC."}, []string{"Review v_1 is overdue."}, 3
+	return c
+}
+
+func usualSecond() screens.Second {
+	return screens.Second{
+		Title: "Restart the database", Runbook: "restart-db", Incident: "INC-123", By: maya, Reason: "It hangs <!channel>.", What: "Bastion hosts – root shell", Long: 3600,
+		Needed: []string{"You broke the glass 2 times in the last 7d."}, Until: later, Proposal: "x_0000000000000000000000q047", Agree: value(80),
+	}
+}
+
+// A runbook of 50 steps with 20 participants is one message within Slack's limits, and every step stands on it.
+func TestGlass_FiftyStepsAreOneMessage(t *testing.T) {
+	t.Parallel()
+	r := usualRun(50)
+	for i := range 20 {
+		r.People = append(r.People, screens.Person{Name: fmt.Sprintf("Person %d with a longer name", i), Slack: fmt.Sprintf("U0PERSON%d", i)})
+	}
+	for i := range r.Steps {
+		r.Steps[i].By, r.Steps[i].At = jonas, at
+		if i > 2 {
+			r.Steps[i].Status = runs.Skipped
+		}
+		r.Steps[i].Note = strings.Repeat("because ", 200)
+	}
+	r.Steps[2].Text = strings.Repeat("word ", 1000)
+	m := r.Render()
+	if len(m.Blocks) > 20 {
+		t.Errorf("%d blocks", len(m.Blocks))
+	}
+	text := encoded(t, m.Blocks)
+	for i := range 50 {
+		if !strings.Contains(text, fmt.Sprintf("*%d.* Step: look", i+1)) {
+			t.Errorf("step %d does not stand on the checklist", i+1)
+		}
+	}
+	if strings.Contains(text, "<!channel>") || strings.Contains(text, "<!here>") {
+		t.Error("markup of a document or a person takes effect")
+	}
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
