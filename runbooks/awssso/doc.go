@@ -15,7 +15,7 @@
 //	  secret_access_key_file: /etc/countersign/aws.secret
 //	  instance: arn:aws:sso:::instance/ssoins-1111222233334444
 //	  identity_store: d-1111222233
-//	  scope: 111122223333
+//	  scope: "111122223333"
 //	entitlements:
 //	  - id: prod-admin
 //	    title: Administer production

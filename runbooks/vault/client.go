@@ -23,7 +23,7 @@ const (
 	SettingToken     = "token"        // read from token_file or token_env
 	SettingEngine    = "engine"       // leases, ssh or pki
 	SettingNamespace = "namespace"    // of Vault Enterprise
-	SettingTokenRole = "token_role"   // under which the grants' tokens are made; needed for leases
+	SettingTokenRole = "role"         // the token role under which the grants' tokens are made; needed for leases
 	SettingWrap      = "wrap_seconds" // hand secrets over wrapped, to be taken within this time
 	SettingScope     = "scope"        // prefixes of leases that are listed: database/creds/orders-read; may be empty
 	SettingRoots     = "ca_file"      // certificate authorities in PEM, instead of the system's

@@ -13,7 +13,7 @@
 //	  url: https://vault.northwind.example:8200
 //	  token_file: /run/countersign/vault-token
 //	  engine: leases
-//	  token_role: countersign
+//	  role: countersign
 //	  wrap_seconds: "3600"
 //	entitlements:
 //	  - id: orders-read
@@ -64,7 +64,7 @@
 //	path "ssh-client/sign/*"                 { capabilities = ["update"] }
 //	path "pki/sign/*", "pki/revoke"          { capabilities = ["update"] }
 //
-// The token role (token_role) says with allowed_policies which policies can be given to the grants' tokens at most.
+// The token role (role) says with allowed_policies which policies can be given to the grants' tokens at most.
 //
 // # How it is tested
 //
