@@ -44,6 +44,11 @@ func checkCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
+	if c, err := loadConfig(p.env); err != nil {
+		return err
+	} else if err := checkHandover(c, folder); err != nil {
+		return err
+	}
 	warnings := folder.Lint(calendar.DateAt(workflows.StampOf(time.Now()), time.UTC))
 	if *asJSON {
 		err = printFindings(p, nil, warnings)

@@ -218,6 +218,9 @@ func (w *world) haunted(canary string) (found []string) {
 func TestReq_R26_ASecretIsShownOnceToItsHolder(t *testing.T) {
 	t.Parallel()
 	w := portalWorld(t, "frida")
+	if limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", w.bot.cmd.Process.Pid)); err == nil && !regexp.MustCompile(`Max core file size +0 +0 `).Match(limits) {
+		t.Error("the bot may write a core file, which would hold what is in its memory")
+	}
 	ready := w.portalLogin("maya", "looking at order 4711 with the supplier")
 	link := w.linkFor("maya", ready)
 

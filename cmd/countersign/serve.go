@@ -86,6 +86,9 @@ func serveCommand(ctx context.Context, p proc) error {
 		return hint(err, "countersign config -example documents every setting; countersign demo needs none")
 	}
 	syscall.Umask(0o077)
+	if err := noCores(); err != nil {
+		return fmt.Errorf("keeping secrets out of core files: %w", err)
+	}
 	log := c.logger(p.err)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
