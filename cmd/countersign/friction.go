@@ -22,6 +22,7 @@ type friction struct {
 	granted  *prometheus.HistogramVec
 	acts     *prometheus.HistogramVec
 	approved *prometheus.CounterVec
+	ttl      *lifetimes
 }
 
 func newFriction(l desk.Ledger) *friction {
@@ -32,6 +33,7 @@ func newFriction(l desk.Ledger) *friction {
 	}
 	return &friction{
 		Ledger:  l,
+		ttl:     newLifetimes(),
 		first:   histogram("request_first_response_seconds", "From asking to the first vote or counter-offer.", seconds),
 		granted: histogram("request_grant_seconds", "From asking to access that can be used.", seconds),
 		acts:    histogram("request_interactions", "How often people acted on a request until it was approved, the asking included.", []float64{1, 2, 3, 4, 6, 8, 12, 20}),
@@ -42,7 +44,7 @@ func newFriction(l desk.Ledger) *friction {
 }
 
 func (f *friction) collectors() []prometheus.Collector {
-	return []prometheus.Collector{f.first, f.granted, f.acts, f.approved}
+	return append([]prometheus.Collector{f.first, f.granted, f.acts, f.approved}, f.ttl.collectors()...)
 }
 
 // Update implements desk.Ledger.
@@ -57,6 +59,8 @@ func (f *friction) Update(ctx context.Context, cause desk.Cause, streams []workf
 			f.responded(ctx, r)
 		case workflows.Approved:
 			f.decided(ctx, r)
+		case grants.Approved:
+			f.ttl.observe(r, e)
 		case grants.Started:
 			f.started(ctx, r, e.Grant)
 		}

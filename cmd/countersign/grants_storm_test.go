@@ -29,6 +29,11 @@ type plant struct {
 	desk    *desk.Desk
 	targets map[string]*stamped
 	order   *revocations
+	log     *slog.Logger
+}
+
+func jobOf(stream workflows.StreamID, kind, key string) jobs.Job {
+	return jobs.Job{ID: 1, Gen: 1, Stream: stream, Kind: kind, Key: key}
 }
 
 // revocations remembers in which order revocations began.
@@ -115,6 +120,7 @@ func newPlant(t testing.TB, targets int) *plant {
 	cfg.Kinds, cfg.Clock = eventKinds(), p.clock
 	p.store = storetest.Open(t, cfg)
 	log := slog.New(slog.DiscardHandler)
+	p.log = log
 	p.desk = desk.New(desk.Config{Ledger: p.store, Directory: everybody{}, IDs: clockIDs{p.clock}, Log: log})
 	connectors := map[string]runbooks.Connector{}
 	for i := range targets {

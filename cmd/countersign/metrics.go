@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
 // metrics are the numbers of /metrics. Each is read when it is asked for; none costs anything otherwise.
@@ -25,6 +26,7 @@ func (s *serving) metrics() []prometheus.Collector {
 		gauge("requests_open", "Requests that wait for a decision.", s.listed(workflows.ListOpen)),
 		gauge("grants_live", "Grants that are due, active or still to be taken back.", s.liveGrants),
 		gauge("grants_overdue", "Grants whose revocation has not succeeded in time.", s.overdueGrants),
+		gauge("grants_unverified", "Active grants of which nobody can tell now whether they should still be allowed.", s.unverifiedGrants),
 		gauge("jobs_lag_seconds", "How late the longest waiting job is.", s.jobLag),
 		counter("interactions_received_total", "Interactions and events that came from Slack.", in),
 		counter("interactions_duplicate_total", "Of these, repeated ones.", func() float64 { return float64(s.intake.Stats().Duplicates) }),
@@ -72,24 +74,32 @@ func (s *serving) listed(list string) func() float64 {
 	}
 }
 
-func (s *serving) liveGrants() float64 { n, _ := s.countGrants(); return n }
+func (s *serving) liveGrants() float64 { return s.countGrants(func(grants.Hold) bool { return true }) }
 
-func (s *serving) overdueGrants() float64 { _, n := s.countGrants(); return n }
+func (s *serving) overdueGrants() float64 {
+	return s.countGrants(func(h grants.Hold) bool { return h.Level > 0 })
+}
 
-func (s *serving) countGrants() (live, overdue float64) {
+func (s *serving) unverifiedGrants() float64 {
+	return s.countGrants(func(h grants.Hold) bool { _, ok := h.Unverified(); return ok })
+}
+
+// countGrants counts live grants, all of them; -1 where they cannot be read in time.
+func (s *serving) countGrants(which func(grants.Hold) bool) (n float64) {
 	ctx, cancel := context.WithTimeout(context.Background(), metricPatience)
 	defer cancel()
-	list, err := s.desk.Grants(ctx, "", 0)
-	if err != nil {
-		return -1, -1
-	}
-	for _, g := range list {
-		live++
-		if g.Hold.Level > 0 {
-			overdue++
+	err := s.desk.EachLive(ctx, func(_ workflows.StreamID, g grants.State) error {
+		for _, h := range g.Holds {
+			if h.Live() && which(h) {
+				n++
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return -1
 	}
-	return live, overdue
+	return n
 }
 
 // jobLag compares the earliest due job with product time.
