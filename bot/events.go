@@ -132,6 +132,7 @@ func (b *Bot) userChanged(ctx context.Context, in slack.Interaction) error {
 		case v.Ended > 0:
 			b.log.WarnContext(ctx, "access ended because somebody behind it changed", "person", p, "ended", v.Ended)
 		}
+		b.departed(ctx, p)
 	})
 	return nil
 }

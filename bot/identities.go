@@ -163,3 +163,19 @@ func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.Identity
 	}
 	return answer{message: screens.Say(said)}, nil
 }
+
+// departed records that somebody whom the chat has deactivated left, so that what they answer for is handed over; or that they are there again.
+// Not being able to ask decides nothing: the next event, or whoever else knows, does.
+func (b *Bot) departed(ctx context.Context, p workflows.PersonID) {
+	s, err := b.c.Identity.StandingOf(ctx, p)
+	if err != nil || !s.Known {
+		return
+	}
+	d := desk.Departure{By: workflows.System, Person: p, Source: viaSlack}
+	if !s.Active {
+		d.Why = identities.LeftCompany
+	}
+	if err := b.c.Desk.Depart(ctx, d); err != nil {
+		b.log.ErrorContext(ctx, "a departure could not be recorded", "person", p, "err", err)
+	}
+}

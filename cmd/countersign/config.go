@@ -46,6 +46,7 @@ type Config struct {
 	SlackSecret   string `envconfig:"SLACK_SIGNING_SECRET" secret:"token" desc:"signing secret of the Slack app, for HTTP mode: Slack then sends to PUBLIC_URL/slack; with it no app-level token is needed" example:""`
 	SlackAPI      string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
 	SSHToken      string `envconfig:"SSHCA_TOKEN" secret:"token" desc:"when set, only hosts that send it are believed about which revocation list they have" example:""`
+	SCIMToken     string `envconfig:"SCIM_TOKEN" secret:"token" desc:"bearer token, at least 32 characters, with which an identity provider (Okta, Entra) says on PUBLIC_URL/scim/v2 that somebody left or has another role" example:""`
 	PostureSecret string `envconfig:"POSTURE_SECRET" secret:"token" desc:"secret of the webhook (Standard Webhooks, whsec_…) by which an endpoint manager reports the posture of devices to PUBLIC_URL/posture" example:""`
 	PostureKeys   string `envconfig:"POSTURE_KEYS" desc:"file with the Ed25519 public keys of device agents that report signed claims there: a key id and base64 in each line" example:""`
 	KeepTexts     string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`

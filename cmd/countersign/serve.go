@@ -352,6 +352,7 @@ func (s *serving) mux() *http.ServeMux {
 	routes(mux, s.checks(), reg)
 	s.conns.routes(mux)
 	s.postureRoute(mux)
+	s.scimRoute(mux)
 	if s.pages != nil {
 		s.pages.Routes(mux)
 	}

@@ -58,7 +58,7 @@ type Reader interface {
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
 	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents}
-	d.directory = overseen{c.Directory, d}
+	d.directory = overseen{attentive{c.Directory, d}, d}
 	d.policy.Store(&Policy{})
 	return d
 }

@@ -207,7 +207,8 @@ func (d *Desk) overlay(p *Policy) func(workflows.IdentityID) (Identity, bool) {
 			return listed, ok
 		}
 		e := s.Entry()
-		if s.State(e) != workflows.IdentityActive {
+		leaves := s.Life.Handover != nil && s.Life.Handover.Why == identities.WhyLeaver // whoever answers for it decides first
+		if s.State(e) != workflows.IdentityActive || leaves {
 			return Identity{}, false
 		}
 		out := listed

@@ -33,9 +33,11 @@ func (d *Desk) Depart(ctx context.Context, c Departure) error {
 		switch {
 		case err != nil:
 			return out, err
-		case c.Why == "" && s.Left != nil:
+		case c.Why == "" && s.Left != nil && (s.Left.Source == c.Source || c.Source == "csv"): // one source does not undo what another knows
 			out.Add(stream, c.By, "", identities.Returned{Source: c.Source})
-		case c.Why != "" && (s.Left == nil || s.Left.Why != identities.LeftCompany):
+		case c.Why != "" && s.Left != nil && (s.Left.Why == identities.LeftCompany || s.Left.Why == c.Why && f.Now.UTC < s.Since.UTC.Add(movedOnce)):
+			return out, nil
+		case c.Why != "":
 			out.Add(stream, c.By, "", identities.Left{Why: c.Why, Source: c.Source, Detail: c.Detail})
 		}
 		return out, nil
@@ -44,6 +46,52 @@ func (d *Desk) Depart(ctx context.Context, c Departure) error {
 		return fmt.Errorf("recording that %q left: %w", c.Person, err)
 	}
 	return nil
+}
+
+// movedOnce is how long the same news of another role counts as the same: providers repeat themselves.
+const movedOnce = 24 * time.Hour
+
+// HasLeft tells whether it is on record that somebody left, and did not return.
+func (d *Desk) HasLeft(ctx context.Context, p workflows.PersonID) (bool, error) {
+	if p == "" {
+		return false, nil
+	}
+	h, err := d.ledger.History(ctx, workflows.PersonStream(p))
+	if err != nil {
+		return false, err
+	}
+	s, err := identities.FoldPerson(h)
+	return s.Left != nil && s.Left.Why == identities.LeftCompany, err
+}
+
+// attentive is a directory that also knows who is on record as having left, whatever the chat still says of their account.
+type attentive struct {
+	Directory
+	desk *Desk
+}
+
+// Standing implements Directory.
+func (a attentive) Standing(ctx context.Context, by workflows.Acting) (workflows.Standing, error) {
+	s, err := a.Directory.Standing(ctx, by)
+	return a.present(ctx, by.Person, s, err)
+}
+
+// StandingOf implements Directory.
+func (a attentive) StandingOf(ctx context.Context, p workflows.PersonID) (workflows.Standing, error) {
+	s, err := a.Directory.StandingOf(ctx, p)
+	return a.present(ctx, p, s, err)
+}
+
+func (a attentive) present(ctx context.Context, p workflows.PersonID, s workflows.Standing, err error) (workflows.Standing, error) {
+	if err != nil {
+		return s, err
+	}
+	left, err := a.desk.HasLeft(ctx, p)
+	if err != nil {
+		return workflows.Standing{}, fmt.Errorf("looking whether %q left: %w", p, err)
+	}
+	s.Active = s.Active && !left
+	return s, nil
 }
 
 // HandOver carries out what a departure demands. It is a job: an error means try again, and what was done is found done.

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/scim"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+const viaSCIM = "scim"
+
+// scimRoute opens the door to an identity provider, where the operator gave it a token.
+func (s *serving) scimRoute(mux *http.ServeMux) {
+	if s.cfg.SCIMToken == "" {
+		return
+	}
+	server, err := scim.New(staff{s}, s.cfg.SCIMToken, s.log)
+	if err != nil {
+		s.log.Error("the door for the identity provider stays shut", "err", err)
+		return
+	}
+	mux.Handle(scim.Prefix, server.Handler())
+}
+
+// staff joins the door to the desk.
+type staff struct{ s *serving }
+
+// Everybody implements scim.Staff.
+func (x staff) Everybody(ctx context.Context) ([]scim.Person, error) {
+	var out []scim.Person
+	for id, p := range x.s.desk.Policy().People {
+		left, err := x.s.desk.HasLeft(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, scim.Person{ID: id, Name: p.Name, Email: p.Email, Active: !left})
+	}
+	slices.SortFunc(out, func(a, b scim.Person) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return out, nil
+}
+
+// Groups implements scim.Staff.
+func (x staff) Groups(context.Context) (map[string][]workflows.PersonID, error) {
+	return x.s.desk.Policy().Groups, nil
+}
+
+// Left implements scim.Staff.
+func (x staff) Left(ctx context.Context, p workflows.PersonID, detail string) error {
+	return x.s.desk.Depart(ctx, desk.Departure{By: workflows.System, Person: p, Why: identities.LeftCompany, Source: viaSCIM, Detail: detail})
+}
+
+// Moved implements scim.Staff.
+func (x staff) Moved(ctx context.Context, p workflows.PersonID, detail string) error {
+	return x.s.desk.Depart(ctx, desk.Departure{By: workflows.System, Person: p, Why: identities.LeftRole, Source: viaSCIM, Detail: detail})
+}
+
+// Back implements scim.Staff.
+func (x staff) Back(ctx context.Context, p workflows.PersonID) error {
+	return x.s.desk.Depart(ctx, desk.Departure{By: workflows.System, Person: p, Source: viaSCIM})
+}
