@@ -178,6 +178,9 @@ func advance(f workflows.Facts, stream workflows.StreamID, out *workflows.Outcom
 		return err
 	}
 	next := s.Next()
+	if slices.ContainsFunc(s.Steps, func(st StepState) bool { return st.Status == Undone }) {
+		return nil // after a roll-back people decide about every step
+	}
 	if next == nil || !next.Auto || next.ByHand() || next.Status != Waiting || len(s.Undoing) > 0 || f.Now.UTC.After(s.EndsAt) {
 		return nil
 	}
