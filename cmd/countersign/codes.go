@@ -283,8 +283,11 @@ func checkEnvelope(ctx context.Context, p proc, data, of, code string) error {
 	if of == "" {
 		return usageError{"-person is missing: whose envelope it is"}
 	}
-	who, err := s.PersonByKey(ctx, of)
+	who, err := s.PersonByKey(ctx, "people:"+of)
 	if err != nil {
+		return err
+	}
+	if who.Ref == "" {
 		return hint(fmt.Errorf("nobody in this ledger has the key %q", of), "give the key of a person, as in people.yaml")
 	}
 	ref := who.Ref

@@ -428,3 +428,54 @@ func TestFault_F21_GlassIsBrokenOnThePageWhileSlackIsDown(t *testing.T) {
 	}
 	w.verify()
 }
+
+// TestReq_R53_AnEnvelopeIsReconciled: a code of it is genuine on the files alone, is brought into the ledger once with what the paper says, and
+// opens no page; a wrong one, and one of another sheet, are refused.
+func TestReq_R53_AnEnvelopeIsReconciled(t *testing.T) {
+	t.Parallel()
+	w := portalWorld(t, "frida")
+	codes := func(args ...string) []string {
+		t.Helper()
+		out, code := w.run(args...)
+		if code != exitDone {
+			t.Fatalf("%v (exit %d): %s", args, code, out)
+		}
+		return regexp.MustCompile(`[A-Z2-9]{4}(?:-[A-Z2-9]{4}){3}`).FindAllString(out, -1)
+	}
+	paper, sheet := codes("envelope", "new"), codes("codes", "new")
+	if len(paper) != 3 || len(sheet) != 10 {
+		t.Fatalf("%d codes in the envelope, %d on the sheet", len(paper), len(sheet))
+	}
+	w.stopBot() // nobody runs, nothing is written
+	if out, code := w.run("envelope", "check", strings.ToLower(paper[0]), "-person", "frida"); code != exitDone || !strings.HasPrefix(out, "genuine: ") {
+		t.Errorf("a genuine code (exit %d): %s", code, out)
+	}
+	if out, code := w.run("envelope", "check", sheet[0], "-person", "frida"); code != exitFailed {
+		t.Errorf("a code of the sheet (exit %d): %s", code, out)
+	}
+	w.start()
+	v := w.visitor()
+	v.get(w.child.url() + "/emergency")
+	if v.send("/emergency/login", map[string]string{"name": "frida", "code": paper[0]}); v.status != http.StatusForbidden {
+		t.Errorf("a code of the envelope opens the page: %d", v.status)
+	}
+	reconcile := func(code string) (string, int) {
+		return w.run("envelope", "reconcile", code, "-person", "frida", "-opened", w.clock.Now().Wall.Add(-time.Second).UTC().Format(time.RFC3339), "-incident", "INC-77", "-did", "gave maya root by hand until 04:00", "-seen", "jonas")
+	}
+	if out, code := reconcile(paper[0]); code != exitDone {
+		t.Errorf("reconciling (exit %d): %s", code, out)
+	}
+	for _, bad := range []string{paper[0], sheet[1], "AAAA-AAAA-AAAA-AAAA"} {
+		if out, code := reconcile(bad); code != exitFailed {
+			t.Errorf("reconciling %s (exit %d): %s", bad, code, out)
+		}
+	}
+	e := w.recorded(identities.EnvelopeReconciled{}.Kind(), 1)[0].Event.(identities.EnvelopeReconciled)
+	if e.Incident != "INC-77" || e.Seen == "" || e.Did == "" {
+		t.Errorf("%+v", e)
+	}
+	if out, code := w.run("envelope", "check", paper[0], "-person", "frida"); code != exitFailed || !strings.Contains(out, "used before") {
+		t.Errorf("a used code (exit %d): %s", code, out)
+	}
+	w.verify()
+}
