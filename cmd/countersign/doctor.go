@@ -233,6 +233,7 @@ func (d *doctor) targets(ctx context.Context, c spec.Policies) {
 				d.say(f.OK, "target "+string(t.ID)+": "+f.What, f.Do)
 			}
 		}
+		d.entitlements(ctx, t, conns.byTarget[string(t.ID)], c)
 		if err := conns.Close(); err != nil {
 			d.say(false, "target "+string(t.ID)+": "+err.Error(), "")
 		}

@@ -286,3 +286,21 @@ func TestReq_R54_SessionsAreEvidence(t *testing.T) {
 		t.Errorf("the ledger does not verify: %v\n%s", err, out)
 	}
 }
+
+// TestReq_R79_DoctorHoldsTheFilesAgainstTheTarget: an entitlement that names a role which the server does not have (any more) is found by
+// doctor; R75: so is a bot's account that can do more than it must.
+func TestReq_R79_DoctorHoldsTheFilesAgainstTheTarget(t *testing.T) {
+	t.Parallel()
+	d, pg, _ := driftDemo(t, "drift_schedule: never")
+	out, err := doctored(t, d, nil)
+	if err != nil {
+		t.Fatalf("everything is in order, and doctor says\n%s", out)
+	}
+	said(t, out, "entitlement readonly is there on the target", "1 thing can be granted: cs_readonly", "is not a superuser", "sees where sessions come from")
+	pg.Exec(t, "postgres", `ALTER ROLE cs_readonly RENAME TO cs_reader`, `ALTER ROLE bot SUPERUSER`)
+	out, err = doctored(t, d, nil)
+	if err == nil {
+		t.Errorf("the role is gone and the bot a superuser, and doctor is content:\n%s", out)
+	}
+	said(t, out, "NOT OK  target pg-main: entitlement readonly is there", "NOT OK  target pg-main: the bot's account is a superuser")
+}

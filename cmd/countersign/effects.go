@@ -25,6 +25,7 @@ type effects struct {
 	clock  jobs.Clock
 	log    *slog.Logger
 	hand   *handovers // nil: nothing is handed over
+	took   *latency   // nil: nobody measures
 }
 
 // retryStart bounds how long a target that cannot make an access is tried again before the request has failed.
@@ -66,6 +67,7 @@ func (e effects) started(ctx context.Context, cause desk.Cause, stream workflows
 	if err := e.desk.GrantStarted(ctx, cause, stream, startedOf(hold, receipt)); err != nil {
 		return err
 	}
+	e.took.made(hold)
 	return e.hand.started(ctx, hold)
 }
 
@@ -100,9 +102,13 @@ func (e effects) revoke(ctx context.Context, j jobs.Job) error {
 		}
 		return fmt.Errorf("revoking access %s: %w", j.Key, err)
 	}
-	return e.desk.GrantRevoked(ctx, desk.Cause(j.Cause()), j.Stream, grants.Revoked{
+	err = e.desk.GrantRevoked(ctx, desk.Cause(j.Cause()), j.Stream, grants.Revoked{
 		Grant: hold.Approved.Grant, Presence: string(presence), Facts: receipt.Facts, Leaves: e.leaves(hold),
 	})
+	if err == nil {
+		e.took.gone(hold, presence)
+	}
+	return err
 }
 
 // verify asks again whether an unconfirmed revocation has taken hold; it asks for as long as it takes.
@@ -123,7 +129,11 @@ func (e effects) verify(ctx context.Context, j jobs.Job) error {
 	if presence != runbooks.Absent {
 		return &jobs.RetryAfter{D: verifyEvery, Why: fmt.Sprintf("the revocation of %s is not confirmed yet: %v", j.Key, err)}
 	}
-	return e.desk.GrantVerified(ctx, desk.Cause(j.Cause()), j.Stream, hold.Approved.Grant)
+	if err := e.desk.GrantVerified(ctx, desk.Cause(j.Cause()), j.Stream, hold.Approved.Grant); err != nil {
+		return err
+	}
+	e.took.gone(hold, presence)
+	return nil
 }
 
 const (

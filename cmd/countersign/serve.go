@@ -56,6 +56,7 @@ type serving struct {
 	runner    *runbooks.Runner
 	hand      *handovers
 	sweeper   *sweeper
+	took      *latency
 	pages     *web.Server // nil where no browser can reach them safely
 	worker    *jobs.Worker
 	intake    *slack.Intake
@@ -181,6 +182,7 @@ func (s *serving) build(ctx context.Context) error {
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
 	}
+	s.took = newLatency(s.clock)
 	s.friction, s.verifier = newFriction(s.store), newVerifier()
 	s.tasks = taskSources(s.conns, compiled.Targets)
 	if s.posture, err = s.openPosture(); err != nil {
@@ -349,6 +351,7 @@ func (s *serving) mux() *http.ServeMux {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(s.metrics()...)
 	reg.MustRegister(s.friction.collectors()...)
+	reg.MustRegister(s.took.collectors()...)
 	routes(mux, s.checks(), reg)
 	s.conns.routes(mux)
 	s.postureRoute(mux)
@@ -369,7 +372,7 @@ func (s *serving) control() control {
 
 // buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
 func (s *serving) buildJobs(ctx context.Context) error {
-	e := effects{s.desk, s.runner, s.clock, s.log, s.hand}
+	e := effects{s.desk, s.runner, s.clock, s.log, s.hand, s.took}
 	kinds := map[string]jobs.Kind{
 		workflows.JobNotice: {Handle: s.notice, Workers: 8, Longest: 5 * time.Minute},
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
