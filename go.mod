@@ -10,6 +10,7 @@ require (
 	github.com/chromedp/cdproto v0.159.0 // tests: the words that chromedp sends to the browser
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // ldap: the values of its extended operations; comes with go-ldap
+	github.com/go-jose/go-jose/v4 v4.1.8 // API: tokens of workloads, their keys and algorithms
 	github.com/go-ldap/ldap/v3 v3.4.15 // ldap: the protocol of directories
 	github.com/go-pdf/fpdf v0.9.0 // post-incident reports as PDF; small, without cgo
 	github.com/goccy/go-yaml v1.19.2 // configuration files: strict, with line numbers and excerpts
@@ -18,6 +19,7 @@ require (
 	github.com/gowebpki/jcs v1.0.2 // tests: an independent RFC 8785 to hold our canonical JSON to
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL: as the ledger's database and as a target
 	github.com/kelseyhightower/envconfig v1.4.0 // settings from the environment: names and documentation
+	github.com/modelcontextprotocol/go-sdk v1.8.0 // API: the MCP server for agents, by the official SDK
 	github.com/pressly/goose/v3 v3.28.0 // schema migrations for both databases, with a lock for replicas
 	github.com/prometheus/client_golang v1.25.0 // /metrics
 	github.com/rickar/cal/v2 v2.1.26 // calendars: public holidays by country
@@ -56,6 +58,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
@@ -68,7 +71,10 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/segmentio/asm v1.2.1 // indirect
+	github.com/segmentio/encoding v0.5.4 // indirect
 	github.com/sethvargo/go-retry v0.4.0 // indirect
+	github.com/yosida95/uritemplate/v3 v3.0.2 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/exp v0.0.0-20260908205506-85c1c2202aba // indirect
@@ -76,6 +82,7 @@ require (
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/time v0.15.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect

@@ -34,6 +34,7 @@ const (
 	CodeGuest          = "guest"
 	CodeInactive       = "inactive"
 	CodeUnlinked       = "unlinked"
+	CodeReplayed       = "replayed" // a token that was used before
 	CodeAlreadyVoted   = "already_voted"
 	CodeRepeat         = "repeat"  // decided an earlier stage of the same request
 	CodeStale          = "stale"   // what was shown is not what would be decided

@@ -69,6 +69,7 @@ type person struct {
 	cfg    Config
 	flags  *flag.FlagSet
 	asJSON *bool
+	remote func() bool // the bot is on another host; nil: never
 }
 
 func newPerson(p proc, name, usage string) *person {
@@ -98,6 +99,9 @@ func (x *person) parse(least, most int) ([]string, error) {
 		return nil, usageError{"something is missing"}
 	case len(words) > most:
 		return nil, usageError{fmt.Sprintf("%q is too much", words[most])}
+	}
+	if x.remote != nil && x.remote() {
+		return words, nil
 	}
 	var err error
 	if x.cfg, err = loadConfig(x.p.env); err != nil {
@@ -204,18 +208,33 @@ func (p pairs) Set(s string) error {
 }
 
 func requestCommand(ctx context.Context, p proc) error {
-	x := newPerson(p, "request", "WORKFLOW -reason TEXT [flags]")
+	var command []string
+	if i := slices.Index(p.args, "--"); i >= 0 {
+		p.args, command = p.args[:i], p.args[i+1:]
+	}
+	x := newPerson(p, "request", "WORKFLOW -reason TEXT [flags] [-- COMMAND]")
 	reason := x.flags.String("reason", "", "why; those who decide read it")
 	what := x.flags.String("what", "", "target/entitlement, where the chain grants more than one")
 	long := x.flags.String("for-time", "", "how long, such as 30m or 2h; default: the usual time of the chain")
 	subject := x.flags.String("for", "", "a non-human identity that you own; default: yourself")
 	start := x.flags.String("start", "", `when it should start, where the chain allows it: "2026-12-01 14:00" on your own clock, or RFC 3339`)
 	book := x.flags.String("runbook", "", "for a chain that approves runbooks: which")
+	wait := x.flags.Bool("wait", false, "wait until it is decided; with -api, until there is access; with -- COMMAND: then run it and give the access back")
+	address := x.flags.String("api", p.getenv(prefix+"_API"), "address of the bot, for pipelines: ask as the identity that this pipeline's own token proves")
+	token := x.flags.String("token-file", "", "with -api: file that holds the platform's ID token; default: what the platform offers")
+	audience := x.flags.String("audience", "", "with -api on GitHub Actions: audience that the token is made for; default: the bot's host name")
 	fields := pairs{}
 	x.flags.Var(fields, "field", "name=value of a form field; name=@FILE reads a file; may be given more than once")
+	x.remote = func() bool { return *address != "" }
 	words, err := x.parse(1, 1)
 	if err != nil {
 		return err
+	}
+	if *address != "" {
+		return x.overAPI(ctx, *address, *token, *audience, *wait, command, asked{words[0], *what, *reason, *long, fields})
+	}
+	if len(command) > 0 {
+		return usageError{"-- COMMAND needs -api and -wait: on the bot's host, access is used by people"}
 	}
 	o := order{Do: "request", Workflow: words[0], What: *what, For: *subject, Reason: *reason, Fields: fields, Runbook: *book, Start: *start}
 	if *long != "" {
@@ -223,7 +242,34 @@ func requestCommand(ctx context.Context, p proc) error {
 			return usageError{"-for-time: " + err.Error()}
 		}
 	}
-	return x.do(ctx, o)
+	if !*wait {
+		return x.do(ctx, o)
+	}
+	return x.doAndWait(ctx, o)
+}
+
+// doAndWait asks and looks again until the request is decided.
+func (x *person) doAndWait(ctx context.Context, o order) error {
+	r, err := send(ctx, x.cfg, o)
+	if err != nil {
+		return err
+	}
+	said := ""
+	for r.OK && r.Status == workflows.StatusOpen.Words() {
+		if r.Text != said {
+			said = r.Text
+			fmt.Fprintln(x.p.err, said)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+		if r, err = send(ctx, x.cfg, order{Do: "status", ID: r.ID}); err != nil {
+			return err
+		}
+	}
+	return x.print(r)
 }
 
 // decideCommand approves or denies: it shows the request first, and the decision is bound to what was shown.
@@ -283,7 +329,7 @@ func listCommand(ctx context.Context, p proc) error {
 // peopleCommands are the commands that act as somebody.
 func peopleCommands() []command {
 	return slices.Clone([]command{
-		{"request", "WORKFLOW -reason TEXT [-field NAME=VALUE]", "ask for access, on the bot's host", requestCommand},
+		{"request", "WORKFLOW -reason TEXT [-field NAME=VALUE] [-wait] [-api URL -- COMMAND]", "ask for access: on the bot's host, or as a pipeline", requestCommand},
 		{"list", "", "what waits for you, what you hold, what you can ask for", listCommand},
 		{"status", "ID", "where a request stands, and how to use what was granted", idCommand("status", 1)},
 		{"approve", "ID", "decide in favour, after seeing the request", decideCommand("approve")},

@@ -123,7 +123,11 @@ func (x *handovers) kept(ctx context.Context, stream workflows.StreamID, hold gr
 	if err != nil {
 		return err
 	}
-	if who.Key != nil {
+	machine, err := x.machineAsked(ctx, hold)
+	if err != nil {
+		return err
+	}
+	if who.Key != nil && !machine {
 		if e.Key, err = x.sealFor(ctx, id, who.Key.Key, h); err != nil {
 			return err
 		}
@@ -132,6 +136,15 @@ func (x *handovers) kept(ctx context.Context, stream workflows.StreamID, hold gr
 		e.Way = grants.WayKey
 	}
 	return x.desk.SecretKept(ctx, stream, e)
+}
+
+// machineAsked tells whether a workload asked for an access through the API: it takes the secret itself, and its person's key does not fit.
+func (x *handovers) machineAsked(ctx context.Context, hold grants.Hold) (bool, error) {
+	if hold.Approved.Identity.IsPerson() || hold.Approved.Request == "" {
+		return false, nil
+	}
+	v, err := x.desk.Look(ctx, hold.Approved.Request)
+	return v.State.Asked.Channel == viaAPI, err
 }
 
 // sealFor seals a secret to its holder's key and gives the key's fingerprint. A key whose text was erased seals nothing.

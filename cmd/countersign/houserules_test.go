@@ -74,6 +74,7 @@ var walls = []struct {
 	{"bot/slack", nil, []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"}},
 	{"bot/posture", []string{"workflows"}, nil},
 	{"bot/scim", []string{"workflows"}, nil},
+	{"bot/api", []string{"workflows", "workflows/desk", "workflows/calendar"}, []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/jwt", "github.com/modelcontextprotocol/go-sdk/auth", "github.com/modelcontextprotocol/go-sdk/mcp"}},
 	{"bot/web", []string{"workflows", "workflows/desk", "workflows/grants"}, []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
 	{"bot/screens", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents", "workflows/runs"}, []string{"github.com/slack-go/slack"}},
 	{"bot", []string{"workflows", "workflows/*", "bot/screens", "bot/slack"}, []string{"github.com/slack-go/slack"}},

@@ -132,8 +132,15 @@ func addIdentities(out *desk.Policy, p spec.Policies) error {
 		}
 		out.Identities[i.ID] = desk.Identity{
 			ID: i.ID, Class: i.Kind, Name: i.Name, Owner: i.Owner, Backup: i.Backup, Purpose: i.Purpose, Environment: i.Environment,
-			Expires: workflows.StampOf(day.AddDate(0, 0, 1)), ExpiresOn: i.Expires, Accounts: maps.Clone(i.Accounts),
+			Expires: workflows.StampOf(day.AddDate(0, 0, 1)), ExpiresOn: i.Expires, Accounts: maps.Clone(i.Accounts), Workloads: workloadsOf(i.Workloads),
 		}
 	}
 	return nil
+}
+
+func workloadsOf(list []spec.Workload) (out []desk.Workload) {
+	for _, w := range list {
+		out = append(out, desk.Workload(w))
+	}
+	return out
 }

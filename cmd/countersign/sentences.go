@@ -256,6 +256,8 @@ func (n *narrator) tellOther(r workflows.Record) string {
 	case identities.Registered:
 		return fmt.Sprintf("%s %q is in the inventory as %s, owned by %s, for %s until %s; its purpose: %s.", upper(strings.ReplaceAll(e.Class, "_", " ")),
 			e.Name, rest, n.person(e.Owner), e.Environment, e.Expires, trimDot(e.Purpose))
+	case identities.Authenticated:
+		return fmt.Sprintf("A workload proved to be %s and got session %s: %s of issuer %s, authenticated by %s.", rest, shortID(e.Session), e.Subject, e.Issuer, e.Authn)
 	case identities.Removed:
 		return fmt.Sprintf("Identity %s left the inventory: %s.", rest, trimDot(e.Why))
 	case workflows.PolicyLoaded:

@@ -48,6 +48,9 @@ func storyOfEveryKind() []workflows.Record {
 	say(workflows.PolicyStream, "", workflows.PolicyLoaded{
 		Workflows: map[string]workflows.DocHash{"prod-shell": policy}, Version: "v1.2.3", Changed: []string{"workflows/prod-shell.yaml", "people.yaml"},
 	})
+	say(workflows.IdentityStream("svc-deploy"), jonas, identities.Authenticated{
+		Session: "s_0123456789abcdef0123456789", Issuer: "https://ci.example.com", Subject: "repo:northwind/shop:environment:production", Token: "4f2a", EndsAt: 1, Authn: "oidc",
+	})
 	say(workflows.PersonStream(maya), "", identities.Linked{Account: "a_99999999dddddddddddddddddddddddd", Medium: "slack", How: "people file", Name: "Maya Lind"})
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Registered{
 		Class: "service_account", Name: "deploy robot", Owner: ada, Purpose: "deploys the shop.", Environment: "production", Expires: "2027-01-31",

@@ -360,6 +360,9 @@ func (s *serving) mux() *http.ServeMux {
 		s.pages.Routes(mux)
 	}
 	mux.Handle("POST /hooks/{target}", newHooks(s, s.tasks))
+	machines := s.apiServer()
+	mux.Handle("/v1/", machines)
+	mux.Handle("/mcp", machines)
 	return mux
 }
 

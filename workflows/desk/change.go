@@ -213,8 +213,24 @@ func compareIdentities(before, after *Policy, id workflows.IdentityID) differenc
 		d.moved(false, "the name", old.Name, now.Name)
 		d.moved(false, "the purpose", old.Purpose, now.Purpose)
 		d.marks(string(id), old.Marks, now.Marks, false)
+		d.workloads(old.Workloads, now.Workloads)
 	}
 	return d
+}
+
+// workloads compares whose tokens act as an identity: one that is new or another is a way in that nobody approved.
+func (d *difference) workloads(old, now []Workload) {
+	same := func(a Workload) func(Workload) bool { return func(b Workload) bool { return sameJSON(a, b) } }
+	for _, w := range now {
+		if !slices.ContainsFunc(old, same(w)) {
+			d.say(true, "tokens of %s for %q act as it", w.Issuer, w.Subject)
+		}
+	}
+	for _, w := range old {
+		if !slices.ContainsFunc(now, same(w)) {
+			d.say(false, "tokens of %s for %q act as it no longer", w.Issuer, w.Subject)
+		}
+	}
 }
 
 // compareTargets compares what a target has beside its entitlements, which chains carry and compare themselves.

@@ -308,7 +308,7 @@ func recallIdentities(docs map[workflows.IdentityID]identityDoc, folder *Policy)
 		if !sameJSON(docOfIdentity(x), doc) {
 			x = Identity{
 				ID: id, Class: doc.Class, Name: doc.Name, Owner: doc.Owner, Backup: doc.Backup, Purpose: doc.Purpose,
-				Environment: doc.Environment, Expires: doc.Expires, ExpiresOn: doc.ExpiresOn, Marks: doc.Marks, Accounts: folder.accounts(doc.Marks),
+				Environment: doc.Environment, Expires: doc.Expires, ExpiresOn: doc.ExpiresOn, Marks: doc.Marks, Accounts: folder.accounts(doc.Marks), Workloads: doc.Workloads,
 			}
 		}
 		out[id] = x

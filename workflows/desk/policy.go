@@ -135,6 +135,18 @@ type Identity struct {
 	Accounts    map[workflows.TargetID]string
 	Marks       map[string]string    // "account/…", as those of people
 	Team        []workflows.PersonID // who answers for it where a group owns it
+	Workloads   []Workload           // whose tokens act as it
+}
+
+// Workload says whose token lets its bearer act as a non-human identity through the API; package spec describes the fields.
+type Workload struct {
+	Issuer   string            `json:"issuer"`
+	Audience string            `json:"audience"`
+	Subject  string            `json:"subject"`
+	Claims   map[string]string `json:"claims,omitempty"`
+	Keys     string            `json:"keys,omitempty"`
+	Hours    string            `json:"hours,omitempty"`
+	Zone     string            `json:"zone,omitempty"`
 }
 
 // Target is a system as the documents describe it, without what its entitlements carry themselves.
@@ -282,13 +294,14 @@ type (
 		ExpiresOn   string             `json:"expires"`
 		Expires     workflows.Stamp    `json:"expires_at"`
 		Marks       map[string]string  `json:"marks,omitempty"`
+		Workloads   []Workload         `json:"workloads,omitempty"`
 	}
 )
 
 func docOfPerson(p Person) personDoc { return personDoc{p.Manager, p.Sponsor, p.ContractEnds, p.Marks} }
 
 func docOfIdentity(i Identity) identityDoc {
-	return identityDoc{i.Class, i.Name, i.Owner, i.Backup, i.Purpose, i.Environment, i.ExpiresOn, i.Expires, i.Marks}
+	return identityDoc{i.Class, i.Name, i.Owner, i.Backup, i.Purpose, i.Environment, i.ExpiresOn, i.Expires, i.Marks, i.Workloads}
 }
 
 // Names of the documents in PolicyLoaded.Sources; those of a kind are followed by a slash and the name.

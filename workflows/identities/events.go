@@ -103,6 +103,7 @@ func EventKinds() []workflows.EventKind {
 		workflows.Of[Linked](), workflows.Of[Registered](), workflows.Of[Removed](), workflows.Of[Away](), workflows.Of[Back](),
 		workflows.Of[Used](), workflows.Of[WindowGranted](), workflows.Of[WindowUsed](), workflows.Of[WindowClosed](),
 		workflows.Of[KeySet](), workflows.Of[KeyRemoved](), workflows.Of[CodesIssued](), workflows.Of[CodeUsed](), workflows.Of[CodesVoided](),
+		workflows.Of[Authenticated](),
 		workflows.Of[AccessRevoked](), workflows.Of[Quarantined](), workflows.Of[ReleaseAsked](), workflows.Of[Released](),
 		workflows.Of[EnvelopeReconciled](),
 	}, lifeKinds()...)

@@ -38,6 +38,7 @@ func TestEvents(t *testing.T) {
 		identities.AccessRevoked{Grants: []workflows.GrantID{"g_1", "g_2"}, Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
 		identities.Quarantined{Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
 		identities.ReleaseAsked{Why: "found again", Authn: "unix-peer", Channel: "cli"},
+		identities.Authenticated{Session: "s_1", Issuer: "https://ci.example.com", Subject: "repo:x", Token: "4f2a", EndsAt: 1, Authn: "oidc"},
 		identities.Released{Asked: "p_bob", Why: "wiped", Authn: "slack-click", Channel: "slack"},
 		identities.EnvelopeReconciled{Set: "k_2", Hash: "sha256:01", OpenedAt: 6, Incident: "INC-1", Seen: "p_bob", Did: "opened the vault", Channel: "cli"},
 	}, lifeOfARobot()...) {

@@ -96,7 +96,7 @@ func (s *IdentityState) Apply(r workflows.Record) error {
 			return fmt.Errorf("closing window %q, which is not open", e.Window)
 		}
 		s.Windows[i].Closed = r.At.UTC
-	case workflows.Refused:
+	case workflows.Refused, Authenticated:
 	case workflows.NoticeDelivered:
 		s.told(e.Notice)
 	case workflows.NoticeUndelivered:

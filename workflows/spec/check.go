@@ -40,6 +40,7 @@ func (c *checker) check() {
 	c.checkPeople()
 	c.checkRoles()
 	c.checkIdentities()
+	c.checkWorkloads()
 	c.checkLedger()
 	for _, t := range c.f.targets {
 		c.checkTarget(t)

@@ -136,7 +136,7 @@ func (c *compiler) identities() (out []Identity) {
 		out = append(out, Identity{
 			ID: workflows.IdentityID(i.str("id")), Kind: i.str("kind"), Name: i.str("name"), Owner: c.id(i.str("owner")),
 			Backup: c.id(i.str("backup")), Purpose: i.str("purpose"), Environment: i.str("environment"),
-			Expires: i.str("expires"), Accounts: accounts(i),
+			Expires: i.str("expires"), Accounts: accounts(i), Workloads: c.workloads(i),
 		})
 	}
 	return out

@@ -106,4 +106,5 @@ type Identity struct {
 	Environment string
 	Expires     string // YYYY-MM-DD
 	Accounts    map[workflows.TargetID]string
+	Workloads   []Workload // what may act as it
 }

@@ -24,6 +24,10 @@ const (
 	maxFields       = 20  // a Slack form holds a hundred blocks, ours adds up to ten of its own
 	maxChoices      = 100 // Slack's limit for one menu
 	maxSettings     = 50
+	maxWorkloads    = 10 // ways in of one identity: each is a way in
+	maxTokenClaims  = 20 // of a token that must have a value
+	maxClaimBytes   = 500
+	maxKeySet       = 16 << 10 // bytes: an issuer in the middle of a rotation has four keys
 	maxParams       = 20
 	maxParamValues  = 50
 

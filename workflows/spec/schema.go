@@ -81,6 +81,7 @@ func identitiesShape() shape {
 		key{"environment", true, ident(), "Where it works: production, staging."},
 		key{"expires", false, date(), "Day on which it ends unless it is renewed."},
 		key{"accounts", false, tableOf(maxSettings, ident(), account()), "Its account name on each target that needs one."},
+		key{"workloads", false, listOf(maxWorkloads, workloadShape()), "What may act as it through the API: whoever holds a token that fits one of these."},
 	)), "Everything that holds access and is not a person. Each has an owner, a purpose and an end."})
 }
 

@@ -1,0 +1,23 @@
+package api
+
+import "time"
+
+const (
+	maxBody       = 64 << 10 // bytes of a request: a form with an SSH key fits many times
+	maxToken      = 16 << 10 // bytes of an identity token: those of big clusters have 4 KiB
+	maxTokenLife  = 24 * time.Hour
+	maxSPIFFELife = time.Hour        // a SPIFFE token lives minutes; one that lives longer is not what the trust domain issues
+	skew          = time.Minute      // between the issuer's clock and ours
+	sessionLife   = time.Hour        // then a fresh token is asked for
+	maxSessions   = 10_000           // open at once, of all; the oldest go first
+	maxWait       = 50 * time.Second // of one long poll: under the time the web server gives an answer
+	lookEvery     = 250 * time.Millisecond
+	maxWaiting    = 2_000 // long polls at once
+	maxIdempotent = 64    // characters of an Idempotency-Key
+
+	perIdentity  = 600 // calls a minute of one identity, all its sessions together
+	perAddress   = 120 // sessions a minute asked for from one address
+	maxCounted   = 20_000
+	fetchTimeout = 10 * time.Second // for an issuer's keys
+	maxFetched   = 1 << 20
+)

@@ -1,0 +1,168 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Workload says whose token lets its bearer act as a non-human identity: a job of a CI system, a pod of a cluster, a SPIFFE workload. Every
+// value must be equal, letter by letter.
+type Workload struct {
+	Issuer   string            // https://… of OpenID Connect discovery, or spiffe://trust-domain
+	Audience string            // must be among the token's audiences
+	Subject  string            // the token's "sub"
+	Claims   map[string]string // further claims and their values
+	Keys     string            // JSON Web Key Set of the issuer; empty: fetched from the issuer
+	Hours    string            // as workflows/calendar.ParseHours reads it; empty: always
+	Zone     string            // of Hours
+}
+
+const schemeSPIFFE = "spiffe"
+
+func workloadShape() shape {
+	return object(
+		key{"issuer", true, issuer(), "Who signs its tokens: the address of an OpenID Connect issuer, or a SPIFFE trust domain."},
+		key{"audience", true, plainWord("an audience such as countersign.example.com"), "The audience that its tokens must be made for. One that is this bot's alone."},
+		key{"subject", true, plainWord("a subject, letter by letter"), "The exact subject (sub) of its tokens."},
+		key{"claims", false, tableOf(maxTokenClaims, claimName(), plainWord("a value, letter by letter")), "Further claims that its tokens must have, and their exact values: repository_id, environment, job_workflow_ref."},
+		key{"keys", false, keySet(), "The issuer's public keys, as a JSON Web Key Set. Without them they are fetched from the issuer and follow its rotation."},
+		key{"hours", false, hours(), "When it may ask."},
+		key{"zone", false, zone(), "Time zone of the hours."},
+	)
+}
+
+func issuer() shape {
+	https := address("https")
+	return text("an issuer such as https://token.actions.githubusercontent.com or spiffe://prod.example.com", func(s string) (string, string) {
+		rest, is := strings.CutPrefix(s, schemeSPIFFE+"://")
+		if !is {
+			return https.check(&value{text: s})
+		}
+		if u, err := url.Parse(s); err != nil || u.Host == "" || u.Host != rest {
+			return fmt.Sprintf("bad trust domain %q", s), "spiffe:// and the name of the trust domain, nothing more"
+		}
+		return "", ""
+	})
+}
+
+// plainWord is compared letter by letter, so what looks like a pattern is a mistake.
+func plainWord(want string) shape {
+	return text(want, func(s string) (string, string) {
+		switch {
+		case s == "" || len(s) > maxClaimBytes:
+			return fmt.Sprintf("want 1 to %d bytes", maxClaimBytes), ""
+		case strings.ContainsAny(s, "*?"):
+			return fmt.Sprintf("%q looks like a pattern, and is compared letter by letter", s), "write out the one value; name each further workload in an entry of its own"
+		}
+		return "", ""
+	})
+}
+
+func claimName() shape {
+	return matching("the name of a claim", `[A-Za-z][A-Za-z0-9_.:/-]{0,80}`, "such as repository_id")
+}
+
+// keySet takes public keys only.
+func keySet() shape {
+	return text("a JSON Web Key Set", func(s string) (string, string) {
+		var set struct {
+			Keys []map[string]any `json:"keys"`
+		}
+		if err := json.Unmarshal([]byte(s), &set); err != nil || len(set.Keys) == 0 || len(s) > maxKeySet {
+			return "this is no JSON Web Key Set", `as the issuer publishes it, {"keys": [...]}, on one line`
+		}
+		for i, k := range set.Keys {
+			for _, private := range [...]string{"d", "p", "q", "k"} {
+				if _, has := k[private]; has {
+					return fmt.Sprintf("key %d of the set is not a public key", i+1), "publish the public half only, and replace the key: its private half has been in a file"
+				}
+			}
+			if kty := k["kty"]; kty != "RSA" && kty != "EC" && kty != "OKP" {
+				return fmt.Sprintf("key %d of the set is of the kind %v", i+1, kty), "RSA, EC or OKP"
+			}
+		}
+		return "", ""
+	})
+}
+
+// checkWorkloads finds two identities that one token could act as, and tokens of a kind of issuer that too much of the world can have.
+func (c *checker) checkWorkloads() {
+	seen := map[string]*value{}
+	for _, i := range c.f.identities {
+		for _, w := range i.list("workloads") {
+			c.checkWorkload(w)
+			claims, _ := json.Marshal(table(w, "claims")) // texts always marshal, keys in order
+			key := strings.Join([]string{w.str("issuer"), w.str("subject"), string(claims)}, " ")
+			if first, twice := seen[key]; twice {
+				c.at(w.get("subject"), "one token acts as one identity: pin a claim that tells them apart", "the same workload is already on line %d", first.line)
+			}
+			seen[key] = w
+		}
+	}
+}
+
+func (c *checker) checkWorkload(w *value) {
+	iss, sub := w.str("issuer"), w.str("subject")
+	if w.has("hours") != w.has("zone") {
+		c.at(w, "give both or none", "a workload has hours without a zone, or a zone without hours")
+	}
+	if strings.HasPrefix(iss, schemeSPIFFE+"://") {
+		if !strings.HasPrefix(sub, iss+"/") {
+			c.at(w.get("subject"), "it begins with "+iss+"/", "%q is no workload of the trust domain", sub)
+		}
+		if !w.has("keys") {
+			c.at(w, "keys: the JWT keys of the trust domain's bundle", "the keys of a trust domain are not fetched")
+		}
+		return
+	}
+	for _, shared := range sharedIssuers() {
+		if iss != shared.issuer {
+			continue
+		}
+		for _, claim := range shared.claims {
+			if table(w, "claims")[claim] == "" {
+				c.at(w, "claims: "+claim, "everybody in the world gets tokens of %s: the claim %s must be pinned", iss, claim)
+			}
+		}
+	}
+}
+
+// sharedIssuers sign for anybody; these claims say for whom, by ids that are never given to somebody else.
+func sharedIssuers() []struct {
+	issuer string
+	claims []string
+} {
+	return []struct {
+		issuer string
+		claims []string
+	}{
+		{"https://token.actions.githubusercontent.com", []string{"repository_id", "environment"}},
+		{"https://gitlab.com", []string{"project_id", "environment"}},
+		{"https://agent.buildkite.com", []string{"organization_id", "pipeline_id"}},
+		{"https://oidc.circleci.com", []string{"oidc.circleci.com/project-id"}},
+		{"https://accounts.google.com", []string{"email"}},
+	}
+}
+
+// table reads a table of texts.
+func table(v *value, key string) map[string]string {
+	out := map[string]string{}
+	if t := v.get(key); t != nil {
+		for _, e := range t.entries {
+			out[e.key] = e.value.scalar()
+		}
+	}
+	return out
+}
+
+func (c *compiler) workloads(i *value) (out []Workload) {
+	for _, w := range i.list("workloads") {
+		out = append(out, Workload{
+			Issuer: w.str("issuer"), Audience: w.str("audience"), Subject: w.str("subject"), Claims: table(w, "claims"),
+			Keys: w.str("keys"), Hours: w.str("hours"), Zone: w.str("zone"),
+		})
+	}
+	return out
+}
