@@ -118,6 +118,9 @@ type past struct {
 	loads  []inForce
 	links  map[workflows.ActorID][]link
 	owners map[workflows.IdentityID][]owners
+
+	sessions map[workflows.ActorID][]session
+
 	lives  map[workflows.IdentityID]*identities.IdentityState // as far as the entries were read
 	stands map[workflows.PersonID][]link                      // who was named to decide in somebody's place
 }
@@ -132,6 +135,13 @@ type link struct {
 	person workflows.PersonID
 }
 
+// session is a workload that proved to be an identity, with the person who answered for it then.
+type session struct {
+	from     int64
+	person   workflows.PersonID
+	identity workflows.IdentityID
+}
+
 type owners struct {
 	from          int64
 	owner, backup workflows.PersonID
@@ -139,7 +149,7 @@ type owners struct {
 
 func newPast() *past {
 	return &past{
-		seen: map[workflows.StreamID]bool{}, links: map[workflows.ActorID][]link{}, owners: map[workflows.IdentityID][]owners{},
+		seen: map[workflows.StreamID]bool{}, links: map[workflows.ActorID][]link{}, sessions: map[workflows.ActorID][]session{}, owners: map[workflows.IdentityID][]owners{},
 		lives:  map[workflows.IdentityID]*identities.IdentityState{},
 		stands: map[workflows.PersonID][]link{},
 	}
@@ -158,6 +168,9 @@ func (p *past) note(r workflows.Record) {
 		p.loads = append(p.loads, inForce{r.Index, e})
 	case identities.Linked:
 		p.links[e.Account] = append(p.links[e.Account], link{r.Index, workflows.PersonID(r.Stream.Rest())})
+	case identities.Authenticated:
+		id := workflows.IdentityID(r.Stream.Rest())
+		p.sessions[r.Actor] = append(p.sessions[r.Actor], session{r.Index, r.Person, id})
 	case identities.Away:
 		if away := workflows.PersonID(r.Stream.Rest()); e.Delegate != "" {
 			p.stands[away] = append(p.stands[away], link{r.Index, e.Delegate})
@@ -189,7 +202,7 @@ func (p *past) noteOwner(r workflows.Record) {
 
 // notable are the types of entries that note looks at.
 var notable = [...]string{
-	workflows.PolicyLoaded{}.Kind(), identities.Linked{}.Kind(), identities.Registered{}.Kind(), identities.Away{}.Kind(),
+	workflows.PolicyLoaded{}.Kind(), identities.Linked{}.Kind(), identities.Registered{}.Kind(), identities.Away{}.Kind(), identities.Authenticated{}.Kind(),
 	identities.Removed{}.Kind(), identities.Claimed{}.Kind(), identities.Vanished{}.Kind(), identities.HandoverOpened{}.Kind(),
 	identities.HandoverWidened{}.Kind(), identities.HandoverAnswered{}.Kind(), identities.HandoverLapsed{}.Kind(),
 	identities.RetirementOpened{}.Kind(), identities.Renewed{}.Kind(), identities.RotationOpened{}.Kind(), identities.RotationClosed{}.Kind(),
@@ -207,6 +220,16 @@ func (p *past) loaded(before int64) (workflows.PolicyLoaded, bool) {
 // linked tells whether the account belonged to the person before an entry.
 func (p *past) linked(a workflows.ActorID, who workflows.PersonID, before int64) bool {
 	return slices.ContainsFunc(p.links[a], func(l link) bool { return l.person == who && l.from < before })
+}
+
+// workload tells whether the account was that of a workload that had proved to be an identity, for which the person answered.
+func (p *past) workload(a workflows.ActorID, who workflows.PersonID, before int64) (workflows.IdentityID, bool) {
+	for _, x := range slices.Backward(p.sessions[a]) {
+		if x.from < before && x.person == who && p.owned(x.identity, who, x.from) {
+			return x.identity, true
+		}
+	}
+	return "", false
 }
 
 // delegate tells whether somebody had named the other one, before an entry, to decide in their place.

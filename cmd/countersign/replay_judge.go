@@ -137,10 +137,25 @@ func of[T any](ctx context.Context, j *judge, kept map[workflows.DocHash]*T, r w
 	return v, nil
 }
 
-// linked holds that the account belonged to the person: nobody decides under somebody else's name.
+// linked holds that the account belonged to the person: nobody decides under somebody else's name. A workload acts under the name of who
+// answers for it, for its own identity, and decides nothing.
 func (j *judge) linked(r workflows.Record) {
-	if !j.past.linked(r.Actor, r.Person, r.Index) {
+	if j.past.linked(r.Actor, r.Person, r.Index) {
+		return
+	}
+	id, ok := j.past.workload(r.Actor, r.Person, r.Index)
+	if !ok {
 		j.wrong(r, "is by account %s as %s, but no entry before it links the two", r.Actor, orNobody(r.Person))
+		return
+	}
+	switch e := r.Event.(type) {
+	case workflows.Submitted:
+		if e.Subject != id {
+			j.wrong(r, "is by the workload %s, and for %s", id, e.Subject)
+		}
+	case workflows.Withdrawn, grants.Ending, grants.SecretTaken:
+	default:
+		j.wrong(r, "is by the workload %s, and workloads decide nothing", id)
 	}
 }
 

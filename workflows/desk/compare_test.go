@@ -71,6 +71,20 @@ func TestComparePolicies(t *testing.T) {
 			i.Accounts = map[workflows.TargetID]string{"pg-main": "root"}
 			d.identities["svc-deploy"] = i
 		}, true, "the account on pg-main is another one"},
+		{"tokens act as an identity", nil, func(d *draft) {
+			i := d.identities["svc-deploy"]
+			i.Workloads = []desk.Workload{{Issuer: "https://ci.example.com", Audience: "bot", Subject: "repo:x"}}
+			d.identities["svc-deploy"] = i
+		}, true, `tokens of https://ci.example.com for "repo:x" act as it`},
+		{"tokens act as an identity no longer", func(d *draft) {
+			i := d.identities["svc-deploy"]
+			i.Workloads = []desk.Workload{{Issuer: "https://ci.example.com", Audience: "bot", Subject: "repo:x"}}
+			d.identities["svc-deploy"] = i
+		}, func(d *draft) {
+			i := d.identities["svc-deploy"]
+			i.Workloads = nil
+			d.identities["svc-deploy"] = i
+		}, false, "no longer"},
 		{"a target is gone", nil, func(d *draft) { delete(d.targets, "bastion") }, false, "the target is gone"},
 		{"a target's title", nil, func(d *draft) { x := d.targets["bastion"]; x.Title = "B"; d.targets["bastion"] = x }, false, "the title becomes B"},
 		{"a calendar is gone", func(d *draft) { d.calendars["berlin"] = berlin }, func(d *draft) { delete(d.calendars, "berlin") }, true, "the calendar is gone"},

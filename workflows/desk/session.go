@@ -30,9 +30,9 @@ func (d *Desk) Authenticate(ctx context.Context, c Session) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
-	id, ok := d.Policy().identity(c.Identity, now)
-	if !ok || id.Owner == "" {
-		no := workflows.Refuse(workflows.CodeUnknown, "This identity is not in the inventory, has expired there, or nobody answers for it.", "Its owner can renew it.")
+	id, ok := d.Policy().known(c.Identity)
+	if !ok || id.Owner == "" || now.After(id.Expires) {
+		no := workflows.Refuse(workflows.CodeUnknown, "This identity is not in the inventory, has expired or is suspended there, or nobody answers for it.", "Its owner can renew it.")
 		no, err := d.Refuse(ctx, "", by, "session", "api", string(c.Identity), no)
 		return Begun{Refusal: no}, err
 	}
