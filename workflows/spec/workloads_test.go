@@ -12,7 +12,9 @@ import (
 func TestReq_R91_TrustInTokensIsPinned(t *testing.T) {
 	t.Parallel()
 	const end = "    expires: 2027-06-30\n"
-	entry := func(lines ...string) string { return end + "    workloads:\n      - " + strings.Join(lines, "\n        ") + "\n" }
+	entry := func(lines ...string) string {
+		return end + "    workloads:\n      - " + strings.Join(lines, "\n        ") + "\n"
+	}
 	iss, aud, sub := "issuer: https://ci.example.com", "audience: bot.example.com", "subject: repo:northwind/shop"
 	actions := "issuer: https://token.actions.githubusercontent.com"
 	for name, c := range map[string]struct{ text, says string }{
