@@ -43,8 +43,6 @@ require (
 	golang.org/x/oauth2 v0.37.0 // pages: the code flow with PKCE that go-oidc builds on
 )
 
-require github.com/go-jose/go-jose/v4 v4.1.4 // tests: an identity provider of our own signs with it
-
 require (
 	cel.dev/expr v0.25.2 // indirect
 	filippo.io/edwards25519 v1.2.0 // indirect
