@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | suspend | resume | rotate | rotated | renew | retire | retired-item | leavers"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | renew | retire | retired-item | leavers"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -36,6 +36,7 @@ func identityVerbs() []identityVerbWords {
 		{"claim", "ID -purpose TEXT -expires DAY [-owner KEY]", "answer for an identity that nobody answers for"},
 		{"transfer", "ID -to KEY -reason TEXT", "ask somebody to take an identity over"},
 		{"answer", "ID keep|retire|decline [-reason TEXT]", "answer a hand-over that you were asked about"},
+		{"attest", "ID keep|revoke [-reason TEXT]", "say whether it is still needed as it is; its owner cannot alone"},
 		{"suspend", "ID -reason TEXT", "take everything away from it, at once"},
 		{"resume", "ID -reason TEXT", "end a suspension (security)"},
 		{"rotate", "ID [-why leak|break_glass]", "demand that its secret is replaced"},

@@ -21,7 +21,7 @@ const doIdentities = "identities"
 // identityDo joins verbs to what the desk does.
 func identityDo(verb string) string {
 	switch verb {
-	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew":
+	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew", "attest":
 		return verb
 	case "retired-item":
 		return desk.DoItem

@@ -28,6 +28,9 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 	case identities.RenewalAsked:
 		return fmt.Sprintf("The owner of %s was due to be asked to renew it: it ends at %s.", id, n.at(e.Expires))
 	case identities.Attested:
+		if e.Review == "" {
+			return fmt.Sprintf("%s attested %s: %s.", n.person(e.By), id, strings.ReplaceAll(e.Verdict, "_", " "))
+		}
 		return fmt.Sprintf("%s attested %s in review %s: %s.", n.person(e.By), id, e.Review, strings.ReplaceAll(e.Verdict, "_", " "))
 	case identities.Left:
 		return fmt.Sprintf("%s %s, as known from %s: what they hold and answer for is looked at.", n.person(workflows.PersonID(id)), departed(e.Why), e.Source)

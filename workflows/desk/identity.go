@@ -44,6 +44,7 @@ const (
 	DoItem     = "retire-item"
 	DoClaim    = "claim"
 	DoRenew    = "renew"
+	DoAttest   = "attest"
 )
 
 // handoverRung is how long each of those who are asked to take an identity over has.
@@ -100,6 +101,8 @@ func (d *Desk) identityDecision(ctx context.Context, c IdentityCommand, do ident
 	case DoItem:
 		e := identities.RetireItemDone{Item: c.Item, Proof: identities.ProofDeclared, Evidence: c.Evidence, Authn: c.Authn, Channel: c.Channel}
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.RetireDone(f, do, id, e) }, nil
+	case DoAttest:
+		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Attest(f, do, id, c.Verdict) }, nil
 	case DoClaim:
 		return d.claim(ctx, c, do, s)
 	case DoRenew:

@@ -473,3 +473,29 @@ func Empty(f workflows.Facts, stream workflows.StreamID, seq int64, n int) (work
 	}
 	return out, nil
 }
+
+// Verdicts of an attestation.
+const (
+	AttestKeep   = "keep"
+	AttestRevoke = "revoke"
+)
+
+// Attest says whether an identity is still needed as it is. Its owner does not attest it alone: whoever backs it up does, or security.
+func Attest(f workflows.Facts, d Do, id workflows.IdentityID, verdict string) (workflows.Outcome, error) {
+	return d.on(f, id, d.Owns, func(s IdentityState, out *workflows.Outcome) *workflows.Refusal {
+		stream := workflows.IdentityStream(id)
+		switch {
+		case s.Entry().Owner == string(d.By.Person):
+			return workflows.Refuse(workflows.CodeReviewer, "You own this identity, so somebody else has to attest it.", "Its backup owner and security can.")
+		case verdict != AttestKeep && verdict != AttestRevoke:
+			return workflows.Refuse(workflows.CodeBadField, "Say keep or revoke.", "")
+		case verdict == AttestRevoke && utf8.RuneCountInString(strings.TrimSpace(d.Reason)) < MinPurpose:
+			return workflows.Refusef(workflows.CodeReasonNeeded, "", "Say why, in at least %d characters.", MinPurpose)
+		}
+		out.Add(stream, d.By, "", Attested{Item: string(id), Verdict: verdict, By: d.By.Person})
+		if verdict == AttestRevoke && s.Life.Suspended == nil {
+			out.Add(stream, d.By, "", Suspended{Why: SuspendedReview, Detail: strings.TrimSpace(d.Reason), Authn: d.Authn, Channel: d.Channel})
+		}
+		return nil
+	})
+}
