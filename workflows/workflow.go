@@ -13,7 +13,6 @@ const (
 	KindCredential RequestKind = "credential" // yields a short-lived credential (a certificate)
 	KindElevation  RequestKind = "elevation"  // raises what an existing account may do
 	KindPreapprove RequestKind = "runbook"    // approves the exact text of a runbook for later incidents
-	KindRoutine    RequestKind = "routine"    // opens one run of a routine runbook
 	KindWindow     RequestKind = "window"     // gives a named automation a standing window: within it, its asks need nobody
 )
 

@@ -8,8 +8,7 @@ import (
 
 func (c *checker) checkRunbook(b *runbook) {
 	c.owner(b.value, false)
-	routine := b.str("kind") == kindRoutine
-	c.needed(b, routine)
+	c.needed(b)
 	invokers := c.selector(b.get("invokers"), parts{what: "invokers"})
 	reviewers := c.selector(b.get("reviewers"), parts{what: "reviewers"})
 	c.selector(b.get("executors"), parts{what: "executors"})
@@ -20,15 +19,7 @@ func (c *checker) checkRunbook(b *runbook) {
 	c.skips(b)
 	c.conditions(b)
 	c.checkSteps(b)
-	want := workflows.KindPreapprove
-	if routine {
-		want = workflows.KindRoutine
-	}
-	if !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == want || w.kind() == "" }) {
-		if routine {
-			c.at(b.or("id"), "add a workflow of kind routine", "routine %q can never be opened: no workflow is of kind routine", b.id)
-			return
-		}
+	if !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == workflows.KindPreapprove || w.kind() == "" }) {
 		c.at(b.or("id"), "add a workflow of kind runbook", "runbook %q can never be approved: no workflow is of kind runbook", b.id)
 	}
 }

@@ -9,23 +9,9 @@ import (
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
-// needed wants the keys that only one kind of runbook has to have.
-func (c *checker) needed(b *runbook, routine bool) {
+// needed wants what every runbook has to have, in the order in which it is read.
+func (c *checker) needed(b *runbook) {
 	shape := runbookShape()
-	if routine {
-		for _, k := range []string{
-			"grant", "incident_pattern", "incident_required", "severity_min", "on_shift", "commander_invokes", "executor_differs", "break_glass",
-			"skips", "chain", "reviewers", "review_due", "drill_every", "cooldown", "max_uses", "max_person_uses", "rotate_after",
-		} {
-			if b.has(k) {
-				c.at(b.or(k), "leave it out", "%s: a routine has no incident and no review of its own: its chain decides", k)
-			}
-		}
-		if len(b.steps) == 0 && !hasBad(b.value) {
-			c.at(b.or("id"), "write what is done as numbered steps", "routine %q has no steps", b.id)
-		}
-		return
-	}
 	for _, name := range []string{"incident_pattern", "skips", "notify", "reviewers", "review_due"} {
 		if k, ok := shape.key(name); ok && !b.has(name) {
 			c.at(b.value, strings.TrimSuffix(k.name+": "+k.what, ": "), "%s is missing", name)
@@ -135,7 +121,7 @@ func (c *checker) acting(b *runbook, s *step) {
 	if s.has("account") && action != incidents.ActRevoke && action != incidents.ActRotate {
 		c.at(s.or("account"), "leave it out", "account: only revoke and rotate are about an account")
 	}
-	if action == incidents.ActRevoke && !s.has("account") && b.str("kind") != kindRoutine {
+	if action == incidents.ActRevoke && !s.has("account") {
 		c.at(s.value, "account: a name, or ${field} for an answer of the form", "account is missing: whose access is taken away")
 	}
 	c.handed(b, s.get("account"))

@@ -14,7 +14,7 @@ func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {
 		DoNotUseWhen: b.str("do_not_use_when"), Owner: c.id(b.str("owner")), Invokers: c.selector(b.get("invokers")),
 		Longest: b.span("longest", 0), IncidentPattern: b.str("incident_pattern"), Skips: workflows.WorkflowID(b.str("skips")),
 		Notify: b.str("notify"), Reviewers: c.selector(b.get("reviewers")), ReviewDue: b.span("review_due", 0), Fields: fields(b.list("fields")),
-		Document: raw, Routine: b.str("kind") == kindRoutine, SeverityMin: b.num("severity_min", 0), IncidentLive: b.flag("incident_required"),
+		Document: raw, SeverityMin: b.num("severity_min", 0), IncidentLive: b.flag("incident_required"),
 		OnShift: b.strs("on_shift"), Commander: b.flag("commander_invokes"), Apart: b.flag("executor_differs"),
 		Chain: workflows.WorkflowID(b.str("chain")), LastReviewed: b.str("last_reviewed"), ReviewEvery: b.span("review_every", 0),
 		DrillEvery: b.span("drill_every", 0), Cooldown: b.span("cooldown", 0), Often: c.useOften(b.get("max_uses")),

@@ -15,8 +15,7 @@ func runbookShape() shape {
 		key{"use_when", true, prose(), "When to use it."},
 		key{"do_not_use_when", true, prose(), "When not to use it, and what to do instead."},
 		key{"owner", true, personRef(), "Key of the person who answers for the document."},
-		key{"kind", false, oneOf(kindIncident, kindRoutine), "incident (people invoke it, the default) or routine (a chain of kind routine opens it; without an incident)."},
-		key{"invokers", true, selectorShape(false), "Who may invoke it in an incident, or carry a routine out: people, groups, rotations."},
+		key{"invokers", true, selectorShape(false), "Who may invoke it in an incident: people, groups, rotations."},
 		key{"executors", false, selectorShape(false), "Who else may carry out its steps."},
 		key{"grant", false, grantRef(), "What is granted at once, as target/entitlement. Needed unless the steps say what is done."},
 		key{"longest", true, span(maxIncident), "How long an invocation lasts."},
@@ -52,18 +51,12 @@ func runbookShape() shape {
 	)
 }
 
-// Kinds of runbook.
-const (
-	kindIncident = "incident"
-	kindRoutine  = "routine"
-)
-
 // stepShape is a block "```step" under a step of a runbook.
 func stepShape() shape {
 	return object(
 		key{"action", false, oneOf(append([]string{actByHand}, incidents.Actions()...)...), "hand (a person does it, the default), grant (access for who carries it out), revoke (takes an entitlement away from an account), rotate (a new secret, the old one retired), command or webhook (runs a target of that connector)."},
 		key{"on", false, grantRef(), "What is asked of the connector, as target/entitlement."},
-		key{"account", false, text("a name or ${field}", anyText), "Of revoke: whose account on the target; a name, or ${field} for an answer of the form. Default: that of whom a routine is about."},
+		key{"account", false, text("a name or ${field}", anyText), "Of revoke: whose account on the target; a name, or ${field} for an answer of the form."},
 		key{"fields", false, tableOf(maxFields, fieldName(), text("text or ${field}", anyText)), "What the connector is handed. Each is a text, or ${field} alone for an answer of the form."},
 		key{"secrets", false, tableOf(maxFields, fieldName(), secretRef()), "What it is handed that nobody may read: file:/run/secrets/NAME or env:NAME, read when the step runs."},
 		key{"timeout", false, span(maxStepTimeout), "How long one attempt may take. Default 1m."},

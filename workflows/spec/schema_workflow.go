@@ -48,8 +48,8 @@ func workflowShape() shape {
 		key{"title", true, line(maxLine), "Name, as the request form shows it."},
 		key{"purpose", true, prose(), "What it is for and when to use it."},
 		key{
-			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindRoutine), string(workflows.KindWindow)),
-			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), routine (opens one run of a routine runbook) or window (approves a standing window of a named automation).",
+			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow)),
+			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text) or window (approves a standing window of a named automation).",
 		},
 		key{"owner", true, personRef(), "Key of the person who answers for the chain."},
 		key{"may_ask", true, selectorShape(false), "Who may ask."},
