@@ -100,7 +100,7 @@ func unread(err error) string {
 }
 
 func (w *sweeper) compare(ctx context.Context, t workflows.TargetID, set watchSettings) (reconcile.Result, error) {
-	l, on := grantLedger{w.store, t}, watchedTarget{w.runner, string(t)}
+	l, on := grantLedger{w.store, w.runner, t}, watchedTarget{w.runner, string(t)}
 	opts := reconcile.Options{Most: targets.MaxFindings, Known: func(a runbooks.Access) bool { return slices.Contains(set.known, a.Account) }}
 	if _, ok := w.runner.List(ctx, string(t)); !ok {
 		return reconcile.CheckHeld(ctx, l, on, opts)
@@ -194,7 +194,15 @@ func (x watchedTarget) Check(ctx context.Context, g runbooks.Grant) (runbooks.Pr
 // grantLedger is what the ledger says of the grants of one target.
 type grantLedger struct {
 	store  *store.Store
+	runner *runbooks.Runner
 	target workflows.TargetID
+}
+
+// serves tells whether a grant of a target is listed here, too: one certificate authority serves all targets of its kind.
+func (l grantLedger) serves(t workflows.TargetID) bool {
+	mine, ok := l.runner.Connector(string(l.target))
+	other, also := l.runner.Connector(string(t))
+	return t == l.target || ok && also && mine == other
 }
 
 // Held implements reconcile.Ledger.
@@ -252,7 +260,7 @@ func (l grantLedger) Find(ctx context.Context, id workflows.GrantID) (reconcile.
 		return reconcile.Held{}, false, false, err
 	}
 	h, ok := s.Find(id)
-	if !ok || h.Approved.Target != l.target {
+	if !ok || !l.serves(h.Approved.Target) {
 		return reconcile.Held{}, false, false, nil
 	}
 	return reconcile.Held{Grant: grantOf(h), Active: h.Status == grants.StatusActive}, mayBeThere(h), true, nil

@@ -160,7 +160,7 @@ func (s *serving) takeUnknown(ctx context.Context, target workflows.TargetID, e 
 		e.Unlisted = true
 		return nil
 	}
-	res, err := reconcile.Compare(ctx, grantLedger{s.store, target}, watchedTarget{s.runner, string(target)}, reconcile.Options{
+	res, err := reconcile.Compare(ctx, grantLedger{s.store, s.runner, target}, watchedTarget{s.runner, string(target)}, reconcile.Options{
 		Most: targets.MaxFindings, Known: func(a runbooks.Access) bool { return !a.Ours || a.Group },
 	})
 	if err != nil {
