@@ -198,6 +198,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.targetLetter(ctx, workflows.TargetID(stream.Rest()), n)
 	case workflows.KindRun:
 		return b.runLetter(ctx, workflows.RunID(stream.Rest()), n)
+	case workflows.KindIncident:
+		return b.incidentLetter(ctx, stream.Rest(), n)
 	case workflows.KindPolicy:
 		return b.policyLetter(ctx, stream, n)
 	case workflows.KindIdentity:

@@ -98,7 +98,7 @@ func FuzzCommand(f *testing.F) {
 	w := start(f, nil)
 	n := 0
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, name := range []string{"/access", "/breakglass"} {
+		for _, name := range []string{"/access", "/breakglass", "/incident"} {
 			n++
 			row, _, err := w.m.Put(t.Context(), slack.Received{Keys: []string{fmt.Sprint("fuzz", n)}})
 			if err != nil {

@@ -29,6 +29,7 @@ func (b *Bot) table() routes {
 		commands: map[string]handler{
 			"/access":     b.access,
 			"/breakglass": b.breakglass,
+			"/incident":   b.incident,
 		},
 		shortcuts: map[string]handler{
 			"request_access":       b.openForm,

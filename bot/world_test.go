@@ -70,7 +70,7 @@ func workspace() slacksim.Config {
 		Groups: []slacksim.Group{{Handle: "security", Name: "Security", Members: []string{"sofia", "priya"}}},
 		App: slacksim.App{
 			Name: "Countersign", SigningSecret: secret,
-			Commands: []slacksim.Command{{Name: "/access"}, {Name: "/breakglass"}},
+			Commands: []slacksim.Command{{Name: "/access"}, {Name: "/breakglass"}, {Name: "/incident"}},
 		},
 	}
 }

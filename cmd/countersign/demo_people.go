@@ -93,6 +93,7 @@ func (d *demo) workspace() slacksim.Config {
 			Commands: []slacksim.Command{
 				{Name: "/access", Description: "Ask for access, see what you hold, give it back", Hint: "[help | request | list | status ID | done]"},
 				{Name: "/breakglass", Description: "Invoke a pre-approved runbook in an incident", Hint: "[RUNBOOK INC-123]"},
+				{Name: "/incident", Description: "Open, join, hand over and close an incident", Hint: "[list | open SEVERITY TITLE]"},
 			},
 			Shortcuts: []slacksim.Shortcut{{CallbackID: "request_access", Name: "Request access"}},
 		},

@@ -20,7 +20,7 @@ type scope struct {
 // scopes are all that the bot asks for; each stands here because a feature needs it.
 func scopes() []scope {
 	return []scope{
-		{"commands", "/access, /breakglass and the shortcut", false},
+		{"commands", "/access, /breakglass, /incident and the shortcut", false},
 		{"chat:write", "cards and messages", false},
 		{"im:write", "direct messages to approvers and requesters", false},
 		{"users:read", "who somebody is at the moment of a decision: member, guest, bot, deactivated", false},
@@ -118,6 +118,7 @@ func manifest(noGroups bool) object {
 			"slash_commands": []object{
 				{"command": "/access", "description": "Ask for access, see what you hold, give it back", "usage_hint": "[help | request | list | status ID | done | extend | away | how CHAIN]", "should_escape": false},
 				{"command": "/breakglass", "description": "Invoke a pre-approved runbook in an incident", "usage_hint": "[RUNBOOK INC-123]", "should_escape": false},
+				{"command": "/incident", "description": "Open, join, hand over and close an incident", "usage_hint": "[list | open SEVERITY TITLE | join INC-7 executor | close INC-7 HOW]", "should_escape": false},
 			},
 		},
 		"oauth_config": object{"scopes": object{"bot": bot}},

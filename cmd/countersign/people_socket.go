@@ -64,6 +64,8 @@ type order struct {
 
 	Quarantine bool        `json:"quarantine,omitempty"` // revoke-all: also lock
 	Glass      *glassOrder `json:"glass,omitempty"`      // of the verbs that begin with runbook-
+
+	Incident *incidentOrderPart `json:"incident,omitempty"`
 }
 
 // reply is what comes back: text for people, or why not.
@@ -92,7 +94,7 @@ func (o order) isKnown() bool {
 		return true
 	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch:
 		return true
-	case doDrift, doAnswer, doDrill:
+	case doDrift, doAnswer, doDrill, doIncident:
 		return true
 	case doIdentities:
 		return isIdentityVerb(o.What)
@@ -247,6 +249,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliCloseTicket(ctx, by, cause, o)
 	case doIdentities:
 		return s.cliIdentities(ctx, by, cause, o)
+	case doIncident:
+		return s.cliIncident(ctx, by, cause, o)
 	case doDrift:
 		return s.cliDrift(ctx, by, cause, o)
 	case doAnswer:

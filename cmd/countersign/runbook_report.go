@@ -130,7 +130,7 @@ func (s *serving) bookReport(ctx context.Context, by workflows.Acting, o order) 
 	if err != nil {
 		return reply{}, err
 	}
-	if len(r.Uses) == 0 || !may && !s.desk.HasRole(ctx, desk.RoleSecurity, by.Person) && !s.desk.HasRole(ctx, desk.RoleAuditor, by.Person) {
+	if len(r.Timeline) == 0 || !may && !s.desk.HasRole(ctx, desk.RoleSecurity, by.Person) && !s.desk.HasRole(ctx, desk.RoleAuditor, by.Person) {
 		return refusedReply(workflows.Refuse(workflows.CodeUnknown, "There is no such incident, review or run that you may read about.", "Security and auditors may read all.")), nil
 	}
 	return withData(reply{OK: true, ID: incident}, r)
@@ -204,7 +204,10 @@ func (b *reporting) report(ctx context.Context, incident string, reader workflow
 	if err != nil {
 		return out, false, err
 	}
-	may := false
+	_, may, err := b.live(ctx, incident, reader)
+	if err != nil {
+		return out, false, err
+	}
 	for _, stream := range streams {
 		h, err := b.s.store.History(ctx, stream)
 		if err != nil {

@@ -159,6 +159,9 @@ func storyOfEveryKind() []workflows.Record {
 	for _, e := range storyOfRuns(maya, jonas, ada, end) {
 		say(e.stream, e.by, e.event)
 	}
+	for _, e := range storyOfIncident(maya, jonas, ada) {
+		say(e.stream, e.by, e.event)
+	}
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Removed{Why: "It is not in the file any more."})
 	say(sys, "", store.AnchorPublished{Size: 40, Root: "S6pF+CtbfbmSoIBCMtKbeyC709RUB+Y/1s8tawYqM54=", Sink: "slack"})
 	say(sys, "", workflows.RefusalsSummarised{From: 1, Until: 2, Attempts: 100, Accounts: 7})

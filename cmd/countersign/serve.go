@@ -28,6 +28,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
@@ -384,6 +385,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobPrune:            {Handle: s.prune, Workers: 1},
 		jobGlassWatch:       {Handle: s.glassWatch, Workers: 1},
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
+		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
 		runs.JobUndo:        {Handle: e.undo, Key: stepTarget, Workers: 8},
 	}
 	maps.Copy(kinds, s.grantJobs(e))

@@ -213,6 +213,10 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 		}
 		return Outlasting{Jobs: identities.Pending(s), Lists: append(identities.Listings(s), quarantineLists(s.ID, s.Quarantine)...), Row: s.Row()}, nil
 	}
+	if stream.Kind() == workflows.KindIncident {
+		s, err := incidents.FoldIncident(h)
+		return Outlasting{Jobs: incidents.IncidentPending(s), Lists: incidents.IncidentListings(s)}, err
+	}
 	if stream.Kind() == workflows.KindTarget {
 		s, err := targets.Fold(h)
 		return Outlasting{Jobs: targets.Pending(s), Lists: targets.Listings(s)}, err

@@ -47,10 +47,21 @@ func (d *Desk) situation(ctx context.Context, p *Policy, b incidents.Runbook, c 
 	return s
 }
 
-// incident asks whoever keeps incidents. Not being able to ask is not an answer: what depends on it does not hold.
+// incident asks whoever keeps incidents: the ledger itself, then what the configuration names, then the systems of tasks. Not being able to
+// ask is not an answer: what depends on it does not hold.
 func (d *Desk) incident(ctx context.Context, ref string) incidents.Incident {
-	if d.incidents == nil || ref == "" {
-		return incidents.Incident{Why: "nobody here keeps incidents"}
+	if ref == "" {
+		return incidents.Incident{Why: "nobody named one"}
+	}
+	own, err := d.Incident(ctx, ref)
+	switch {
+	case err == nil:
+		return own.Incident()
+	case !errors.Is(err, workflows.ErrNoStream):
+		d.log.WarnContext(ctx, "an incident could not be read", "incident", ref, "err", err)
+		return incidents.Incident{Why: "the ledger could not be asked just now"}
+	case d.incidents == nil:
+		return d.incidentTask(ctx, ref)
 	}
 	i, err := d.incidents.Incident(ctx, ref)
 	if err != nil {

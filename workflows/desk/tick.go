@@ -156,6 +156,12 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 			return n, false, err
 		}
 		n, ok = s.FindNotice(id)
+	case workflows.KindIncident:
+		s, err := incidents.FoldIncident(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
 	case workflows.KindTarget:
 		s, err := targets.Fold(h)
 		if err != nil {

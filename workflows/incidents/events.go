@@ -77,5 +77,5 @@ func (Barred) Kind() string      { return "runbook.barred" }
 
 // EventKinds lists every kind of this package, for decoding.
 func EventKinds() []workflows.EventKind {
-	return []workflows.EventKind{workflows.Of[Preapproved](), workflows.Of[Invoked](), workflows.Of[Proposed](), workflows.Of[Barred]()}
+	return append([]workflows.EventKind{workflows.Of[Preapproved](), workflows.Of[Invoked](), workflows.Of[Proposed](), workflows.Of[Barred]()}, liveKinds()...)
 }

@@ -5,6 +5,12 @@ import "github.com/countersign-bot/countersign/workflows"
 const (
 	maxIncident = 60
 
+	// mildest is the highest number of a severity: five classes are the most that published schemes use.
+	mildest = 5
+
+	// incidentPrefix begins the name of an incident that nobody named: what the runbooks of the library expect.
+	incidentPrefix = "INC-"
+
 	// maxOutline bounds the steps of a document; one of more than 200 helps nobody at night.
 	maxOutline = 200
 
