@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// guardedClient is the HTTP client all Web API calls go through: ten seconds, no redirects, no retries of its own.
-func guardedClient(token string, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
+// guardedClient is the HTTP client all Web API calls go through: ten seconds, no redirects, no retries of its own. token is asked at each call;
+// nil sends none.
+func guardedClient(token func() string, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: callWait}).DialContext
 	}
@@ -32,11 +33,14 @@ func guardedClient(token string, dial func(ctx context.Context, network, addr st
 	}
 }
 
+// fixed is a token that stays.
+func fixed(token string) func() string { return func() string { return token } }
+
 // guard stands between slack-go and the network. It turns every answer that is not a clear yes into a typed error, which slack-go passes
 // on: left alone, slack-go takes {"ok":false} without a code for success, and reads answers of any size. It also moves the token from the
 // form into the header, where nothing that prints bodies can show it.
 type guard struct {
-	token string
+	token func() string
 	next  http.RoundTripper
 }
 
@@ -89,7 +93,10 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 // authorised returns the request with the token in its header and nowhere else.
 func (g *guard) authorised(req *http.Request) (*http.Request, error) {
 	out := req.Clone(req.Context())
-	out.Header.Set("Authorization", "Bearer "+g.token)
+	out.Header.Del("Authorization")
+	if g.token != nil {
+		out.Header.Set("Authorization", "Bearer "+g.token())
+	}
 	if req.Body == nil || !strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return out, nil
 	}

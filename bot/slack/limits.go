@@ -83,6 +83,13 @@ const (
 	// askAgain are the pauses before a question whose answer was lost is asked again: short, because somebody waits for the decision.
 	askAgainFirst = 200 * time.Millisecond
 	askAgainThen  = time.Second
+	// refreshAhead is how long before its end a bot token is exchanged: it lives twelve hours, and two are time enough to repair what fails.
+	refreshAhead = 2 * time.Hour
+	// refreshLook is how often it is looked at; refreshPause is the longest pause after an exchange that failed.
+	refreshLook  = time.Minute
+	refreshPause = 10 * time.Minute
+	// maxTokenLife bounds what Slack's answer is believed about a token's life.
+	maxTokenLife = 7 * 24 * time.Hour
 	// retryAfterDefault is used when a 429 names no time or a senseless one; retryAfterMax bounds what it may name.
 	retryAfterDefault = 30 * time.Second
 	retryAfterMax     = time.Hour

@@ -13,10 +13,12 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// SenderOptions configure the Web API client. Token is required.
+// SenderOptions configure the Web API client. Token or Rotation is required.
 type SenderOptions struct {
-	Token  string // xoxb-…
-	APIURL string // empty: https://slack.com/api/
+	Token string // xoxb-…
+	// Rotation gives the token of each call instead, for an app whose tokens end.
+	Rotation *Rotation
+	APIURL   string // empty: https://slack.com/api/
 	// AllowLoopback also accepts http:// addresses of this machine, for the API and for response URLs; for the simulator and tests only.
 	AllowLoopback bool
 	// DialContext replaces the net package's dialer.
@@ -36,14 +38,17 @@ type Sender struct {
 
 // NewSender checks the options; it calls nothing.
 func NewSender(opt SenderOptions) (*Sender, error) {
-	if opt.Token == "" {
+	token := fixed(opt.Token)
+	if opt.Rotation != nil {
+		token = opt.Rotation.Token
+	} else if opt.Token == "" {
 		return nil, errors.New("making a Slack sender: a bot token is needed")
 	}
 	base, err := apiBase(opt.APIURL, opt.AllowLoopback)
 	if err != nil {
 		return nil, fmt.Errorf("making a Slack sender: %w", err)
 	}
-	client := guardedClient(opt.Token, opt.DialContext)
+	client := guardedClient(token, opt.DialContext)
 	local := opt.AllowLoopback && isLoopback(base.Hostname())
 	return &Sender{
 		api:  slackgo.New(opt.Token, slackgo.OptionAPIURL(base.String()), slackgo.OptionHTTPClient(client)),

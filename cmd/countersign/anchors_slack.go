@@ -34,7 +34,7 @@ func (a *auditChannel) Give(context.Context, anchors.Ledger, anchors.Head) (anch
 func (a *auditChannel) Ask(ctx context.Context, _ anchors.Ledger, h anchors.Head) ([]ledger.Anchor, error) {
 	ctx, cancel := context.WithTimeout(ctx, slackAskTimeout)
 	defer cancel()
-	sender, err := slack.NewSender(slack.SenderOptions{Token: a.cfg.SlackBot, APIURL: a.cfg.SlackAPI, AllowLoopback: a.cfg.SlackAPI != ""})
+	sender, err := readSlack(a.cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -26,33 +26,36 @@ import (
 // Config is what the environment says. Every variable begins with COUNTERSIGN_; one that is not listed here is an error, so
 // that a misspelled one is never silently ignored. A secret may be given by the name of a file that holds it.
 type Config struct {
-	Config        string `envconfig:"CONFIG" desc:"folder with people.yaml, roles.yaml, targets/, workflows/, runbooks/, and ledger.yaml for where the ledger goes" example:"/etc/countersign"`
-	Data          string `envconfig:"DATA" desc:"folder for the database, the keys and the witness file; mode 0700" example:"/var/lib/countersign"`
-	Database      string `envconfig:"DATABASE" secret:"url" desc:"where the ledger lives: empty for SQLite in the data folder, or postgres://…" example:""`
-	LedgerOrigin  string `envconfig:"LEDGER_ORIGIN" desc:"name of the ledger, fixed for ever at the first start: a domain you control and a path" example:"example.com/countersign/main"`
-	LedgerKey     string `envconfig:"LEDGER_KEY" secret:"key" desc:"the ledger's private key, if it is not to lie in the data folder: the line PRIVATE+KEY+… of a key file" example:""`
-	Witness       string `envconfig:"WITNESS" desc:"file that every signed head is written to, best on another disk; empty: witness.log in the data folder" example:""`
-	Listen        string `envconfig:"LISTEN" default:"127.0.0.1:8484" desc:"address for health, metrics and the lists that hosts pull" example:"127.0.0.1:8484"`
-	Socket        string `envconfig:"SOCKET" desc:"Unix socket through which people of this machine act without Slack; empty: people.sock in the data folder, for the bot's own user" example:"/run/countersign/people.sock"`
-	PublicURL     string `envconfig:"PUBLIC_URL" desc:"address under which hosts and people reach LISTEN, if it is not the same" example:""`
-	TLSCert       string `envconfig:"TLS_CERT" desc:"file with the certificate and its chain, where LISTEN speaks TLS itself; the pages on which secrets are taken need TLS" example:""`
-	TLSKey        string `envconfig:"TLS_KEY" desc:"file with the private key of TLS_CERT; mode 0600" example:""`
-	TLSProxy      string `envconfig:"TLS_PROXY" desc:"yes: a proxy in front of LISTEN speaks TLS, so that pages may be served although TLS_CERT is empty" example:""`
-	OIDCIssuer    string `envconfig:"OIDC_ISSUER" desc:"identity provider at which people log in before they are shown a secret; without it they prove who they are by a code in Slack" example:""`
-	OIDCClient    string `envconfig:"OIDC_CLIENT_ID" desc:"id of this application there; its redirect address is PUBLIC_URL/web/login" example:""`
-	OIDCSecret    string `envconfig:"OIDC_CLIENT_SECRET" secret:"token" desc:"secret of this application there; empty for a public client" example:""`
-	SlackBot      string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…" example:"xoxb-…"`
-	SlackApp      string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
-	SlackSecret   string `envconfig:"SLACK_SIGNING_SECRET" secret:"token" desc:"signing secret of the Slack app, for HTTP mode: Slack then sends to PUBLIC_URL/slack; with it no app-level token is needed" example:""`
-	SlackAPI      string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
-	SSHToken      string `envconfig:"SSHCA_TOKEN" secret:"token" desc:"when set, only hosts that send it are believed about which revocation list they have" example:""`
-	SCIMToken     string `envconfig:"SCIM_TOKEN" secret:"token" desc:"bearer token, at least 32 characters, with which an identity provider (Okta, Entra) says on PUBLIC_URL/scim/v2 that somebody left or has another role" example:""`
-	PostureSecret string `envconfig:"POSTURE_SECRET" secret:"token" desc:"secret of the webhook (Standard Webhooks, whsec_…) by which an endpoint manager reports the posture of devices to PUBLIC_URL/posture" example:""`
-	PostureKeys   string `envconfig:"POSTURE_KEYS" desc:"file with the Ed25519 public keys of device agents that report signed claims there: a key id and base64 in each line" example:""`
-	KeepTexts     string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
-	LogLevel      string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
-	LogFormat     string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
-	DemoClock     string `envconfig:"DEMO_CLOCK" desc:"file with an offset that moves product time; only for ledgers under demo.invalid/" example:""`
+	Config         string `envconfig:"CONFIG" desc:"folder with people.yaml, roles.yaml, targets/, workflows/, runbooks/, and ledger.yaml for where the ledger goes" example:"/etc/countersign"`
+	Data           string `envconfig:"DATA" desc:"folder for the database, the keys and the witness file; mode 0700" example:"/var/lib/countersign"`
+	Database       string `envconfig:"DATABASE" secret:"url" desc:"where the ledger lives: empty for SQLite in the data folder, or postgres://…" example:""`
+	LedgerOrigin   string `envconfig:"LEDGER_ORIGIN" desc:"name of the ledger, fixed for ever at the first start: a domain you control and a path" example:"example.com/countersign/main"`
+	LedgerKey      string `envconfig:"LEDGER_KEY" secret:"key" desc:"the ledger's private key, if it is not to lie in the data folder: the line PRIVATE+KEY+… of a key file" example:""`
+	Witness        string `envconfig:"WITNESS" desc:"file that every signed head is written to, best on another disk; empty: witness.log in the data folder" example:""`
+	Listen         string `envconfig:"LISTEN" default:"127.0.0.1:8484" desc:"address for health, metrics and the lists that hosts pull" example:"127.0.0.1:8484"`
+	Socket         string `envconfig:"SOCKET" desc:"Unix socket through which people of this machine act without Slack; empty: people.sock in the data folder, for the bot's own user" example:"/run/countersign/people.sock"`
+	PublicURL      string `envconfig:"PUBLIC_URL" desc:"address under which hosts and people reach LISTEN, if it is not the same" example:""`
+	TLSCert        string `envconfig:"TLS_CERT" desc:"file with the certificate and its chain, where LISTEN speaks TLS itself; the pages on which secrets are taken need TLS" example:""`
+	TLSKey         string `envconfig:"TLS_KEY" desc:"file with the private key of TLS_CERT; mode 0600" example:""`
+	TLSProxy       string `envconfig:"TLS_PROXY" desc:"yes: a proxy in front of LISTEN speaks TLS, so that pages may be served although TLS_CERT is empty" example:""`
+	OIDCIssuer     string `envconfig:"OIDC_ISSUER" desc:"identity provider at which people log in before they are shown a secret; without it they prove who they are by a code in Slack" example:""`
+	OIDCClient     string `envconfig:"OIDC_CLIENT_ID" desc:"id of this application there; its redirect address is PUBLIC_URL/web/login" example:""`
+	OIDCSecret     string `envconfig:"OIDC_CLIENT_SECRET" secret:"token" desc:"secret of this application there; empty for a public client" example:""`
+	SlackBot       string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…; not needed with SLACK_REFRESH_TOKEN" example:"xoxb-…"`
+	SlackRefresh   string `envconfig:"SLACK_REFRESH_TOKEN" secret:"token" desc:"refresh token of a Slack app with token rotation, xoxe-…: the bot exchanges it two hours before its token ends and keeps what it gets in DATA/keys/slack-tokens; set it anew only after installing the app again" example:""`
+	SlackClient    string `envconfig:"SLACK_CLIENT_ID" desc:"client id of the Slack app, for token rotation" example:""`
+	SlackClientKey string `envconfig:"SLACK_CLIENT_SECRET" secret:"token" desc:"client secret of the Slack app, for token rotation" example:""`
+	SlackApp       string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`
+	SlackSecret    string `envconfig:"SLACK_SIGNING_SECRET" secret:"token" desc:"signing secret of the Slack app, for HTTP mode: Slack then sends to PUBLIC_URL/slack; with it no app-level token is needed" example:""`
+	SlackAPI       string `envconfig:"SLACK_API_URL" desc:"another address of the Slack Web API; only loopback addresses" example:""`
+	SSHToken       string `envconfig:"SSHCA_TOKEN" secret:"token" desc:"when set, only hosts that send it are believed about which revocation list they have" example:""`
+	SCIMToken      string `envconfig:"SCIM_TOKEN" secret:"token" desc:"bearer token, at least 32 characters, with which an identity provider (Okta, Entra) says on PUBLIC_URL/scim/v2 that somebody left or has another role" example:""`
+	PostureSecret  string `envconfig:"POSTURE_SECRET" secret:"token" desc:"secret of the webhook (Standard Webhooks, whsec_…) by which an endpoint manager reports the posture of devices to PUBLIC_URL/posture" example:""`
+	PostureKeys    string `envconfig:"POSTURE_KEYS" desc:"file with the Ed25519 public keys of device agents that report signed claims there: a key id and base64 in each line" example:""`
+	KeepTexts      string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
+	LogLevel       string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
+	LogFormat      string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
+	DemoClock      string `envconfig:"DEMO_CLOCK" desc:"file with an offset that moves product time; only for ledgers under demo.invalid/" example:""`
 }
 
 const prefix = "COUNTERSIGN"
@@ -177,7 +180,11 @@ func (c Config) checkServe() error {
 	need(c.Config, "CONFIG", "the folder with people, targets and workflows (countersign init writes one)")
 	need(c.Data, "DATA", "the folder for the ledger and its keys")
 	need(c.LedgerOrigin, "LEDGER_ORIGIN", "the name of the ledger, such as example.com/countersign/main")
-	need(c.SlackBot, "SLACK_BOT_TOKEN", "the bot token of the Slack app")
+	need(c.SlackBot+c.SlackRefresh, "SLACK_BOT_TOKEN", "the bot token of the Slack app")
+	if c.SlackRefresh != "" {
+		need(c.SlackClient, "SLACK_CLIENT_ID", "with a refresh token, to exchange it")
+		need(c.SlackClientKey, "SLACK_CLIENT_SECRET", "with a refresh token, to exchange it")
+	}
 	need(c.SlackApp+c.SlackSecret, "SLACK_APP_TOKEN", "the app-level token of the Slack app, or its signing secret for HTTP mode")
 	if c.LedgerOrigin != "" {
 		if err := ledger.CheckOrigin(c.LedgerOrigin); err != nil {
@@ -205,7 +212,13 @@ func (c Config) checkServe() error {
 
 func (c Config) checkTokens() []error {
 	var errs []error
-	if c.SlackBot != "" && !strings.HasPrefix(c.SlackBot, "xoxb-") {
+	if c.SlackRefresh != "" && !strings.HasPrefix(c.SlackRefresh, "xoxe-") {
+		errs = append(errs, fmt.Errorf("%s_SLACK_REFRESH_TOKEN does not start with xoxe-: it is another kind of token", prefix))
+	}
+	if strings.HasPrefix(c.SlackBot, "xoxe.xoxb-") && c.SlackRefresh == "" {
+		errs = append(errs, fmt.Errorf("%s_SLACK_BOT_TOKEN is one that ends after twelve hours: set %s_SLACK_REFRESH_TOKEN, or turn token rotation off", prefix, prefix))
+	}
+	if c.SlackBot != "" && !strings.HasPrefix(strings.TrimPrefix(c.SlackBot, "xoxe."), "xoxb-") {
 		errs = append(errs, fmt.Errorf("%s_SLACK_BOT_TOKEN does not start with xoxb-: it is another kind of token", prefix))
 	}
 	if c.SlackApp != "" && !strings.HasPrefix(c.SlackApp, "xapp-") {

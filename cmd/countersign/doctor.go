@@ -107,10 +107,10 @@ func (d *doctor) data() {
 }
 
 func (d *doctor) slack(ctx context.Context, compiled spec.Policies, known bool) {
-	if d.cfg.SlackBot == "" {
+	if d.cfg.SlackBot == "" && d.cfg.SlackRefresh == "" || !d.rotation() {
 		return
 	}
-	sender, err := slack.NewSender(slack.SenderOptions{Token: d.cfg.SlackBot, APIURL: d.cfg.SlackAPI, AllowLoopback: d.cfg.SlackAPI != ""})
+	sender, err := readSlack(d.cfg)
 	if err != nil {
 		d.say(false, "Slack: "+err.Error(), "")
 		return

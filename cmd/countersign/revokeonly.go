@@ -268,10 +268,16 @@ func notedDebts(file string) (map[string]bool, error) {
 
 // refuseInSlack answers everybody who acts with the reason, and tells the security channel once.
 func (r *revoking) refuseInSlack(ctx context.Context, channel string) {
-	sender, err := slack.NewSender(slack.SenderOptions{Token: r.cfg.SlackBot, APIURL: r.cfg.SlackAPI, AllowLoopback: r.cfg.SlackAPI != ""})
+	sender, rotation, err := openSlack(ctx, r.cfg, nil, r.log)
 	if err != nil {
 		r.log.Error("Slack cannot be told", "err", err)
 		return
+	}
+	if rotation != nil {
+		keep, stop := context.WithCancel(ctx)
+		var wait sync.WaitGroup
+		wait.Go(func() { _ = rotation.Run(keep) }) // it ends with keep, and only so
+		defer func() { stop(); wait.Wait() }()
 	}
 	me, _, err := whoAmI(ctx, r.cfg, sender, r.log)
 	if err != nil {

@@ -42,6 +42,7 @@ type serving struct {
 	keys      *keyring
 	store     *store.Store
 	sender    *slack.Sender
+	rotation  *slack.Rotation // nil: the bot token does not end
 	install   slack.Installation
 	botUser   string
 	confirmed bool // Slack said so at this start; else install and botUser are remembered
@@ -216,7 +217,7 @@ func (s *serving) build(ctx context.Context) error {
 
 // connectSlack finds out who we are there; without that no payload could be told from a foreign one.
 func (s *serving) connectSlack(ctx context.Context, linkByEmail bool) (err error) {
-	s.sender, err = slack.NewSender(slack.SenderOptions{Token: s.cfg.SlackBot, APIURL: s.cfg.SlackAPI, AllowLoopback: s.cfg.SlackAPI != ""})
+	s.sender, s.rotation, err = openSlack(ctx, s.cfg, s.tokenLost, s.log)
 	if err != nil {
 		return err
 	}
@@ -309,6 +310,12 @@ func (s *serving) run(ctx context.Context) error {
 	part("the people's socket", func(ctx context.Context) error {
 		return serveHTTP(ctx, people, s.peopleHandler(), s.log)
 	})
+	if s.rotation != nil {
+		if st := s.rotation.Status(); st.Lost {
+			s.tokenLost(st.Err)
+		}
+		part("the exchange of Slack tokens", s.rotation.Run)
+	}
 	part("the signals", s.reloadOnHangup)
 	part("the count of strangers", s.sweepStrangers)
 	part("the watch on the clock", s.watchClock)

@@ -26,6 +26,7 @@ type method struct {
 	do     func(*call) Object
 	scopes []string // any one of them is enough; nil needs none
 	app    bool     // wants the app-level token
+	open   bool     // wants no token
 	tier   int      // calls a minute
 }
 
@@ -36,6 +37,7 @@ func methods() map[string]method {
 	write := []string{"chat:write"}
 	return map[string]method{
 		"auth.test":                    {do: authTest, tier: 300},
+		"oauth.v2.access":              {do: oauthAccess, open: true, tier: 300},
 		"apps.connections.open":        {do: connectionsOpen, app: true, tier: 50},
 		"chat.postMessage":             {do: chatPostMessage, scopes: write, tier: 300},
 		"chat.update":                  {do: chatUpdate, scopes: write, tier: 50},
@@ -146,6 +148,9 @@ func (w *Workspace) answer(c *call, header http.Header) (Object, int) {
 }
 
 func (w *Workspace) authorise(c *call, m method) string {
+	if m.open {
+		return ""
+	}
 	app := w.cfg.App
 	want, other := app.BotToken, app.AppToken
 	if m.app {
@@ -156,6 +161,8 @@ func (w *Workspace) authorise(c *call, m method) string {
 		return "not_authed"
 	case c.token == other:
 		return "not_allowed_token_type"
+	case !m.app && w.rotated.gave(c.token):
+		return w.rotated.state(c.token, w.now())
 	case c.token != want:
 		return "invalid_auth"
 	case w.revoked:

@@ -109,15 +109,19 @@ type Group struct {
 
 // App is the one app installed in the workspace.
 type App struct {
-	ID            string   `json:"id"`
-	Name          string   `json:"name"`
-	BotUserID     string   `json:"bot_user_id"`
-	BotID         string   `json:"bot_id"`
-	BotToken      string   `json:"-"` // default xoxb-…, derived from the seed
-	AppToken      string   `json:"-"` // default xapp-…
-	SigningSecret string   `json:"-"`
-	VerifyToken   string   `json:"-"` // the legacy "token" field of payloads
-	Scopes        []string `json:"scopes"`
+	ID            string `json:"id"`
+	Name          string `json:"name"`
+	BotUserID     string `json:"bot_user_id"`
+	BotID         string `json:"bot_id"`
+	BotToken      string `json:"-"` // default xoxb-…, derived from the seed
+	AppToken      string `json:"-"` // default xapp-…
+	SigningSecret string `json:"-"`
+	// ClientID, ClientSecret and RefreshToken are for apps with token rotation; without a RefreshToken bot tokens do not end.
+	ClientID     string   `json:"-"`
+	ClientSecret string   `json:"-"`
+	RefreshToken string   `json:"-"` // xoxe-…; good for one oauth.v2.access
+	VerifyToken  string   `json:"-"` // the legacy "token" field of payloads
+	Scopes       []string `json:"scopes"`
 	// Events lists the subscribed event types; empty means every type the simulator can send.
 	Events   []string  `json:"events,omitempty"`
 	Commands []Command `json:"commands"`
@@ -170,6 +174,7 @@ type Workspace struct {
 	uploadQ    []string
 	notices    map[string][]Notice
 	revoked    bool
+	rotated    rotated
 
 	sockets sockets
 	faults  faultBook

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/countersign-bot/countersign/bot/slack"
+)
+
+// tokenFile holds what Slack gave in exchange for the last refresh token. It lies among the keys, which no backup takes: a refresh token works
+// once, so a copy of it is worth nothing to us and something to a thief.
+func (c Config) tokenFile() string { return filepath.Join(c.keysDir(), "slack-tokens") }
+
+// alarmToken is raised when Slack refuses to exchange the refresh token: the bot is deaf to Slack when its token ends.
+const alarmToken = "slack.token"
+
+// openSlack is the sender of a bot that runs, and the exchange of its token where tokens end. One that is due is exchanged now; when that fails the
+// start goes on, since revoking needs no Slack.
+func openSlack(ctx context.Context, c Config, lost func(error), log *slog.Logger) (*slack.Sender, *slack.Rotation, error) {
+	opt := slack.SenderOptions{Token: c.SlackBot, APIURL: c.SlackAPI, AllowLoopback: c.SlackAPI != ""}
+	if c.SlackRefresh == "" {
+		sender, err := slack.NewSender(opt)
+		return sender, nil, err
+	}
+	stored, err := readTokens(c.tokenFile())
+	if err != nil {
+		return nil, nil, err
+	}
+	if !stored.Asked.IsZero() && stored.Seed == slack.SeedOf(c.SlackRefresh) {
+		log.Warn("the bot stopped while it exchanged the Slack token; the refresh token may be used up", "asked_at", stored.Asked)
+	}
+	opt.Rotation, err = slack.NewRotation(slack.RotationOptions{
+		Refresh: c.SlackRefresh, ClientID: c.SlackClient, ClientSecret: c.SlackClientKey, Access: c.SlackBot, Stored: stored,
+		Save: func(t slack.Tokens) error { return writeTokens(c.tokenFile(), t) }, OnLost: lost,
+		APIURL: c.SlackAPI, AllowLoopback: c.SlackAPI != "", Log: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if opt.Rotation.Due() {
+		if err := opt.Rotation.Refresh(ctx); err != nil {
+			log.Error("the Slack token could not be exchanged at the start", "err", err)
+		}
+	}
+	sender, err := slack.NewSender(opt)
+	return sender, opt.Rotation, err
+}
+
+// readSlack is a sender for a command beside the bot. It never exchanges a token: the bot would be left with one that is used up.
+func readSlack(c Config) (*slack.Sender, error) {
+	token := c.SlackBot
+	if c.SlackRefresh != "" {
+		t, err := readTokens(c.tokenFile())
+		if err != nil {
+			return nil, err
+		}
+		if t.Seed == slack.SeedOf(c.SlackRefresh) && t.Access != "" {
+			token = t.Access
+		}
+	}
+	return slack.NewSender(slack.SenderOptions{Token: token, APIURL: c.SlackAPI, AllowLoopback: c.SlackAPI != ""})
+}
+
+func readTokens(file string) (slack.Tokens, error) {
+	var t slack.Tokens
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, nil
+	}
+	if err != nil {
+		return t, fmt.Errorf("reading the Slack tokens: %w", err)
+	}
+	if err := private(file); err != nil {
+		return t, err
+	}
+	if json.Unmarshal(b, &t) != nil { // its words would quote the file
+		return t, hint(fmt.Errorf("%s does not hold Slack tokens", file), "install the app again, set %s_SLACK_REFRESH_TOKEN to what it gives, and remove the file", prefix)
+	}
+	return t, nil
+}
+
+// writeTokens returns when the tokens would survive a loss of power: the file and its name in the folder are on the disk.
+func writeTokens(file string, t slack.Tokens) error {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	if err := writeKey(file, string(b)+"\n"); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+const installAgain = "install the app again under OAuth & Permissions, set " + prefix + "_SLACK_REFRESH_TOKEN to the new refresh token and restart the bot"
+
+// tokenLost tells people. A refusal at the start comes before there is anybody who could tell it: run does it then.
+func (s *serving) tokenLost(err error) {
+	if s.desk == nil {
+		return
+	}
+	words := "Slack refuses to give the bot a new token. Until an operator acts, the bot is silent here from " + s.rotationEnd() + " on; expiry and revocation go on. What to do: " + installAgain + "."
+	s.alarm(alarmToken, err.Error(), words)
+}
+
+func (s *serving) rotationEnd() string {
+	if s.rotation == nil || s.rotation.Status().Until.IsZero() {
+		return "now"
+	}
+	return s.rotation.Status().Until.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// tokenHealth says when the bot's token ends and when it is exchanged. One that Slack refuses to exchange, or that has ended, is not in order.
+func tokenHealth(st slack.RotationStatus, now time.Time) (bool, string) {
+	ends := "it is not known when it ends"
+	if !st.Until.IsZero() {
+		ends = "it ends " + st.Until.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	switch {
+	case st.Lost:
+		return false, "Slack refuses to exchange the refresh token; " + ends + ". " + installAgain
+	case !st.Until.IsZero() && !now.Before(st.Until):
+		return false, "the token has ended and could not be exchanged yet; it is tried again"
+	case st.Err != nil:
+		return true, "the last exchange did not work and is tried again; " + ends
+	case st.Until.IsZero():
+		return true, "the first exchange is still to come"
+	}
+	return true, ends + ", it is exchanged from " + st.Next.UTC().Format("15:04 UTC") + " on"
+}
+
+// rotation says how the token of an app with token rotation stands, and whether there is one to ask Slack with. Only the bot exchanges it.
+func (d *doctor) rotation() bool {
+	if d.cfg.SlackRefresh == "" {
+		return true
+	}
+	t, err := readTokens(d.cfg.tokenFile())
+	if err != nil {
+		d.say(false, "Slack token: "+err.Error(), "")
+		return false
+	}
+	now := time.Now()
+	switch {
+	case t.Seed != slack.SeedOf(d.cfg.SlackRefresh):
+		d.say(true, "Slack token: the refresh token is exchanged at the bot's first start", "")
+		return d.cfg.SlackBot != ""
+	case !t.Until.IsZero() && !now.Before(t.Until):
+		d.say(false, "Slack token: it ended "+t.Until.UTC().Format("2006-01-02 15:04 UTC"), "start the bot, which exchanges it; if its log says that Slack refuses, "+installAgain)
+		return false
+	case !t.Asked.IsZero() && now.Sub(t.Asked) > time.Minute:
+		d.say(false, "Slack token: an exchange was begun "+t.Asked.UTC().Format("2006-01-02 15:04 UTC")+" and never ended, so the refresh token may be used up",
+			"look at the log of the bot, or start it; if Slack refuses, "+installAgain)
+	default:
+		d.say(true, "Slack token: ends "+t.Until.UTC().Format("2006-01-02 15:04 UTC")+"; the running bot exchanges it two hours before", "")
+	}
+	return t.Access != ""
+}

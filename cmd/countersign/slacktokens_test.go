@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/bot/slack"
+	"github.com/countersign-bot/countersign/bot/slack/slacksim"
+)
+
+// rotatingSlack is a workspace whose app has token rotation, and the settings of a bot that was just installed there.
+func rotatingSlack(t *testing.T) (*slacksim.Workspace, Config) {
+	t.Helper()
+	cfg := slacksim.Sample()
+	cfg.App.ClientID, cfg.App.ClientSecret, cfg.App.RefreshToken = "1.2", "canary-secret", "xoxe-1-first"
+	sim, err := slacksim.New(cfg)
+	mustSay(t, err)
+	srv := httptest.NewServer(sim.Handler())
+	t.Cleanup(func() { sim.Close(); srv.CloseClientConnections(); srv.Close() })
+	data := t.TempDir()
+	mustSay(t, os.Mkdir(filepath.Join(data, "keys"), 0o700))
+	return sim, Config{Data: data, SlackRefresh: "xoxe-1-first", SlackClient: "1.2", SlackClientKey: "canary-secret", SlackApp: sim.App().AppToken, SlackAPI: srv.URL + "/api/"}
+}
+
+// started is what a start of the bot does about its token, and its log.
+func started(t *testing.T, c Config) (*slack.Sender, *slack.Rotation, string) {
+	t.Helper()
+	var log bytes.Buffer
+	sender, rotation, err := openSlack(t.Context(), c, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	mustSay(t, err)
+	return sender, rotation, log.String()
+}
+
+func doctorsToken(t *testing.T, c Config) (string, int) {
+	t.Helper()
+	var out bytes.Buffer
+	d := &doctor{p: proc{out: &out, err: &out}, cfg: c}
+	d.rotation()
+	return out.String(), d.bad
+}
+
+// TestSlackTokensRotate: a start without any bot token exchanges the refresh token; the next start goes on with what is stored and asks nothing; one
+// that died while it asked says so; and doctor and the sender of other commands never use the refresh token up.
+func TestSlackTokensRotate(t *testing.T) {
+	t.Parallel()
+	sim, c := rotatingSlack(t)
+	if out, bad := doctorsToken(t, c); bad != 0 || !strings.Contains(out, "exchanged at the bot's first start") {
+		t.Errorf("before the first start: %s", out)
+	}
+	sender, rotation, _ := started(t, c)
+	if _, err := sender.AuthTest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(c.tokenFile())
+	mustSay(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the tokens lie there with mode %o", info.Mode().Perm())
+	}
+	refresh := sim.App().RefreshToken
+	beside, err := readSlack(c)
+	mustSay(t, err)
+	if _, err := beside.AuthTest(t.Context()); err != nil {
+		t.Errorf("a command beside the bot: %v", err)
+	}
+	if out, bad := doctorsToken(t, c); bad != 0 || !strings.Contains(out, "Slack token: ends "+rotation.Status().Until.Format("2006-01-02 15:04 UTC")) {
+		t.Errorf("doctor: %s", out)
+	}
+	if _, again, _ := started(t, c); again.Token() != rotation.Token() || sim.App().RefreshToken != refresh {
+		t.Error("a second start exchanged a token that is good for hours")
+	}
+
+	stored, err := readTokens(c.tokenFile())
+	mustSay(t, err)
+	used := stored
+	used.Refresh, used.Asked, used.Until = "xoxe-1-first", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	mustSay(t, writeTokens(c.tokenFile(), used))
+	if out, bad := doctorsToken(t, c); bad != 1 || !strings.Contains(out, "never ended") {
+		t.Errorf("doctor about a crash: %s", out)
+	}
+	sender, rotation, log := started(t, c)
+	if !strings.Contains(log, "stopped while it exchanged") || !strings.Contains(log, "invalid_refresh_token") || strings.Contains(log, "xoxe-") || strings.Contains(log, "canary") {
+		t.Errorf("the log: %s", log)
+	}
+	if _, err := sender.AuthTest(t.Context()); err != nil {
+		t.Errorf("the token in use is still good: %v", err)
+	}
+	if ok, say := tokenHealth(rotation.Status(), time.Now()); ok || !strings.Contains(say, "install the app again") {
+		t.Errorf("health: %v %s", ok, say)
+	}
+	c.SlackRefresh = refresh // as a new installation gives one
+	if _, rotation, _ = started(t, c); rotation.Status().Lost || rotation.Status().Until.IsZero() {
+		t.Error("a new refresh token is not taken")
+	}
+	if ok, say := tokenHealth(rotation.Status(), time.Now()); !ok || !strings.Contains(say, "it is exchanged from ") {
+		t.Errorf("health: %v %s", ok, say)
+	}
+	stored, err = readTokens(c.tokenFile())
+	mustSay(t, err)
+	stored.Until = time.Now().Add(-time.Minute)
+	mustSay(t, writeTokens(c.tokenFile(), stored))
+	if out, bad := doctorsToken(t, c); bad != 1 || !strings.Contains(out, "NOT OK  Slack token: it ended ") {
+		t.Errorf("doctor about an end: %s", out)
+	}
+}
+
+// TestSlackTokenFileIsGuarded: a file that others can read or that is damaged stops the start, without a word of what it holds.
+func TestSlackTokenFileIsGuarded(t *testing.T) {
+	t.Parallel()
+	_, c := rotatingSlack(t)
+	for name, spoil := range map[string]func() error{
+		"read by others": func() error {
+			return os.WriteFile(c.tokenFile(), []byte(`{}`), 0o600)
+		},
+		"damaged": func() error { return os.WriteFile(c.tokenFile(), []byte(`{"access":"xoxe.xoxb-1-canary`), 0o600) },
+	} {
+		mustSay(t, spoil())
+		mode := os.FileMode(0o600)
+		if name == "read by others" {
+			mode = 0o644
+		}
+		mustSay(t, os.Chmod(c.tokenFile(), mode))
+		_, _, err := openSlack(context.Background(), c, nil, slog.New(slog.DiscardHandler))
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSlackTokenSettings(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg  Config
+		want string
+	}{
+		"nothing to exchange it with":   {Config{SlackRefresh: "xoxe-1-a"}, "SLACK_CLIENT_SECRET is needed"},
+		"another kind of token":         {Config{SlackRefresh: "xoxb-1"}, "does not start with xoxe-"},
+		"a token that ends, and no way": {Config{SlackBot: "xoxe.xoxb-1"}, "ends after twelve hours"},
+	} {
+		if err := c.cfg.checkServe(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	full := Config{SlackRefresh: "xoxe-1-a", SlackBot: "xoxe.xoxb-1-b", SlackClient: "1.2", SlackClientKey: "s"}
+	if err := full.checkServe(); err != nil && strings.Contains(err.Error(), "_SLACK_BOT") {
+		t.Errorf("complete settings: %v", err)
+	}
+}
