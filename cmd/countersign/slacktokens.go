@@ -18,8 +18,8 @@ import (
 // once, so a copy of it is worth nothing to us and something to a thief.
 func (c Config) tokenFile() string { return filepath.Join(c.keysDir(), "slack-tokens") }
 
-// alarmToken is raised when Slack refuses to exchange the refresh token: the bot is deaf to Slack when its token ends.
-const alarmToken = "slack.token"
+// alarmSlackToken is raised when Slack refuses to exchange the refresh token: the bot is deaf to Slack when its token ends.
+const alarmSlackToken = "slack.token"
 
 // openSlack is the sender of a bot that runs, and the exchange of its token where tokens end. One that is due is exchanged now; when that fails the
 // start goes on, since revoking needs no Slack.
@@ -110,7 +110,7 @@ func (s *serving) tokenLost(err error) {
 		return
 	}
 	words := "Slack refuses to give the bot a new token. Until an operator acts, the bot is silent here from " + s.rotationEnd() + " on; expiry and revocation go on. What to do: " + installAgain + "."
-	s.alarm(alarmToken, err.Error(), words)
+	s.alarm(alarmSlackToken, err.Error(), words)
 }
 
 func (s *serving) rotationEnd() string {
