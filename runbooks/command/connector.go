@@ -29,7 +29,7 @@ const (
 // Connector runs the operator's programs for one target. It is safe for concurrent use and holds nothing between calls.
 type Connector struct {
 	programs map[string][]argument
-	env      []string
+	env      []runbooks.Secret // NAME=value; who prints a connector prints none of them
 	dir      string
 	timeout  time.Duration
 	leaves   string
@@ -43,7 +43,7 @@ func Open(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		programs: map[string][]argument{}, env: append([]string{}, cfg.Env...), dir: cfg.Dir, timeout: cfg.Timeout,
+		programs: map[string][]argument{}, env: hidden(cfg.Env), dir: cfg.Dir, timeout: cfg.Timeout,
 		leaves: cfg.Leaves, runs: make(chan struct{}, maxRuns),
 	}
 	for op, words := range map[string][]string{opGrant: cfg.Grant, opRevoke: cfg.Revoke, opCheck: cfg.Check} {
@@ -217,3 +217,21 @@ func (c *Connector) Probe(context.Context) []runbooks.Finding {
 
 // Close has nothing to let go of; it is there so that every connector ends the same way.
 func (c *Connector) Close() error { return nil }
+
+// hidden keeps the environment where nobody prints it by accident: its values may be passwords.
+func hidden(env []string) []runbooks.Secret {
+	out := make([]runbooks.Secret, len(env))
+	for i, pair := range env {
+		out[i] = runbooks.NewSecret(pair)
+	}
+	return out
+}
+
+// shown is the environment for a program. It is never nil, which would mean the bot's own.
+func shown(env []runbooks.Secret) []string {
+	out := make([]string, len(env))
+	for i, pair := range env {
+		out[i] = pair.Reveal()
+	}
+	return out
+}

@@ -88,9 +88,11 @@ func TestThreat_T44_CommandExercise(t *testing.T) {
 		c := open(t, command.Config{
 			Grant:  []string{path, "grant", dir, "${grant}", "--", "${account}", "${param.group}", "${field.reason}", "${end}"},
 			Revoke: []string{path, "revoke", dir, "${grant}"}, Check: []string{path, "check", dir, "${grant}"}, Dir: dir, Timeout: time.Minute,
+			Env: []string{"TARGET_PASSWORD=canary-in-the-environment", "PATH=" + os.Getenv("PATH")},
 		})
 		return runbooktest.System{
 			Connector: c,
+			Secrets:   []string{"canary-in-the-environment"},
 			Grant: func(n int) runbooks.Grant {
 				g := order(fmt.Sprintf("g_%d", n))
 				g.Account = fmt.Sprintf("maya%d", n)

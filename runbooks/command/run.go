@@ -28,7 +28,7 @@ func (c *Connector) run(ctx context.Context, argv []string, stdin []byte) (resul
 		return result{}, runbooks.Errorf(runbooks.Retry, err, "the program could not be started: no pipes")
 	}
 	cmd := &exec.Cmd{
-		Path: argv[0], Args: argv, Env: c.env, Dir: c.dir, Stdin: p.in.child, Stdout: p.out.child, Stderr: p.err.child,
+		Path: argv[0], Args: argv, Env: shown(c.env), Dir: c.dir, Stdin: p.in.child, Stdout: p.out.child, Stderr: p.err.child,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	if err := cmd.Start(); err != nil {

@@ -110,6 +110,7 @@ func TestReq_R64_RepositoryPasses(t *testing.T) {
 		params := map[string][]string{github.ParamRepository: {repo}, github.ParamRole: {"push"}}
 		return runbooktest.System{
 			Connector: open(t, f, repo),
+			Secrets:   []string{ownerToken},
 			Grant:     func(n int) runbooks.Grant { return grant(n, params) },
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return runbooktest.CallJSON(t.Context(), http.MethodGet, w.emulator+"/repos/"+repo, "Bearer tok_"+g.Account, nil, nil) == nil
@@ -132,6 +133,7 @@ func TestReq_R64_TeamPasses(t *testing.T) {
 		f.team = slug
 		return runbooktest.System{
 			Connector: open(t, f, "northwind"),
+			Secrets:   []string{ownerToken},
 			Grant:     func(n int) runbooks.Grant { return grant(n, map[string][]string{github.ParamTeam: {team}}) },
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				var out []struct{ Login string }

@@ -239,6 +239,7 @@ func exerciseBindings(t *testing.T, c *cluster) {
 		start := time.Now().UTC().Truncate(time.Second)
 		return runbooktest.System{
 			Connector: c.open(t, "canary-bot-token", func(cfg *kubernetes.Config) { cfg.Namespaces = []string{namespace} }),
+			Secrets:   []string{"canary-bot-token"},
 			Grant: func(n int) runbooks.Grant {
 				g := grantOf(fmt.Sprintf("%s-%d", namespace, n), fmt.Sprintf("user-%d", n), namespace)
 				g.Start, g.End = start, start.Add(time.Hour)
@@ -306,6 +307,7 @@ func exerciseTokens(t *testing.T, c *cluster) {
 		start := c.now().UTC().Truncate(time.Second)
 		return runbooktest.System{
 			Connector: l,
+			Secrets:   []string{"canary-bot-token"},
 			Grant: func(n int) runbooks.Grant {
 				g := grantOf(fmt.Sprintf("%s-%d", namespace, n), "", namespace)
 				g.Params = map[string][]string{"namespace": {namespace}, "service_account": {"deployer"}}

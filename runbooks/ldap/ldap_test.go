@@ -59,6 +59,7 @@ func exercise(t *testing.T, s *server, name string, cfg directory.Config, advanc
 	made := map[int]runbooks.Grant{}
 	system := runbooktest.System{
 		Connector: open(t, cfg),
+		Secrets:   []string{botPassword},
 		Grant: func(n int) runbooks.Grant {
 			if _, ok := made[n]; !ok {
 				account := fmt.Sprintf("user-%d", n)

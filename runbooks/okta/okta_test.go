@@ -117,6 +117,7 @@ func TestReq_R64_Passes(t *testing.T) {
 				f, id := newFront(t, w.emulator), kind.make(t)
 				return runbooktest.System{
 					Connector: open(t, f, id),
+					Secrets:   []string{botToken},
 					Grant:     func(n int) runbooks.Grant { return grant(n, kind.param, id) },
 					Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 						return has(t, w, kind.place, id, g.Account)

@@ -45,13 +45,14 @@ func TestThreat_T44_Exercise(t *testing.T) {
 		round++
 		role := fmt.Sprintf("ex_reader_%d", round)
 		s.role(t, role)
-		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
+		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.planted("bot"))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		made := map[int]runbooks.Grant{}
 		return runbooktest.System{
 			Connector: c,
+			Secrets:   []string{plantedPassword},
 			Grant: func(n int) runbooks.Grant {
 				if _, ok := made[n]; !ok {
 					account := fmt.Sprintf("ex_user_%d_%d", round, n)
@@ -85,7 +86,7 @@ func TestReq_R60_LoginsExercise(t *testing.T) {
 		round++
 		role := fmt.Sprintf("lx_reader_%d", round)
 		s.role(t, role)
-		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.local("bot"))})
+		c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.planted("bot"))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +94,7 @@ func TestReq_R60_LoginsExercise(t *testing.T) {
 		at := time.Now().UTC().Truncate(time.Second)
 		return runbooktest.System{
 			Connector: w,
+			Secrets:   []string{plantedPassword},
 			Grant: func(n int) runbooks.Grant {
 				g := loginGrant(fmt.Sprintf("lx_%d_%d", round, n), role)
 				g.Start, g.End = at, at.Add(time.Hour)

@@ -208,6 +208,12 @@ func (s *server) local(name string) string {
 	return fmt.Sprintf("host=%s port=%s user=%s dbname=postgres", s.dir, s.port, name)
 }
 
+// plantedPassword stands in the secret slot of a connector that comes through the socket, where no server asks for it.
+const plantedPassword = "canary-planted-password"
+
+// planted is local with a password, which must be said nowhere.
+func (s *server) planted(name string) string { return s.local(name) + " password=" + plantedPassword }
+
 // connect is a session of an account.
 func (s *server) connect(t testing.TB, name, password string) *pgx.Conn {
 	t.Helper()

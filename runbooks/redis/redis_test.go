@@ -196,6 +196,7 @@ func TestThreat_T44_Exercise(t *testing.T) {
 		at := time.Now().UTC().Truncate(time.Second)
 		return runbooktest.System{
 			Connector: w,
+			Secrets:   []string{botPassword},
 			Grant: func(n int) runbooks.Grant {
 				g := grantOf(fmt.Sprintf("ex%d", n), "~basket:*", "+@read")
 				g.Start, g.End = at, at.Add(time.Hour)

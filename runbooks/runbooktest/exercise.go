@@ -46,6 +46,13 @@ type System struct {
 	// Rotation gives an order to replace a credential that the target has. It may be nil.
 	Rotation func(t *testing.T) runbooks.Rotation
 
+	// Secrets are what was planted in every secret slot of the connector's settings (the bot's password, its token, its
+	// key), of 8 bytes or more. They, and what is made for grants, are looked for in everything that the connector says.
+	Secrets []string
+
+	// Log gives what the connector and whatever it started wrote beside their answers. It may be nil.
+	Log func() string
+
 	safe *Safe
 }
 
@@ -81,6 +88,9 @@ func Exercise(t *testing.T, factory Factory) {
 		{"sessions", exerciseSessions},
 		{"rotation", exerciseRotator},
 		{"secrets", exerciseSecrets},
+		{"a target that lies", exerciseLying},
+		{"the answer is lost", exerciseLost},
+		{"canary", exerciseCanary},
 	}
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {

@@ -21,13 +21,15 @@ import (
 func TestThreat_T44_Exercise(t *testing.T) {
 	t.Parallel()
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
-		r := newRig(t, nil)
+		planted := []byte("planted-seed-planted-seed-plante")
+		r := newRig(t, func(c *sshca.Config) { c.Seed = planted })
 		s := startInProcess(t, r)
 		s.pull(t, r)
 		holders := map[string]holder{}
 		grants := map[int]runbooks.Grant{}
 		return runbooktest.System{
-			Connector: r,
+			Connector: r.Connector,
+			Secrets:   []string{string(planted)},
 			Grant: func(n int) runbooks.Grant {
 				g, ok := grants[n]
 				if !ok {

@@ -157,6 +157,7 @@ func exerciseLeases(t *testing.T, backend func(t *testing.T) (users, func(*testi
 		f := newFake(t, u)
 		return runbooktest.System{
 			Connector: open(t, f, vault.EngineLeases, 0),
+			Secrets:   []string{botToken},
 			Grant:     func(n int) runbooks.Grant { return grant(n, f, creds(), nil) },
 			Advance:   f.advance,
 			Works: func(t *testing.T, g runbooks.Grant, r runbooks.Receipt) bool {
@@ -336,6 +337,7 @@ func TestReq_R62_PKI(t *testing.T) {
 		csr := csrOf(t)
 		return runbooktest.System{
 			Connector: open(t, f, vault.EnginePKI, 0),
+			Secrets:   []string{botToken},
 			Grant: func(n int) runbooks.Grant {
 				return grant(n, f, map[string][]string{vault.ParamPath: {"pki/sign/clients"}, vault.ParamName: {fmt.Sprintf("maya%d", n)}}, map[string]string{"csr": csr})
 			},

@@ -27,6 +27,7 @@ func TestThreat_T44_WebhookExercise(t *testing.T) {
 		r := newReceiver(t, oldSecret)
 		return runbooktest.System{
 			Connector: open(t, r.config(t)),
+			Secrets:   []string{oldSecret, strings.TrimPrefix(oldSecret, "whsec_")},
 			Grant: func(n int) runbooks.Grant {
 				g := order(fmt.Sprintf("g_%d", n))
 				g.Account = fmt.Sprintf("maya%d", n)

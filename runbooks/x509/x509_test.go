@@ -209,10 +209,13 @@ func TestThreat_T44_Exercise(t *testing.T) {
 		made := map[int]runbooks.Grant{}
 		return runbooktest.System{
 			Connector: b.Connector,
+			Secrets:   []string{string(seed())},
 			Grant: func(n int) runbooks.Grant {
 				if _, ok := made[n]; !ok {
 					key := newKey(t)
-					made[n] = b.grantOf(fmt.Sprintf("ex%d", n), request(t, key))
+					g := b.grantOf(fmt.Sprintf("ex%d", n), request(t, key))
+					g.Account = fmt.Sprintf("alice-%d", n) // another holder each time
+					made[n] = g
 					keys[made[n].ID] = key
 				}
 				return made[n].Clone()
