@@ -39,8 +39,8 @@ type Often struct {
 	Per   Span `json:"per"`
 }
 
-// Extend allows to ask for more time while access is active. All extensions together never pass Cap, counted from the start of the first
-// grant of the row.
+// Extend allows to ask for more time while access is active. All extensions together never pass Cap, nor the longest access of the ask's
+// risk tier, counted from the start of the first grant of the row.
 type Extend struct {
 	Cap Span `json:"cap"`
 }

@@ -106,6 +106,18 @@ func (w *Workflow) TierOf(e Entitlement, principal string) (tier Tier, row int, 
 	return Tier{}, 0, false
 }
 
+// RowCap is how long a row of extensions may last in all, counted from the start of its first grant: the cap of the chain, and never longer
+// than what the tier allows for one grant, or a row would be the way around it. Zero: nothing is extended.
+func (w *Workflow) RowCap(tier string) Span {
+	if w.Extend == nil {
+		return 0
+	}
+	if i := w.level(tier); i >= 0 && w.Risk.Tiers[i].Longest > 0 {
+		return min(w.Extend.Cap, w.Risk.Tiers[i].Longest)
+	}
+	return w.Extend.Cap
+}
+
 func holds(list []string, word string) bool { return len(list) == 0 || slices.Contains(list, word) }
 
 // level is how high a tier stands in the table, from 0; -1 when it is not there.

@@ -238,7 +238,7 @@ func (w *Workflow) refuseNow(a Ask, c Cleaned, g way, now Stamp) *Refusal {
 	case a.Conflict != "":
 		return Refuse(CodeConflict, a.Conflict, "Give that back first.")
 	case a.Extends != "":
-		return w.refuseExtension(a, end)
+		return w.refuseExtension(a, c, end)
 	case a.Held.Grant != "" && a.Held.Ends >= end && w.Kind != KindPreapprove && w.Kind != KindWindow:
 		return Refusef(CodeHeld, "Nobody needs to be asked again.", "You already hold this until %s (grant %s).", a.Held.Ends.short(), a.Held.Grant)
 	}
@@ -246,22 +246,24 @@ func (w *Workflow) refuseNow(a Ask, c Cleaned, g way, now Stamp) *Refusal {
 }
 
 // refuseExtension holds an extension against the cap, which counts from the start of the first grant.
-func (w *Workflow) refuseExtension(a Ask, end Stamp) *Refusal {
+func (w *Workflow) refuseExtension(a Ask, c Cleaned, end Stamp) *Refusal {
 	if w.Extend == nil {
 		return Refuse(CodeCap, "Access of this chain is not extended.", "Ask for it anew when it has ended.")
 	}
 	if a.Held.Grant != a.Extends {
 		return Refuse(CodeNotActive, "There is no such access to extend, or it has ended.", "Ask for it anew.")
 	}
-	last := a.Held.Started.Add(w.Extend.Cap.Duration())
+	tier, _, _ := w.TierOf(c.Entitlement, a.Principal)
+	most := w.RowCap(tier.Name)
+	last := a.Held.Started.Add(most.Duration())
 	if end <= last {
 		return nil
 	}
 	left := SpanOf(last.Sub(end.Add(-a.Form.Seconds.Duration()))) / 60 * 60
 	if left < 60 {
-		return Refusef(CodeCap, "Ask for it anew when it has ended.", "All extensions together may last %s, and that is used up.", w.Extend.Cap)
+		return Refusef(CodeCap, "Ask for it anew when it has ended.", "All extensions together may last %s, and that is used up.", most)
 	}
-	return Refusef(CodeCap, "Ask for that much or less.", "All extensions together may last %s, from %s on: you can have %s more.", w.Extend.Cap, a.Held.Started.short(), left)
+	return Refusef(CodeCap, "Ask for that much or less.", "All extensions together may last %s, from %s on: you can have %s more.", most, a.Held.Started.short(), left)
 }
 
 // short is a moment as a refusal says it; cards say it on the reader's clock.

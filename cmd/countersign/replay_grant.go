@@ -75,8 +75,8 @@ func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.R
 		j.wrong(r, "starts later, or goes on from another grant, than was asked for")
 	case e.MaxUnverified != 0 && e.MaxUnverified != w.LongestUnverified(): // none in entries that are older than the limit
 		j.wrong(r, "goes on for %s while nobody can tell whether it should, the document says %s", e.MaxUnverified, w.LongestUnverified())
-	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.Extend.Cap.Duration()) || !goesOn(h, e)):
-		j.wrong(r, "extends access beyond the cap of the document")
+	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.RowCap(sub.Risk).Duration()) || !goesOn(h, e)):
+		j.wrong(r, "extends access beyond the cap of the document, or of its risk tier")
 	default:
 		j.asDescribed(r, e, ent)
 	}

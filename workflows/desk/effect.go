@@ -96,8 +96,8 @@ func (m making) grant(f workflows.Facts, out *workflows.Outcome, s workflows.Sta
 			return err
 		}
 		if row := rowOf(g, s.Asked.Extends); row.Grant != "" && m.w.Extend != nil {
-			e.Extends, e.First, e.Cap = s.Asked.Extends, row.Started, m.w.Extend.Cap
-			e.EndsAt = min(e.EndsAt, row.Started.Add(m.w.Extend.Cap.Duration()))
+			e.Extends, e.First, e.Cap = s.Asked.Extends, row.Started, m.w.RowCap(s.Asked.Risk)
+			e.EndsAt = min(e.EndsAt, row.Started.Add(e.Cap.Duration()))
 		}
 	}
 	e.EndsMono = f.Now.Mono + e.EndsAt.Sub(f.Now.UTC).Nanoseconds()

@@ -105,7 +105,7 @@ func (v View) last(p *Policy, f workflows.Facts) (workflows.Final, error) {
 	switch {
 	case row.Grant == "":
 		out.Gone = "The access that was to be extended has ended."
-	case v.Workflow.Extend == nil || row.Started.Add(v.Workflow.Extend.Cap.Duration()) <= f.Now.UTC:
+	case v.Workflow.Extend == nil || row.Started.Add(v.Workflow.RowCap(v.State.Asked.Risk).Duration()) <= f.Now.UTC:
 		out.Gone = "All extensions together have reached their cap."
 	}
 	return out, nil
