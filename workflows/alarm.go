@@ -23,4 +23,6 @@ type RefusalsSummarised struct {
 func (RefusalsSummarised) Kind() string { return "refusals.summarised" }
 
 // SystemEventKinds lists the kinds of the system stream that no other room defines.
-func SystemEventKinds() []EventKind { return []EventKind{Of[AlarmRaised](), Of[RefusalsSummarised]()} }
+func SystemEventKinds() []EventKind {
+	return []EventKind{Of[AlarmRaised](), Of[RefusalsSummarised](), Of[WatchFound]()}
+}

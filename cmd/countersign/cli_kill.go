@@ -9,6 +9,7 @@ func killCommands() []command {
 		{"reach", "IDENTITY", "what somebody can get at now: the blast radius of their compromise", reachCommand},
 		{"quarantine", "list | release IDENTITY -reason TEXT", "who is quarantined; lift it, which takes two people", quarantineCommand},
 		{"identities", identitiesUsage, "the inventory: who and what has access, who answers for it, what is wrong with it", identitiesCommand},
+		{"watch", "[-since 30d] [-usual] [-json]", "what looks unusual in the ledger, by the rules of watch.yaml", watchCommand},
 		{"removed-by-hand", "GRANT -reason TEXT", "say that you removed access on a target that the bot could not", byHandCommand},
 	}
 }

@@ -84,6 +84,7 @@ var walls = []struct {
 	{"workflows/reviews", []string{"workflows"}, nil},
 	{"workflows/incidents", []string{"workflows"}, nil},
 	{"workflows/targets", []string{"workflows"}, nil},
+	{"workflows/watching", []string{"workflows", "workflows/grants", "workflows/incidents"}, nil},
 	{"workflows/runs", []string{"workflows", "workflows/incidents"}, nil},
 	{"workflows/spec", []string{"workflows", "workflows/incidents", "workflows/calendar"}, []string{"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/*", "github.com/robfig/cron/v3", "cel.dev/cel-go/*"}},
 	{"workflows/calendar", []string{"workflows"}, []string{"github.com/robfig/cron/v3", "github.com/rickar/cal/v2", "github.com/rickar/cal/v2/*", "github.com/arran4/golang-ical"}},

@@ -283,6 +283,8 @@ func (n *narrator) tellSystem(r workflows.Record) string {
 		return fmt.Sprintf("The signed head over %d entries, root %s, was published by %s.", e.Size, e.Root, e.Sink)
 	case workflows.AlarmRaised:
 		return fmt.Sprintf("An alarm was raised: %s (%s).", e.What, trimDot(e.Detail))
+	case workflows.WatchFound:
+		return watchSentence(e, n)
 	case workflows.RefusalsSummarised:
 		return fmt.Sprintf("From %s to %s further attempts of accounts that nobody in the people file has were refused: %d, by %d accounts.", n.at(e.From), n.at(e.Until), e.Attempts, e.Accounts)
 	case store.ClockJumped:

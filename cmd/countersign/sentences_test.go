@@ -166,6 +166,10 @@ func storyOfEveryKind() []workflows.Record {
 	say(sys, "", store.AnchorPublished{Size: 40, Root: "S6pF+CtbfbmSoIBCMtKbeyC709RUB+Y/1s8tawYqM54=", Sink: "slack"})
 	say(sys, "", workflows.RefusalsSummarised{From: 1, Until: 2, Attempts: 100, Accounts: 7})
 	say(sys, "", workflows.AlarmRaised{What: "slack.ghost", Detail: "3 messages"})
+	say(sys, "", workflows.WatchFound{
+		Rule: "each-other", Signal: workflows.SignalSamePair, Identity: maya.Identity(), With: jonas, Entry: "01J0000000000000000000000", About: "request/r_01", Count: 6,
+		Then: workflows.ThenSuspend, Suspends: true,
+	})
 	say(sys, "", store.ClockJumped{From: start, To: end})
 	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})
 	for _, e := range storyOfOutflow() {

@@ -68,6 +68,7 @@ type serving struct {
 	names     *slack.Names
 	settings  specSettings
 	out       outflow
+	found     ledgerWatch
 	wait      sync.WaitGroup // alarms on their way
 	gone      atomic.Bool    // Slack said that the app was uninstalled or its tokens revoked
 }
@@ -391,6 +392,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
 		jobPrune:            {Handle: s.prune, Workers: 1},
 		jobGlassWatch:       {Handle: s.glassWatch, Workers: 1},
+		jobLedgerWatch:      {Handle: s.watchLedger, Workers: 1},
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
 		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
 		runs.JobUndo:        {Handle: e.undo, Key: stepTarget, Workers: 8},
@@ -402,6 +404,9 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobGlassWatch, "0 7 * * 1", "UTC"); err != nil {
+		return err
+	}
+	if err := s.store.Schedule(ctx, jobLedgerWatch, watchCron, "UTC"); err != nil {
 		return err
 	}
 	return s.store.Schedule(ctx, jobCheckpoint, s.out.conf.Publish.Schedule, s.out.conf.Publish.Zone)

@@ -325,7 +325,34 @@ func compareSettings(before, after Settings) difference {
 		d.say(after.LinkByEmail, "accounts of the chat are linked to people by e-mail address: %t, was %t", after.LinkByEmail, before.LinkByEmail)
 	}
 	d.moved(before.SecurityChannel != "", "the channel of alarms", before.SecurityChannel, after.SecurityChannel)
+	compareWatch(&d, before.Watch, after.Watch)
 	return d
+}
+
+// compareWatch says which rules of watching come, go and change. Less watching is a loosening; so is any change of a rule, whose effect nobody
+// can tell from its numbers.
+func compareWatch(d *difference, before, after []workflows.WatchRule) {
+	rule := func(list []workflows.WatchRule, name string) *workflows.WatchRule {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+		return nil
+	}
+	for _, b := range before {
+		switch a := rule(after, b.Name); {
+		case a == nil:
+			d.say(true, "nothing is watched for by the rule %s (%s) any more", b.Name, b.Signal)
+		case !sameJSON(*a, b):
+			d.say(true, "the rule %s (%s) of watching is another one", b.Name, a.Signal)
+		}
+	}
+	for _, a := range after {
+		if rule(before, a.Name) == nil {
+			d.say(false, "the rule %s watches for %s", a.Name, a.Signal)
+		}
+	}
 }
 
 func sameJSON(a, b any) bool {

@@ -94,6 +94,8 @@ type Settings struct {
 	Organisation    string `json:"organisation,omitempty"`
 	LinkByEmail     bool   `json:"link_by_email,omitempty"`    // a chat account may be linked to a person by its e-mail address
 	SecurityChannel string `json:"security_channel,omitempty"` // "#security": alarms; may be empty
+
+	Watch []workflows.WatchRule `json:"watch,omitempty"` // what is looked for in the ledger
 }
 
 // Person is what the people file says of somebody.

@@ -46,6 +46,7 @@ func (c *checker) check() {
 		c.checkTarget(t)
 	}
 	c.checkConflicts()
+	c.checkWatch()
 	for _, w := range c.f.workflows {
 		c.checkWorkflow(w)
 	}

@@ -29,6 +29,7 @@ func (f *Folder) Compile(ids func(personKey string) workflows.PersonID) (Policie
 		Calendars:  c.calendars(),
 		Rotations:  c.rotations(),
 		Risk:       f.table,
+		Watch:      c.watch(),
 		Tests:      c.tests(),
 	}
 	for _, s := range f.stories {

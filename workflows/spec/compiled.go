@@ -19,10 +19,11 @@ type Policies struct {
 	Roles        Roles
 	Identities   []Identity
 
-	Calendars []Calendar           // in the order of the file
-	Rotations []Rotation           // likewise
-	Risk      *workflows.RiskTable // nil: none; it is compiled into each workflow too
-	Tests     []TestFile           // in the order of file names
+	Calendars []Calendar            // in the order of the file
+	Rotations []Rotation            // likewise
+	Risk      *workflows.RiskTable  // nil: none; it is compiled into each workflow too
+	Watch     []workflows.WatchRule // what is watched for, in the order of the file
+	Tests     []TestFile            // in the order of file names
 	Stories   []StoryFile
 }
 

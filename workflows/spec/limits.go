@@ -48,6 +48,7 @@ const (
 	maxRiskRows   = 200
 	maxRiskWords  = 40
 	maxConflicts  = 200
+	maxWatch      = 100           // rules of watch.yaml: each is asked about every entry
 	maxTests      = 300           // of one file
 	maxNumber     = 1_000_000_000 // a number in a form: exact in every JSON reader
 

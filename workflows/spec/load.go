@@ -44,6 +44,7 @@ type Folder struct {
 	risk       *value
 	table      *workflows.RiskTable // of risk; nil: none
 	conflicts  []*value
+	watch      []*value
 	targets    []*target
 	workflows  []*workflow
 	runbooks   []*runbook
@@ -70,6 +71,7 @@ const (
 	rotationsFile  = "rotations.yaml"
 	riskFile       = "risk.yaml"
 	conflictsFile  = "conflicts.yaml"
+	watchFile      = "watch.yaml"
 	targetsDir     = "targets"
 	workflowsDir   = "workflows"
 	runbooksDir    = "runbooks"
@@ -78,7 +80,7 @@ const (
 )
 
 func fileNames() []string {
-	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile}
+	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile, watchFile}
 }
 
 func dirNames() []string {
@@ -106,12 +108,12 @@ func Load(fsys fs.FS, opts Options) (*Folder, error) {
 
 // documents is the folder as values of the right shape.
 type documents struct {
-	company, people, roles, identities, ledger *value
-	calendars, rotations, risk, conflicts      *value
-	targets, workflows, runbooks, tests        []*value
-	stories                                    []*source
-	feeds                                      map[string]*source
-	steps                                      map[*source][]*step // of runbooks
+	company, people, roles, identities, ledger   *value
+	calendars, rotations, risk, conflicts, watch *value
+	targets, workflows, runbooks, tests          []*value
+	stories                                      []*source
+	feeds                                        map[string]*source
+	steps                                        map[*source][]*step // of runbooks
 }
 
 type loader struct {
@@ -142,6 +144,7 @@ func (l *loader) readAll() documents {
 	d.rotations = one(rotationsFile, rotationsShape(), false)
 	d.risk = one(riskFile, riskShape(), false)
 	d.conflicts = one(conflictsFile, conflictsShape(), false)
+	d.watch = one(watchFile, watchShape(), false)
 	many := func(dir, ext string, read func(string) *value) (out []*value) {
 		if !slices.Contains(dirs, dir) {
 			return nil

@@ -39,6 +39,7 @@ func fileKinds() []fileKind {
 		{"rotations", rotationsFile, "Who is on shift. The file may be absent.", rotationsShape()},
 		{"risk", riskFile, "The table of risks. The file may be absent.", riskShape()},
 		{"conflicts", conflictsFile, "What nobody may hold together. The file may be absent.", conflictsShape()},
+		{"watch", watchFile, "What is watched for in the ledger. The file may be absent: nothing is watched for then.", watchShape()},
 		{"target", targetsDir + "/*.yaml", "One system a file.", targetShape()},
 		{"workflow", workflowsDir + "/*.yaml", "One chain a file.", workflowShape()},
 		{"runbook", runbooksDir + "/*.md", "One runbook a file: Markdown, with these keys between two lines of ---.", runbookShape()},
