@@ -58,7 +58,7 @@ type Proposed struct {
 
 // Barred says that a review found misuse: the person invokes this runbook no more until its text is approved anew.
 type Barred struct {
-	Person workflows.PersonID `json:"person"`
+	Person workflows.PersonID `json:"who"`
 	Review workflows.ReviewID `json:"review"`
 }
 
