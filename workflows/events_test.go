@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,22 @@ func encode(t testing.TB, e workflows.Event) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// TestNoFieldIsCalledLikeTheEnvelope holds that no field of an event has a name that every leaf has already (package ledger): the store would
+// refuse to write the entry.
+func TestNoFieldIsCalledLikeTheEnvelope(t *testing.T) {
+	t.Parallel()
+	taken := []string{"actor", "cause", "id", "mono", "person", "policy", "sealed", "seq", "stream", "time", "type", "v"}
+	for _, k := range allKinds() {
+		typ := reflect.TypeOf(k.New()).Elem()
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); slices.Contains(taken, name) && f.Tag.Get("seal") == "" {
+				t.Errorf("%s has a field %q", k.Name, name)
+			}
+		}
+	}
 }
 
 // TestFrozenEvents holds the bytes of every kind of event with every field set. Old entries must decode and fold for ever: a kind
