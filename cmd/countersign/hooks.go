@@ -36,7 +36,7 @@ func newHooks(s *serving, sources []taskSource) *hooks {
 	return &hooks{
 		sources: sources, slots: make(chan struct{}, maxHooks),
 		close: func(ctx context.Context, cause workflows.Cause, ref string) (int, error) {
-			return s.desk.CloseTicket(ctx, cause, workflows.System, ref)
+			return s.desk.CloseTask(ctx, cause, workflows.System, ref)
 		},
 		log: func(target, ref string, ended int, err error) {
 			if err != nil {

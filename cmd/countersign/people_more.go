@@ -172,7 +172,7 @@ func (s *serving) cliCloseTicket(ctx context.Context, by workflows.Acting, cause
 	if !may {
 		return s.refuse(ctx, cause, by, o.Do, workflows.Refuse(workflows.CodeNotEligible, "Security, owners and operators of Countersign say that a ticket is closed.", "Give your own access back with countersign done."))
 	}
-	n, err := s.desk.CloseTicket(ctx, cause, by, o.ID)
+	n, err := s.desk.CloseTask(ctx, cause, by, o.ID)
 	if err != nil {
 		return reply{}, err
 	}

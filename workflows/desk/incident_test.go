@@ -137,3 +137,30 @@ func TestReq_R53_ClosingAnIncidentEndsWhatItGave(t *testing.T) {
 		t.Error("a closed incident was enough")
 	}
 }
+
+// TestReq_R25_AnIncidentKeptElsewhereEndsWhatItGave closes the task that an invocation named: what was granted for it ends, once.
+func TestReq_R25_AnIncidentKeptElsewhereEndsWhatItGave(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	x.approveBook()
+	in := x.invocation("zed")
+	in.Values = map[string]string{"host": "a"}
+	out := x.invoke(in)
+	if out.Refusal != nil {
+		t.Fatal(out.Refusal)
+	}
+	x.check()
+	for i, want := range []int{1, 0} {
+		n, err := x.desk.CloseTask(t.Context(), x.cause(), workflows.System, in.Incident)
+		if err != nil || n != want {
+			t.Errorf("time %d: %d ended, want %d: %v", i+1, n, want, err)
+		}
+	}
+	if n, err := x.desk.CloseTask(t.Context(), x.cause(), workflows.System, ""); err != nil || n != 0 {
+		t.Errorf("no task: %d %v", n, err)
+	}
+	x.check()
+	if g, err := x.desk.Grant(t.Context(), out.Grant); err != nil || g.Hold.Status == grants.StatusActive || g.Hold.Status == grants.StatusApproved {
+		t.Errorf("the grant is %s after its incident: %v", g.Hold.Status, err)
+	}
+}

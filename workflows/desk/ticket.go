@@ -8,6 +8,17 @@ import (
 	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
+// CloseTask ends all that hung on a task: access that was to last no longer than a ticket, and what was given for an incident that is kept
+// elsewhere. It says how much access that was, and may be repeated.
+func (d *Desk) CloseTask(ctx context.Context, cause Cause, by workflows.Acting, ref string) (int, error) {
+	n, err := d.CloseTicket(ctx, cause, by, ref)
+	if err != nil || ref == "" {
+		return n, err
+	}
+	more, err := d.EndIncident(ctx, sub(cause, "incident"), by, ref)
+	return n + more, err
+}
+
 // CloseTicket ends all access that was to last no longer than a ticket, and says how much that was. Each grant is ended by itself under a
 // cause of its own, so that a call that broke off can be repeated.
 func (d *Desk) CloseTicket(ctx context.Context, cause Cause, by workflows.Acting, ticket string) (int, error) {
