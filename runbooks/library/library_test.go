@@ -10,6 +10,13 @@ import (
 	"github.com/countersign-bot/countersign/runbooks/library"
 )
 
+// eight are the documents that are ready, in the order of their names.
+func eight() []string {
+	return []string{
+		"bot-down.md", "cloud-lockout.md", "db-failover.md", "idp-outage.md", "k8s-control-plane.md", "leaked-key.md", "payment-freeze.md", "ransomware.md",
+	}
+}
+
 // Every document can be read, says all that the guidance on break glass demands, and fits a chat.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -17,8 +24,8 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(names, []string{"bot-down.md", "db-failover.md"}) {
-		t.Fatalf("documents: %v", names)
+	if want := eight(); !slices.Equal(names, want) {
+		t.Fatalf("documents: %v, want %v", names, want)
 	}
 	for _, name := range names {
 		raw, err := fs.ReadFile(library.FS(), name)
@@ -33,7 +40,7 @@ func TestDocuments(t *testing.T) {
 		front := string(d.FrontMatter)
 		for _, key := range []string{
 			"id", "title", "purpose", "use_when", "do_not_use_when", "owner", "invokers", "grant", "longest", "incident_pattern",
-			"skips", "notify", "reviewers", "review_due",
+			"skips", "notify", "reviewers", "review_due", "review_every", "drill_every",
 		} {
 			if !strings.Contains("\n"+front, "\n"+key+":") {
 				t.Errorf("%s: no %s", name, key)
