@@ -62,6 +62,13 @@ func (b *Bot) table() routes {
 			screens.ActDelegate:       b.openDelegate,
 			screens.ActPage:           b.turnPage,
 			screens.ActPage + ".back": b.turnPage,
+
+			screens.ActRunStep:      b.stepRun,
+			screens.ActRunDone:      b.stepDone,
+			screens.ActRunSkip:      b.stepSkip,
+			screens.ActRunBack:      b.runBack,
+			screens.ActRunClose:     b.runClose,
+			screens.ActConfirmGlass: b.agreed,
 		},
 		forms: map[string]handler{
 			screens.CallForm:   b.submit,

@@ -19,7 +19,7 @@ func TestAccessAboutAMessage(t *testing.T) {
 	list := w.sim.Messages("access")
 	about := list[len(list)-1]
 	w.do(w.sim.MessageShortcut(w.ctx, "maya", about.Channel, about.TS, "request_access_about"))
-	v, ok := w.sim.View("maya")
+	_, ok := w.sim.View("maya")
 	if !ok {
 		t.Fatalf("no form opened; log:\n%s", w.log)
 	}
@@ -27,7 +27,7 @@ func TestAccessAboutAMessage(t *testing.T) {
 	if pick.Err != nil {
 		t.Fatal(pick.Err)
 	}
-	v, _ = w.sim.View("maya")
+	v, _ := w.sim.View("maya")
 	wantIn(t, v.Visible(), "link the message")
 	w.submit("maya", map[string]map[string]any{
 		"entitlement": {"value": "0"}, "duration": {"value": "1h"}, "reason": {"value": "look at the login page"}, "field:ticket": {"value": "OPS-12"},

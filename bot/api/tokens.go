@@ -308,7 +308,7 @@ func pinnedKeys(raw string) (oidc.KeySet, error) {
 
 // VerifySignature implements oidc.KeySet.
 func (k keySet) VerifySignature(_ context.Context, raw string) ([]byte, error) {
-	sig, err := jose.ParseSigned(raw, algorithms())
+	sig, err := jose.ParseSignedCompact(raw, algorithms())
 	if err != nil || len(sig.Signatures) != 1 {
 		return nil, errors.New("not one signature")
 	}
