@@ -76,6 +76,10 @@ func (c *Connector) grantLogin(ctx context.Context, conn *pgx.Conn, g runbooks.G
 		return classify(what, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	// Of two calls for one grant the second waits, and finds the login that the first one made.
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", t.account); err != nil {
+		return classify(what, err)
+	}
 	have, err := readLogin(ctx, tx, t.account)
 	if err != nil {
 		return err
