@@ -327,7 +327,8 @@ const database = "countersign.db countersign.db-wal"
 // TestFault_F09 lets reads fail: the child says so and ends, or the read that failed is answered with an error; nothing is made up.
 func TestFault_F09(t *testing.T) {
 	t.Parallel()
-	swept(t, 15, []fault{ // a small ledger has some ten reads of each kind, fewer when the cache is warm
+	swept(t, 20, []fault{ // a small ledger has some ten reads of each kind, fewer when the cache is warm: so every second one fails, too
+		{call: "pread64", how: "error=EIO", every: 2, on: database, most: 16},
 		{call: "pread64", how: "error=EIO", on: database, most: 16},
 		{call: "pread64", how: "error=EIO", on: database, sticky: true, most: 16},
 	}, func(t *testing.T, cfg store.Config, r ruin) {
