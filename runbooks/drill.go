@@ -1,6 +1,10 @@
 package runbooks
 
-import "context"
+import (
+	"context"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
 
 // Canary is an optional part of a connector: it can use what was granted as the holder would, so that a drill proves that
 // access opens and that taking it back closes it, and does not only read what the target says of itself.
@@ -10,11 +14,29 @@ type Canary interface {
 	Try(ctx context.Context, g Grant, r Receipt) (bool, error)
 }
 
+// CanaryFields is an optional part of a connector whose entitlements take something from a form that a drill cannot make up.
+type CanaryFields interface {
+	// CanaryFields gives the form fields of a canary grant. It does no I/O.
+	CanaryFields(id workflows.GrantID, params map[string][]string) (map[string]string, error)
+}
+
+// FillCanary gives a canary grant the form fields that its connector needs.
+func (r *Runner) FillCanary(name string, id workflows.GrantID, params map[string][]string) (map[string]string, error) {
+	c, ok := r.part(name).(CanaryFields)
+	if !ok {
+		return nil, nil
+	}
+	return c.CanaryFields(id, params)
+}
+
 // Try uses a canary's access; ok false where the connector cannot.
 func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt) (works, ok bool, err error) {
 	c, ok := r.part(name).(Canary)
 	if !ok {
 		return false, false, nil
+	}
+	if some, is := c.(interface{ CanTry() bool }); is && !some.CanTry() {
+		return false, false, nil // nothing is set up to try it on
 	}
 	if g, ok, err = r.withSecret(ctx, name, g); !ok || err != nil {
 		return false, ok, err

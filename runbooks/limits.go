@@ -68,6 +68,9 @@ const (
 	// maxSessions bounds the sessions of one grant that are shown and recorded.
 	maxSessions = 200
 
+	// maxOffers bounds what of a target's catalogue is kept for forms: who has more roles than these needs entitlements in files.
+	maxOffers = 5_000
+
 	// listTimeout bounds the reading of a whole target; the sweep after it reads it again.
 	listTimeout = 5 * time.Minute
 )

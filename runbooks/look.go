@@ -3,6 +3,7 @@ package runbooks
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // What the Runner asks of the optional parts of connectors. A connector that lacks the part gives ok false.
@@ -175,6 +176,61 @@ func redactLines(lines []string) []string {
 
 // TellsSessions says whether a target can tell who uses a grant.
 func (r *Runner) TellsSessions(name string) bool {
-	_, ok := r.part(name).(Sessions)
+	c := r.part(name)
+	if some, ok := c.(interface{ TellsSessions() bool }); ok { // it depends on what is set up there
+		return some.TellsSessions()
+	}
+	_, ok := c.(Sessions)
 	return ok
+}
+
+// Past tells of sessions of a grant that began at or after since, those that are over included; ok false where the target keeps no
+// log of them.
+func (r *Runner) Past(ctx context.Context, name string, g Grant, since time.Time) ([]Session, bool, error) {
+	l, ok := r.part(name).(SessionLog)
+	if !ok {
+		return nil, false, nil
+	}
+	var list []Session
+	failed := r.apart(ctx, name, "past sessions", func(ctx context.Context) error {
+		for x, err := range l.PastSessions(ctx, g.Clone(), since) {
+			if err != nil {
+				return err
+			}
+			if list = append(list, x); len(list) >= maxSessions {
+				return nil
+			}
+		}
+		return nil
+	})
+	if failed != nil {
+		return nil, true, failed
+	}
+	return redactSessions(list), true, nil
+}
+
+// Offers lists what a target can grant, in memory: a form shows them, and at most maxOffers of them. ok false where the connector
+// cannot list that.
+func (r *Runner) Offers(ctx context.Context, name string) ([]Offer, bool, error) {
+	c, ok := r.part(name).(Catalog)
+	if !ok {
+		return nil, false, nil
+	}
+	var list []Offer
+	failed := r.apart(ctx, name, "offers", func(ctx context.Context) error {
+		for x, err := range c.ListOffers(ctx) {
+			if err != nil {
+				return err
+			}
+			x.Name, x.Description = Redact(x.Name, maxName), Redact(x.Description, maxFact)
+			if list = append(list, x); len(list) >= maxOffers {
+				return nil
+			}
+		}
+		return nil
+	})
+	if failed != nil {
+		return nil, true, failed
+	}
+	return list, true, nil
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -73,16 +72,6 @@ func connectorParams() map[string]spec.Params {
 	return out
 }
 
-func sshcaParams() *spec.Params {
-	return &spec.Params{
-		Known: []string{
-			sshca.ParamPrincipals, sshca.ParamExtensions, sshca.ParamForceCommand, sshca.ParamSourceAddress, sshca.ParamHost, sshca.ParamPort,
-			sshca.ParamUser, sshca.ParamKeyField,
-		},
-		Needed: []string{sshca.ParamPrincipals},
-	}
-}
-
 func postgresParams() *spec.Params {
 	return &spec.Params{
 		Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase, postgres.ParamLogin},
@@ -95,20 +84,11 @@ type connectors struct {
 	byTarget map[string]runbooks.Connector
 	ssh      *sshca.Connector // nil when no target uses it
 	x509     *x509.Connector  // likewise
-	hosts    []string         // that must have pulled a list before a revocation counts as confirmed
+	sshHosts sshHosts         // what all targets of the CA say of its hosts
 	down     []*downTarget    // that could not be opened at the start
 
 	mu    sync.Mutex
 	close []func() error
-}
-
-// nameHosts collects the hosts of all CAs: one CA and one list serve all of them.
-func (o *connectors) nameHosts(targets []spec.Target) {
-	for _, t := range targets {
-		if t.Connector == "sshca" {
-			o.hosts = append(o.hosts, words(t.Settings["hosts"])...)
-		}
-	}
 }
 
 // closing remembers what is to be closed at the end.
@@ -120,7 +100,7 @@ func (o *connectors) closing(f func() error) {
 
 func openConnectors(c Config, keys *keyring, clock jobs.Clock, targets []spec.Target) (*connectors, error) {
 	out := &connectors{byTarget: map[string]runbooks.Connector{}}
-	out.nameHosts(targets)
+	out.sshHosts.collect(targets)
 	for _, t := range targets {
 		con, err := out.open(c, keys, clock, t)
 		if err != nil {
@@ -144,25 +124,6 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 	if closer, ok := con.(io.Closer); ok && con != runbooks.Connector(o.ssh) && con != runbooks.Connector(o.x509) { // one CA serves all its targets, and is closed once
 		o.closing(closer.Close)
 	}
-	return con, nil
-}
-
-func openSSHCA(at opening) (runbooks.Connector, error) {
-	if at.all.ssh != nil {
-		return at.all.ssh, nil
-	}
-	seed, err := at.keys.seed(keySSHCA)
-	if err != nil {
-		return nil, err
-	}
-	con, err := sshca.Open(sshca.Config{
-		Seed: seed, Dir: filepath.Join(at.cfg.Data, "sshca"), Now: wall(at.clock), Hosts: at.all.hosts, Token: runbooks.NewSecret(at.cfg.SSHToken),
-	})
-	if err != nil {
-		return nil, err
-	}
-	at.all.ssh = con
-	at.all.closing(con.Close)
 	return con, nil
 }
 
@@ -261,9 +222,6 @@ func (o *connectors) Close() error {
 
 // routes adds what hosts pull.
 func (o *connectors) routes(mux *http.ServeMux) {
-	if o.ssh != nil {
-		mux.Handle(sshca.PathKRL, o.ssh.Handler())
-		mux.Handle(sshca.PathCA, o.ssh.Handler())
-	}
+	o.sshRoutes(mux)
 	o.x509Routes(mux)
 }

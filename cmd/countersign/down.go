@@ -16,7 +16,7 @@ import (
 // soon as that works. A bot that stopped for it would leave the access on all others without an end.
 func openTargets(c Config, keys *keyring, clock jobs.Clock, targets []spec.Target, log *slog.Logger) *connectors {
 	out := &connectors{byTarget: map[string]runbooks.Connector{}}
-	out.nameHosts(targets)
+	out.sshHosts.collect(targets)
 	for _, t := range targets {
 		con, err := out.open(c, keys, clock, t)
 		if err != nil {

@@ -31,7 +31,7 @@ func (w *sweeper) canary(t workflows.TargetID, set watchSettings, id workflows.G
 	if !ok {
 		return runbooks.Grant{}, fmt.Errorf("no workflow grants %q on target %q, which %s names", set.entitlement, t, settingDrillOf)
 	}
-	fields, err := canaryFields(ent)
+	fields, err := w.drills.FillCanary(string(t), id, ent.Params)
 	if err != nil {
 		return runbooks.Grant{}, err
 	}

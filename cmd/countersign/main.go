@@ -74,7 +74,7 @@ func commands() []command {
 		{"keys", "list | rotate KEY -reason TEXT | rotate confirm ID", "list the keys of the data folder, or replace one", keysCommand},
 		{"streams", "status | check FILE…", "say how far the streams of entries are, or find what is missing in what was received", streamsCommand},
 		{"witness", "serve | key", "on another host: sign the heads of ledgers that continue what was signed before", witnessCommand},
-		{"sshca", "pull --url URL --out FILE", "on a host: fetch the list of revoked certificates", sshcaCommand},
+		{"sshca", "pull | tell | principals", "on a host: fetch the list of revoked certificates, tell who is logged in, keep rules of sudo", sshcaCommand},
 	}, peopleCommands(), secretCommands(), killCommands(), []command{
 		{"bench", benchUsage, "measure the ledger on this machine, beside what it is compared with", benchCommand},
 		{"version", "", "print the version", versionCommand},

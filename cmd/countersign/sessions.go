@@ -94,6 +94,9 @@ func (s *serving) sessionsIn(ctx context.Context, stream workflows.StreamID) err
 		if err != nil || !ok {
 			return err
 		}
+		if err := s.pastSessions(ctx, stream, hold); err != nil {
+			return err
+		}
 		if err := s.desk.Observe(ctx, stream, hold, sessionsSeen(list)); err != nil {
 			return err
 		}
@@ -102,6 +105,16 @@ func (s *serving) sessionsIn(ctx context.Context, stream workflows.StreamID) err
 		}
 	}
 	return nil
+}
+
+// pastSessions records, out of the target's own log where it has one, those that began and ended between two looks: seen together
+// with those that live, and gone at the look that follows.
+func (s *serving) pastSessions(ctx context.Context, stream workflows.StreamID, hold grants.Hold) error {
+	list, ok, err := s.runner.Past(ctx, connectorOf(hold), grantOf(hold), hold.StartedAt.UTC.Time())
+	if err != nil || !ok {
+		return err
+	}
+	return s.desk.Observe(ctx, stream, hold, sessionsSeen(list))
 }
 
 func sessionsSeen(list []runbooks.Session) []grants.SessionSeen {

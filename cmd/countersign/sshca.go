@@ -11,13 +11,19 @@ import (
 	"github.com/countersign-bot/countersign/runbooks/sshca"
 )
 
-// sshcaCommand runs on a host, without a configuration of its own: sshca pull fetches the list of revoked certificates and
-// puts it where sshd reads it, or leaves the old list in place.
+// sshcaCommand runs on a host, without a configuration of its own.
 func sshcaCommand(ctx context.Context, p proc) error {
-	if len(p.args) == 0 || p.args[0] != "pull" {
-		return usageError{"the verb is pull"}
+	verbs := map[string]func(context.Context, proc) error{"pull": sshcaPull, "tell": sshcaTell, "principals": sshcaPrincipals}
+	if len(p.args) == 0 || verbs[p.args[0]] == nil {
+		return usageError{"the verb is pull, tell or principals"}
 	}
+	verb := verbs[p.args[0]]
 	p.args = p.args[1:]
+	return verb(ctx, p)
+}
+
+// sshcaPull fetches the list of revoked certificates and puts it where sshd reads it, or leaves the old list in place.
+func sshcaPull(ctx context.Context, p proc) error {
 	flags := p.flags("sshca pull", "--url URL --out FILE [--ca FILE] [--host NAME] [--token-file FILE]")
 	url := flags.String("url", "", "address of the bot, such as https://countersign.example.com")
 	out := flags.String("out", "", "file that sshd's RevokedKeys names")

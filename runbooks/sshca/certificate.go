@@ -26,6 +26,9 @@ const (
 	ParamPort          = "port"           // likewise
 	ParamUser          = "user"           // likewise; "${account}" as above; absent: the first principal
 	ParamKeyField      = "key_field"      // which form field holds the pasted key; absent: see pastedKey
+	ParamHostGroup     = "host_group"     // a group of hosts of the target's settings: principals hold there alone, as "deploy@web"
+	ParamSudo          = "sudo"           // commands that the holder's own account may run as another user on those hosts, or ALL; see sudo.go
+	ParamSudoAs        = "sudo_as"        // that user; absent: root
 )
 
 // account is the only placeholder: the words of an entitlement are data and are never evaluated as a template.
@@ -46,6 +49,8 @@ type terms struct {
 	critical   map[string]string
 	user       string
 	host, port string
+	group      string
+	sudo       *sudoRule
 }
 
 // readTerms reads a grant. Its errors are sentences for the requester.
@@ -65,19 +70,27 @@ func (a *Authority) readTerms(g runbooks.Grant) (t terms, err error) {
 	if t.critical, err = readCritical(g.Params); err != nil {
 		return t, err
 	}
-	return t, t.readPlace(g)
+	if err := t.readPlace(g); err != nil {
+		return t, err
+	}
+	if err := t.readGroup(g); err != nil {
+		return t, err
+	}
+	t.sudo, err = readSudo(g, t.user)
+	return t, err
 }
 
 // checkParams refuses words that nobody reads: a misspelled restriction would not restrict.
 func checkParams(params map[string][]string) error {
 	known := []string{
-		ParamPrincipals, ParamExtensions, ParamForceCommand, ParamSourceAddress, ParamHost, ParamPort, ParamUser, ParamKeyField,
+		ParamPrincipals, ParamExtensions, ParamForceCommand, ParamSourceAddress, ParamHost, ParamPort, ParamUser, ParamKeyField, ParamHostGroup,
+		ParamSudo, ParamSudoAs,
 	}
 	for name, values := range params {
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("the entitlement has a parameter %q that an SSH certificate does not know", name)
 		}
-		single := !slices.Contains([]string{ParamPrincipals, ParamExtensions, ParamSourceAddress}, name)
+		single := !slices.Contains([]string{ParamPrincipals, ParamExtensions, ParamSourceAddress, ParamSudo}, name)
 		if single && len(values) > 1 {
 			return fmt.Errorf("the entitlement's parameter %q takes one value", name)
 		}
@@ -249,7 +262,7 @@ func (a *Authority) receipt(g runbooks.Grant, t terms, cert *ssh.Certificate) ru
 	serial := strconv.FormatUint(cert.Serial, 10)
 	line := cert.Type() + " " + base64.StdEncoding.EncodeToString(cert.Marshal()) + " " + cert.KeyId + "\n"
 	file := fileName(g)
-	return runbooks.Receipt{
+	r := runbooks.Receipt{
 		Ref: "serial " + serial,
 		Facts: map[string]string{
 			"serial":       serial,
@@ -268,6 +281,14 @@ func (a *Authority) receipt(g runbooks.Grant, t terms, cert *ssh.Certificate) ru
 			Files:   map[string]string{file: line},
 		},
 	}
+	if t.group != "" {
+		r.Facts["host_group"] = t.group
+	}
+	if t.sudo != nil {
+		r.Facts["sudo"] = t.sudo.words()
+		r.Use.Steps = append(r.Use.Steps, "On the host, run with sudo: "+t.sudo.words()+". It works once the host has pulled, which takes about a minute, and sudo itself ends it.")
+	}
+	return r
 }
 
 func command(t terms, file string) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ type Config struct {
 	Hosts []string         // hosts that must have pulled before Check says absent; empty: all that ever reported
 	Token runbooks.Secret  // when set, only hosts that send it are believed about what they have; the list stays public
 	Every time.Duration    // how often hosts are told to pull, for RevokeLatency; 0: a minute
+
+	Groups map[string][]string // hosts by the name of their group; they must have pulled, too
+	Canary Canary              // where a drill logs in; the zero value: nowhere
 }
 
 // Connector is the SSH certificate authority as a target. Its methods may be called by several goroutines.
@@ -33,11 +37,14 @@ type Connector struct {
 	token     runbooks.Secret
 	every     time.Duration
 	dir       *os.Root
+	groups    map[string][]string
+	canary    Canary
 
 	mu    sync.Mutex
 	reg   *register
 	krl   []byte // reg's list, encoded
 	hosts *hosts
+	told  *told // what hosts told of themselves
 }
 
 // Open reads or makes the register in cfg.Dir. A register that cannot be read is an error: an empty list in its place
@@ -54,14 +61,18 @@ func Open(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the SSH register: %w", err)
 	}
-	c := &Connector{authority: authority, now: cfg.Now, token: cfg.Token, every: cfg.Every, dir: dir}
+	c := &Connector{authority: authority, now: cfg.Now, token: cfg.Token, every: cfg.Every, dir: dir, groups: cfg.Groups, canary: cfg.Canary}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	if c.every <= 0 {
 		c.every = time.Minute
 	}
-	if err := c.load(cfg.Hosts); err != nil {
+	expected, err := allHosts(cfg.Hosts, cfg.Groups)
+	if err == nil {
+		err = c.load(expected)
+	}
+	if err != nil {
 		_ = dir.Close()
 		return nil, fmt.Errorf("opening the SSH register: %w", err)
 	}
@@ -75,8 +86,11 @@ func (c *Connector) load(expected []string) (err error) {
 	if c.krl, err = c.reg.list(); err != nil {
 		return err
 	}
-	c.hosts, err = loadHosts(c.dir, expected)
-	return err
+	if c.hosts, err = loadHosts(c.dir, expected); err != nil {
+		return err
+	}
+	c.told = newTold(c.hosts)
+	return nil
 }
 
 // Close lets go of the folder; everything that was acknowledged is already durable.
@@ -110,7 +124,10 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if err != nil {
 		return runbooks.Receipt{}, runbooks.Errorf(runbooks.Broken, err, "the certificate could not be signed")
 	}
-	if err := c.issue(ctx, cert); err != nil {
+	if _, known := c.groups[t.group]; t.group != "" && !known {
+		return runbooks.Receipt{}, runbooks.Errorf(runbooks.Refuse, nil, "the target has no group of hosts %.64q", t.group)
+	}
+	if err := c.issue(ctx, cert, entryOf(g, t, cert)); err != nil {
 		return runbooks.Receipt{}, err
 	}
 	return c.authority.receipt(g, t, cert), nil
@@ -126,11 +143,26 @@ func checkID(g runbooks.Grant) error {
 	return nil
 }
 
+// entryOf is what the register keeps of a certificate.
+func entryOf(g runbooks.Grant, t terms, cert *ssh.Certificate) issued {
+	content := cert.Marshal()
+	if t.sudo != nil {
+		content = append(content, t.sudo.words()...)
+	}
+	sum := sha256.Sum256(content)
+	who := g.Account
+	if who == "" {
+		who = t.user
+	}
+	return issued{
+		Until: int64(cert.ValidBefore), Digest: hex.EncodeToString(sum[:]), From: g.Start.Unix(), Grant: g.ID, Account: who,
+		Principals: strings.Join(t.principals, ","), Group: t.group, Sudo: t.sudo,
+	}
+}
+
 // issue records a certificate; it is durable when it returns. The same certificate again is a success, another one under
 // the same serial is refused: the end of a grant never moves, nor its key.
-func (c *Connector) issue(ctx context.Context, cert *ssh.Certificate) error {
-	sum := sha256.Sum256(cert.Marshal())
-	entry := issued{Until: int64(cert.ValidBefore), Digest: hex.EncodeToString(sum[:])}
+func (c *Connector) issue(ctx context.Context, cert *ssh.Certificate, entry issued) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -144,7 +176,7 @@ func (c *Connector) issue(ctx context.Context, cert *ssh.Certificate) error {
 		return runbooks.Errorf(runbooks.Refuse, nil, "this grant was already taken back")
 	}
 	if old, ok := c.reg.Issued[cert.Serial]; ok {
-		if old != entry {
+		if !old.isSame(entry) {
 			return runbooks.Errorf(runbooks.Refuse, nil, "this grant was already made with other contents")
 		}
 		return nil
@@ -246,10 +278,23 @@ func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Prese
 	case !c.now().Before(c.until(g)):
 		return runbooks.Absent, nil
 	case listed:
-		return c.hosts.confirm(entry.Version, c.now())
+		return c.confirm(g, entry.Version)
 	case known:
 		return runbooks.Present, nil
 	default:
 		return runbooks.Absent, nil
 	}
+}
+
+// confirm tells whether the hosts that a grant concerns refuse it. The caller holds mu.
+func (c *Connector) confirm(g runbooks.Grant, version uint64) (runbooks.Presence, error) {
+	presence, err := c.hosts.confirm(c.groups[one(g.Params, ParamHostGroup)], version, c.now())
+	if presence != runbooks.Absent {
+		return presence, err
+	}
+	if names := c.told.sudoOn(g.ID); len(names) > 0 {
+		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Retry, nil,
+			"%d hosts have not said that the rule of sudo is gone: %s", len(names), strings.Join(names[:min(len(names), namedHosts)], ", "))
+	}
+	return presence, nil
 }

@@ -420,8 +420,8 @@ func TestOpenRefusesADamagedRegister(t *testing.T) {
 	cases := map[string]string{
 		"cut":          string(good[:len(good)/2]),
 		"empty":        "",
-		"newer":        strings.Replace(string(good), `"format":1`, `"format":2`, 1),
-		"unknown key":  strings.Replace(string(good), `"format":1`, `"format":1,"more":1`, 1),
+		"newer":        strings.Replace(string(good), `"format":2`, `"format":3`, 1),
+		"unknown key":  strings.Replace(string(good), `"format":2`, `"format":2,"more":1`, 1),
 		"serial gone":  strings.Replace(string(good), `"revoked":[{`, `"revoked":[],"x":[{`, 1),
 		"counts wrong": strings.Replace(string(good), `"total":1`, `"total":2`, 1),
 	}

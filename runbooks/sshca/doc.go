@@ -18,5 +18,19 @@
 //
 // The list must be there before sshd is told of it: with a RevokedKeys file that it cannot read, sshd refuses everybody.
 //
+// A host may tell more, once a minute and as root: who is logged in with these certificates and was (out of sshd's log), which keys in
+// authorized_keys open it beside them, and it then holds the rules of sudo that grants give, each with NOTAFTER, sudo's own end. It needs
+// the bot's COUNTERSIGN_SSHCA_TOKEN, takes orders only under the CA's signature, and with --end-sessions ends the sessions of
+// certificates that are revoked or over (see agent.go):
+//
+//	countersign sshca tell --url https://bot.example.com --ca /etc/ssh/countersign-ca.pub --token-file /etc/countersign/token \
+//	    --log /var/log/auth.log --keys /root/.ssh/authorized_keys,/home/%u/.ssh/authorized_keys --sudoers /etc/sudoers.d --end-sessions
+//
+// Groups of hosts are the target's setting host_groups. An entitlement with host_group: web gives principals such as deploy@web, which
+// only the hosts of that group take: their sshd has
+//
+//	AuthorizedPrincipalsCommand /usr/local/bin/countersign sshca principals --groups web %u
+//	AuthorizedPrincipalsCommandUser nobody
+//
 // What it must not do: keep key files (cmd does), decide who gets what (workflows does), reach out to hosts.
 package sshca

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 const hostsFile = "hosts.json"
@@ -29,9 +30,14 @@ type hosts struct {
 
 // hostReport is the last word of one host.
 type hostReport struct {
-	Have uint64 `json:"have"` // version in place; 0: none
-	Seen int64  `json:"seen"` // Unix seconds
+	Have  uint64 `json:"have"`            // version in place; 0: none
+	Seen  int64  `json:"seen"`            // Unix seconds
+	Tells bool   `json:"tells,omitempty"` // it tells who is logged in, see told.go
+	Sudo  []rule `json:"sudo,omitempty"`  // of grants whose rule of sudo it was given and has not said to be gone
 }
+
+// rule names a rule of sudo on a host.
+type rule = workflows.GrantID
 
 // Host is what is known about one host.
 type Host struct {
@@ -68,6 +74,7 @@ func isHostName(name string) bool { return len(name) <= maxHostName && hostName.
 // moved, since the time alone would write the file at every pull of every host.
 func (h *hosts) report(name string, have, current uint64, now time.Time) (taken, moved bool) {
 	old, known := h.known[name]
+	before := old.Have
 	switch {
 	case !isHostName(name):
 		return false, false
@@ -79,8 +86,9 @@ func (h *hosts) report(name string, have, current uint64, now time.Time) (taken,
 		// A version that was never made: from another CA, or from before the register was lost. It confirms nothing.
 		have = 0
 	}
-	h.known[name] = hostReport{Have: have, Seen: now.Unix()}
-	return true, !known || old.Have != have
+	old.Have, old.Seen = have, now.Unix()
+	h.known[name] = old
+	return true, !known || before != have
 }
 
 // all lists the hosts that count, by name.
@@ -101,8 +109,12 @@ func (h *hosts) all() []Host {
 }
 
 // confirm is the presence of a serial that was first listed in the given version.
-func (h *hosts) confirm(version uint64, now time.Time) (runbooks.Presence, error) {
+// Of a grant that holds on a group of hosts alone, only those count.
+func (h *hosts) confirm(group []string, version uint64, now time.Time) (runbooks.Presence, error) {
 	all := h.all()
+	if len(group) > 0 {
+		all = slices.DeleteFunc(all, func(x Host) bool { return !slices.Contains(group, x.Name) })
+	}
 	if len(all) == 0 {
 		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Retry, nil,
 			"no host has pulled the revocation list yet, so nobody can say that the certificate is refused")
@@ -111,12 +123,11 @@ func (h *hosts) confirm(version uint64, now time.Time) (runbooks.Presence, error
 	if len(missing) == 0 {
 		return runbooks.Absent, nil
 	}
-	const named = 5
 	var words []string
-	for _, x := range missing[:min(len(missing), named)] {
+	for _, x := range missing[:min(len(missing), namedHosts)] {
 		words = append(words, x.Name+" ("+lastSeen(x, now)+")")
 	}
-	if n := len(missing) - named; n > 0 {
+	if n := len(missing) - namedHosts; n > 0 {
 		words = append(words, fmt.Sprintf("%d more", n))
 	}
 	return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Retry, nil,

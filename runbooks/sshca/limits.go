@@ -45,6 +45,29 @@ const (
 	// maxHosts bounds the hosts remembered: the report is made by whoever can reach the address.
 	maxHosts = 5_000
 
+	// namedHosts is how many hosts an error names; the rest are counted.
+	namedHosts = 5
+
+	// maxCommands and maxCommand bound what one grant may run with sudo: who needs more needs ALL, and people should see that.
+	maxCommands = 16
+	maxCommand  = 200
+
+	// maxReport bounds what a host tells at once, maxTold its sessions and keys: a bastion has some hundred logins at a time.
+	maxReport = 1 << 20
+	maxTold   = 2_000
+
+	// tellsFor is how long the word of a host about its sessions counts: it comes once a minute.
+	tellsFor = 5 * time.Minute
+
+	// maxLogTail bounds how much of sshd's log a host reads: 8 MiB are about 40,000 logins.
+	maxLogTail = 8 << 20
+
+	// maxKeysFile bounds an authorized_keys file that is looked at.
+	maxKeysFile = 1 << 20
+
+	// tryTimeout bounds the login of a drill.
+	tryTimeout = 10 * time.Second
+
 	// maxHostName is the longest name DNS allows.
 	maxHostName = 253
 

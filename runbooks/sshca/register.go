@@ -14,11 +14,12 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // registerFormat is the version of the register's file. Fields are only ever added with a new number; a newer number
-// than this is refused, because an older program would drop what it does not know.
-const registerFormat = 1
+// than this is refused, because an older program would drop what it does not know. 2 came with whose a certificate is.
+const registerFormat = 2
 
 // register is what must survive: which certificates were made, which serials are revoked, and the list's version. It is
 // written as a whole, to a second file that is flushed, renamed over the first, and made durable by flushing the folder:
@@ -38,8 +39,19 @@ type register struct {
 // issued is a certificate that was handed out.
 type issued struct {
 	Until  int64  `json:"until"`  // ValidBefore, Unix seconds
-	Digest string `json:"digest"` // SHA-256 of the certificate: granting again must give this one
+	Digest string `json:"digest"` // SHA-256 of the certificate and its rule of sudo: granting again must give this one
+
+	// What format 1 did not keep; empty for certificates of that time.
+	From       int64             `json:"from,omitempty"` // start of the grant, Unix seconds
+	Grant      workflows.GrantID `json:"grant,omitempty"`
+	Account    string            `json:"account,omitempty"`    // whose it is, on the hosts
+	Principals string            `json:"principals,omitempty"` // separated by commas
+	Group      string            `json:"group,omitempty"`      // of hosts
+	Sudo       *sudoRule         `json:"sudo,omitempty"`
 }
+
+// isSame tells whether two entries are about one certificate; what format 1 did not keep cannot differ.
+func (x issued) isSame(y issued) bool { return x.Until == y.Until && x.Digest == y.Digest }
 
 // revoked is a serial on the list.
 type revoked struct {
@@ -150,7 +162,7 @@ func (r *register) list() ([]byte, error) {
 // check refuses a register that contradicts itself: better no list at all, which is noticed, than a wrong one.
 func (r *register) check() error {
 	switch {
-	case r.Format != registerFormat:
+	case r.Format < 1 || r.Format > registerFormat:
 		return fmt.Errorf("format %d, this program knows %d", r.Format, registerFormat)
 	case len(r.Issued) > maxIssued || len(r.Revoked) > maxRevoked:
 		return errors.New("more entries than allowed")
@@ -191,5 +203,6 @@ func loadRegister(dir *os.Root) (*register, error) {
 	if r.Issued == nil {
 		r.Issued = map[uint64]issued{}
 	}
+	r.Format = registerFormat
 	return r, nil
 }

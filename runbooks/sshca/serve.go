@@ -34,6 +34,7 @@ func (c *Connector) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+PathKRL, c.serveKRL)
 	mux.HandleFunc("GET "+PathCA, c.serveCA)
+	mux.HandleFunc("POST "+PathHost, c.serveHost)
 	return mux
 }
 
