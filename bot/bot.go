@@ -37,6 +37,7 @@ type Config struct {
 	Sweep     func(context.Context, workflows.TargetID, workflows.Acting) (targets.State, error) // compares a target with the ledger; nil: nobody can
 	Silent    func(target string) bool                                                           // whether a target does not tell who uses what was granted there; nil: they all tell
 	Health    func(context.Context) []Condition                                                  // how the parts are; nil: nobody says
+	Decide    func(workflows.RequestID) string                                                   // the page on which somebody decides who has proved who they are; nil: there is none
 	Handover  Handover                                                                           // nil: no secret is handed over
 	Log       *slog.Logger
 

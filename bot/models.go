@@ -62,6 +62,10 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 	}
 	c.Rule, c.Risk, c.Starts, c.Extends = s.Asked.Chosen, s.Asked.Risk, s.Asked.NotBefore, s.Asked.Extends
 	c.About = s.Asked.About
+	c.StepUp = s.Asked.StepUp && s.Open() != nil
+	if c.StepUp && b.c.Decide != nil {
+		c.Page = b.c.Decide(s.ID)
+	}
 	if st := s.Open(); st != nil {
 		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, nextTier(st), st.Escalated
 		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx))
@@ -203,6 +207,9 @@ func (b *Bot) cardButtons(v desk.View, reader workflows.PersonID) screens.CardBu
 	if s.Open() != nil {
 		if all || slices.Contains(s.CanVote(), reader) {
 			out.Approve, out.Read, out.Deny = value(kindApprove), value(kindRead), value(kindDeny)
+			if s.Asked.StepUp { // a click would be refused
+				out.Approve, out.Read = "", ""
+			}
 			if s.Asked.Request != workflows.KindPreapprove {
 				out.Offer = value(kindOffer)
 			}

@@ -165,6 +165,9 @@ func (s *State) notes(o Outlook) []Explanation {
 	}
 	if s.Asked.Risk != "" {
 		note("risk", "approved", "The risk is %s, by row %d of the table.", s.Asked.Risk, s.Asked.RiskRow)
+		if s.Asked.StepUp {
+			out[len(out)-1].Sentence += " Approving takes more than a click: a login on the page of this request, a printed code, or the bot's host."
+		}
 	}
 	if s.Asked.Already {
 		note("standing access", "error", "The holder had this on the target already when it was asked for, by no grant of ours: approving it takes nothing away from that.")

@@ -281,6 +281,8 @@ func (s *State) applyVote(st *StageState, r *Record, e VoteRecorded) error {
 		return fmt.Errorf("vote of %q, who could not decide stage %d", r.Person, e.Stage)
 	case e.Verdict != Approve && e.Verdict != Deny, e.Verdict == Approve && st.Plan.Kind == StageConsent:
 		return fmt.Errorf("vote with verdict %q", e.Verdict)
+	case s.lacksStepUp(e.Verdict, e.Authn):
+		return fmt.Errorf("vote of %q by %q, where the risk wants more", r.Person, e.Authn)
 	case e.Digest != s.Asked.Digest:
 		return fmt.Errorf("vote of %q on another text than was asked", r.Person)
 	case st.TimesOutAt != 0 && e.ReceivedAt >= st.TimesOutAt:
@@ -449,7 +451,7 @@ func (s *State) applyCountered(r *Record, e Countered) error {
 	}
 	s.outdate(func(o Offer) bool { return o.By.Person == r.Person })
 	s.Offers = append(s.Offers, Offer{
-		ID: e.Offer, Stage: e.Stage, By: Acting{r.Actor, r.Person}, Terms: e.Terms, Reason: e.Reason, At: r.At, Status: OfferOpen,
+		ID: e.Offer, Stage: e.Stage, By: Acting{r.Actor, r.Person}, Terms: e.Terms, Reason: e.Reason, At: r.At, Status: OfferOpen, Authn: e.Authn,
 	})
 	return nil
 }

@@ -147,9 +147,6 @@ func (s *State) isAskOf(o Terms, a Ask) bool {
 	return same && a.Form.Seconds == want.Seconds && a.NotBefore >= max(o.NotBefore, s.Asked.NotBefore)
 }
 
-// AuthnOffer is how the approval that lies in an accepted counter-offer was authenticated: as the offer was.
-const AuthnOffer = "counter-offer"
-
 // carry records the offerer's approval of the terms that they offered, where the first stage is the one in which they made the offer. Whatever
 // stands in the way leaves the new request open: they can still click.
 func (w *Workflow) carry(t *turn, o Offer, a Acceptance) {
@@ -159,7 +156,7 @@ func (w *Workflow) carry(t *turn, o Offer, a Acceptance) {
 	}
 	b := Ballot{
 		By: o.By, Standing: a.Offerer, Verdict: Approve, Stage: t.Current, Shown: t.Shown(t.Current), ReceivedAt: t.now.UTC,
-		Authn: AuthnOffer, Channel: a.Channel, Rosters: a.Ask.Rosters, Voters: a.Final.Voters, Grant: a.Final.Grant,
+		Authn: offered(o.Authn), Channel: a.Channel, Rosters: a.Ask.Rosters, Voters: a.Final.Voters, Grant: a.Final.Grant,
 		WorkflowGone: a.Final.Gone, Frozen: a.Final.Frozen, Conflict: a.Final.Conflict,
 	}
 	seat, r := t.refuseVote(b)

@@ -61,6 +61,7 @@ const (
 	CodeAsked        = "already_asked" // the same ask is open
 	CodeConflict     = "conflict"      // entitlements that nobody may hold together
 	CodeRisk         = "risk"          // the chain demands less than the tier does
+	CodeStepUp       = "step_up"       // the tier wants more than a click of whoever approves
 	CodeCap          = "cap"           // extensions have reached their cap
 	CodeNoOffer      = "no_offer"      // no counter-offer stands
 	CodePending      = "pending"       // a change of the documents waits for approval

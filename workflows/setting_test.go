@@ -326,6 +326,8 @@ func (x *setting) tier(words []string) error {
 			if words[i+1] != "any" {
 				row.Action = strings.Split(words[i+1], ",")
 			}
+		case "stepup":
+			t.StepUp = words[i+1] == "yes"
 		case "principal":
 			row.Principal = []string{words[i+1]}
 		default:

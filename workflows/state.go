@@ -56,6 +56,7 @@ type Offer struct {
 	Reason string
 	At     Instant
 	Status string // OfferOpen …
+	Authn  string // of whoever made it
 }
 
 // What became of a counter-offer.

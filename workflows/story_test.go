@@ -372,6 +372,10 @@ func (x *world) terms(words []string) (workflows.Terms, error) {
 func (x *world) counter(by workflows.Acting, words []string) (string, error) {
 	b := x.ballot(by, workflows.Counter)
 	b.Reason, b.Offer = "half will do", fmt.Sprintf("o_%d", len(x.l.Histories[x.stream()]))
+	if i := slices.Index(words, "by"); i >= 0 && i+1 < len(words) { // by oidc: how they proved who they are
+		b.Authn = words[i+1]
+		words = slices.Delete(slices.Clone(words), i, i+2)
+	}
 	odd := func(word string) bool {
 		i := slices.Index(words, word)
 		if i >= 0 {
@@ -460,6 +464,9 @@ func (x *world) vote(by workflows.Acting, words []string) (string, error) {
 	for i := 1; i < len(words); i++ {
 		switch word := words[i]; {
 		case word == "again":
+		case word == "by" && i+1 < len(words): // by oidc: how they proved who they are
+			i++
+			b.Authn = words[i]
 		case word == "stale":
 			b.Shown = "what was shown before"
 		case word == "stage":

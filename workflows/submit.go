@@ -295,6 +295,8 @@ func (w *Workflow) refuseAlone(g way, a Ask) *Refusal {
 	switch {
 	case g.tier.Approvers > people:
 		return Refusef(CodeRisk, "Ask the owner of this chain.", "The risk of this is %s, which wants %s to approve; this would be approved without.", g.tier.Name, persons(g.tier.Approvers))
+	case g.tier.StepUp && a.Window.ID == "":
+		return Refusef(CodeRisk, "Ask the owner of this chain.", "The risk of this is %s, where people decide and prove who they are; this would be approved without.", g.tier.Name)
 	case g.alone.Used > g.alone.Times:
 		return Refusef(CodeTooOften, "Wait, or ask the owner of this chain.", "This is approved without people %d times within %s, and that is used up.", g.alone.Times, g.alone.Per)
 	}
@@ -353,7 +355,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		sub.Runbook, sub.Document, sub.Subject = a.Runbook, a.Document, a.By.Person.Identity()
 	}
 	if g.planned != nil {
-		sub.Plan = g.planned.planOf()
+		sub.Plan, sub.StepUp = g.planned.planOf(), g.tier.StepUp
 	}
 	return sub
 }

@@ -203,6 +203,8 @@ func (s *State) refuseVoter(st *StageState, b Ballot) (Seat, *Refusal) {
 		return seat, Refuse(CodeStale, "That button is not known.", "Look at the fresh card and decide there.")
 	case b.Verdict == Approve && st.Plan.Kind == StageConsent:
 		return seat, Refuse(CodeStale, "This stage waits for objections only.", "If you have none, there is nothing to do.")
+	case s.lacksStepUp(b.Verdict, b.Authn):
+		return seat, s.refuseClick()
 	}
 	return seat, nil
 }

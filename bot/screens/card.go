@@ -43,6 +43,8 @@ type Card struct {
 	Past      string // what the requester asked for before, markup
 	About     string // address of the message that it was asked about
 	Link      string // address of the card in its channel, where that is another place
+	StepUp    bool   // approving takes more than a click
+	Page      string // address of the page on which it is approved then; empty: there is none
 	Buttons   CardButtons
 
 	compact bool // on a Home page: fewer fields fit
@@ -113,12 +115,24 @@ func (c Card) Render() Message {
 			blocks = append(blocks, note(left))
 		}
 	}
+	if c.StepUp {
+		blocks = append(blocks, note(c.stepUp()))
+	}
 	blocks = append(blocks, actions(c.buttons()...)...)
 	if l := link(c.Link, "the card in its channel"); l != "" {
 		blocks = append(blocks, note("See "+l+" and what was said below it."))
 	}
 	blocks = append(blocks, note("Request "+code(string(c.ID))+" · decisions are recorded in the ledger; typing “approved” here decides nothing."))
 	return Message{Text: c.text(), Blocks: blocks}
+}
+
+// stepUp says where this is approved, as no button does it.
+func (c Card) stepUp() string {
+	where := "on the bot's host: " + code("countersign approve "+string(c.ID))
+	if l := link(c.Page, "on its page, after a login or with a printed code"); l != "" {
+		where = l + ", or " + where
+	}
+	return "🔐 The risk of this is " + label(c.Risk) + ": approving takes more than a click. Approve it " + where + ". Denying works here."
 }
 
 func (c Card) text() string {

@@ -60,6 +60,14 @@ func usualCard() screens.Card {
 	return c
 }
 
+// stepUpCard is a request whose risk wants more than a click of whoever approves it: no button does that.
+func stepUpCard() screens.Card {
+	c := usualCard()
+	c.Risk, c.StepUp, c.Page = "high", true, "https://countersign.example.com/decide/"+string(c.ID)
+	c.Buttons.Approve, c.Buttons.Read = "", ""
+	return c
+}
+
 // keyCard has a value that half a card cannot show.
 func keyCard() screens.Card {
 	c := usualCard()
@@ -302,6 +310,7 @@ func catalogue() []sample {
 		{"card-small", smallCard().Render(), false},
 		{"card", usualCard().Render(), false},
 		{"card-key", keyCard().Render(), false},
+		{"card-step-up", stepUpCard().Render(), false},
 		{"card-large", largeCard().Render(), true},
 		{"card-approved", overCard(workflows.StatusApproved, "Approved by Jonas.", &screens.Access{Status: "active", Ends: later}).Render(), false},
 		{"card-ended", overCard(workflows.StatusApproved, "Approved by Jonas.", &gone).Render(), false},

@@ -18,7 +18,7 @@ import (
 
 const (
 	viaWeb      = "web"
-	oneTimeCode = "one-time-code"
+	oneTimeCode = workflows.AuthnCode
 )
 
 // guesses counts wrong codes, so that nobody tries many.
@@ -55,7 +55,7 @@ func (g *guesses) wrong(name string, add bool) (allowed bool) {
 func (s *Server) person(w http.ResponseWriter, r *http.Request) (session, bool) {
 	var x session
 	ok := s.sessions.with(s.sessionID(r), func(y *session) { x = *y })
-	if !ok || x.link != "" || x.proof == nil || s.c.Now().Sub(x.proof.at) > desertLife {
+	if !ok || x.link != "" || x.request != "" || x.proof == nil || s.c.Now().Sub(x.proof.at) > desertLife {
 		s.signIn(w, r)
 		return x, false
 	}
@@ -64,7 +64,7 @@ func (s *Server) person(w http.ResponseWriter, r *http.Request) (session, bool) 
 
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	id, x := s.sessionID(r), session{}
-	if !s.sessions.with(id, func(y *session) { x = *y }) || x.link != "" || x.proof != nil {
+	if !s.sessions.with(id, func(y *session) { x = *y }) || x.link != "" || x.request != "" || x.proof != nil {
 		id = s.sessions.begin(session{})
 		s.setCookie(w, id)
 		s.sessions.with(id, func(y *session) { x = *y })
@@ -73,6 +73,11 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) emergencyLogin(w http.ResponseWriter, r *http.Request) {
+	s.signInWithCode(w, r, "/emergency")
+}
+
+// signInWithCode uses up a printed code, and goes on to a page.
+func (s *Server) signInWithCode(w http.ResponseWriter, r *http.Request, next string) {
 	name, code := r.PostFormValue("name"), plainCode(r.PostFormValue("code"))
 	if !s.guesses.wrong(name, false) {
 		s.sorry(w, http.StatusTooManyRequests, "Too many wrong codes were typed.", "Wait a quarter of an hour, or act on the bot's host with the countersign command.")
@@ -87,7 +92,7 @@ func (s *Server) emergencyLogin(w http.ResponseWriter, r *http.Request) {
 		s.refused(w, no)
 	default:
 		s.setCookie(w, s.sessions.renew(s.sessionID(r), &proof{by, oneTimeCode, s.c.Now()}))
-		http.Redirect(w, r, "/emergency", http.StatusSeeOther)
+		http.Redirect(w, r, next, http.StatusSeeOther)
 	}
 }
 
@@ -318,18 +323,21 @@ func (s *Server) granted(w http.ResponseWriter, r *http.Request) {
 }
 
 type requestData struct {
-	ID, Who, What, Reason, Sentence, Shown, Nonce string
-	Stage                                         int
-	Open                                          bool
-	Children                                      []workflows.Explanation
+	ID, Who, What, Reason, Sentence, Shown, Nonce, Action string
+	Stage                                                 int
+	Open, Back, StepUp                                    bool
+	Filled                                                [][2]string
+	Children                                              []workflows.Explanation
 }
 
 // request shows what waits for a decision.
 func (s *Server) request(w http.ResponseWriter, r *http.Request) {
-	x, ok := s.person(w, r)
-	if !ok {
-		return
+	if x, ok := s.person(w, r); ok {
+		s.showRequest(w, r, x)
 	}
+}
+
+func (s *Server) showRequest(w http.ResponseWriter, r *http.Request, x session) {
 	v, err := s.c.Desk.LookAs(r.Context(), x.proof.by.Person, workflows.RequestID(r.PathValue("id")))
 	if err != nil {
 		s.sorry(w, http.StatusNotFound, "There is no such request, or it is not for your eyes.", "")
@@ -339,6 +347,7 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	d := requestData{
 		ID: string(v.State.ID), Who: s.c.Desk.Name(r.Context(), v.State.Requester.Person), What: s.what(v), Reason: v.State.Asked.Reason, Sentence: e.Sentence,
 		Children: e.Children, Stage: v.State.Current, Open: v.State.Open() != nil, Nonce: random(16),
+		Action: r.URL.Path, Back: x.request == "", StepUp: v.State.Asked.StepUp, Filled: filled(v),
 	}
 	if d.Open {
 		d.Shown = v.State.Shown(v.State.Current)
@@ -346,12 +355,24 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	s.show(w, http.StatusOK, "request", page{Title: d.What, Token: x.token, Data: d})
 }
 
+// filled are the fields as the requester filled them in, under the labels of the version that binds.
+func filled(v desk.View) (out [][2]string) {
+	for _, f := range v.Workflow.Fields {
+		if value := v.State.Asked.Fields[f.Name] + v.State.Asked.Texts[f.Name]; value != "" {
+			out = append(out, [2]string{f.Label, value})
+		}
+	}
+	return out
+}
+
 // vote is a decision, bound to what the page showed.
 func (s *Server) vote(w http.ResponseWriter, r *http.Request) {
-	x, ok := s.person(w, r)
-	if !ok {
-		return
+	if x, ok := s.person(w, r); ok {
+		s.castVote(w, r, x)
 	}
+}
+
+func (s *Server) castVote(w http.ResponseWriter, r *http.Request, x session) {
 	verdict := workflows.Deny
 	switch r.PostFormValue("verdict") {
 	case "approve":
@@ -366,6 +387,11 @@ func (s *Server) vote(w http.ResponseWriter, r *http.Request) {
 		stage = -1
 	}
 	id := workflows.RequestID(r.PathValue("id"))
+	if v, err := s.c.Desk.LookAs(r.Context(), x.proof.by.Person, id); err == nil && v.State.Asked.StepUp && verdict == workflows.Approve && s.c.Now().Sub(x.proof.at) > provenLife {
+		s.sessions.end(s.sessionID(r))
+		s.sorry(w, http.StatusForbidden, "It is too long ago that you proved who you are, and the risk of this wants it fresh.", "Nothing was recorded. Open the page of this request again, and prove it anew.")
+		return
+	}
 	res, err := s.c.Desk.Vote(r.Context(), desk.Ballot{
 		Cause: causeOf(x, r), By: x.proof.by, Request: id, Verdict: verdict, Stage: stage, Shown: r.PostFormValue("shown"),
 		Reason: strings.TrimSpace(r.PostFormValue("reason")), Authn: x.proof.authn, Channel: viaWeb,
@@ -376,6 +402,6 @@ func (s *Server) vote(w http.ResponseWriter, r *http.Request) {
 	case res.Refusal != nil:
 		s.refused(w, res.Refusal)
 	default:
-		http.Redirect(w, r, "/emergency/request/"+string(id), http.StatusSeeOther)
+		http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
 	}
 }

@@ -19,5 +19,6 @@ const (
 	guessSpan   = 15 * time.Minute
 
 	maxForm  = 32 << 10 // bytes of a posted form: a reason of 1,000 characters and a key of 16,384 bits fit
+	maxName  = 64       // characters of a request's id in an address; ours have 26 and a prefix
 	maxShown = 50       // requests, runbooks that one page lists
 )

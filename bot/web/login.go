@@ -93,20 +93,23 @@ func (p *Provider) oauth(found *oidc.Provider, base string) oauth2.Config {
 	}
 }
 
-// beginLogin sends the browser to the provider. prompt and max_age: a session that is still open there proves nothing now.
+// beginLogin sends the holder of a secret to the provider.
 func (s *Server) beginLogin(w http.ResponseWriter, r *http.Request) {
-	_, id, _, ok := s.inSession(w, r)
-	if !ok {
-		return
+	if _, id, _, ok := s.inSession(w, r); ok {
+		s.toProvider(w, r, id, "Let a code be sent to you in the chat, or take the secret on the bot's host: countersign take.")
 	}
+}
+
+// toProvider sends the browser to the provider. prompt and max_age: a session that is still open there proves nothing now.
+func (s *Server) toProvider(w http.ResponseWriter, r *http.Request, id, instead string) {
 	if s.c.Provider == nil {
-		s.sorry(w, http.StatusNotFound, "No identity provider is connected.", "Let a code be sent to you in the chat.")
+		s.sorry(w, http.StatusNotFound, "No identity provider is connected.", instead)
 		return
 	}
 	found, err := s.c.Provider.discover(r.Context())
 	if err != nil {
 		s.c.Log.Error("the identity provider does not answer", "err", err)
-		s.sorry(w, http.StatusBadGateway, "The identity provider does not answer.", "Let a code be sent to you in the chat, or take the secret on the bot's host: countersign take.")
+		s.sorry(w, http.StatusBadGateway, "The identity provider does not answer.", instead)
 		return
 	}
 	l := login{state: random(16), nonce: random(16), verifier: oauth2.GenerateVerifier(), at: s.c.Now()}
@@ -120,8 +123,8 @@ func (s *Server) beginLogin(w http.ResponseWriter, r *http.Request) {
 func (s *Server) endLogin(w http.ResponseWriter, r *http.Request) {
 	id := s.sessionID(r)
 	var l *login
-	var name string
-	s.sessions.with(id, func(x *session) { l, name, x.login = x.login, x.link, nil })
+	var name, request string
+	s.sessions.with(id, func(x *session) { l, name, request, x.login = x.login, x.link, x.request, nil })
 	q := r.URL.Query()
 	switch {
 	case s.c.Provider == nil || l == nil || s.c.Now().Sub(l.at) > loginLife:
@@ -144,22 +147,28 @@ func (s *Server) endLogin(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.failed(w, "login", err)
 	case no != nil:
-		s.denyLogin(w, r, by, name, no)
+		s.denyLogin(w, r, by, name, request, no)
 	default:
-		s.setCookie(w, s.sessions.renew(id, &proof{by, "oidc", s.c.Now()}))
+		s.setCookie(w, s.sessions.renew(id, &proof{by, workflows.AuthnLogin, s.c.Now()}))
 		// A page of ours that opens the next one: the cookie of a navigation that came from another site is Lax, and a redirect is still part
 		// of that navigation.
-		http.Redirect(w, r, "/secret/"+name, http.StatusSeeOther)
+		next := "/secret/" + name
+		if request != "" {
+			next = decidePath + request
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther)
 	}
 }
 
 // denyLogin records that somebody whom nobody knows had a link.
-func (s *Server) denyLogin(w http.ResponseWriter, r *http.Request, by workflows.Acting, name string, no *workflows.Refusal) {
-	about := ""
-	if l, ok := s.linkOf(name); ok {
+func (s *Server) denyLogin(w http.ResponseWriter, r *http.Request, by workflows.Acting, name, request string, no *workflows.Refusal) {
+	command, about := "take secret", ""
+	if request != "" {
+		command, about = "vote approve", request
+	} else if l, ok := s.linkOf(name); ok {
 		about = string(l.grant)
 	}
-	no, err := s.c.Desk.Refuse(r.Context(), "", by, "take secret", "web", about, no)
+	no, err := s.c.Desk.Refuse(r.Context(), "", by, command, viaWeb, about, no)
 	if err != nil {
 		s.failed(w, "login", err)
 		return

@@ -131,6 +131,10 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	handle("POST /secret/{link}/login", s.beginLogin)
 	handle("POST /secret/{link}/reveal", s.reveal)
 	handle("GET /web/login", s.endLogin)
+	handle("GET /decide/{id}", s.decidePage)
+	handle("POST /decide/{id}", s.decide)
+	handle("POST /decide/{id}/login", s.decideLogin)
+	handle("POST /decide/{id}/code", s.decideCode)
 	if s.c.Codes == nil {
 		return
 	}
@@ -188,6 +192,7 @@ type page struct {
 	Waiting Waiting
 	Login   bool // an identity provider is there
 	Chat    bool // the chat can be asked
+	Codes   bool // there are printed codes
 	Sent    bool
 	Secret  Secret
 	Name    string

@@ -31,7 +31,8 @@ type session struct {
 	token   string // what every POST of its pages carries
 	made    time.Time
 	used    time.Time
-	link    string // the secret that it is about; empty: the pages for emergencies
+	link    string // the secret that it is about
+	request string // the request that it is about; with link empty, too: the pages for emergencies
 	code    string // that was sent in the chat for this session; empty: none
 	codeAt  time.Time
 	codeFor workflows.Acting

@@ -126,6 +126,11 @@ func (l ledger) Update(_ context.Context, _ desk.Cause, streams []workflows.Stre
 	return desk.Result{Refusal: out.Refusal}, err
 }
 
+// History implements desk.Ledger: there are no requests.
+func (ledger) History(context.Context, workflows.StreamID) ([]workflows.Record, error) {
+	return nil, workflows.ErrNoStream
+}
+
 // visitor is a browser without scripts.
 type visitor struct {
 	w      *world
@@ -542,5 +547,68 @@ func TestReq_R105_ALoginBelongsToItsSession(t *testing.T) {
 	}
 	if v.get(back); v.status != http.StatusForbidden {
 		t.Errorf("after a wrong state the login must begin anew: %d", v.status)
+	}
+}
+
+// The page of one request: a login opens it and no other page, for five minutes; who is nobody is refused and recorded; what was not proved,
+// or was for another request, decides nothing.
+func TestReq_R105_ARequestIsDecidedAfterALogin(t *testing.T) {
+	t.Parallel()
+	idp := newIssuer(t)
+	idp.subject = "ann"
+	w := newWorld(t, idp)
+	v := w.visitor()
+	address := w.web.DecideURL("r_1")
+	if !strings.HasPrefix(address, w.srv.URL+"/decide/") {
+		t.Fatal(address)
+	}
+	v.get(address)
+	if v.status != http.StatusOK || !strings.Contains(v.page, "Prove who you are") || !strings.Contains(v.page, "one-time code") {
+		t.Fatalf("%d %s", v.status, v.page)
+	}
+	asking := v.page
+	v.send("/r_1/login", nil)
+	if v.at.Path != "/decide/r_1" || v.status != http.StatusNotFound || !strings.Contains(v.page, "not for your eyes") {
+		t.Fatalf("after the login: %s %d %s", v.at, v.status, v.page)
+	}
+	for _, other := range []string{"/decide/r_2", "/emergency"} {
+		if v.get(w.srv.URL + other); strings.Contains(v.page, "not for your eyes") || !strings.Contains(v.page, "<form ") {
+			t.Errorf("%s is open after it: %d %s", other, v.status, v.page)
+		}
+	}
+	v.page = asking
+	if v.send("/r_1/login", nil); v.status != http.StatusForbidden {
+		t.Errorf("a form of a session that went on: %d", v.status)
+	}
+
+	idp.mu.Lock()
+	idp.subject = "nobody"
+	idp.mu.Unlock()
+	v = w.visitor()
+	v.get(address)
+	if v.send("/r_1/login", nil); v.status != http.StatusForbidden || !strings.Contains(v.page, "nobody") {
+		t.Errorf("a login that is nobody's: %d %s", v.status, v.page)
+	}
+	if len(w.refused) != 1 || w.refused[0] != "vote approve r_1" {
+		t.Errorf("recorded refusals: %v", w.refused)
+	}
+
+	idp.mu.Lock()
+	idp.subject = "ann"
+	idp.mu.Unlock()
+	v = w.visitor()
+	v.get(address)
+	v.send("/r_1/login", nil)
+	w.later(5*time.Minute + time.Second)
+	if v.get(address); v.status != http.StatusOK || !strings.Contains(v.page, "Prove who you are") {
+		t.Errorf("five minutes after the login: %d %s", v.status, v.page)
+	}
+	if v.get(w.srv.URL + "/decide/r_" + strings.Repeat("0", 80)); v.status != http.StatusNotFound {
+		t.Errorf("an endless id: %d", v.status)
+	}
+	v = w.visitor()
+	v.get(address)
+	if v.send("/r_1/code", url.Values{"name": {"ann"}, "code": {"aaaa"}}); v.status != http.StatusForbidden || !strings.Contains(v.page, "AAAA") {
+		t.Errorf("a wrong code: %d %s", v.status, v.page)
 	}
 }

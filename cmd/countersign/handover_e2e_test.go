@@ -25,7 +25,7 @@ import (
 )
 
 // portalWorld is the demo's company with the supplier portal, whose access comes with a password; me is who this machine's user is.
-func portalWorld(t *testing.T, me string) *world {
+func portalWorld(t *testing.T, me string, more ...func(dir string)) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts the bot")
@@ -53,6 +53,9 @@ func portalWorld(t *testing.T, me string) *world {
 		text = strings.Replace(text, "  - key: "+me+"\n", "  - key: "+me+"\n    unix: "+u.Username+"\n", 1)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
+		}
+		for _, f := range more {
+			f(dir)
 		}
 	}})
 	w.demo.portal = portal

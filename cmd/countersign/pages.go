@@ -100,6 +100,14 @@ func (x botHandover) Link(g workflows.GrantID, holder workflows.PersonID) string
 	return x.s.pages.NewLink(g, holder)
 }
 
+// decideURL is the page of a request for whoever approves it with more than a click; empty when there are no pages.
+func (s *serving) decideURL(id workflows.RequestID) string {
+	if s.pages == nil {
+		return ""
+	}
+	return s.pages.DecideURL(id)
+}
+
 // SetKey implements bot.Handover.
 func (x botHandover) SetKey(ctx context.Context, by workflows.Acting, cause desk.Cause, text string) (string, *workflows.Refusal, error) {
 	return x.s.setKey(ctx, by, cause, text, "slack-click", "slack")

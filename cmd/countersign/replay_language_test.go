@@ -160,6 +160,9 @@ func TestReplayHoldsTheWholeLanguage(t *testing.T) {
 		{"longer than the rule", "longer than the 1700s", func(x *judgedAsk) { x.sub.Seconds = 1750 }},
 		{"too long for the rule to match", "is not the one that its answers choose", func(x *judgedAsk) { x.sub.Seconds = 3601 }},
 		{"another risk", "which the table of its document does not give", func(x *judgedAsk) { x.sub.Risk, x.sub.RiskRow = "low", 2 }},
+		{"more than a click, which its tier does not want", "recorded with a click as enough, or not enough", func(x *judgedAsk) { x.sub.StepUp = true }},
+		{"a click, where its tier wants more", "recorded with a click as enough, or not enough", func(x *judgedAsk) { x.w.Risk.Tiers[1].StepUp = true }},
+		{"more than a click, as its tier wants", "", func(x *judgedAsk) { x.w.Risk.Tiers[1].StepUp, x.sub.StepUp = true, true }},
 		{"another kind of holder", "which the table of its document does not give", func(x *judgedAsk) { x.sub.Principal = "person" }},
 		{"a robot of somebody else", "neither owned nor backed up", func(x *judgedAsk) { x.sub.Subject = "svc-other"; x.sub.Sponsor = ada }},
 		{"for herself", "is for the person who asks, which the document does not allow", func(x *judgedAsk) {

@@ -166,6 +166,9 @@ func (c *chain) asked(r workflows.Record) {
 	}
 	if c.w.Risk != nil && c.sub.Request != workflows.KindPreapprove {
 		tier := c.risk(r)
+		if c.sub.StepUp != (tier.StepUp && len(c.sub.Plan) > 0) {
+			c.j.wrong(r, "is recorded with a click as enough, or not enough, unlike its tier %q", tier.Name)
+		}
 		if tier.Longest > 0 && c.sub.Request != workflows.KindWindow {
 			longest = min(longest, tier.Longest)
 		}

@@ -67,6 +67,7 @@ func parts(s, sep string) []string {
 // stage on which a story plays.
 type stage struct {
 	*rehearsal
+	clicks  bool // the approval that is played is a click in the chat, which is less than being on the bot's host
 	setting setting
 	start   workflows.Stamp
 	request workflows.RequestID
@@ -231,7 +232,8 @@ func (x *stage) act(ctx context.Context, p workflows.PersonID, words []string) (
 	switch line := strings.Join(words, " "); {
 	case words[0] == "submits":
 		return x.submit(ctx, by, rest)
-	case words[0] == "approves":
+	case line == "approves", line == "approves by a click":
+		x.clicks = len(rest) > 0
 		return x.vote(ctx, by, workflows.Approve, "", workflows.Terms{})
 	case words[0] == "denies":
 		return x.vote(ctx, by, workflows.Deny, quietReason, workflows.Terms{})
@@ -261,7 +263,7 @@ func (x *stage) act(ctx context.Context, p workflows.PersonID, words []string) (
 	case line == "leaves", words[0] == "is":
 		return x.become(ctx, p, rest)
 	}
-	return nil, fmt.Errorf("%q is not understood: want submits, approves, denies, offers, accepts, declines, takes back, withdraws, comments, returns, revokes, leaves, cannot be told, is away …", words[0])
+	return nil, fmt.Errorf("%q is not understood: want submits, approves, approves by a click, denies, offers, accepts, declines, takes back, withdraws, comments, returns, revokes, leaves, cannot be told, is away …", words[0])
 }
 
 // submit asks: "submits [TARGET/ENTITLEMENT] [for 2h] [as IDENTITY] [field=value …]".
@@ -270,7 +272,7 @@ func (x *stage) submit(ctx context.Context, by workflows.Acting, words []string)
 	for k, v := range x.setting.values {
 		values[k] = v
 	}
-	s := desk.Submission{By: by, Workflow: x.setting.workflow, Channel: viaCLI, Authn: "rehearsal"}
+	s := desk.Submission{By: by, Workflow: x.setting.workflow, Channel: viaCLI, Authn: unixPeer}
 	for i := 0; i < len(words); i++ {
 		switch word := words[i]; {
 		case word == "for" && i+1 < len(words):
@@ -311,7 +313,10 @@ func (x *stage) submit(ctx context.Context, by workflows.Acting, words []string)
 }
 
 func (x *stage) vote(ctx context.Context, by workflows.Acting, v workflows.Verdict, reason string, terms workflows.Terms) (*workflows.Refusal, error) {
-	b := desk.Ballot{By: by, Request: x.request, Verdict: v, Reason: reason, Terms: terms, Channel: viaCLI, Authn: "rehearsal"}
+	b := desk.Ballot{By: by, Request: x.request, Verdict: v, Reason: reason, Terms: terms, Channel: viaCLI, Authn: unixPeer}
+	if v == workflows.Approve && x.clicks {
+		b.Authn = workflows.AuthnClick
+	}
 	if view, err := x.desk.Look(ctx, x.request); err == nil {
 		b.Stage, b.Shown = view.State.Current, view.State.Shown(view.State.Current)
 		if view.Workflow.Demands(string(v)) {
@@ -347,7 +352,7 @@ func termsOf(words []string) (workflows.Terms, error) {
 
 // answer takes up or turns down the newest offer.
 func (x *stage) answer(ctx context.Context, by workflows.Acting, accept bool) (*workflows.Refusal, error) {
-	a := desk.OfferAnswer{By: by, Request: x.request, Channel: viaCLI, Authn: "rehearsal"}
+	a := desk.OfferAnswer{By: by, Request: x.request, Channel: viaCLI, Authn: unixPeer}
 	if view, err := x.desk.Look(ctx, x.request); err == nil && len(view.State.Offers) > 0 {
 		a.Offer = view.State.Offers[len(view.State.Offers)-1].ID
 	}
@@ -405,7 +410,7 @@ func (x *stage) become(ctx context.Context, p workflows.PersonID, words []string
 }
 
 func (x *stage) leave(ctx context.Context, p workflows.PersonID, words []string) (*workflows.Refusal, error) {
-	l := desk.Leave{By: acting(p), Until: x.ledger.now.UTC.Add(24 * time.Hour), Reason: quietReason, Channel: viaCLI, Authn: "rehearsal"}
+	l := desk.Leave{By: acting(p), Until: x.ledger.now.UTC.Add(24 * time.Hour), Reason: quietReason, Channel: viaCLI, Authn: unixPeer}
 	if len(words) > 0 {
 		if d, ok := storytest.Duration(words[0]); ok {
 			l.Until, words = x.ledger.now.UTC.Add(d), words[1:]
