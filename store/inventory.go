@@ -107,6 +107,10 @@ func (s *Store) wordsWhere(q *query, w *where, words []string) error {
 	}
 	best, least := -1, int64(fewHits)
 	for i, word := range words {
+		if strings.HasPrefix(word, keyMark) { // would find by the keys, which are asked for whole
+			w.text.WriteString(` AND 1 = 0`)
+			return nil
+		}
 		var n int64
 		if _, err := q.one(`SELECT COUNT(*) FROM (SELECT 1 FROM inventory_word WHERE word >= $1 AND word < $2 LIMIT $3) AS hits`, []any{&n}, word, afterPrefix(word), int64(fewHits)); err != nil {
 			return err

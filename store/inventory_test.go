@@ -104,6 +104,21 @@ func TestInventoryFindsWhatMatches(t *testing.T) {
 	})
 }
 
+// Keys stand in the index of words: a search that begins with their mark would read them piece by piece, where only the whole name counts.
+func TestNoWordFindsAKey(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, storetest.Config(t))
+	row := workflows.InventoryRow{ID: "svc", State: workflows.IdentityUnclaimed, Kind: "api_key", Words: []string{"svc"}, Keys: []string{"fp:1"}}
+	if err := putRows(t, s, map[workflows.IdentityID]*workflows.InventoryRow{"svc": &row}); err != nil {
+		t.Fatal(err)
+	}
+	for word, want := range map[string]int{"=": 0, "=fp:1": 0, "sv": 1} {
+		if got, err := s.Inventory(context.Background(), workflows.InventoryQuery{Words: []string{word}}); err != nil || len(got) != want {
+			t.Errorf("%q finds %d (%v), want %d", word, len(got), err, want)
+		}
+	}
+}
+
 // nopTB lets helpers of tests be used inside a property.
 type nopTB struct{ testing.TB }
 
