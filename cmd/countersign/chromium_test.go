@@ -31,7 +31,10 @@ type browser struct {
 	wrong []string // what the page wrote to the console as an error
 }
 
-const browserPatience = 30 * time.Second // a slow machine with two noisy cores; a fast one waits milliseconds
+const (
+	browserPatience = 60 * time.Second // a slow machine with two noisy cores; a fast one waits milliseconds
+	clickTries      = 5
+)
 
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
@@ -146,7 +149,7 @@ func (s spot) at(sel string) spot { s.sel = sel; return s }
 // card is the newest message of the app with these words.
 func (b *browser) card(words ...string) spot { return spot{in: "article.msg.bot", words: words} }
 
-// findJS returns where the middle of a spot is, once it is there, drawn and not covered.
+// findJS returns where the middle of a spot is, once it is there, drawn and not covered. For a click it also watches whether one arrives there.
 const findJS = `(frame, within, sel, words, hit) => {
 	const host = frame ? document.querySelector("#drawer iframe") : null;
 	const doc = frame ? host?.contentDocument : document;
@@ -162,6 +165,11 @@ const findJS = `(frame, within, sel, words, hit) => {
 	const top = doc.elementFromPoint(x, y);
 	if (!top || !(el.contains(top) || top.contains(el) && top.matches("label"))) return null;
 	const f = host ? host.getBoundingClientRect() : {x: 0, y: 0};
+	if (window.spied) window.spied.doc.removeEventListener("click", window.spied.see, true);
+	const see = (e) => { window.landed ||= Boolean(e.target.closest?.(sel || within)); };
+	doc.addEventListener("click", see, true);
+	window.spied = {doc, see};
+	window.landed = false;
 	return {X: x + f.x, Y: y + f.y, OK: true};
 }`
 
@@ -187,11 +195,22 @@ func (b *browser) find(s spot, hit bool) point {
 // see waits until the spot is drawn.
 func (b *browser) see(s spot) { b.t.Helper(); b.find(s, false) }
 
-// click waits until a mouse would hit the spot, and clicks there.
+// click waits until a mouse would hit the spot, and clicks there. A page that is drawn anew between the button's going down and its coming up makes
+// no click at all, and one that grows in between moves the spot away: a person would click again, and so does this.
 func (b *browser) click(s spot) {
 	b.t.Helper()
-	p := b.find(s, true)
-	b.do(chromedp.MouseClickXY(p.X, p.Y))
+	for range clickTries {
+		p := b.find(s, true)
+		b.do(chromedp.MouseClickXY(p.X, p.Y))
+		missed, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("window.landed === false")) // undefined: the click opened another page
+		if err != nil {
+			b.fail("looking whether the click on %+v arrived: %v", s, err)
+		}
+		if !missed {
+			return
+		}
+	}
+	b.fail("%d clicks on %+v did not arrive", clickTries, s)
 }
 
 // true waits until an expression of the page is.
