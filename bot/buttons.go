@@ -42,6 +42,7 @@ const (
 	kindStepSkip      = 'K'
 	kindRunBack       = 'B'
 	kindRunClose      = 'C'
+	kindLock          = 'L' // ID is an identity
 	kindRunForm       = 'F' // ID is the kind of what was pressed, and the run
 )
 

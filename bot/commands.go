@@ -23,7 +23,7 @@ func words(text string) []string {
 
 // access is /access. What it does not know is answered with help.
 func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
-	if _, kind := workflows.WithoutCredentials(c.Text); kind != "" {
+	if _, kind := workflows.WithoutCredentials(c.Text); kind != "" && !asksWhose(c.Text) {
 		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, "access", viaSlack, "", workflows.RefuseCredential(kind))
 		return refusal(no), err
 	}
@@ -67,6 +67,10 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.driftWord(ctx, c, strings.Join(rest, ""))
 	case verb == "identity" || verb == "identities":
 		return b.identityVerb(ctx, c, rest)
+	case verb == "who":
+		return b.whoWord(ctx, c, rest)
+	case verb == "leak" && len(rest) == 0:
+		return b.openLeak(ctx, c)
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}

@@ -42,6 +42,8 @@ func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n w
 			why = strings.ReplaceAll(s.Life.Suspended.Why, "_", " ")
 		}
 		return letter{Message: screens.Say(fmt.Sprintf("%s is suspended (%s). Everything that it holds is being taken back, and it can ask for nothing. Security can end that: `countersign identities resume %s`.", what, why, id))}, nil
+	case identities.NoticeLeaked:
+		return b.leakLetter(s, n, what)
 	case identities.NoticeRenew:
 		return letter{Message: screens.Say(fmt.Sprintf("%s ends on %s. If it is still needed, ask for it to be renewed before then; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `countersign identities retire %s`.", what, day(e.Expires), id))}, nil
 	case identities.NoticeRotate:

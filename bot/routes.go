@@ -81,6 +81,9 @@ func (b *Bot) table() routes {
 			screens.CallAway:   b.awayFilled,
 
 			screens.CallRunNote: b.runNoted,
+
+			screens.CallEvidence: b.evidenceLocked,
+			screens.CallLeak:     b.leakFilled,
 		},
 		suggest: b.suggest,
 		events: map[string]listener{

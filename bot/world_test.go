@@ -149,6 +149,7 @@ func (w *world) connect(url string) {
 		Desk: w.desk, Slack: sender, Identity: w.identity, Surfaces: w.m, Inbox: w.m, Histories: w.m, Finder: w.names,
 		Buttons: &bot.Buttons{Key: []byte("a key for tests with 32 bytes ...")}, BotUser: me.UserID,
 		Now:    func() workflows.Stamp { return workflows.StampOf(w.m.clock()) },
+		Whose:  prints{},
 		Leaves: func(string) string { return "Sessions that are already open stay open." }, Log: log,
 	})
 	if err != nil {
@@ -158,7 +159,7 @@ func (w *world) connect(url string) {
 	if err := w.desk.Load(w.ctx, w.policy); err != nil {
 		w.t.Fatal(err)
 	}
-	intake, err := slack.NewIntake(slack.IntakeOptions{Inbox: w.m, Handler: w.bot, Installation: me.Installation, Late: w.bot.Late, Wanted: w.bot.Wanted, Censor: bot.Censor, Log: log})
+	intake, err := slack.NewIntake(slack.IntakeOptions{Inbox: w.m, Handler: w.bot, Installation: me.Installation, Late: w.bot.Late, Wanted: w.bot.Wanted, Censor: bot.CensorLeaks(prints{}.Keys), Log: log})
 	if err != nil {
 		w.t.Fatal(err)
 	}

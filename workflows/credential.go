@@ -119,3 +119,27 @@ func RefuseCredential(kind string) *Refusal {
 	return Refusef(CodeCredential, "Replace it where it is used: whoever saw it can use it. Then write again without it; an owner can be told its last four characters.",
 		"Your text holds what looks like %s. It was not kept, and nothing was done with it.", kind)
 }
+
+// Credentials are the parts of a text that look like credentials, as they stand there, each once: for fingerprints of what leaked. Nothing else is to be
+// done with them.
+func Credentials(text string) []string {
+	var out []string
+	add := func(s string) {
+		if s != "" && !hasText(out, s) && len(out) < maxCredentials {
+			out = append(out, s)
+		}
+	}
+	for _, s := range credentialShapes() {
+		for _, m := range s.re.FindAllString(text, maxCredentials) {
+			add(m)
+		}
+	}
+	for _, m := range namedSecret.FindAllStringSubmatch(text, maxCredentials) {
+		if readsSecret(m[1]) {
+			add(m[1])
+		}
+	}
+	return out
+}
+
+const maxCredentials = 8 // of one text: a line of a file holds one or two

@@ -45,6 +45,8 @@ func Help() Message {
 		"`/access health` – how the bot is",
 		"`/access revoke GRANT WHY` – take access away from somebody, as the target's owner or security",
 		"`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks",
+		"`/access who FINGERPRINT|SERIAL|LAST-4|NAME` – whose a credential is, who approved it, how fast it is taken back; and lock it",
+		"`/access leak` – report a secret that was seen where it must not be; it is never kept",
 		"`/access drift TARGET` – what a target has that no grant explains, as its owner or security",
 		"`/access reach @person|identity` – what somebody can get at now",
 		"`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to",

@@ -383,6 +383,9 @@ func forms() []sample {
 		{"form-large", largeForm().Render(), true},
 		{"form-rich", richForm().Render(), false},
 		{"away-form", screens.AwayForm(at), false},
+		{"leak-form", screens.LeakForm(), false},
+		{"evidence", evidence(value(60)).Render(), false},
+		{"evidence-bare", screens.Evidence{ID: "svc-x", Kind: "api_key", State: "unclaimed", Blanks: []string{"nobody owns it", "no approval of it is on record"}}.Render(), false},
 		{"step", screens.StepAsked("Shell on a bastion", "to deploy *now*", value(90)), false},
 		{"digest", screens.Digest{Lines: []screens.DigestLine{{ID: request, Requester: maya, What: "Bastion hosts – shell", Long: 3600, By: later, Link: "https://example.slack.com/archives/C1/p1"}, {ID: request, Requester: wide, What: strings.Repeat("what ", 90), Long: 3600, By: later}}}.Render(), false},
 		{"delegate-form", screens.DelegateForm(usualCard()), false},
@@ -403,5 +406,16 @@ func forms() []sample {
 		{"home-empty", screens.Home{Name: "Eve", DrawnAt: at}.Render(), false},
 		{"home", usualHome().Render(), false},
 		{"home-large", largeHome().Render(), true},
+	}
+}
+
+// evidence is the card of a credential about which everything is known.
+func evidence(meta string) screens.Evidence {
+	return screens.Evidence{
+		ID: "svc-deploy", Name: "Deployment robot", Kind: "service_account", State: "active", Owner: maya.Mention(), Backup: "the group dba", Revokers: []string{maya.Mention(), jonas.Mention()},
+		Attested: at.Add(-240 * time.Hour), ReviewBy: at.Add(2000 * time.Hour), Purpose: "Deploys the shop every night.", Ticket: "OPS-7", Where: "bastion, production", Scope: []string{"role:deploy"},
+		Stored: "vault", Every: 90 * 24 * 3600, Rotated: at.Add(-100 * time.Hour), RotateBy: at.Add(2060 * time.Hour), Rotating: later, LastUsed: at, Ends: at.Add(4000 * time.Hour),
+		Measured: 12, P50: 1200 * time.Millisecond, P95: 3400 * time.Millisecond, LastDrill: at.Add(-24 * time.Hour), Held: 1, Sessions: 2,
+		Approvals: []string{"• bastion/deploy, 2026-11-20 by " + jonas.Mention() + ": `countersign ledger prove " + request + "`"}, Findings: []string{"leaked"}, Meta: meta,
 	}
 }

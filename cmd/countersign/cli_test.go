@@ -49,6 +49,12 @@ func cliDemo(t *testing.T) *demo {
 // demoAsJonas is a demo with further files in which the user that runs the tests is Jonas.
 func demoAsJonas(t *testing.T, files map[string]string) *demo {
 	t.Helper()
+	return demoAsJonasWith(t, files, nil)
+}
+
+// demoAsJonasWith has further settings of the bot, too.
+func demoAsJonasWith(t *testing.T, files, env map[string]string) *demo {
+	t.Helper()
 	me, err := user.Current()
 	mustSay(t, err)
 	people, err := demoFiles.ReadFile("demo/org/people.yaml")
@@ -60,7 +66,7 @@ func demoAsJonas(t *testing.T, files map[string]string) *demo {
 	mustSay(t, err)
 	files["people.yaml"] = strings.Replace(strings.Replace(string(people), "    unix: maya\n", "", 1),
 		"    slack: U0JONAS01\n", "    slack: U0JONAS01\n    unix: "+me.Username+"\n", 1)
-	d, err := newDemoOf(t.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{exe: exe, dir: t.TempDir(), listen: "127.0.0.1:0", files: files})
+	d, err := newDemoOf(t.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{exe: exe, dir: t.TempDir(), listen: "127.0.0.1:0", files: files, env: env})
 	mustSay(t, err)
 	t.Cleanup(d.close)
 	return d

@@ -52,6 +52,8 @@ type Config struct {
 	SCIMToken      string `envconfig:"SCIM_TOKEN" secret:"token" desc:"bearer token, at least 32 characters, with which an identity provider (Okta, Entra) says on PUBLIC_URL/scim/v2 that somebody left or has another role" example:""`
 	PostureSecret  string `envconfig:"POSTURE_SECRET" secret:"token" desc:"secret of the webhook (Standard Webhooks, whsec_…) by which an endpoint manager reports the posture of devices to PUBLIC_URL/posture" example:""`
 	PostureKeys    string `envconfig:"POSTURE_KEYS" desc:"file with the Ed25519 public keys of device agents that report signed claims there: a key id and base64 in each line" example:""`
+	LeakSecret     string `envconfig:"LEAK_SECRET" secret:"token" desc:"secret, at least 24 characters, with which a secret scanner signs what it finds as GitHub signs webhooks (X-Hub-Signature-256) and posts it to PUBLIC_URL/leaks" example:""`
+	LeakKeys       string `envconfig:"LEAK_KEYS" desc:"file with the public keys with which GitHub signs secret scanning partner alerts, as https://api.github.com/meta/public_keys/secret_scanning gives them" example:""`
 	KeepTexts      string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
 	LogLevel       string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
 	LogFormat      string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | renew | retire | retired-item | leavers"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | renew | retire | retired-item | leavers | evidence | leak | leaks"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -28,6 +28,9 @@ func identityVerbs() []identityVerbWords {
 		{"search", "WORDS", "the same, by the beginnings of words"},
 		{"show", "ID", "everything that is known of one, and what is wrong with it"},
 		{"who", "FINGERPRINT|SERIAL|LAST-4|NAME", "who owns a credential, who approved it, who can revoke it"},
+		{"evidence", "ID", "the card for a dispute: owner, approvals with proof, who can revoke and how fast that was measured, rotation, purpose, sessions; every blank is a finding"},
+		{"leak", "FILE -place TEXT [-form TEXT]", "report a secret that was seen where it must not be, read from a file (or its -fingerprint); it is never kept"},
+		{"leaks", "FILE.sarif", "report what a secret scanner found (SARIF 2.1.0)"},
 		{"export", "[-format csv|json] [-kind K] …", "everybody and everything, for a spreadsheet or a program"},
 		{"orphans", "", "what nobody answers for"},
 		{"report", "", "how well the inventory is known, and every kind of finding with its number"},
@@ -96,6 +99,8 @@ func identityFlags() []identityFlag {
 		{"revocation", "how to take it back in an emergency"},
 		{"fingerprint", "of the new secret"},
 		{"serial", "of the new certificate or token"},
+		{"place", "where it was seen: a link, a file and line"},
+		{"form", "what it looks like: cloud key, database password; never the secret itself"},
 		{"last-four", "of the new secret, as its platform shows it"},
 	}
 }
@@ -129,6 +134,10 @@ func identityVerb(ctx context.Context, p proc, verb, usage string) error {
 		return x.sendLeavers(ctx, words)
 	case "export":
 		return x.export(ctx, *format, args)
+	case "leak":
+		return x.sendLeak(ctx, words, args)
+	case "leaks":
+		return x.sendLeaks(ctx, words)
 	}
 	o := order{Do: doIdentities, What: verb, Reason: *reason, Args: args}
 	switch verb {

@@ -40,6 +40,8 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 	switch o.What {
 	case "show":
 		return s.showIdentity(ctx, by, workflows.IdentityID(o.ID))
+	case "evidence":
+		return s.evidenceIdentity(ctx, by, workflows.IdentityID(o.ID))
 	case "who":
 		return s.whoseIsIt(ctx, by, o.Args["words"])
 	case "report":
@@ -217,7 +219,7 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 	lines := []string{
 		fmt.Sprintf("%s %q, managed %s", strings.ReplaceAll(e.Class, "_", " "), cmp.Or(e.Name, string(v.Row.ID)), v.Row.ManagedBy),
 		fmt.Sprintf("Owner: %s; backup: %s; attested %s, next by %s", s.ownerWords(ctx, e.Owner), s.ownerWords(ctx, e.Backup), day(v.Row.Attested), day(v.Row.ReviewBy)),
-		"Purpose: " + cmp.Or(e.Purpose, "not on record") + "; ticket: " + cmp.Or(e.Ticket, "none"),
+		"Purpose: " + cmp.Or(trimDot(e.Purpose), "not on record") + "; ticket: " + cmp.Or(e.Ticket, "none"),
 		fmt.Sprintf("On %s as %s: %s", cmp.Or(string(e.Target), "no target"), cmp.Or(account, "no account on record"), cmp.Or(strings.Join(e.Scope, ", "), "no scope on record")),
 		fmt.Sprintf("Created %s, last used %s, secret made %s, ends %s", day(e.Created), day(e.LastUsed), day(v.Row.Rotated), day(e.Expires)),
 		fmt.Sprintf("Secret: %s %s; rotated every %s, next by %s", cmp.Or(e.Stored, "nobody knows where"), place, spanWords(e.RotateEvery), day(v.Row.RotateBy)),
@@ -266,39 +268,20 @@ func (s *serving) whoseIsIt(ctx context.Context, by workflows.Acting, word strin
 	if word == "" {
 		return refusedReply(workflows.Refuse(workflows.CodeBadField, "Say what you have of it: a fingerprint, a serial, its last characters or its name.", "")), nil
 	}
-	seen := map[workflows.IdentityID]bool{}
-	var found []workflows.InventoryRow
-	for _, q := range []workflows.InventoryQuery{
-		{Key: identities.PrintKey(s.keyedPrint(word))},
-		{Key: identities.SerialKey(word)},
-		{Key: identities.LastFourKey(word)},
-		{Key: identities.MarkKey(s.keyedPrint("account " + word))},
-		{Words: identities.Words(word)},
-	} {
-		if q.Key == "" && len(q.Words) == 0 || len(found) > 0 && q.Key == "" {
-			continue
-		}
-		rows, _, err := s.desk.Inventory(ctx, by.Person, q)
-		if err != nil {
-			return reply{}, err
-		}
-		for _, r := range rows {
-			if !seen[r.ID] && r.Kind != identities.KindHuman {
-				seen[r.ID], found = true, append(found, r)
-			}
-		}
+	found, err := s.desk.FindIdentities(ctx, by.Person, whose{s}.Keys(word), word)
+	if err != nil {
+		return reply{}, err
 	}
 	switch len(found) {
 	case 0:
-		return refusedReply(workflows.Refuse(workflows.CodeUnknown, "Nothing in the inventory is known by that, or it is not yours to see.", "If it is a credential that leaked: countersign identities report says what is not known, and security wants to hear of it.")), nil
+		return refusedReply(workflows.Refuse(workflows.CodeUnknown, "Nothing in the inventory is known by that, or it is not yours to see.", "If it is a credential that leaked, report it: countersign identities leak.")), nil
 	case 1:
-		return s.showIdentity(ctx, by, found[0].ID)
+		return s.evidenceIdentity(ctx, by, found[0].ID)
 	}
 	out := reply{OK: true, Text: "More than one is known by that: countersign identities show ID says more."}
 	for _, r := range found {
 		out.Lines = append(out.Lines, s.identityLine(ctx, r))
 	}
-	var err error
 	out.Data, err = json.Marshal(map[string]any{"rows": found})
 	return out, err
 }
@@ -385,6 +368,7 @@ func findingWords(code string) string {
 		identities.FindExpired: "its end has passed", identities.FindEnding: "it ends within thirty days", identities.FindUnused: "not used for ninety days",
 		identities.FindRotation: "its secret should have been replaced", identities.FindReview: "nobody attested it in time", identities.FindOld: "its secret is older than its kind may be",
 		identities.FindOwnerGone: "its owner has left", identities.FindSharedPrint: "another identity has the same secret",
+		identities.FindLeaked: "its secret was seen where it must not be, and was not replaced since", identities.FindShadow: "a secret that was seen, and that nobody had on record",
 	}
 	return words[code]
 }

@@ -134,6 +134,8 @@ func (s *serving) peopleHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", http.MaxBytesHandler(orders(s.obey, s.log, s.clock), maxHTTPBody))
 	mux.Handle("POST /identities/import", http.HandlerFunc(s.importIdentities))
+	mux.Handle("POST /identities/leak", http.HandlerFunc(s.uploadLeak))
+	mux.Handle("POST /identities/leaks", http.HandlerFunc(s.uploadSARIF))
 	mux.Handle("POST /identities/leavers", http.HandlerFunc(s.importLeavers))
 	return mux
 }

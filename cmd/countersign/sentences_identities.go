@@ -27,6 +27,8 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 		return fmt.Sprintf("%s renewed %s until %s%s.", n.actor(r), id, n.at(e.Expires), approvedFor(n, e.Approvers))
 	case identities.RenewalAsked:
 		return fmt.Sprintf("The owner of %s was due to be asked to renew it: it ends at %s.", id, n.at(e.Expires))
+	case identities.Leaked:
+		return tellLeak(e, id)
 	case identities.Attested:
 		if e.Review == "" {
 			return fmt.Sprintf("%s attested %s: %s.", n.person(e.By), id, strings.ReplaceAll(e.Verdict, "_", " "))
@@ -124,4 +126,12 @@ func texts[T ~string](in []T) []string {
 		out = append(out, string(x))
 	}
 	return out
+}
+
+// tellLeak tells that a secret was seen; where is not in the ledger.
+func tellLeak(e identities.Leaked, id string) string {
+	if e.Known {
+		return fmt.Sprintf("A secret of %s was seen where it must not be, found by %s%s.", id, e.Source, optional("; incident ", e.Incident))
+	}
+	return fmt.Sprintf("A secret that nobody had on record was seen where it must not be, found by %s; it is known as %s from now on.", e.Source, id)
 }

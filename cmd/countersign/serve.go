@@ -52,6 +52,7 @@ type serving struct {
 	friction  *friction
 	verifier  *verifier
 	posture   *posture.Receiver // nil: nobody may report
+	leaks     *leakHook         // nil: no scanner may report
 	bot       *bot.Bot
 	conns     *connectors
 	tasks     []taskSource
@@ -188,6 +189,9 @@ func (s *serving) build(ctx context.Context) error {
 	s.took = newLatency(s.clock)
 	s.friction, s.verifier = newFriction(s.store), newVerifier()
 	s.tasks = taskSources(s.conns, compiled.Targets)
+	if s.leaks, err = s.openLeakHook(); err != nil {
+		return err
+	}
 	if s.posture, err = s.openPosture(); err != nil {
 		return err
 	}
@@ -244,14 +248,14 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Decide: s.decideURL, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions, Uninstalled: s.uninstalled,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Decide: s.decideURL, Whose: whose{s}, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions, Uninstalled: s.uninstalled,
 	})
 	if err != nil {
 		return err
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign, Wanted: s.bot.Wanted, Censor: bot.Censor, Log: s.log,
+		OnForeign: s.foreign, Wanted: s.bot.Wanted, Censor: bot.CensorLeaks(whose{s}.Keys), Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -365,6 +369,7 @@ func (s *serving) mux() *http.ServeMux {
 	s.conns.routes(mux)
 	s.postureRoute(mux)
 	s.scimRoute(mux)
+	s.leakRoute(mux)
 	if s.pages != nil {
 		s.pages.Routes(mux)
 	}

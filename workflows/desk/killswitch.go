@@ -185,6 +185,11 @@ func (d *Desk) holdings(ctx context.Context, id workflows.IdentityID, fn func(Ho
 	})
 }
 
+// MayKill tells whether somebody may take everything away from an identity.
+func (d *Desk) MayKill(ctx context.Context, by workflows.Acting, id workflows.IdentityID) bool {
+	return by.Person != "" && d.mayKill(ctx, by, id, true)
+}
+
 // mayKill tells who may take everything away from an identity: security and owners of Countersign, everybody from themselves, the owners of a
 // non-human one, and the bot itself.
 func (d *Desk) mayKill(ctx context.Context, by workflows.Acting, id workflows.IdentityID, own bool) bool {
@@ -198,8 +203,17 @@ func (d *Desk) mayKill(ctx context.Context, by workflows.Acting, id workflows.Id
 	if d.HasRole(ctx, RoleSecurity, p) || d.HasRole(ctx, RoleOwner, p) {
 		return true
 	}
-	x, ok := d.Policy().Identities[id]
-	return own && (p == id.Person() || ok && (p == x.Owner || p == x.Backup))
+	x, listed := d.Policy().Identities[id]
+	switch {
+	case !own:
+		return false
+	case p == id.Person(), listed && (p == x.Owner || p == x.Backup):
+		return true
+	case id.IsPerson():
+		return false
+	}
+	s, err := d.identityState(ctx, id) // one that only the ledger knows
+	return err == nil && d.ownsIdentity(s.Entry(), p)
 }
 
 // knows tells whether there is such an identity: in the documents, or with access or a past in the ledger.

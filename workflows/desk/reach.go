@@ -51,7 +51,10 @@ func (d *Desk) Reach(ctx context.Context, id workflows.IdentityID) (Reach, error
 		if err != nil {
 			return out, err
 		}
-		out.Open, out.Owned = len(open), p.Owned(who)
+		out.Open = len(open)
+		if out.Owned, err = d.Owned(ctx, who); err != nil {
+			return out, err
+		}
 		for _, o := range out.Owned {
 			if err := d.holdings(ctx, o, func(h Holding) { out.Behind = append(out.Behind, h) }); err != nil {
 				return out, err

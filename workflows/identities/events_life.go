@@ -217,6 +217,7 @@ func lifeKinds() []workflows.EventKind {
 		workflows.Of[RetireItemDone](),
 		workflows.Of[Retired](),
 		workflows.Of[Attested](),
+		workflows.Of[Leaked](),
 		workflows.Of[Left](),
 		workflows.Of[HandedOver](),
 		workflows.Of[Returned](),

@@ -34,6 +34,7 @@ func lifeOfARobot() []workflows.Event {
 		identities.RetireItemDone{Item: "account", Proof: identities.ProofDeclared, Evidence: "CHG-1", Authn: "unix-peer", Channel: "cli"},
 		identities.Retired{Items: 1},
 		identities.Attested{Review: "c_1", Item: "i_1", Verdict: "keep", By: "p_bob"},
+		identities.Leaked{Leak: "l_1", Source: "github", Form: "aws", Print: "hmac:1", Known: true, Incident: "INC-1", Alarm: "#security", Place: "a gist", Note: "seen", Authn: "signature", Channel: "webhook"},
 		identities.Left{Why: identities.LeftCompany, Source: "scim", Detail: "HR says so"},
 		identities.HandedOver{For: 3, Grants: 2, Identities: []workflows.IdentityID{"svc"}},
 		identities.Returned{Source: "scim"},

@@ -90,6 +90,8 @@ type Rotation struct {
 	At     workflows.Instant
 	Closed *RotationClosed
 	Done   workflows.Instant
+
+	DoneSeq int64 // of the entry that closed it
 }
 
 // Retirement is the list of what is done to take an identity off.
@@ -119,6 +121,7 @@ type Life struct {
 	RetireSeq  int64 // the entry that opened it
 	Retired    bool
 	Attested   []AttestedAt
+	Leaks      []LeakAt        // in the order in which they were reported
 	Delivered  map[string]bool // notices that were sent, or never will be
 }
 
@@ -154,6 +157,8 @@ func (s *IdentityState) applyLife(r workflows.Record) (bool, error) {
 		s.decide(r, func(says *Entry) { says.Expires = e.Expires })
 	case RenewalAsked:
 		s.Life.AskedFor = e.Expires
+	case Leaked:
+		s.Life.Leaks = append(slices.Clip(s.Life.Leaks), LeakAt{e, r.At, r.Seq, r.Person})
 	case Attested:
 		s.Life.Attested = append(slices.Clip(s.Life.Attested), AttestedAt{e, r.At})
 	default:
@@ -246,7 +251,7 @@ func (s *IdentityState) applyRotation(r workflows.Record) error {
 		}
 		s.Life.Rotations = slices.Clone(s.Life.Rotations)
 		done := &s.Life.Rotations[len(s.Life.Rotations)-1]
-		done.Closed, done.Done = &e, r.At
+		done.Closed, done.Done, done.DoneSeq = &e, r.At, r.Seq
 		s.decide(r, func(says *Entry) {
 			says.Rotated = r.At.UTC
 			says.Print, says.Serial, says.LastFour = cmp.Or(e.Print, says.Print), cmp.Or(e.Serial, says.Serial), cmp.Or(e.LastFour, says.LastFour)

@@ -80,6 +80,7 @@ func (s IdentityState) Notices() []workflows.Notice {
 	}
 	e := s.Entry()
 	people := []workflows.PersonID{ownerPerson(e.Owner), ownerPerson(e.Backup)}
+	out = append(out, s.leakNotices(people)...)
 	if s.Life.Suspended != nil {
 		for _, p := range people {
 			owe(NoticeSuspended, strconv.FormatInt(s.Life.SuspendSeq, 10), p, true)

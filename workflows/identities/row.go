@@ -125,6 +125,8 @@ func (s IdentityState) findings(e Entry) []string {
 	when(len(s.Conflicts()) > 0, FindConflict)
 	when(s.hasLeft(), FindGone)
 	when(outside && (e.Sponsor == "" || e.ContractEnd == 0), FindNoSponsor)
+	when(s.isLeaked(), FindLeaked)
+	when(s.isShadow(), FindShadow)
 	when(e.Class == KindAgent && (e.Model == "" || len(e.Tools) == 0 || e.Sponsor == "" || e.KillTested == 0 || e.RetirePlan == ""), FindAgent)
 	return out
 }

@@ -1,0 +1,105 @@
+package bot
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+)
+
+// keysMark begins what stands in a payload where somebody reported a secret: the keys of the inventory under which it may be known.
+const keysMark = "[keys] "
+
+// CensorLeaks is Censor for a bot that takes reports of leaks: what somebody pastes into the form for a leak, or behind /access who where it looks
+// like a secret, is turned into keys of the inventory before anything keeps the payload, and never stands in it again. keys may give none: then
+// nothing is left of it.
+func CensorLeaks(keys func(string) []string) func([]byte) ([]byte, bool) {
+	return func(raw []byte) ([]byte, bool) {
+		out, leaked := reported(raw, keys)
+		out, asked := askedWhose(out, keys)
+		out, found := Censor(out)
+		return out, leaked || asked || found
+	}
+}
+
+// reported replaces the value of the input for a secret.
+func reported(raw []byte, keys func(string) []string) ([]byte, bool) {
+	if !bytes.Contains(raw, []byte(`"`+screens.BlockLeakSecret+`"`)) || !bytes.Contains(raw, []byte(`"`+screens.CallLeak+`"`)) {
+		return raw, false
+	}
+	key, inside := "", false
+	return replaced(raw, func(token []byte, name bool) ([]byte, bool) {
+		if name {
+			key = string(token)
+			inside = inside || key == `"`+screens.BlockLeakSecret+`"`
+			return nil, false
+		}
+		if !inside || key != `"value"` {
+			return nil, false
+		}
+		inside = false
+		return keyed(token, "", keys)
+	})
+}
+
+// askedWhose replaces what is asked about with /access who, if it looks like a secret.
+func askedWhose(raw []byte, keys func(string) []string) ([]byte, bool) {
+	key := ""
+	return replaced(raw, func(token []byte, name bool) ([]byte, bool) {
+		if name {
+			key = string(token)
+			return nil, false
+		}
+		var s string
+		if key != `"text"` || len(token) > maxLine || json.Unmarshal(token, &s) != nil {
+			return nil, false
+		}
+		if clean, found := censored(token); !found || clean == nil || len(s) < 4 || !strings.EqualFold(s[:4], "who ") {
+			return nil, false
+		}
+		return keyed(token, s[:4], keys)
+	})
+}
+
+func keyed(token []byte, before string, keys func(string) []string) ([]byte, bool) {
+	var s string
+	if json.Unmarshal(token, &s) != nil {
+		return []byte(`""`), true
+	}
+	s = strings.TrimSpace(strings.TrimPrefix(s, before))
+	text := ""
+	if s != "" {
+		text = before + keysMark + strings.Join(keys(s), ",")
+	}
+	b, err := json.Marshal(text)
+	return b, err == nil
+}
+
+// replaced goes through the strings of a JSON text; change says what stands in the place of one, and whether anything else does. name tells
+// whether it is the name of a value.
+func replaced(raw []byte, change func(token []byte, name bool) ([]byte, bool)) ([]byte, bool) {
+	var out bytes.Buffer
+	found, from := false, 0
+	for i := 0; i < len(raw); {
+		if raw[i] != '"' {
+			i++
+			continue
+		}
+		end := stringEnd(raw, i)
+		if end < 0 {
+			return raw, false
+		}
+		if clean, ok := change(raw[i:end], isKey(raw, end)); ok {
+			out.Write(raw[from:i])
+			out.Write(clean)
+			from, found = end, true
+		}
+		i = end
+	}
+	if !found {
+		return raw, false
+	}
+	out.Write(raw[from:])
+	return out.Bytes(), true
+}
