@@ -96,7 +96,7 @@ func (b *Bot) assisted(ctx context.Context, in slack.Interaction, e threadEvent)
 	if err != nil {
 		return err
 	}
-	m, err := b.reply(ctx, by, e.Text)
+	m, err := b.reply(ctx, by, e.Text, b.inUser(ctx, in.UserID))
 	if err != nil {
 		return err
 	}
@@ -104,29 +104,29 @@ func (b *Bot) assisted(ctx context.Context, in slack.Interaction, e threadEvent)
 	return err
 }
 
-func (b *Bot) reply(ctx context.Context, by workflows.Acting, text string) (screens.Message, error) {
+func (b *Bot) reply(ctx context.Context, by workflows.Acting, text string, l screens.Locale) (screens.Message, error) {
 	p := by.Person
 	switch questionOf(text) {
 	case "mine":
 		list, err := b.c.Desk.Requests(ctx, workflows.ListMyOpen, p, maxListed)
-		return screens.List(screens.Part{Title: "You are waiting for", Empty: "Nothing: you have no open requests.", Items: b.requestItems(ctx, list)}), err
+		return l.List(screens.Part{Title: l.Of("You are waiting for"), Empty: l.Of("Nothing: you have no open requests."), Items: b.requestItems(ctx, list, l)}), err
 	case "for me":
 		list, err := b.c.Desk.Requests(ctx, workflows.ListWaiting, p, maxListed)
-		return screens.List(screens.Part{Title: "Waiting for you", Empty: "Nothing waits for your decision.", Items: b.requestItems(ctx, list)}), err
+		return l.List(screens.Part{Title: l.Of("Waiting for you"), Empty: l.Of("Nothing waits for your decision."), Items: b.requestItems(ctx, list, l)}), err
 	case "held":
 		list, err := b.c.Desk.Grants(ctx, p, 0)
-		return screens.List(screens.Part{Title: "Access you have", Empty: "None.", Items: b.grantItems(list)}), err
+		return l.List(screens.Part{Title: l.Of("Access you have"), Empty: l.Of("None."), Items: b.grantItems(list, l)}), err
 	case "offers":
 		list, err := b.c.Desk.Catalogue(ctx, p)
-		return screens.List(screens.Part{Title: "What you can ask for", Empty: "Nothing.", Items: offerItems(list)}), err
+		return l.List(screens.Part{Title: l.Of("What you can ask for"), Empty: l.Of("Nothing."), Items: offerItems(list, l)}), err
 	}
-	return b.whoApproves(ctx, by, text)
+	return b.whoApproves(ctx, by, text, l)
 }
 
 // whoApproves says who would be asked now for what a question names: a chain, a target, an entitlement, or a request by its id.
-func (b *Bot) whoApproves(ctx context.Context, by workflows.Acting, text string) (screens.Message, error) {
+func (b *Bot) whoApproves(ctx context.Context, by workflows.Acting, text string, l screens.Locale) (screens.Message, error) {
 	if _, listed := b.c.Desk.Policy().People[by.Person]; !listed {
-		return screens.Say("This account is not linked to a person in the people file, so I cannot tell. Ask the operator to add you."), nil
+		return screens.Say(l.Of("This account is not linked to a person in the people file, so I cannot tell. Ask the operator to add you.")), nil
 	}
 	found := map[workflows.WorkflowID]desk.Version{}
 	for _, w := range words(strings.ToLower(text)) {
@@ -144,13 +144,13 @@ func (b *Bot) whoApproves(ctx context.Context, by workflows.Acting, text string)
 		}
 	}
 	if len(found) == 0 {
-		return screens.Say("I found no chain, target or entitlement of that name. `/access how` lists them all."), nil
+		return screens.Say(l.Of("I found no chain, target or entitlement of that name. `/access how` lists them all.")), nil
 	}
 	var items []screens.Item
 	for _, id := range sortedKeys(found) {
 		w := found[id].Workflow
-		lines := b.preview(ctx, desk.Submission{By: by, Workflow: id, Form: usualForm(w), Channel: viaSlack, Authn: slackClick})
-		items = append(items, screens.Item{Title: w.Title, Line: strings.Join(append([]string{"if you asked now:"}, lines...), "\n    ")})
+		lines := b.preview(ctx, l, desk.Submission{By: by, Workflow: id, Form: usualForm(w), Channel: viaSlack, Authn: slackClick})
+		items = append(items, screens.Item{Title: w.Title, Line: strings.Join(append([]string{l.Of("if you asked now:")}, lines...), "\n    ")})
 	}
-	return screens.List(screens.Part{Title: "Who decides", Items: items}), nil
+	return l.List(screens.Part{Title: l.Of("Who decides"), Items: items}), nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func (b *Bot) openAway(ctx context.Context, c *call) (answer, error) {
-	return b.open(ctx, c, screens.AwayForm(b.c.Now()))
+	return b.open(ctx, c, screens.AwayForm(b.inUser(ctx, c.UserID)))
 }
 
 // awayFilled is the form for time off.
@@ -48,7 +48,9 @@ func (b *Bot) awayFilled(ctx context.Context, c *call) (answer, error) {
 }
 
 func awayProblem(block, text string) answer {
-	return answer{errors: map[string]string{block: text}, message: say("Your time off was not saved: " + screens.Escape(text)).message}
+	return answer{errors: map[string]string{block: text}, words: func(l screens.Locale) screens.Message {
+		return screens.Say(l.Say("Your time off was not saved: %s", screens.Escape(l.Filled(text))))
+	}}
 }
 
 func (b *Bot) goAway(ctx context.Context, c *call, l desk.Leave) (answer, error) {
@@ -61,8 +63,9 @@ func (b *Bot) goAway(ctx context.Context, c *call, l desk.Leave) (answer, error)
 	if from.IsZero() {
 		from = b.c.Now()
 	}
-	x := screens.Away{From: from, Until: l.Until, Delegate: b.person(ctx, l.Delegate), Started: from <= b.c.Now()}
-	return say("✅ Recorded. " + x.Sentence() + " `/access back` ends it."), nil
+	in := b.inUser(ctx, c.UserID)
+	x := screens.Away{In: in, From: from, Until: l.Until, Delegate: b.person(ctx, l.Delegate), Started: from <= b.c.Now()}
+	return said("✅ Recorded. %s `/access back` ends it.", x.Sentence()), nil
 }
 
 // back ends somebody's time off.
@@ -71,7 +74,7 @@ func (b *Bot) back(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ Recorded: you are back. You are asked again like everybody else."), nil
+	return said("✅ Recorded: you are back. You are asked again like everybody else."), nil
 }
 
 // awayWord is /access away: without words the form, else "until DATE [TIME] [@delegate] [reason]", on the person's own clock.
@@ -149,5 +152,5 @@ func (b *Bot) awayNow(ctx context.Context, p workflows.PersonID) *screens.Away {
 		return nil
 	}
 	a := list[0]
-	return &screens.Away{From: a.From, Until: a.Until, Delegate: b.person(ctx, a.Delegate), Started: a.From <= b.c.Now()}
+	return &screens.Away{In: b.in(ctx, p), From: a.From, Until: a.Until, Delegate: b.person(ctx, a.Delegate), Started: a.From <= b.c.Now()}
 }

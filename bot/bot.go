@@ -207,6 +207,9 @@ type answer struct {
 	view    *viewRequest      // replaces the form that was sent
 	clear   bool              // closes all forms
 	options *screens.Options  // what a menu offers for what was typed
+
+	words func(screens.Locale) screens.Message // the message in a language; nil: it is in one already
+	modal bool                                 // the message takes the place of the form that was sent
 }
 
 func (a answer) silent() bool {
@@ -218,4 +221,6 @@ func say(text string) answer {
 	return answer{message: screens.Say(text)}
 }
 
-func refused(r *workflows.Refusal) answer { return say(screens.Refusal(r)) }
+func refused(r *workflows.Refusal) answer {
+	return spoken(func(l screens.Locale) screens.Message { return screens.Say(l.NotDone(r)) })
+}

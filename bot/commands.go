@@ -133,43 +133,57 @@ func (b *Bot) list(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{message: screens.List(
-		screens.Part{Title: "Waiting for you", Empty: "Nothing waits for your decision.", Items: b.requestItems(ctx, waiting)},
-		screens.Part{Title: "Access you have", Empty: "None. Ask with `/access`.", Items: b.grantItems(held)},
-		screens.Part{Title: "Your requests", Empty: "You have not asked for anything yet.", Items: b.requestItems(ctx, mine)},
-		screens.Part{Title: "What you can ask for", Empty: "Nothing. Who may ask for what stands in the workflow files.", Items: offerItems(offers)},
+	l := b.inUser(ctx, c.UserID)
+	return answer{message: l.List(
+		screens.Part{Title: l.Of("Waiting for you"), Empty: l.Of("Nothing waits for your decision."), Items: b.requestItems(ctx, waiting, l)},
+		screens.Part{Title: l.Of("Access you have"), Empty: l.Of("None. Ask with `/access`."), Items: b.grantItems(held, l)},
+		screens.Part{Title: l.Of("Your requests"), Empty: l.Of("You have not asked for anything yet."), Items: b.requestItems(ctx, mine, l)},
+		screens.Part{Title: l.Of("What you can ask for"), Empty: l.Of("Nothing. Who may ask for what stands in the workflow files."), Items: offerItems(offers, l)},
 	)}, nil
 }
 
-func (b *Bot) requestItems(ctx context.Context, list []desk.View) []screens.Item {
+func (b *Bot) requestItems(ctx context.Context, list []desk.View, l screens.Locale) []screens.Item {
 	out := make([]screens.Item, 0, len(list))
 	for _, v := range list {
-		e := b.explain(ctx, v.State)
+		e := b.explain(ctx, v.State, l)
 		out = append(out, screens.Item{
-			Title: what(v) + " for " + v.State.Asked.Seconds.String(),
+			Title: l.Say("%s for %s", what(v), v.State.Asked.Seconds),
 			Line:  b.person(ctx, v.State.Requester.Person).Mention() + ", `" + string(v.State.ID) + "`: " + e.Sentence,
 		})
 	}
 	return out
 }
 
-func (b *Bot) grantItems(list []desk.Holding) []screens.Item {
+func (b *Bot) grantItems(list []desk.Holding, l screens.Locale) []screens.Item {
 	out := make([]screens.Item, 0, len(list))
 	for _, h := range list {
 		a := h.Hold.Approved
 		out = append(out, screens.Item{
 			Title: title(a.TargetTitle, a.Title),
-			Line:  "until " + screens.When(h.Hold.Ends.UTC) + ", `" + string(a.Grant) + "`, " + string(h.Hold.Status),
+			Line:  l.Say("until %s, `%s`, %s", l.When(h.Hold.Ends.UTC), a.Grant, holdWord(h.Hold.Status, l)),
 		})
 	}
 	return out
 }
 
-func offerItems(offers []desk.Offer) []screens.Item {
+// holdWord is the state of a grant within a sentence.
+func holdWord(s grants.Status, l screens.Locale) string {
+	switch s {
+	case grants.StatusApproved:
+		return l.Of("approved")
+	case grants.StatusActive:
+		return l.Of("active")
+	case grants.StatusEnding:
+		return l.Of("ending")
+	}
+	return string(s)
+}
+
+func offerItems(offers []desk.Offer, l screens.Locale) []screens.Item {
 	out := make([]screens.Item, 0, len(offers))
 	for _, o := range offers {
 		w := o.Version.Workflow
-		out = append(out, screens.Item{Title: w.Title, Line: "`/access request " + string(w.ID) + "`, up to " + w.Longest.String()})
+		out = append(out, screens.Item{Title: w.Title, Line: l.Say("`/access request %s`, up to %s", w.ID, w.Longest)})
 	}
 	return out
 }

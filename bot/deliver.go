@@ -31,6 +31,7 @@ type submitted struct {
 
 // deliver turns an answer into the reply that the kind of interaction takes; a click takes none, so its answer goes out by itself.
 func (b *Bot) deliver(ctx context.Context, in slack.Interaction, a answer) (slack.Reply, error) {
+	a = b.inLanguage(ctx, in.UserID, a)
 	switch {
 	case in.Kind == slack.KindViewSubmission && a.errors != nil:
 		return slack.Reply{Payload: submitted{ResponseAction: "errors", Errors: a.errors, late: a.message}}, nil
@@ -76,7 +77,7 @@ func (b *Bot) Late(in slack.Interaction, r slack.Reply) {
 // NotRecorded tells somebody that what they did could not even be made durable. It returns at once.
 func (b *Bot) NotRecorded(in slack.Interaction, sentence string) {
 	b.spawn(func(ctx context.Context) {
-		if err := b.tell(ctx, in, screens.Say("⚠️ "+screens.Escape(sentence))); err != nil {
+		if err := b.tell(ctx, in, screens.Say("⚠️ "+screens.Escape(b.inUser(ctx, in.UserID).Filled(sentence)))); err != nil {
 			b.log.WarnContext(ctx, "a refusal was not delivered", "kind", in.Kind, "err", err)
 		}
 	})

@@ -68,10 +68,12 @@ func (b *Bot) extendForm(ctx context.Context, c *call, h desk.Holding) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
+	l := b.inUser(ctx, c.UserID)
 	f := screens.Form{
+		In:    l,
 		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
 		Targets: b.targetChoices(w), Identities: b.identityChoices(w),
-		Extends: title(a.TargetTitle, a.Title) + ", which ends at " + screens.When(h.Hold.Ends.UTC),
+		Extends: l.Say("%s, which ends at %s", title(a.TargetTitle, a.Title), l.When(h.Hold.Ends.UTC)),
 	}
 	return b.open(ctx, c, f.Render())
 }
@@ -101,7 +103,7 @@ func (b *Bot) commentWord(ctx context.Context, c *call, word, text string) (answ
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ Recorded: your comment on " + screens.Escape(what(v)) + ". It decides nothing."), nil
+	return said("✅ Recorded: your comment on %s. It decides nothing.", screens.Escape(what(v))), nil
 }
 
 // named puts names where a text of the documents has pseudonyms.

@@ -40,7 +40,7 @@ func (b *Bot) openForm(ctx context.Context, c *call) (answer, error) {
 		}
 		return b.open(ctx, c, v)
 	}
-	v := screens.Pick(chains(offers))
+	v := screens.Pick(b.inUser(ctx, c.UserID), chains(offers))
 	v.PrivateMetadata = c.about
 	return b.open(ctx, c, v)
 }
@@ -92,7 +92,8 @@ func (b *Bot) picked(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := screens.Result("Ask for access", screens.Say("That chain is gone, or you may no longer ask for it."))
+	l := b.inUser(ctx, c.UserID)
+	v := l.Result(l.Of("Ask for access"), screens.Say(l.Of("That chain is gone, or you may no longer ask for it.")))
 	if ok {
 		if v, err = b.form(ctx, c, o); err != nil {
 			return answer{}, err
@@ -113,12 +114,13 @@ func (b *Bot) form(ctx context.Context, c *call, o desk.Offer) (viewRequest, err
 	if err != nil {
 		return viewRequest{}, err
 	}
+	l := b.inUser(ctx, c.UserID)
 	f := screens.Form{
-		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
+		In: l, Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
 		Later: w.Later, Targets: b.targetChoices(w), Identities: b.identityChoices(w), About: c.about != "", Reason: c.reason,
 	}
 	for i, st := range w.Stages {
-		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
+		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st, l)))
 	}
 	f.Entitlements = entitlementChoices(w)
 	if w.Kind == workflows.KindPreapprove {
@@ -130,11 +132,11 @@ func (b *Bot) form(ctx context.Context, c *call, o desk.Offer) (viewRequest, err
 			name = b.c.Identity.Name(ctx, s.Person())
 		}
 		if s.Person() == by.Person {
-			name = "Myself (" + name + ")"
+			name = l.Say("Myself (%s)", name)
 		}
 		f.Subjects = append(f.Subjects, screens.Choice{Value: string(s), Text: name})
 	}
-	f.Preview = b.preview(ctx, desk.Submission{By: by, Workflow: w.ID, Form: usualForm(w), Channel: viaSlack, Authn: slackClick})
+	f.Preview = b.preview(ctx, l, desk.Submission{By: by, Workflow: w.ID, Form: usualForm(w), Channel: viaSlack, Authn: slackClick})
 	return f.Render(), nil
 }
 
@@ -148,7 +150,7 @@ func usualForm(w *workflows.Workflow) workflows.Form {
 }
 
 // preview says who would be asked if this were sent now. It explains and decides nothing: without an answer the form opens without it.
-func (b *Bot) preview(ctx context.Context, sub desk.Submission) []string {
+func (b *Bot) preview(ctx context.Context, l screens.Locale, sub desk.Submission) []string {
 	p, err := b.c.Desk.Preview(ctx, sub)
 	if err != nil {
 		b.log.WarnContext(ctx, "who would be asked is not known", "workflow", sub.Workflow, "err", err)
@@ -161,16 +163,16 @@ func (b *Bot) preview(ctx context.Context, sub desk.Submission) []string {
 			names = append(names, b.person(ctx, seat.Person).Mention())
 		}
 		if rest := len(st.Seats) - len(names); rest > 0 {
-			names = append(names, strconv.Itoa(rest)+" more")
+			names = append(names, l.Say("%d more", rest))
 		}
-		line := fmt.Sprintf("%d. %s: %d of %s", i+1, screens.Escape(st.Name), st.Quorum, strings.Join(names, ", "))
+		line := l.Say("%d. %s: %d of %s", i+1, screens.Escape(st.Name), st.Quorum, strings.Join(names, ", "))
 		if st.Forecast.Awake > 0 || len(st.Forecast.Order) > 0 {
-			line += fmt.Sprintf(" (%d at work now)", st.Forecast.Awake)
+			line += l.Say(" (%d at work now)", st.Forecast.Awake)
 		}
 		out = append(out, line)
 	}
 	if !p.Decision.IsZero() {
-		out = append(out, "A decision can be expected by "+screens.When(p.Decision)+".")
+		out = append(out, l.Say("A decision can be expected by %s.", l.When(p.Decision)))
 	}
 	return out
 }
@@ -208,11 +210,11 @@ func hasType(fields []workflows.Field, typ string) bool {
 	return slices.ContainsFunc(fields, func(f workflows.Field) bool { return f.Type == typ })
 }
 
-func needs(st workflows.Stage) string {
+func needs(st workflows.Stage, l screens.Locale) string {
 	if st.Quorum == 1 {
-		return "one person has to approve"
+		return l.Of("one person has to approve")
 	}
-	return strconv.Itoa(st.Quorum) + " people have to approve"
+	return l.Say("%d people have to approve", st.Quorum)
 }
 
 func (b *Bot) runbookChoices() []screens.Choice {
@@ -256,7 +258,7 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 	if err := b.follows(ctx, cutRunes(meta.Step, maxPlace), res.ID, c.by.Person); err != nil {
 		b.log.ErrorContext(ctx, "a workflow will not be told what becomes of a request", "request", res.ID, "err", err)
 	}
-	return b.sent(ctx, res.ID)
+	return b.sent(ctx, c, res.ID)
 }
 
 // formStart is the input that says when access should start.
@@ -380,12 +382,12 @@ func parseSpan(s string) (workflows.Span, bool) {
 }
 
 // sent says that a request is on its way, and who was asked.
-func (b *Bot) sent(ctx context.Context, id workflows.RequestID) (answer, error) {
+func (b *Bot) sent(ctx context.Context, c *call, id workflows.RequestID) (answer, error) {
 	v, err := b.c.Desk.Look(ctx, id)
 	if err != nil {
 		return answer{}, err
 	}
-	s := screens.Sent{ID: id, What: what(v), Long: v.State.Asked.Seconds, Where: v.State.Asked.Card}
+	s := screens.Sent{In: b.inUser(ctx, c.UserID), ID: id, What: what(v), Long: v.State.Asked.Seconds, Where: v.State.Asked.Card}
 	if st := v.State.Open(); st != nil {
 		s.By = st.TimesOutAt
 		for _, p := range v.State.CanVote() {

@@ -15,7 +15,8 @@ import (
 // home draws a person's page.
 func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabViewRequest, error) {
 	_, listed := b.c.Desk.Policy().People[p]
-	h := screens.Home{Name: b.c.Identity.Name(ctx, p), DrawnAt: b.c.Now(), MayDecide: listed, More: map[string]int{}, From: b.pages.of(p)}
+	l := b.in(ctx, p)
+	h := screens.Home{In: l, Name: b.c.Identity.Name(ctx, p), DrawnAt: b.c.Now(), MayDecide: listed, More: map[string]int{}, From: b.pages.of(p)}
 	var err error
 	if h.Waiting, err = b.homeRequests(ctx, &h, screens.HomeWaiting, workflows.ListWaiting, p); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
@@ -30,7 +31,7 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 	if err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
-	h.Offers = offerItems(offers)
+	h.Offers = offerItems(offers, l)
 	h.Away = b.awayNow(ctx, p)
 	if h.Proposals, err = b.homeProposals(ctx, p); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
@@ -38,7 +39,7 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 	if h.Runbooks, err = b.bookItems(ctx, p, true); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
-	h.Owned, h.Duty = b.ownedItems(p), b.dutyItems(ctx, p)
+	h.Owned, h.Duty = b.ownedItems(p, l), b.dutyItems(ctx, p, l)
 	return h.Render(), nil
 }
 

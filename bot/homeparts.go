@@ -85,13 +85,13 @@ func (b *Bot) openDelegate(ctx context.Context, c *call) (answer, error) {
 		return refusal(no), err
 	}
 	if v.State.Open() == nil {
-		return say("This request is decided already; nothing has to be delegated."), nil
+		return said("This request is decided already; nothing has to be delegated."), nil
 	}
 	return b.open(ctx, c, screens.DelegateForm(b.card(ctx, v, c.by.Person)))
 }
 
 // ownedItems are the non-human identities that a person answers for.
-func (b *Bot) ownedItems(p workflows.PersonID) []screens.Item {
+func (b *Bot) ownedItems(p workflows.PersonID, l screens.Locale) []screens.Item {
 	policy := b.c.Desk.Policy()
 	var out []screens.Item
 	for _, id := range sortedKeys(policy.Identities) {
@@ -101,10 +101,10 @@ func (b *Bot) ownedItems(p workflows.PersonID) []screens.Item {
 		}
 		line := screens.Escape(strings.ReplaceAll(x.Class, "_", " ") + ": " + strings.TrimSuffix(strings.TrimSpace(x.Purpose), "."))
 		if x.ExpiresOn != "" {
-			line += ", until " + screens.Escape(x.ExpiresOn)
+			line += l.Say(", until %s", screens.Escape(x.ExpiresOn))
 		}
 		if x.Owner != p {
-			line += " (you stand in for the owner)"
+			line += l.Of(" (you stand in for the owner)")
 		}
 		name := x.Name
 		if name == "" {
@@ -116,13 +116,13 @@ func (b *Bot) ownedItems(p workflows.PersonID) []screens.Item {
 }
 
 // dutyItems says who is on duty now, the reader's own shifts first.
-func (b *Bot) dutyItems(ctx context.Context, p workflows.PersonID) []screens.Item {
+func (b *Bot) dutyItems(ctx context.Context, p workflows.PersonID, l screens.Locale) []screens.Item {
 	policy, now := b.c.Desk.Policy(), b.c.Now()
 	var mine, others []screens.Item
 	for _, name := range sortedKeys(policy.Rotations) {
 		on := policy.Rotations[name].On(now)
 		if len(on) == 0 {
-			others = append(others, screens.Item{Title: name, Line: "nobody"})
+			others = append(others, screens.Item{Title: name, Line: l.Of("nobody")})
 			continue
 		}
 		var who []string
@@ -132,7 +132,7 @@ func (b *Bot) dutyItems(ctx context.Context, p workflows.PersonID) []screens.Ite
 			}
 		}
 		if slices.Contains(on, p) {
-			mine = append(mine, screens.Item{Title: name, Line: strings.Join(append([]string{"*you*"}, who...), ", ")})
+			mine = append(mine, screens.Item{Title: name, Line: strings.Join(append([]string{"*" + l.Of("you") + "*"}, who...), ", ")})
 			continue
 		}
 		others = append(others, screens.Item{Title: name, Line: strings.Join(who, ", ")})

@@ -48,6 +48,7 @@ type Identity struct {
 	users  *cache[slack.User]
 	groups *cache[[]string]            // members of channels
 	all    *cache[map[string][]string] // members of all user groups, one answer
+	muted  atomic.Int64                // until when nobody's language is asked for, in nanoseconds since 1970
 }
 
 type linker func(context.Context, workflows.PersonID, identities.Linked) error
@@ -210,7 +211,9 @@ func (i *Identity) byEmail(ctx context.Context, l *listing, key string) (Listed,
 func (i *Identity) user(ctx context.Context, id string) (slack.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, userWait)
 	defer cancel()
-	return i.users.get(id, func() (slack.User, error) { return i.c.Slack.UserInfo(ctx, id) })
+	u, err := i.users.get(id, func() (slack.User, error) { return i.c.Slack.UserInfo(ctx, id) })
+	i.silent(err)
+	return u, err
 }
 
 // Forget drops what is known of a user: they changed.

@@ -19,7 +19,7 @@ func (b *Bot) requestLetter(ctx context.Context, id workflows.RequestID, n workf
 		return letter{}, err
 	}
 	if n.What == workflows.NoticeOutcome {
-		return letter{Message: b.outcome(ctx, v).Render()}, nil
+		return letter{Message: b.outcome(ctx, v, b.in(ctx, n.To)).Render()}, nil
 	}
 	if n.What == workflows.NoticeOffer {
 		return b.offerLetter(ctx, v, n)
@@ -31,9 +31,9 @@ func (b *Bot) requestLetter(ctx context.Context, id workflows.RequestID, n workf
 	l := letter{Message: c.Render(), surface: v.Stream, seq: v.State.Seq}
 	switch n.What {
 	case workflows.NoticeRemind:
-		l.Text = c.Ask("Still waiting:")
+		l.Text = c.Ask(screens.AskAgain)
 	case workflows.NoticeEscalated:
-		l.Text = c.Ask("Escalated to you:")
+		l.Text = c.Ask(screens.AskEscalated)
 	}
 	return l, nil
 }
@@ -48,9 +48,9 @@ func (b *Bot) offerLetter(ctx context.Context, v desk.View, n workflows.Notice) 
 	return letter{}, fmt.Errorf("composing notice %q of %q: no such offer", n.ID, v.State.ID)
 }
 
-func (b *Bot) outcome(ctx context.Context, v desk.View) screens.Outcome {
+func (b *Bot) outcome(ctx context.Context, v desk.View, l screens.Locale) screens.Outcome {
 	s := v.State
-	o := screens.Outcome{ID: s.ID, What: what(v), Long: s.Asked.Seconds, Status: s.Status, By: b.person(ctx, s.EndedBy), Why: s.Why}
+	o := screens.Outcome{In: l, ID: s.ID, What: what(v), Long: s.Asked.Seconds, Status: s.Status, By: b.person(ctx, s.EndedBy), Why: s.Why}
 	for _, st := range s.Stages {
 		for _, vote := range st.Votes {
 			if vote.Verdict == workflows.Deny {
@@ -61,12 +61,12 @@ func (b *Bot) outcome(ctx context.Context, v desk.View) screens.Outcome {
 	switch s.Status {
 	case workflows.StatusApproved:
 		if s.Asked.Request == workflows.KindPreapprove {
-			o.Text, o.Next = true, "The runbook can be invoked now with /breakglass "+string(s.Asked.Runbook)+" INC-123."
+			o.Text, o.Next = true, l.Say("The runbook can be invoked now with /breakglass %s INC-123.", s.Asked.Runbook)
 		}
 	case workflows.StatusDenied:
-		o.Next = "Talk to them if you think they missed something; you can ask again with /access."
+		o.Next = l.Of("Talk to them if you think they missed something; you can ask again with /access.")
 	case workflows.StatusTimedOut, workflows.StatusSuperseded, workflows.StatusFailed:
-		o.Next = "You can ask again with /access."
+		o.Next = l.Of("You can ask again with /access.")
 	}
 	return o
 }
@@ -83,10 +83,10 @@ func (b *Bot) grantLetter(ctx context.Context, n workflows.Notice) (letter, erro
 		seq, err := b.lastSeq(ctx, grantHome(h))
 		return letter{Message: b.ready(ctx, h.Hold, n.To).Render(), surface: grantHome(h), seq: seq}, err
 	case workflows.NoticeEnded:
-		e := screens.Ended{Grant: a.Grant, What: name, Long: long, For: b.holder(a.Identity), Access: b.accessOf(ctx, h.Hold)}
+		e := screens.Ended{In: b.in(ctx, n.To), Grant: a.Grant, What: name, Long: long, For: b.holder(a.Identity), Access: b.accessOf(ctx, h.Hold)}
 		return letter{Message: e.Render()}, nil
 	case workflows.NoticeFailed:
-		return letter{Message: screens.Failed{Grant: a.Grant, What: name, Long: long, Why: h.Hold.Failure}.Render()}, nil
+		return letter{Message: screens.Failed{In: b.in(ctx, n.To), Grant: a.Grant, What: name, Long: long, Why: h.Hold.Failure}.Render()}, nil
 	case workflows.NoticeUnverified, workflows.NoticeApproverGone:
 		return letter{Message: b.doubt(ctx, h.Hold, n).Render()}, nil
 	case workflows.NoticeOverdue:

@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -26,18 +25,18 @@ func (b *Bot) person(ctx context.Context, p workflows.PersonID) screens.Person {
 	return screens.Person{Name: b.c.Identity.Name(ctx, p), Slack: id}
 }
 
-func (b *Bot) outlook(ctx context.Context) workflows.Outlook {
+func (b *Bot) outlook(ctx context.Context, l screens.Locale) workflows.Outlook {
 	return workflows.Outlook{
 		Name: func(p workflows.PersonID) string { return b.person(ctx, p).Mention() },
-		When: screens.When,
+		When: l.When, Say: l.Say,
 	}
 }
 
 // explain is why a request is where it is, as markup: what comes from documents is escaped before it is put into sentences.
-func (b *Bot) explain(ctx context.Context, s workflows.State) workflows.Explanation {
+func (b *Bot) explain(ctx context.Context, s workflows.State, l screens.Locale) workflows.Explanation {
 	s = escaped(s)
-	e := workflows.Explain(s, b.outlook(ctx))
-	b.addHours(e, s)
+	e := workflows.Explain(s, b.outlook(ctx, l))
+	b.addHours(e, s, l)
 	return e
 }
 
@@ -53,12 +52,13 @@ func escaped(s workflows.State) workflows.State {
 
 // card is a request for a reader; the empty reader is a channel.
 func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) screens.Card {
-	s := v.State
+	s, l := v.State, b.in(ctx, reader)
 	c := screens.Card{
+		In: l,
 		ID: s.ID, What: what(v), Requester: b.person(ctx, s.Requester.Person), Holder: b.holder(s.Asked.Subject),
-		Seconds: s.Asked.Seconds, Reason: s.Asked.Reason, Fields: fields(v), Facts: b.facts(ctx, v),
+		Seconds: s.Asked.Seconds, Reason: s.Asked.Reason, Fields: fields(v), Facts: b.facts(ctx, v, l),
 		Workflow: v.Workflow.Title, Policy: s.Policy, Document: s.Asked.Document, Status: s.Status,
-		Why: b.explain(ctx, s), Drill: s.Asked.Drill,
+		Why: b.explain(ctx, s, l), Drill: s.Asked.Drill,
 	}
 	c.Rule, c.Risk, c.Starts, c.Extends = s.Asked.Chosen, s.Asked.Risk, s.Asked.NotBefore, s.Asked.Extends
 	c.About = s.Asked.About
@@ -68,9 +68,9 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 	}
 	if st := s.Open(); st != nil {
 		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, nextTier(st), st.Escalated
-		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx))
-		c.Next = b.next(ctx, v)
-		c.Past = b.past(ctx, v)
+		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx, l))
+		c.Next = b.next(ctx, v, l)
+		c.Past = b.past(ctx, v, l)
 	}
 	for _, o := range s.Offers {
 		if o.Status == workflows.OfferOpen && s.Open() != nil {
@@ -98,7 +98,7 @@ func nextTier(st *workflows.StageState) workflows.Stamp {
 
 // next says who of those asked is at work next. It is made of moments only, so that it stays right on a card that nobody repaints; how many
 // work right now would not.
-func (b *Bot) next(ctx context.Context, v desk.View) string {
+func (b *Bot) next(ctx context.Context, v desk.View, l screens.Locale) string {
 	f, err := b.c.Desk.Forecast(ctx, v)
 	if err != nil {
 		b.log.WarnContext(ctx, "who is at work next is not known", "request", v.State.ID, "err", err)
@@ -108,7 +108,7 @@ func (b *Bot) next(ctx context.Context, v desk.View) string {
 	if !ok || f.Awake > 0 {
 		return ""
 	}
-	x := screens.Presence{City: calendar.City(p.Zone), At: p.Next, Local: calendar.Local(p.Next, p.Zone)}
+	x := screens.Presence{In: l, City: calendar.City(p.Zone), At: p.Next, Local: calendar.Local(p.Next, p.Zone)}
 	return x.Next(b.person(ctx, p.Person))
 }
 
@@ -152,24 +152,24 @@ func fields(v desk.View) []screens.Pair {
 }
 
 // facts come from the policy, never from the requester.
-func (b *Bot) facts(ctx context.Context, v desk.View) []screens.Pair {
+func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screens.Pair {
 	e := v.Entitlement
 	out := []screens.Pair{
-		{Label: "Environment", Value: screens.Escape(e.Environment)},
-		{Label: "Data class", Value: screens.Escape(e.DataClass)},
-		{Label: "Owner", Value: b.person(ctx, e.Owner).Mention()},
+		{Label: l.Of("Environment"), Value: screens.Escape(e.Environment)},
+		{Label: l.Of("Data class"), Value: screens.Escape(e.DataClass)},
+		{Label: l.Of("Owner"), Value: b.person(ctx, e.Owner).Mention()},
 	}
 	if e.Description != "" {
-		out = append([]screens.Pair{{Label: "What it allows", Value: screens.Escape(e.Description)}}, out...)
+		out = append([]screens.Pair{{Label: l.Of("What it allows"), Value: screens.Escape(e.Description)}}, out...)
 	}
 	if n := v.State.Asked.Renewal; n > 0 {
-		out = append(out, screens.Pair{Label: "Renewal", Value: fmt.Sprintf("extension %d of the same access", n)})
+		out = append(out, screens.Pair{Label: l.Of("Renewal"), Value: l.Say("extension %d of the same access", n)})
 	}
 	if v.State.Asked.Already {
-		out = append(out, screens.Pair{Label: "Standing access", Value: "⚠️ The holder has this already, by no grant of ours."})
+		out = append(out, screens.Pair{Label: l.Of("Standing access"), Value: l.Of("⚠️ The holder has this already, by no grant of ours.")})
 	}
 	if v.State.Asked.Account != "" {
-		out = append(out, screens.Pair{Label: "Account there", Value: screens.Escape(v.State.Asked.Account)})
+		out = append(out, screens.Pair{Label: l.Of("Account there"), Value: screens.Escape(v.State.Asked.Account)})
 	}
 	return out
 }
@@ -251,7 +251,7 @@ type use struct {
 func (b *Bot) ready(ctx context.Context, h grants.Hold, reader workflows.PersonID) screens.Ready {
 	a := h.Approved
 	r := screens.Ready{
-		Grant: a.Grant, Request: a.Request, What: title(a.TargetTitle, a.Title), Long: length(h), For: b.holder(a.Identity),
+		In: b.in(ctx, reader), Grant: a.Grant, Request: a.Request, What: title(a.TargetTitle, a.Title), Long: length(h), For: b.holder(a.Identity),
 		Access: b.accessOf(ctx, h), Drill: a.Drill,
 	}
 	r.Secret = b.secretNote(h, reader)

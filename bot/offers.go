@@ -44,7 +44,7 @@ func (b *Bot) offerMade(ctx context.Context, c *call) (answer, error) {
 	}
 	terms, problem := offeredTerms(c.View, v)
 	if problem != nil {
-		return answer{errors: problem, message: say("Your offer came back with a problem while its form was closed. Please open it again.").message}, nil
+		return answer{errors: problem, message: say(b.inUser(ctx, c.UserID).Of("Your offer came back with a problem while its form was closed. Please open it again.")).message}, nil
 	}
 	at, err := b.receivedAt(ctx, c.Interaction)
 	if err != nil {
@@ -62,7 +62,7 @@ func (b *Bot) offerMade(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return inModal(refusal(res.Refusal)), err
 	}
-	return inModal(say("✅ Recorded: your counter-offer. The requester is told; the request goes on as it is until they accept.")), nil
+	return inModal(said("✅ Recorded: your counter-offer. The requester is told; the request goes on as it is until they accept.")), nil
 }
 
 // offeredTerms reads the form; what cannot be read is said beside the input. Whether it is less than what was asked is the engine's question.
@@ -122,7 +122,7 @@ func (b *Bot) acceptOffer(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	a, err := b.sent(ctx, res.ID)
+	a, err := b.sent(ctx, c, res.ID)
 	a.view = nil
 	return a, err
 }
@@ -143,14 +143,15 @@ func (b *Bot) declineOffer(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return b.recorded(ctx, workflows.RequestID(request), "you kept your request as it was")
+	return b.recorded(ctx, c, workflows.RequestID(request), "✅ Recorded: you kept your request as it was (%s). %s")
 }
 
 // counterOffer draws a counter-offer for a reader.
 func (b *Bot) counterOffer(ctx context.Context, v desk.View, o workflows.Offer, reader workflows.PersonID) screens.Offer {
-	s := v.State
+	s, l := v.State, b.in(ctx, reader)
 	out := screens.Offer{
-		Request: s.ID, What: what(v), Long: s.Asked.Seconds, By: b.person(ctx, o.By.Person), Terms: termWords(v, o.Terms), Reason: o.Reason,
+		In:      l,
+		Request: s.ID, What: what(v), Long: s.Asked.Seconds, By: b.person(ctx, o.By.Person), Terms: termWords(v, o.Terms, l), Reason: o.Reason,
 	}
 	if o.Status == workflows.OfferOpen && s.Open() != nil && reader == s.Requester.Person {
 		id := string(s.ID) + "#" + o.ID
@@ -161,20 +162,20 @@ func (b *Bot) counterOffer(ctx context.Context, v desk.View, o workflows.Offer, 
 }
 
 // termWords says what would be different.
-func termWords(v desk.View, t workflows.Terms) []string {
+func termWords(v desk.View, t workflows.Terms, l screens.Locale) []string {
 	var out []string
 	if t.Seconds > 0 {
-		out = append(out, "for "+t.Seconds.String()+" instead of "+v.State.Asked.Seconds.String())
+		out = append(out, l.Say("for %s instead of %s", t.Seconds, v.State.Asked.Seconds))
 	}
 	if t.Entitlement != "" {
 		name := string(t.Target) + "/" + string(t.Entitlement)
 		if e, ok := v.Workflow.Entitlement(t.Target, t.Entitlement); ok {
 			name = title(e.TargetTitle, e.Title)
 		}
-		out = append(out, name+" instead")
+		out = append(out, l.Say("%s instead", name))
 	}
 	if !t.NotBefore.IsZero() {
-		out = append(out, "starting at "+screens.When(t.NotBefore))
+		out = append(out, l.Say("starting at %s", l.When(t.NotBefore)))
 	}
 	return out
 }

@@ -246,32 +246,33 @@ func (b *Bot) thread(ctx context.Context, f Surface) error {
 
 // line puts one event into words, if it is one that people follow.
 func (b *Bot) line(ctx context.Context, r workflows.Record) (screens.Line, bool) {
-	l := screens.Line{At: r.At.UTC, By: b.person(ctx, r.Person)}
+	in := b.workspace()
+	l := screens.Line{At: r.At.UTC, By: b.person(ctx, r.Person), In: in}
 	switch e := r.Event.(type) {
 	case workflows.VoteRecorded:
-		l.Did, l.Reason = fmt.Sprintf("approved stage %d", e.Stage+1), e.Reason
+		l.Did, l.Reason = in.Say("approved stage %d", e.Stage+1), e.Reason
 		if e.Verdict == workflows.Deny {
-			l.Did = fmt.Sprintf("denied at stage %d", e.Stage+1)
+			l.Did = in.Say("denied at stage %d", e.Stage+1)
 		}
 	case workflows.VoteTakenBack:
-		l.Did, l.Reason = fmt.Sprintf("took the approval of stage %d back", e.Stage+1), e.Why
+		l.Did, l.Reason = in.Say("took the approval of stage %d back", e.Stage+1), e.Why
 	case workflows.StageReminded:
-		l.Did = fmt.Sprintf("reminded those asked in stage %d", e.Stage+1)
+		l.Did = in.Say("reminded those asked in stage %d", e.Stage+1)
 	case workflows.StageEscalated:
 		if len(e.Added) == 0 {
 			return l, false
 		}
-		l.Did, l.Loud = fmt.Sprintf("escalated stage %d: %d more people were asked", e.Stage+1, len(e.Added)), true
+		l.Did, l.Loud = in.Say("escalated stage %d: %d more people were asked", e.Stage+1, len(e.Added)), true
 	case workflows.Approved:
-		l.By, l.Did = screens.Person{}, "recorded the approval of the request"
+		l.By, l.Did = screens.Person{}, in.Of("recorded the approval of the request")
 	case workflows.Withdrawn:
-		l.Did, l.Reason = "withdrew the request", e.Why
+		l.Did, l.Reason = in.Of("withdrew the request"), e.Why
 	case workflows.TimedOut:
-		l.Did = "closed the request: it timed out, which is not a denial"
+		l.Did = in.Of("closed the request: it timed out, which is not a denial")
 	case workflows.Superseded:
-		l.By, l.Did = screens.Person{}, "closed the request as superseded: "+e.Why
+		l.By, l.Did = screens.Person{}, in.Say("closed the request as superseded: %s", e.Why)
 	case workflows.Failed:
-		l.Did = "could not make the access: " + e.Why
+		l.Did = in.Say("could not make the access: %s", e.Why)
 	default:
 		return l, false
 	}

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -16,18 +15,18 @@ const pastAge = 90 * 24 * time.Hour
 
 // past is what somebody who decides should know of the requester: what they asked for in the last ninety days, and who decided the same thing
 // last time. It is worked out once for each request, from what was before it, so that a card does not change by itself.
-func (b *Bot) past(ctx context.Context, v desk.View) string {
+func (b *Bot) past(ctx context.Context, v desk.View, l screens.Locale) string {
 	if v.State.Open() == nil {
 		return ""
 	}
-	line, err := b.pasts.get(string(v.State.ID), func() (string, error) { return b.pastOf(ctx, v) })
+	line, err := b.pasts.get(string(v.State.ID)+"/"+l.Lang, func() (string, error) { return b.pastOf(ctx, v, l) })
 	if err != nil {
 		b.log.WarnContext(ctx, "what the requester asked for before is not known", "request", v.State.ID, "err", err)
 	}
 	return line
 }
 
-func (b *Bot) pastOf(ctx context.Context, v desk.View) (string, error) {
+func (b *Bot) pastOf(ctx context.Context, v desk.View, l screens.Locale) (string, error) {
 	s := v.State
 	list, err := b.c.Desk.Requests(ctx, workflows.ListMine, s.Requester.Person, maxPast)
 	if err != nil {
@@ -56,31 +55,29 @@ func (b *Bot) pastOf(ctx context.Context, v desk.View) (string, error) {
 	}
 	who := b.person(ctx, s.Requester.Person).Mention()
 	if asked == 0 {
-		return "In the last 90 days " + who + " asked for nothing else.", nil
+		return l.Say("In the last 90 days %s asked for nothing else.", who), nil
 	}
-	count := fmt.Sprint(asked)
-	if asked >= maxPast-1 {
-		count += " or more"
+	line := l.Say("In the last 90 days %s asked %d times (%d approved, %d denied), %d of them for this.", who, asked, approved, denied, same)
+	switch {
+	case asked == 1:
+		line = l.Say("In the last 90 days %s asked once (%d approved, %d denied), %d of them for this.", who, approved, denied, same)
+	case asked >= maxPast-1:
+		line = l.Say("In the last 90 days %s asked %d or more times (%d approved, %d denied), %d of them for this.", who, asked, approved, denied, same)
 	}
-	times := count + " times"
-	if asked == 1 {
-		times = "once"
-	}
-	line := fmt.Sprintf("In the last 90 days %s asked %s (%d approved, %d denied), %d of them for this.", who, times, approved, denied, same)
 	if last == nil {
 		return line, nil
 	}
-	line += fmt.Sprintf(" Last time for this: %s", last.State.Status.Words())
 	var by []string
 	for _, st := range last.State.Stages {
 		for _, vote := range st.Votes {
 			by = append(by, b.person(ctx, vote.Person).Mention())
 		}
 	}
-	if len(by) > 0 {
-		line += " by " + strings.Join(by[:min(len(by), 3)], ", ")
+	at := l.When(last.State.At.UTC)
+	if len(by) == 0 {
+		return line + " " + l.Say("Last time for this: %s, at %s.", l.Status(last.State.Status), at), nil
 	}
-	return line + ", at " + screens.When(last.State.At.UTC) + ".", nil
+	return line + " " + l.Say("Last time for this: %s by %s, at %s.", l.Status(last.State.Status), strings.Join(by[:min(len(by), 3)], ", "), at), nil
 }
 
 // maxPast is how many earlier requests are looked at.

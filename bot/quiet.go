@@ -122,7 +122,7 @@ func (b *Bot) remind(ctx context.Context, cause desk.Cause, stream workflows.Str
 }
 
 func (b *Bot) digest(ctx context.Context, list []reminder) screens.Digest {
-	var d screens.Digest
+	d := screens.Digest{In: b.in(ctx, list[0].notice.To)}
 	for _, x := range list {
 		s := x.view.State
 		line := screens.DigestLine{ID: s.ID, Requester: b.person(ctx, s.Requester.Person), What: what(x.view), Long: s.Asked.Seconds, Link: b.ownCard(ctx, x)}

@@ -58,7 +58,7 @@ func inModal(a answer) answer {
 		return a
 	}
 	v := screens.Result("Done", a.message)
-	a.view = &v
+	a.view, a.modal = &v, true
 	return a
 }
 
@@ -85,21 +85,20 @@ func (b *Bot) vote(ctx context.Context, c *call, x Button, verdict workflows.Ver
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	word := "approved"
 	if verdict == workflows.Deny {
-		word = "denied"
+		return b.recorded(ctx, c, id, "✅ Recorded: you denied this request (%s). %s")
 	}
-	return b.recorded(ctx, id, "you "+word+" this request")
+	return b.recorded(ctx, c, id, "✅ Recorded: you approved this request (%s). %s")
 }
 
 // recorded says what was recorded and where the request stands now.
-func (b *Bot) recorded(ctx context.Context, id workflows.RequestID, did string) (answer, error) {
+func (b *Bot) recorded(ctx context.Context, c *call, id workflows.RequestID, did string) (answer, error) {
 	v, err := b.c.Desk.Look(ctx, id)
 	if err != nil {
 		return answer{}, err
 	}
-	e := b.explain(ctx, v.State)
-	return say(fmt.Sprintf("✅ Recorded: %s (%s). %s", did, screens.Escape(what(v)), e.Sentence)), nil
+	e := b.explain(ctx, v.State, b.inUser(ctx, c.UserID))
+	return said(did, screens.Escape(what(v)), e.Sentence), nil
 }
 
 func (b *Bot) receivedAt(ctx context.Context, in slack.Interaction) (workflows.Stamp, error) {
@@ -160,7 +159,7 @@ func (b *Bot) open(ctx context.Context, c *call, v viewRequest) (answer, error) 
 	var late *slack.Expired
 	var no *slack.Permanent
 	if errors.As(err, &late) || errors.As(err, &no) && no.Code == "invalid_trigger_id" {
-		return say("That took too long for Slack, so nothing was opened and nothing was done. Please try again."), nil
+		return said("That took too long for Slack, so nothing was opened and nothing was done. Please try again."), nil
 	}
 	return answer{}, err
 }
@@ -187,7 +186,7 @@ func (b *Bot) withdrawID(ctx context.Context, c *call, id workflows.RequestID) (
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return b.recorded(ctx, id, "you withdrew your request")
+	return b.recorded(ctx, c, id, "✅ Recorded: you withdrew your request (%s). %s")
 }
 
 func (b *Bot) takeBack(ctx context.Context, c *call) (answer, error) {
@@ -200,7 +199,7 @@ func (b *Bot) takeBack(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return b.recorded(ctx, id, "you took your approval back")
+	return b.recorded(ctx, c, id, "✅ Recorded: you took your approval back (%s). %s")
 }
 
 // done gives access back early.
@@ -218,9 +217,9 @@ func (b *Bot) end(ctx context.Context, c *call, id workflows.GrantID, how, why s
 		return refusal(res.Refusal), err
 	}
 	if how == grants.HowRevoked {
-		return say("✅ Recorded: you revoked the access. It is being taken back now; its holder is told when it is gone."), nil
+		return said("✅ Recorded: you revoked the access. It is being taken back now; its holder is told when it is gone."), nil
 	}
-	return say("✅ Recorded: you are done. The access is being taken back now; you are told when it is gone."), nil
+	return said("✅ Recorded: you are done. The access is being taken back now; you are told when it is gone."), nil
 }
 
 // openRevoke asks why.
@@ -239,7 +238,7 @@ func (b *Bot) openRevoke(ctx context.Context, c *call) (answer, error) {
 		holder = screens.Person{Name: name}
 	}
 	x.Kind = kindRevokeForm
-	return b.open(ctx, c, screens.RevokeForm(title(a.TargetTitle, a.Title), holder, b.accessOf(ctx, h.Hold), b.c.Buttons.Value(x, c.by.Person)))
+	return b.open(ctx, c, screens.RevokeForm(b.inUser(ctx, c.UserID), title(a.TargetTitle, a.Title), holder, b.accessOf(ctx, h.Hold), b.c.Buttons.Value(x, c.by.Person)))
 }
 
 func (b *Bot) revoke(ctx context.Context, c *call) (answer, error) {

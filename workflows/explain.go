@@ -18,6 +18,15 @@ type Explanation struct {
 type Outlook struct {
 	Name func(PersonID) string
 	When func(Stamp) string
+	Say  func(format string, args ...any) string // puts a sentence of ours into the reader's language; nil: English
+}
+
+// say is a sentence of ours. Its format is what catalogues of other languages know it by.
+func (o Outlook) say(format string, args ...any) string {
+	if o.Say == nil {
+		return fmt.Sprintf(format, args...)
+	}
+	return o.Say(format, args...)
 }
 
 func (o Outlook) name(p PersonID) string {
@@ -73,21 +82,21 @@ func (s *State) sentence(o Outlook) string {
 	case StatusApproved:
 		switch {
 		case s.Auto != nil:
-			return fmt.Sprintf("Approved without people, by %s, for the %s time of %d within %s.", s.Auto.words(), nth(s.Auto.Used), s.Auto.Times, s.Auto.Per)
+			return o.say("Approved without people, by %s, for the %s time of %d within %s.", s.Auto.words(o), nth(s.Auto.Used, o), s.Auto.Times, s.Auto.Per)
 		case s.consented() != nil:
-			return fmt.Sprintf("Approved by %s; %s told and nobody objected.", o.names(s.Voters()), heads(s.consented().Consent))
+			return o.say("Approved by %s; %s", o.names(s.Voters()), unopposed(s.consented().Consent, o))
 		}
-		return "Approved by " + o.names(s.Voters()) + "."
+		return o.say("Approved by %s.", o.names(s.Voters()))
 	case StatusDenied:
-		return "Denied by " + o.names(s.deniers()) + "."
+		return o.say("Denied by %s.", o.names(s.deniers()))
 	case StatusWithdrawn:
-		return "Withdrawn by " + o.name(s.EndedBy) + "."
+		return o.say("Withdrawn by %s.", o.name(s.EndedBy))
 	case StatusTimedOut:
-		return "Timed out: not decided in time. This is not a denial."
+		return o.say("Timed out: not decided in time. This is not a denial.")
 	case StatusSuperseded:
-		return "Superseded: " + s.Why
+		return o.say("Superseded: %s", s.Why)
 	default:
-		return "Failed: " + s.Why
+		return o.say("Failed: %s", s.Why)
 	}
 }
 
@@ -95,38 +104,38 @@ func (s *State) waiting(o Outlook) string {
 	st := s.open()
 	switch {
 	case st == nil:
-		return "Waiting."
+		return o.say("Waiting.")
 	case st.Plan.Kind == StageConsent:
-		return fmt.Sprintf("Waiting for objections in stage %d of %d (%s), until %s.", s.Current+1, len(s.Stages), st.Plan.Name, o.when(st.TimesOutAt))
+		return o.say("Waiting for objections in stage %d of %d (%s), until %s.", s.Current+1, len(s.Stages), st.Plan.Name, o.when(st.TimesOutAt))
 	}
-	return fmt.Sprintf("Waiting for %d more in stage %d of %d (%s), until %s.", st.Missing(), s.Current+1, len(s.Stages), st.Plan.Name, o.when(st.TimesOutAt))
+	return o.say("Waiting for %d more in stage %d of %d (%s), until %s.", st.Missing(), s.Current+1, len(s.Stages), st.Plan.Name, o.when(st.TimesOutAt))
 }
 
 // words name what approved: a rule of the document, or a standing window.
-func (a AutoApproved) words() string {
+func (a AutoApproved) words(o Outlook) string {
 	if id, ok := strings.CutPrefix(a.Rule, "window "); ok {
-		return "the standing window of request " + id
+		return o.say("the standing window of request %s", id)
 	}
-	return "rule " + a.Rule
+	return o.say("rule %s", a.Rule)
 }
 
-func heads(n int) string {
-	if n == 1 {
-		return "1 person was"
+func unopposed(told int, o Outlook) string {
+	if told == 1 {
+		return o.say("1 person was told and nobody objected.")
 	}
-	return number(n) + " people were"
+	return o.say("%d people were told and nobody objected.", told)
 }
 
-func nth(n int) string {
+func nth(n int, o Outlook) string {
 	switch n {
 	case 1:
-		return "first"
+		return o.say("first")
 	case 2:
-		return "second"
+		return o.say("second")
 	case 3:
-		return "third"
+		return o.say("third")
 	}
-	return number(n) + "th"
+	return o.say("%dth", n)
 }
 
 // consented is the last stage, if it waited for objections.
@@ -150,7 +159,7 @@ func (s *State) deniers() []PersonID {
 func (s *State) notes(o Outlook) []Explanation {
 	var out []Explanation
 	note := func(name, status, format string, args ...any) {
-		out = append(out, Explanation{Name: name, Status: status, Sentence: fmt.Sprintf(format, args...)})
+		out = append(out, Explanation{Name: name, Status: status, Sentence: o.say(format, args...)})
 	}
 	if s.Asked.Chosen != "" {
 		note("rule", "approved", "Rule %s says how this is decided.", s.Asked.Chosen)
@@ -192,21 +201,21 @@ func (s *State) notes(o Outlook) []Explanation {
 		if status == "" {
 			status = "skipped"
 		}
-		note("offer", status, "%s offered %s: %s.", o.name(f.By.Person), f.Terms.words(o), f.words())
+		note("offer", status, "%s offered %s: %s.", o.name(f.By.Person), f.Terms.words(o), f.words(o))
 	}
 	return out
 }
 
-func (f Offer) words() string {
+func (f Offer) words(o Outlook) string {
 	switch f.Status {
 	case OfferOpen:
-		return "not answered yet"
+		return o.say("not answered yet")
 	case OfferTaken:
-		return "accepted"
+		return o.say("accepted")
 	case OfferDropped:
-		return "declined"
+		return o.say("declined")
 	}
-	return "no longer stands"
+	return o.say("no longer stands")
 }
 
 // words are the terms as people read them.
@@ -219,7 +228,7 @@ func (o Terms) words(l Outlook) string {
 		words = append(words, o.Seconds.String())
 	}
 	if o.NotBefore != 0 {
-		words = append(words, "a start at "+l.when(o.NotBefore))
+		words = append(words, l.say("a start at %s", l.when(o.NotBefore)))
 	}
 	return strings.Join(words, ", ")
 }
@@ -240,30 +249,30 @@ func (s *State) explainStage(i int, o Outlook) Explanation {
 
 // sentence is where a stage stands.
 func (s *StageState) sentence(i int, o Outlook) string {
-	count := fmt.Sprintf("%d of %d approvals.", s.Plan.Quorum-s.Missing(), s.Plan.Quorum)
+	count := o.say("%d of %d approvals.", s.Plan.Quorum-s.Missing(), s.Plan.Quorum)
 	if s.Plan.Kind == StageConsent {
-		count = "Nobody has objected."
+		count = o.say("Nobody has objected.")
 		if len(s.Denials()) > 0 {
-			count = "Objected to."
+			count = o.say("Objected to.")
 		}
 	}
 	switch s.Status {
 	case StageWaiting:
 		if s.Plan.Kind == StageConsent {
-			return fmt.Sprintf("Opens when stage %d is satisfied; waits %s for objections.", i, s.Plan.Timeout)
+			return o.say("Opens when stage %d is satisfied; waits %s for objections.", i, s.Plan.Timeout)
 		}
-		return fmt.Sprintf("Opens when stage %d is satisfied; needs %d.", i, s.Plan.Quorum)
+		return o.say("Opens when stage %d is satisfied; needs %d.", i, s.Plan.Quorum)
 	case StageMet:
 		if s.Plan.Kind == StageConsent {
-			return fmt.Sprintf("%s told and nobody objected.", heads(s.Consent))
+			return unopposed(s.Consent, o)
 		}
 	case StageOutOfTime:
 		if s.Plan.Kind == StageConsent {
-			return fmt.Sprintf("Too few of the %d who had to be told could be told by %s.", s.Plan.Quorum, o.when(s.TimesOutAt))
+			return o.say("Too few of the %d who had to be told could be told by %s.", s.Plan.Quorum, o.when(s.TimesOutAt))
 		}
-		return count + " Nobody else decided by " + o.when(s.TimesOutAt) + "."
+		return o.say("%s Nobody else decided by %s.", count, o.when(s.TimesOutAt))
 	case StageDropped:
-		return "Closed: the request ended otherwise."
+		return o.say("Closed: the request ended otherwise.")
 	}
 	return count
 }
@@ -282,29 +291,29 @@ func (s *State) stageNotes(i int, o Outlook) []Explanation {
 				}
 			}
 		}
-		e := Explanation{Name: part.Name, Status: "pending", Sentence: fmt.Sprintf("Part %s: %d of %d approvals.", part.Name, min(n, part.Quorum), part.Quorum)}
+		e := Explanation{Name: part.Name, Status: "pending", Sentence: o.say("Part %s: %d of %d approvals.", part.Name, min(n, part.Quorum), part.Quorum)}
 		if n >= part.Quorum {
 			e.Status = "approved"
 		}
 		out = append(out, e)
 	}
 	for k := range st.Plan.tiers() {
-		e := Explanation{Name: "tier " + number(k+1), Status: "pending", Sentence: fmt.Sprintf("Tier %d is asked at its time.", k+1)}
+		e := Explanation{Name: "tier " + number(k+1), Status: "pending", Sentence: o.say("Tier %d is asked at its time.", k+1)}
 		switch {
 		case k < st.TierOpen:
-			e.Status, e.Sentence = "approved", fmt.Sprintf("Tier %d is asked, too.", k+1)
+			e.Status, e.Sentence = "approved", o.say("Tier %d is asked, too.", k+1)
 		case st.Status != StageIsOpen && st.Status != StageWaiting:
-			e.Status, e.Sentence = "skipped", fmt.Sprintf("Tier %d was not needed.", k+1)
+			e.Status, e.Sentence = "skipped", o.say("Tier %d was not needed.", k+1)
 		case k < len(st.TiersAt) && st.TiersAt[k] != 0:
-			e.Sentence = fmt.Sprintf("Tier %d is asked at %s.", k+1, o.when(st.TiersAt[k]))
+			e.Sentence = o.say("Tier %d is asked at %s.", k+1, o.when(st.TiersAt[k]))
 		}
 		out = append(out, e)
 	}
 	if len(st.Told) > 0 {
-		out = append(out, Explanation{Name: "told", Status: "approved", Sentence: "Told without being asked: " + o.names(st.Told) + "."})
+		out = append(out, Explanation{Name: "told", Status: "approved", Sentence: o.say("Told without being asked: %s.", o.names(st.Told))})
 	}
 	if at := st.ShiftsDone; st.Status == StageIsOpen && at < len(st.ShiftsAt) {
-		out = append(out, Explanation{Name: "shift", Status: "pending", Sentence: "The shift changes at " + o.when(st.ShiftsAt[at]) + "."})
+		out = append(out, Explanation{Name: "shift", Status: "pending", Sentence: o.say("The shift changes at %s.", o.when(st.ShiftsAt[at]))})
 	}
 	return out
 }
@@ -324,31 +333,31 @@ func (s *StageState) verdict() string {
 
 func (s *State) explainSeat(stage int, seat Seat, escalated bool, o Outlook) Explanation {
 	st := &s.Stages[stage]
-	e := Explanation{Name: o.name(seat.Person), Status: "pending", Sentence: "Asked: " + seat.spoken(o) + "."}
+	e := Explanation{Name: o.name(seat.Person), Status: "pending", Sentence: o.say("Asked: %s.", seat.spoken(o))}
 	switch {
 	case escalated:
-		e.Sentence = "Asked by escalation: " + seat.spoken(o) + "."
+		e.Sentence = o.say("Asked by escalation: %s.", seat.spoken(o))
 	case st.Plan.Kind == StageConsent:
-		e.Sentence = "May object: " + seat.spoken(o) + "."
+		e.Sentence = o.say("May object: %s.", seat.spoken(o))
 	}
 	for _, v := range st.Votes {
 		switch {
 		case v.Person != seat.Person || v.For != seat.For:
 		case v.TakenBack:
-			e.Sentence = "Approved, and took it back."
+			e.Sentence = o.say("Approved, and took it back.")
 		case v.Verdict == Approve:
-			e.Status, e.Sentence = "approved", "Approved at "+o.when(v.At.UTC)+v.place(o)+"."
+			e.Status, e.Sentence = "approved", o.say("Approved at %s%s.", o.when(v.At.UTC), v.place(o))
 		default:
-			e.Status, e.Sentence = "denied", "Denied at "+o.when(v.At.UTC)+v.place(o)+"."
+			e.Status, e.Sentence = "denied", o.say("Denied at %s%s.", o.when(v.At.UTC), v.place(o))
 		}
 	}
 	if e.Status != "pending" {
 		return e
 	}
 	if d, ok := s.Delivered[askID(NoticeAsk, stage, seat.Person)]; ok && !d.OK {
-		e.Status, e.Sentence = "error", "Could not be told: "+d.Why+"."
+		e.Status, e.Sentence = "error", o.say("Could not be told: %s.", d.Why)
 	} else if st.hasDecided(seat.voice()) && !st.HasVoted(seat.Person) {
-		e.Status, e.Sentence = "skipped", "Counts as one with somebody who has decided: "+seat.spoken(o)+"."
+		e.Status, e.Sentence = "skipped", o.say("Counts as one with somebody who has decided: %s.", seat.spoken(o))
 	}
 	return e
 }
@@ -358,20 +367,20 @@ func (v Vote) place(o Outlook) string {
 	if v.For == "" {
 		return ""
 	}
-	return " in the place of " + o.name(v.For)
+	return o.say(" in the place of %s", o.name(v.For))
 }
 
 // spoken is why a person sits on a roster, with all that is odd about the seat.
 func (s Seat) spoken(o Outlook) string {
-	words := s.Words()
+	words := s.words(o)
 	if s.For != "" {
-		words = "in the place of " + o.name(s.For) + ", who is away and is " + words
+		words = o.say("in the place of %s, who is away and is %s", o.name(s.For), words)
 	}
 	if s.Away {
-		words += "; away"
+		words += o.say("; away")
 	}
 	if s.TellAt != 0 {
-		words += "; told at " + o.when(s.TellAt)
+		words += o.say("; told at %s", o.when(s.TellAt))
 	}
 	return words
 }
@@ -397,25 +406,27 @@ func (s *StageState) leaver(p PersonID) Seat {
 }
 
 // Words is why a person sits on a roster, as people read it.
-func (s Seat) Words() string {
+func (s Seat) Words() string { return s.words(Outlook{}) }
+
+func (s Seat) words(o Outlook) string {
 	kind, name, _ := strings.Cut(s.Why, ":")
 	switch kind {
 	case "named":
-		return "named in the chain"
+		return o.say("named in the chain")
 	case "group":
-		return "member of group " + name
+		return o.say("member of group %s", name)
 	case "chat", "channel":
-		return "member of " + name + " in the chat"
+		return o.say("member of %s in the chat", name)
 	case "rotation":
-		return "on shift in rotation " + name
+		return o.say("on shift in rotation %s", name)
 	case "target_owner":
-		return "owner of the target"
+		return o.say("owner of the target")
 	case "identity_owner":
-		return "owner of the identity"
+		return o.say("owner of the identity")
 	case "manager":
-		return "manager of the requester"
+		return o.say("manager of the requester")
 	case "fallback":
-		return "asked because nobody else could be: " + Seat{Why: name}.Words()
+		return o.say("asked because nobody else could be: %s", Seat{Why: name}.words(o))
 	default:
 		return s.Why
 	}

@@ -1,16 +1,14 @@
 package workflows
 
-import "fmt"
-
 // WhyYou is one sentence for the card of a person: what they have to do with the request now. It is empty for somebody who has no part in it.
 func WhyYou(s State, p PersonID, o Outlook) string {
 	switch {
 	case p == "":
 		return ""
 	case p == s.Requester.Person:
-		return "You asked for this, so others decide it."
+		return o.say("You asked for this, so others decide it.")
 	case s.behind(p):
-		return "This would be yours, or you answer for its holder, so others decide it."
+		return o.say("This would be yours, or you answer for its holder, so others decide it.")
 	}
 	if word := s.yourVote(p, o); word != "" {
 		return word
@@ -24,12 +22,12 @@ func WhyYou(s State, p PersonID, o Outlook) string {
 	}
 	if seat, ok := seatIn(st.Roster, p); ok {
 		if s.spent(s.Current, seat.voice()) {
-			return "You approved an earlier stage; this one wants somebody else."
+			return o.say("You approved an earlier stage; this one wants somebody else.")
 		}
-		return "Somebody who counts as one with you has decided this stage; you can still deny it."
+		return o.say("Somebody who counts as one with you has decided this stage; you can still deny it.")
 	}
 	if containsPerson(st.Told, p) {
-		return "You are told about this; you are not asked to decide it."
+		return o.say("You are told about this; you are not asked to decide it.")
 	}
 	return ""
 }
@@ -41,11 +39,10 @@ func (s *State) yourVote(p PersonID, o Outlook) string {
 			if v.Person != p || v.TakenBack || i < s.Current && s.open() != nil && s.Stages[s.Current].seats(p) {
 				continue
 			}
-			word := "approved"
 			if v.Verdict == Deny {
-				word = "denied"
+				return o.say("You denied stage %d (%s)%s at %s.", i+1, s.Stages[i].Plan.Name, v.place(o), o.when(v.At.UTC))
 			}
-			return fmt.Sprintf("You %s stage %d (%s)%s at %s.", word, i+1, s.Stages[i].Plan.Name, v.place(o), o.when(v.At.UTC))
+			return o.say("You approved stage %d (%s)%s at %s.", i+1, s.Stages[i].Plan.Name, v.place(o), o.when(v.At.UTC))
 		}
 	}
 	return ""
@@ -58,14 +55,12 @@ func (s *StageState) seats(p PersonID) bool {
 }
 
 func (s *State) yourSeat(st *StageState, seat Seat, o Outlook) string {
-	because := seat.Words()
+	because := o.say("you are %s", seat.words(o))
 	if seat.For != "" {
-		because = o.name(seat.For) + " is away and named you; they are " + because
-	} else {
-		because = "you are " + because
+		because = o.say("%s is away and named you; they are %s", o.name(seat.For), seat.words(o))
 	}
 	if st.Plan.Kind == StageConsent {
-		return fmt.Sprintf("You may object in stage %d of %d (%s) because %s; if you do not by %s, it goes through.", s.Current+1, len(s.Stages), st.Plan.Name, because, o.when(st.TimesOutAt))
+		return o.say("You may object in stage %d of %d (%s) because %s; if you do not by %s, it goes through.", s.Current+1, len(s.Stages), st.Plan.Name, because, o.when(st.TimesOutAt))
 	}
-	return fmt.Sprintf("You are asked in stage %d of %d (%s) because %s; it still wants %d of those asked.", s.Current+1, len(s.Stages), st.Plan.Name, because, st.Missing())
+	return o.say("You are asked in stage %d of %d (%s) because %s; it still wants %d of those asked.", s.Current+1, len(s.Stages), st.Plan.Name, because, st.Missing())
 }

@@ -1,7 +1,6 @@
 package screens
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -28,29 +27,28 @@ type Access struct {
 	Since      workflows.Stamp // of that
 }
 
-func (a Access) sentence() string {
+func (a Access) sentence(l Locale) string {
 	switch a.Status {
 	case "approved":
-		return "*⏳ Access is being made.* It ends at " + When(a.Ends) + "."
+		return l.Say("*⏳ Access is being made.* It ends at %s.", l.When(a.Ends))
 	case "active":
-		return "*✅ Access is on.* It ends by itself at " + When(a.Ends) + " (" + Ago(a.Ends) + ")." + a.unverified() + a.sessions()
+		return l.Say("*✅ Access is on.* It ends by itself at %s (%s).", l.When(a.Ends), l.Ago(a.Ends)) + a.unverified(l) + a.sessions(l)
 	case "ending":
-		s := "*⏳ Access is being taken back.*"
 		if a.Overdue {
-			s = "*⚠️ Access could not be taken back yet.* It is tried until it is gone, and its owners are told."
+			return l.Of("*⚠️ Access could not be taken back yet.* It is tried until it is gone, and its owners are told.")
 		}
-		return s
+		return l.Of("*⏳ Access is being taken back.*")
 	case "failed":
-		return "*⚠️ The access could not be made.* " + Escape(a.Failure)
+		return l.Say("*⚠️ The access could not be made.* %s", Escape(a.Failure))
 	}
-	return "*" + a.ended() + "*" + a.verified()
+	return "*" + a.ended(l) + "*" + a.verified(l)
 }
 
 // sessions says who uses active access now, where the target tells.
-func (a Access) sessions() string {
+func (a Access) sessions(l Locale) string {
 	switch {
 	case a.Silent:
-		return "\nThis target does not tell who uses the access."
+		return "\n" + l.Of("This target does not tell who uses the access.")
 	case len(a.Sessions) == 0:
 		return ""
 	}
@@ -59,57 +57,57 @@ func (a Access) sessions() string {
 		lines = append(lines, "• "+Escape(s))
 	}
 	if more := len(a.Sessions) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more", more))
+		lines = append(lines, l.Say("and %d more", more))
 	}
-	return "\n*In use now*\n" + strings.Join(lines, "\n")
+	return "\n*" + l.Of("In use now") + "*\n" + strings.Join(lines, "\n")
 }
 
 // unverified says what nobody can tell about active access.
-func (a Access) unverified() string {
+func (a Access) unverified(l Locale) string {
 	if a.Unverified == "" {
 		return ""
 	}
-	return "\n⚠️ Not verified since " + When(a.Since) + ": " + Escape(a.Unverified)
+	return "\n" + l.Say("⚠️ Not verified since %s: %s", l.When(a.Since), Escape(a.Unverified))
 }
 
 // ended says how it ended, in words.
-func (a Access) ended() string {
-	at := " at " + When(a.EndedAt)
+func (a Access) ended(l Locale) string {
+	at := l.When(a.EndedAt)
 	switch {
 	case a.How == "returned" && a.By.Name != "":
-		return "➖ Access given back by " + a.By.Mention() + at + "."
+		return l.Say("➖ Access given back by %s at %s.", a.By.Mention(), at)
 	case a.How == "returned":
-		return "➖ Access given back" + at + "."
+		return l.Say("➖ Access given back at %s.", at)
 	case a.How == "revoked" && a.By.Name != "":
-		return "⛔ Access revoked by " + a.By.Mention() + at + "."
+		return l.Say("⛔ Access revoked by %s at %s.", a.By.Mention(), at)
 	case a.How == "revoked" && a.Why != "":
-		return "⛔ Access revoked" + at + ". " + Escape(a.Why)
+		return l.Say("⛔ Access revoked at %s. %s", at, Escape(a.Why))
 	case a.How == "revoked":
-		return "⛔ Access revoked" + at + "."
+		return l.Say("⛔ Access revoked at %s.", at)
 	default:
-		return "➖ Access expired" + at + "."
+		return l.Say("➖ Access expired at %s.", at)
 	}
 }
 
-func (a Access) verified() string {
+func (a Access) verified(l Locale) string {
 	switch {
 	case a.Kept:
-		return " The membership stays, because another grant still needs it."
+		return " " + l.Of("The membership stays, because another grant still needs it.")
 	case a.Presence == "absent":
-		return " Verified: reading the target back found it gone."
+		return " " + l.Of("Verified: reading the target back found it gone.")
 	case a.Presence == "by_hand":
-		return " A person says that they removed it by hand; the target is asked until it confirms that."
+		return " " + l.Of("A person says that they removed it by hand; the target is asked until it confirms that.")
 	case a.Presence == "unconfirmed":
-		return " Unconfirmed: the target could not tell yet whether it is gone. It is asked again until it can."
+		return " " + l.Of("Unconfirmed: the target could not tell yet whether it is gone. It is asked again until it can.")
 	}
 	return ""
 }
 
 // leaves says what a revocation does not end; people must know before they rely on it.
-func (a Access) leaves() string {
+func (a Access) leaves(l Locale) string {
 	if a.Leaves == "" || a.Status == "failed" {
 		return ""
 	}
 	s := strings.TrimSuffix(strings.TrimSpace(a.Leaves), ".")
-	return "What taking it back does not end: " + Escape(s) + "."
+	return l.Say("What taking it back does not end: %s.", Escape(s))
 }

@@ -14,8 +14,12 @@ func Say(text string) Message {
 }
 
 // Refusal says what was refused, why, and what to do.
-func Refusal(r *workflows.Refusal) string {
-	s := "⛔ *Not done.* " + commands(r.Sentence)
+func Refusal(r *workflows.Refusal) string { return Locale{}.NotDone(r) }
+
+// NotDone is Refusal in a reader's language.
+func (l Locale) NotDone(r *workflows.Refusal) string {
+	r = l.Refusal(r)
+	s := "⛔ *" + l.Of("Not done.") + "* " + commands(r.Sentence)
 	if r.Next != "" {
 		s += "\n" + commands(r.Next)
 	}
@@ -73,21 +77,28 @@ type Part struct {
 }
 
 // List answers /access list and /breakglass.
-func List(parts ...Part) Message {
+func List(parts ...Part) Message { return Locale{}.List(parts...) }
+
+// List is the same in a reader's language; titles and lines are in it already.
+func (l Locale) List(parts ...Part) Message {
 	var blocks []slackgo.Block
 	var words []string
 	for _, p := range parts {
 		if len(p.Items) == 0 {
 			blocks = append(blocks, section("*"+label(p.Title)+"*\n"+p.Empty))
-			words = append(words, p.Title+": none")
+			words = append(words, l.Say("%s: none", p.Title))
 			continue
 		}
 		lines := make([]string, 0, len(p.Items))
 		for _, i := range p.Items {
 			lines = append(lines, "• *"+label(i.Title)+"* – "+i.Line)
 		}
-		blocks = append(blocks, section(listing("*"+label(p.Title)+"*", lines, listLines)))
-		words = append(words, p.Title+": "+plural(len(p.Items), "entry", "entries"))
+		blocks = append(blocks, section(l.listing("*"+label(p.Title)+"*", lines, listLines)))
+		if len(p.Items) == 1 {
+			words = append(words, l.Say("%s: 1 entry", p.Title))
+			continue
+		}
+		words = append(words, l.Say("%s: %d entries", p.Title, len(p.Items)))
 	}
 	return Message{Text: Escape(strings.Join(words, ". ") + "."), Blocks: blocks}
 }
@@ -105,6 +116,7 @@ type Line struct {
 	Did    string // "approved stage 1 (owner)", in our words
 	Reason string // typed; shown inert
 	Loud   bool   // shown in the channel as well
+	In     Locale
 }
 
 // Render draws it.
@@ -114,9 +126,9 @@ func (l Line) Render() Message {
 	if who == "" {
 		who, name = "Countersign", "Countersign"
 	}
-	blocks := []slackgo.Block{section(who + " " + Escape(l.Did) + " at " + When(l.At) + ".")}
+	blocks := []slackgo.Block{section(l.In.Say("%s %s at %s.", who, Escape(l.Did), l.In.When(l.At)))}
 	if l.Reason != "" {
-		text, _ := Cut(l.Reason, shownRunes, shownLines)
+		text, _ := l.In.cut(l.Reason, shownRunes, shownLines)
 		blocks = append(blocks, typed(text))
 	}
 	return Message{Text: Escape(short(oneLine(name+" "+l.Did+" "+l.Reason), maxNotify)), Blocks: blocks}

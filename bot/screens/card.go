@@ -1,7 +1,6 @@
 package screens
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -47,6 +46,8 @@ type Card struct {
 	Page      string // address of the page on which it is approved then; empty: there is none
 	Buttons   CardButtons
 
+	In Locale // of the reader; of a channel: of the workspace
+
 	compact bool // on a Home page: fewer fields fit
 }
 
@@ -78,23 +79,30 @@ func (c Card) Long() bool {
 	return c.Document != ""
 }
 
-// Ask is the notification of somebody who is to decide. verb is "Approve?", "Still waiting:", "Escalated to you:".
-func (c Card) Ask(verb string) string {
-	return headline(verb+" %s asks for %s for %s", c.Requester.Name, c.What, c.Seconds.String(), c.Reason)
+// The three ways in which somebody is asked to decide, for Card.Ask.
+const (
+	AskFirst     = "Approve? %s asks for %s for %s"
+	AskAgain     = "Still waiting: %s asks for %s for %s"
+	AskEscalated = "Escalated to you: %s asks for %s for %s"
+)
+
+// Ask is the notification of somebody who is to decide.
+func (c Card) Ask(how string) string {
+	return c.In.headline(how, c.Requester.Name, c.What, c.In.Span(c.Seconds), c.Reason)
 }
 
 // Render draws the card.
 func (c Card) Render() Message {
-	blocks := []slackgo.Block{header(c.What + " for " + c.Seconds.String())}
+	blocks := []slackgo.Block{header(c.In.Say("%s for %s", c.What, c.Seconds))}
 	if c.Drill {
-		blocks = append(blocks, section("*This is a drill.*"))
+		blocks = append(blocks, section("*"+c.In.Of("This is a drill.")+"*"))
 	}
 	blocks = append(blocks, section(c.sentence()))
 	if c.YouAre != "" {
 		blocks = append(blocks, note(c.YouAre))
 	}
 	if c.Told {
-		blocks = append(blocks, note("You are told; others decide."))
+		blocks = append(blocks, note(c.In.Of("You are told; others decide.")))
 	}
 	blocks = append(blocks, c.asked()...)
 	blocks = append(blocks, facts(c.facts())...)
@@ -110,8 +118,8 @@ func (c Card) Render() Message {
 	}
 	blocks = append(blocks, c.said()...)
 	if c.Access != nil {
-		blocks = append(blocks, section(c.Access.sentence()))
-		if left := c.Access.leaves(); left != "" {
+		blocks = append(blocks, section(c.Access.sentence(c.In)))
+		if left := c.Access.leaves(c.In); left != "" {
 			blocks = append(blocks, note(left))
 		}
 	}
@@ -119,10 +127,10 @@ func (c Card) Render() Message {
 		blocks = append(blocks, note(c.stepUp()))
 	}
 	blocks = append(blocks, actions(c.buttons()...)...)
-	if l := link(c.Link, "the card in its channel"); l != "" {
-		blocks = append(blocks, note("See "+l+" and what was said below it."))
+	if l := link(c.Link, c.In.Of("the card in its channel")); l != "" {
+		blocks = append(blocks, note(c.In.Say("See %s and what was said below it.", l)))
 	}
-	blocks = append(blocks, note("Request "+code(string(c.ID))+" · decisions are recorded in the ledger; typing “approved” here decides nothing."))
+	blocks = append(blocks, note(c.In.Say("Request %s · decisions are recorded in the ledger; typing “approved” here decides nothing.", code(string(c.ID)))))
 	return Message{Text: c.text(), Blocks: blocks}
 }
 
@@ -137,24 +145,30 @@ func (c Card) stepUp() string {
 
 func (c Card) text() string {
 	if c.Status == workflows.StatusOpen {
-		return c.Ask("Approve?")
+		return c.Ask(AskFirst)
 	}
-	return headline(statusWord(c.Status)+": %s asked for %s for %s", c.Requester.Name, c.What, c.Seconds.String(), c.Reason)
+	return over(c.In, c.Status, c.Requester.Name, c.What, c.Seconds, c.Reason)
+}
+
+// over is the notification of a request that is decided: its state, and then who asked for what.
+func over(l Locale, s workflows.Status, who, what string, long workflows.Span, rest string) string {
+	state := strings.ReplaceAll(l.Title(s), "%", "")
+	return l.headline(state+": "+l.Of("%s asked for %s for %s"), who, what, l.Span(long), rest)
 }
 
 func (c Card) sentence() string {
-	s := c.Requester.Mention() + " asks for *" + label(c.What) + "* for *" + c.Seconds.String() + "*"
+	s := c.In.Say("%s asks for *%s* for *%s*", c.Requester.Mention(), label(c.What), c.Seconds)
 	if c.Holder != "" {
-		s += ", to be held by *" + label(c.Holder) + "*"
+		s += c.In.Say(", to be held by *%s*", label(c.Holder))
 	}
 	if !c.Starts.IsZero() {
-		s += ", starting at " + When(c.Starts)
+		s += c.In.Say(", starting at %s", c.In.When(c.Starts))
 	}
-	if l := link(c.About, "this message"); l != "" {
-		s += ", about " + l
+	if l := link(c.About, c.In.Of("this message")); l != "" {
+		s += c.In.Say(", about %s", l)
 	}
 	if c.Extends != "" {
-		return s + ". It goes on from access they have (" + code(string(c.Extends)) + ")."
+		return s + c.In.Say(". It goes on from access they have (%s).", code(string(c.Extends)))
 	}
 	return s + "."
 }
@@ -167,7 +181,7 @@ func (c Card) said() []slackgo.Block {
 		lines = append(lines, "• "+o.Line())
 	}
 	if len(lines) > 0 {
-		out = append(out, section(listing("*Counter-offers*", lines, maxSeats)))
+		out = append(out, section(c.In.listing("*"+c.In.Of("Counter-offers")+"*", lines, maxSeats)))
 	}
 	for i, o := range c.Offers[:min(len(c.Offers), maxOffers)] {
 		if b := o.buttons(); len(b) > 0 {
@@ -176,23 +190,29 @@ func (c Card) said() []slackgo.Block {
 	}
 	last := c.Notes[max(0, len(c.Notes)-maxNotes):]
 	for _, n := range last {
-		words, _ := Cut(n.Text, shownField, 1)
-		out = append(out, slackgo.NewContextBlock("", mrk("💬 "+n.By.Mention()+", "+When(n.At)+":"), plain(Inert(words))))
+		words, _ := c.In.cut(n.Text, shownField, 1)
+		out = append(out, slackgo.NewContextBlock("", mrk("💬 "+n.By.Mention()+", "+c.In.When(n.At)+":"), plain(Inert(words))))
 	}
-	if rest := len(c.Notes) - len(last); rest > 0 {
-		out = append(out, note(plural(rest, "earlier comment", "earlier comments")+" in the record."))
+	switch rest := len(c.Notes) - len(last); {
+	case rest == 1:
+		out = append(out, note(c.In.Of("1 earlier comment in the record.")))
+	case rest > 1:
+		out = append(out, note(c.In.Say("%d earlier comments in the record.", rest)))
 	}
 	return out
 }
 
 // asked is what the requester typed: inert, and cut visibly.
 func (c Card) asked() []slackgo.Block {
-	reason, _ := Cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
-	out := []slackgo.Block{section("*Why*"), typed(reason)}
+	reason, _ := c.In.cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
+	out := []slackgo.Block{section("*" + c.In.Of("Why") + "*"), c.In.typed(reason)}
 	list := c.Fields
-	if c.compact && len(list) > compactFields {
-		out = append(out, note(plural(len(list)-compactFields, "more field", "more fields")+" to read."))
-		list = list[:compactFields]
+	if more := len(list) - compactFields; c.compact && more > 0 {
+		words := c.In.Of("1 more field to read.")
+		if more > 1 {
+			words = c.In.Say("%d more fields to read.", more)
+		}
+		out, list = append(out, note(words)), list[:compactFields]
 	}
 	return append(out, c.filled(list)...)
 }
@@ -208,10 +228,10 @@ func (c Card) filled(list []Pair) []slackgo.Block {
 	}
 	wide := 0
 	for _, f := range list {
-		v, _ := Cut(f.Value, shownField, 1)
+		v, _ := c.In.cut(f.Value, shownField, 1)
 		if !c.compact && wide < wideFields && utf8.RuneCountInString(v) > halfCard {
 			flush()
-			out, wide = append(out, section("*"+label(f.Label)+"*"), typed(v)), wide+1
+			out, wide = append(out, section("*"+label(f.Label)+"*"), c.In.typed(v)), wide+1
 			continue
 		}
 		row = append(row, mrk("*"+label(f.Label)+"*"), plain(Inert(v)))
@@ -226,16 +246,16 @@ func (c Card) filled(list []Pair) []slackgo.Block {
 func (c Card) facts() []Pair {
 	pairs := c.Facts
 	if c.Document != "" {
-		pairs = append(pairs, Pair{"Exact text", code(shortHash(c.Document, 12))})
+		pairs = append(pairs, Pair{c.In.Of("Exact text"), code(shortHash(c.Document, 12))})
 	}
 	if c.Risk != "" {
-		pairs = append(pairs, Pair{"Risk tier", label(c.Risk)})
+		pairs = append(pairs, Pair{c.In.Of("Risk tier"), label(c.Risk)})
 	}
 	chain := label(c.Workflow) + " " + code(shortHash(c.Policy, 8))
 	if c.Rule != "" {
-		chain += ", rule " + label(c.Rule)
+		chain += c.In.Say(", rule %s", label(c.Rule))
 	}
-	return append(pairs, Pair{"Chain that binds", chain})
+	return append(pairs, Pair{c.In.Of("Chain that binds"), chain})
 }
 
 // shortHash is the beginning of a hash, without its prefix.
@@ -249,23 +269,11 @@ func (c Card) state() string {
 	switch {
 	case c.Status != workflows.StatusOpen:
 	case c.Wider:
-		s += "\nMore people have been asked since."
+		s += "\n" + c.In.Of("More people have been asked since.")
 	case !c.Escalates.IsZero():
-		s += "\nIf nobody decides, more people are asked at " + When(c.Escalates) + "."
+		s += "\n" + c.In.Say("If nobody decides, more people are asked at %s.", c.In.When(c.Escalates))
 	}
 	return s
-}
-
-func statusWord(s workflows.Status) string {
-	switch s {
-	case workflows.StatusOpen:
-		return "Waiting for approval"
-	case workflows.StatusTimedOut:
-		return "Timed out"
-	default:
-		w := s.Words()
-		return strings.ToUpper(w[:1]) + w[1:]
-	}
 }
 
 // sign repeats a status for the eye; the word always stands beside it.
@@ -285,19 +293,19 @@ func sign(verdict string) string {
 }
 
 func (c Card) stage(i int, st workflows.Explanation) string {
-	head := fmt.Sprintf("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), st.Name, st.Sentence)
+	head := c.In.Say("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), st.Name, st.Sentence)
 	lines := make([]string, 0, maxSeats)
 	for _, n := range st.Notes[:min(maxOffers, len(st.Notes))] {
 		head += "\n" + sign(n.Status) + " " + n.Sentence
 	}
 	for _, seat := range st.Children[:min(maxSeats, len(st.Children))] {
 		status, sentence := seat.Status, seat.Sentence
-		if asked, ok := strings.CutPrefix(sentence, "Asked"); ok && st.Status != "pending" {
-			status, sentence = "skipped", "Was asked"+asked+" Not needed any more."
+		if asked, ok := strings.CutPrefix(sentence, c.In.Of("Asked")); ok && st.Status != "pending" {
+			status, sentence = "skipped", c.In.Say("Was asked%s Not needed any more.", asked)
 		}
 		lines = append(lines, sign(status)+" "+seat.Name+" – "+sentence)
 	}
-	return listingOf(head, lines, len(st.Children), maxSeats)
+	return c.In.listingOf(head, lines, len(st.Children), maxSeats)
 }
 
 func (c Card) buttons() []slackgo.BlockElement {
@@ -305,32 +313,32 @@ func (c Card) buttons() []slackgo.BlockElement {
 	b := c.Buttons
 	about := c.Requester.Name + ": " + c.What
 	if b.Approve != "" && !c.mustOpen() {
-		e := button(ActApprove, b.Approve, "Approve", "Approve the request of "+about)
+		e := button(ActApprove, b.Approve, c.In.Of("Approve"), c.In.Say("Approve the request of %s", about))
 		e.Style = slackgo.StylePrimary
-		e.Confirm = confirm("Approve this request?", fmt.Sprintf("%s gets %s for %s.", c.holder(), c.What, c.Seconds), "Approve")
+		e.Confirm = c.In.confirm(c.In.Of("Approve this request?"), c.In.Say("%s gets %s for %s.", c.holder(), c.What, c.Seconds), c.In.Of("Approve"))
 		out = append(out, e)
 	}
 	if b.Read != "" && c.mustOpen() {
-		e := button(ActRead, b.Read, "Read all, then decide", "Read the whole request of "+about)
+		e := button(ActRead, b.Read, c.In.Of("Read all, then decide"), c.In.Say("Read the whole request of %s", about))
 		e.Style = slackgo.StylePrimary
 		out = append(out, e)
 	}
 	if b.Deny != "" {
-		e := button(ActDeny, b.Deny, "Deny…", "Deny the request of "+about)
+		e := button(ActDeny, b.Deny, c.In.Of("Deny…"), c.In.Say("Deny the request of %s", about))
 		e.Style = slackgo.StyleDanger
 		out = append(out, e)
 	}
 	if b.Offer != "" {
-		out = append(out, button(ActOffer, b.Offer, "Offer less…", "Make a counter-offer to "+about))
+		out = append(out, button(ActOffer, b.Offer, c.In.Of("Offer less…"), c.In.Say("Make a counter-offer to %s", about)))
 	}
 	if b.Done != "" {
-		out = append(out, doneButton(b.Done, c.What))
+		out = append(out, c.In.doneButton(b.Done, c.What))
 	}
 	if b.Extend != "" {
-		out = append(out, extendButton(b.Extend, c.What))
+		out = append(out, c.In.extendButton(b.Extend, c.What))
 	}
 	if b.Revoke != "" {
-		e := button(ActRevoke, b.Revoke, "Revoke…", "Revoke the access of "+about)
+		e := button(ActRevoke, b.Revoke, c.In.Of("Revoke…"), c.In.Say("Revoke the access of %s", about))
 		e.Style = slackgo.StyleDanger
 		out = append(out, e)
 	}
@@ -355,10 +363,10 @@ func (c Card) holder() string {
 func (c Card) overflow() *slackgo.OverflowBlockElement {
 	var opts []*slackgo.OptionBlockObject
 	if c.Buttons.Withdraw != "" {
-		opts = append(opts, option(c.Buttons.Withdraw, "Withdraw (requester only)", ""))
+		opts = append(opts, option(c.Buttons.Withdraw, c.In.Of("Withdraw (requester only)"), ""))
 	}
 	if c.Buttons.TakeBack != "" {
-		opts = append(opts, option(c.Buttons.TakeBack, "Take my approval back", ""))
+		opts = append(opts, option(c.Buttons.TakeBack, c.In.Of("Take my approval back"), ""))
 	}
 	if len(opts) == 0 {
 		return nil
@@ -366,20 +374,20 @@ func (c Card) overflow() *slackgo.OverflowBlockElement {
 	return slackgo.NewOverflowBlockElement(ActMore, opts...)
 }
 
-func doneButton(value, what string) *slackgo.ButtonBlockElement {
-	e := button(ActDone, value, "I'm done", "Give the access to "+what+" back now")
-	e.Confirm = confirm("Give the access back?", "The access to "+what+" ends now.", "I'm done")
+func (l Locale) doneButton(value, what string) *slackgo.ButtonBlockElement {
+	e := button(ActDone, value, l.Of("I'm done"), l.Say("Give the access to %s back now", what))
+	e.Confirm = l.confirm(l.Of("Give the access back?"), l.Say("The access to %s ends now.", what), l.Of("I'm done"))
 	return e
 }
 
-func extendButton(value, what string) *slackgo.ButtonBlockElement {
-	return button(ActExtend, value, "More time…", "Ask for more time with "+what)
+func (l Locale) extendButton(value, what string) *slackgo.ButtonBlockElement {
+	return button(ActExtend, value, l.Of("More time…"), l.Say("Ask for more time with %s", what))
 }
 
-// DeniedBecause is the reason of a denial, as the requester reads it.
-func DeniedBecause(reason string) []slackgo.Block {
+// deniedBecause is the reason of a denial, as the requester reads it.
+func (l Locale) deniedBecause(reason string) []slackgo.Block {
 	if reason == "" {
 		return nil
 	}
-	return []slackgo.Block{section("*Reason given*"), typed(reason)}
+	return []slackgo.Block{section("*" + l.Of("Reason given") + "*"), l.typed(reason)}
 }

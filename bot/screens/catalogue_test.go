@@ -370,19 +370,19 @@ func catalogue() []sample {
 		{"review-late", late.Ask(), false},
 		{"review-closed", closed.Closed(), false},
 		{"review-form", usualReview().ReviewForm("meta"), false},
-		{"revoke", screens.RevokeForm("Bastion hosts – shell", maya, screens.Access{Status: "active", Ends: later, Leaves: "Open sessions stay."}, "meta"), false},
+		{"revoke", screens.RevokeForm(screens.Locale{}, "Bastion hosts – shell", maya, screens.Access{Status: "active", Ends: later, Leaves: "Open sessions stay."}, "meta"), false},
 	}, forms()...)
 }
 
 func forms() []sample {
 	return []sample{
-		{"pick", screens.Pick(choices(3, 1)), false},
-		{"pick-none", screens.Pick(nil), false},
-		{"pick-large", screens.Pick(choices(250, 1)), true},
+		{"pick", screens.Pick(screens.Locale{}, choices(3, 1)), false},
+		{"pick-none", screens.Pick(screens.Locale{}, nil), false},
+		{"pick-large", screens.Pick(screens.Locale{}, choices(250, 1)), true},
 		{"form", usualForm().Render(), false},
 		{"form-large", largeForm().Render(), true},
 		{"form-rich", richForm().Render(), false},
-		{"away-form", screens.AwayForm(at), false},
+		{"away-form", screens.AwayForm(screens.Locale{}), false},
 		{"leak-form", screens.LeakForm(), false},
 		{"evidence", evidence(value(60)).Render(), false},
 		{"evidence-bare", screens.Evidence{ID: "svc-x", Kind: "api_key", State: "unclaimed", Blanks: []string{"nobody owns it", "no approval of it is on record"}}.Render(), false},

@@ -9,7 +9,10 @@ import (
 )
 
 // Digest reminds somebody of several requests at once.
-type Digest struct{ Lines []DigestLine }
+type Digest struct {
+	Lines []DigestLine
+	In    Locale
+}
 
 // DigestLine is one request that still waits.
 type DigestLine struct {
@@ -26,21 +29,24 @@ func (d Digest) Render() Message {
 	lines := make([]string, 0, len(d.Lines))
 	words := make([]string, 0, len(d.Lines))
 	for _, l := range d.Lines {
-		line := "• " + l.Requester.Mention() + ": *" + label(l.What) + "* for *" + l.Long.String() + "*, decide by " + When(l.By)
-		if at := link(l.Link, "open the card"); at != "" {
+		line := "• " + d.In.Say("%s: *%s* for *%s*, decide by %s", l.Requester.Mention(), label(l.What), l.Long, d.In.When(l.By))
+		if at := link(l.Link, d.In.Of("open the card")); at != "" {
 			line += " · " + at
 		} else {
 			line += " · " + code(string(l.ID))
 		}
 		lines = append(lines, line)
-		words = append(words, short(oneLine(l.Requester.Name), maxWho)+" asks for "+short(oneLine(l.What), maxWhat)+" for "+l.Long.String())
+		words = append(words, d.In.Say("%s asks for %s for %s", short(oneLine(l.Requester.Name), maxWho), short(oneLine(l.What), maxWhat), l.Long))
 	}
-	head := plural(len(d.Lines), "request still waits", "requests still wait") + " for you"
+	head := d.In.Of("1 request still waits for you")
+	if len(d.Lines) != 1 {
+		head = d.In.Say("%d requests still wait for you", len(d.Lines))
+	}
 	return Message{
 		Text: Escape(short(head+": "+strings.Join(words, "; "), maxNotify)),
 		Blocks: []slackgo.Block{
-			header(head), section(listing("", lines, maxSeats)),
-			note("This app's Home page has all of them with their buttons."),
+			header(head), section(d.In.listing("", lines, maxSeats)),
+			note(d.In.Of("This app's Home page has all of them with their buttons.")),
 		},
 	}
 }

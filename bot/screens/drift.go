@@ -47,7 +47,7 @@ func (d Drift) blocks() []slackgo.Block {
 		lines[i] = Escape(f)
 	}
 	if len(lines) > 0 {
-		blocks = append(blocks, section(listingOf("", lines, d.Total, len(lines))))
+		blocks = append(blocks, section(Locale{}.listingOf("", lines, d.Total, len(lines))))
 	}
 	if d.Known > 0 {
 		blocks = append(blocks, note(fmt.Sprintf("%d more that somebody answers for.", d.Known)))

@@ -2,7 +2,6 @@ package screens
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -21,13 +20,17 @@ type Choice struct {
 
 // Menu is a select; its groups appear in the order of first mention. One with more than a hundred entries is searched by typing.
 func menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
+	return Locale{}.menu(action, choices, initial)
+}
+
+func (l Locale) menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
 	if len(choices) > maxOptions { // what is typed is asked for with block_suggestion
-		e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeExternal, plain("Type to search…"), action)
+		e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeExternal, plain(l.Of("Type to search…")), action)
 		least := 0
 		e.MinQueryLength = &least
 		return e
 	}
-	e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeStatic, plain("Choose…"), action)
+	e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeStatic, plain(l.Of("Choose…")), action)
 	names, groups := grouped(choices)
 	if len(names) == 1 && len(choices) <= maxOptions {
 		e.Options = groups[names[0]]
@@ -117,13 +120,13 @@ func split(names []string, groups map[string][]*slackgo.OptionBlockObject) []*sl
 }
 
 // Pick is the first step of the request form: which chain.
-func Pick(chains []Choice) slackgo.ModalViewRequest {
+func Pick(l Locale, chains []Choice) slackgo.ModalViewRequest {
 	if len(chains) == 0 {
-		return modal(CallResult, "Ask for access", "", section("There is nothing that you may ask for.\nWho may ask for what stands in the workflow files; ask their owner."))
+		return l.modal(CallResult, l.Of("Ask for access"), "", section(l.Of("There is nothing that you may ask for.\nWho may ask for what stands in the workflow files; ask their owner.")))
 	}
-	e := menu(ActPick, chains, "")
-	return modal(CallResult, "Ask for access", "",
-		section("What do you need? The next step shows what can be granted, for how long, and who decides."),
+	e := l.menu(ActPick, chains, "")
+	return l.modal(CallResult, l.Of("Ask for access"), "",
+		section(l.Of("What do you need? The next step shows what can be granted, for how long, and who decides.")),
 		slackgo.NewActionBlock("pick", e))
 }
 
@@ -147,6 +150,7 @@ type Form struct {
 	About        bool           // it is asked about a message, which the card will link
 	Reason       string         // filled in, to be changed
 	Meta         string
+	In           Locale
 }
 
 // Ids of the input blocks that every form has; a workflow's own field is FieldBlock + its name.
@@ -168,43 +172,43 @@ func (f Form) Render() slackgo.ModalViewRequest {
 	}
 	blocks := []slackgo.Block{section(intro)}
 	if f.Extends != "" {
-		blocks = append(blocks, section("*More time* with "+label(f.Extends)+". It is a request of its own: people decide it like the first one."))
+		blocks = append(blocks, section(f.In.Say("*More time* with %s. It is a request of its own: people decide it like the first one.", label(f.Extends))))
 	}
 	if f.About {
-		blocks = append(blocks, note("The card will link the message that you asked about, and with it its thread."))
+		blocks = append(blocks, note(f.In.Of("The card will link the message that you asked about, and with it its thread.")))
 	}
 	if len(f.Entitlements) > 0 {
-		blocks = append(blocks, inputBlock(BlockEntitlement, "What", "", menu(InputValue, f.Entitlements, only(f.Entitlements)), false))
+		blocks = append(blocks, inputBlock(BlockEntitlement, f.In.Of("What"), "", f.In.menu(InputValue, f.Entitlements, only(f.Entitlements)), false))
 	}
 	if len(f.Runbooks) > 0 {
-		blocks = append(blocks, inputBlock(BlockRunbook, "Runbook", "Its exact text as it stands now is what is approved.", menu(InputValue, f.Runbooks, only(f.Runbooks)), false))
+		blocks = append(blocks, inputBlock(BlockRunbook, f.In.Of("Runbook"), f.In.Of("Its exact text as it stands now is what is approved."), f.In.menu(InputValue, f.Runbooks, only(f.Runbooks)), false))
 	}
 	if len(f.Subjects) > 1 {
-		blocks = append(blocks, inputBlock(BlockSubject, "For whom", "", menu(InputValue, f.Subjects, f.Subjects[0].Value), false))
+		blocks = append(blocks, inputBlock(BlockSubject, f.In.Of("For whom"), "", f.In.menu(InputValue, f.Subjects, f.Subjects[0].Value), false))
 	}
 	blocks = append(blocks, f.duration())
 	if f.Later > 0 {
-		blocks = append(blocks, inputBlock(BlockStart, "Starting", "At most "+f.Later.String()+" from now. Empty: as soon as it is approved.", dateTime(0), true))
+		blocks = append(blocks, inputBlock(BlockStart, f.In.Of("Starting"), f.In.Say("At most %s from now. Empty: as soon as it is approved.", f.Later), dateTime(0), true))
 	}
 	for _, x := range f.Fields[:min(len(f.Fields), maxFields)] {
 		blocks = append(blocks, f.input(x))
 	}
-	why := area(BlockReason, "Why", fmt.Sprintf("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false)
+	why := area(BlockReason, f.In.Of("Why"), f.In.Say("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false)
 	if e, ok := why.Element.(*slackgo.PlainTextInputBlockElement); ok {
 		e.InitialValue = f.Reason
 	}
 	blocks = append(blocks, why)
 	if len(f.Approvers) > 0 {
-		blocks = append(blocks, note(listing("*Who decides*", escapeAll(f.Approvers), 20)))
+		blocks = append(blocks, note(f.In.listing("*"+f.In.Of("Who decides")+"*", escapeAll(f.Approvers), 20)))
 	}
 	if len(f.Preview) > 0 {
-		blocks = append(blocks, note(listing("*If you ask now*", f.Preview, 20)))
+		blocks = append(blocks, note(f.In.listing("*"+f.In.Of("If you ask now")+"*", f.Preview, 20)))
 	}
-	title := "Ask for access"
+	title := f.In.Of("Ask for access")
 	if f.Extends != "" {
-		title = "Ask for more time"
+		title = f.In.Of("Ask for more time")
 	}
-	v := modal(CallForm, title, "Send request", blocks...)
+	v := f.In.modal(CallForm, title, f.In.Of("Send request"), blocks...)
 	v.PrivateMetadata = f.Meta
 	return v
 }
@@ -227,38 +231,40 @@ func escapeAll(lines []string) []string {
 func (f Form) duration() slackgo.Block {
 	e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 	e.InitialValue, e.MaxLength = f.Usual.String(), 8
-	return inputBlock(BlockDuration, "For how long", "30m, 2h or 1d; at most "+f.Longest.String()+". It ends by itself.", e, false)
+	return inputBlock(BlockDuration, f.In.Of("For how long"), f.In.Say("30m, 2h or 1d; at most %s. It ends by itself.", f.Longest.String()), e, false)
 }
 
 // input draws one field; those that pick something of the inventory need its choices.
 func (f Form) input(x workflows.Field) slackgo.Block {
 	switch {
 	case x.Type == workflows.FieldTarget && len(f.Targets) > 0:
-		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, menu(InputValue, f.Targets, ""), x.Optional)
+		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, f.In.menu(InputValue, f.Targets, ""), x.Optional)
 	case x.Type == workflows.FieldIdentity && len(f.Identities) > 0:
-		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, menu(InputValue, f.Identities, ""), x.Optional)
+		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, f.In.menu(InputValue, f.Identities, ""), x.Optional)
 	}
-	return fieldInput(x)
+	return f.In.fieldInput(x)
 }
 
 // bounds says what a number, a length or a moment has to lie between.
-func bounds(x workflows.Field, usual string) string {
+func (l Locale) bounds(x workflows.Field, usual string) string {
 	help := x.Help
 	if help == "" {
 		help = usual
 	}
 	switch {
 	case x.Least != "" && x.Most != "":
-		return help + " From " + x.Least + " to " + x.Most + "."
+		return help + " " + l.Say("From %s to %s.", x.Least, x.Most)
 	case x.Least != "":
-		return help + " At least " + x.Least + "."
+		return help + " " + l.Say("At least %s.", x.Least)
 	case x.Most != "":
-		return help + " At most " + x.Most + "."
+		return help + " " + l.Say("At most %s.", x.Most)
 	}
 	return help
 }
 
-func fieldInput(x workflows.Field) slackgo.Block {
+func fieldInput(x workflows.Field) slackgo.Block { return Locale{}.fieldInput(x) }
+
+func (l Locale) fieldInput(x workflows.Field) slackgo.Block {
 	id, help := FieldBlock+x.Name, x.Help
 	switch x.Type {
 	case workflows.FieldChoice:
@@ -266,22 +272,22 @@ func fieldInput(x workflows.Field) slackgo.Block {
 		for i, c := range x.Choices {
 			list = append(list, Choice{Value: strconv.Itoa(i), Text: c})
 		}
-		return inputBlock(id, x.Label, help, menu(InputValue, list, ""), x.Optional)
+		return inputBlock(id, x.Label, help, l.menu(InputValue, list, ""), x.Optional)
 	case workflows.FieldSSHKey:
 		if help == "" {
-			help = "The one line of your .pub file. Never paste a private key."
+			help = l.Of("The one line of your .pub file. Never paste a private key.")
 		}
 		return area(id, x.Label, help, 0, 3000, x.Optional)
 	case workflows.FieldDateTime:
-		return inputBlock(id, x.Label, bounds(x, "In your own zone."), dateTime(0), x.Optional)
+		return inputBlock(id, x.Label, l.bounds(x, l.Of("In your own zone.")), dateTime(0), x.Optional)
 	case workflows.FieldNumber, workflows.FieldDuration:
-		usual := "A whole number."
+		usual := l.Of("A whole number.")
 		if x.Type == workflows.FieldDuration {
-			usual = "30m, 2h or 1d."
+			usual = l.Of("30m, 2h or 1d.")
 		}
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = 20
-		return inputBlock(id, x.Label, bounds(x, usual), e, x.Optional)
+		return inputBlock(id, x.Label, l.bounds(x, usual), e, x.Optional)
 	case workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity:
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = fieldMax(x)
@@ -323,18 +329,19 @@ type Sent struct {
 	Where string // channel, may be empty
 	Asked []Person
 	By    workflows.Stamp // deadline of the first stage
+	In    Locale
 }
 
 // Modal replaces the form.
 func (s Sent) Modal() slackgo.ModalViewRequest {
-	return modal(CallResult, "Request sent", "", section(s.sentence()), note("`/access status "+Escape(string(s.ID))+"` says where it stands."))
+	return s.In.modal(CallResult, s.In.Of("Request sent"), "", section(s.sentence()), note(s.In.Say("`/access status %s` says where it stands.", Escape(string(s.ID)))))
 }
 
 // Message is the same for a direct message, when the form is closed already.
 func (s Sent) Message() Message {
 	return Message{
-		Text:   headline("Sent: %s asked for %s for %s", "you", s.What, s.Long.String(), ""),
-		Blocks: []slackgo.Block{section(s.sentence()), note("Request " + code(string(s.ID)))},
+		Text:   s.In.headline("Sent: %s asked for %s for %s", s.In.Of("you"), s.What, s.In.Span(s.Long), ""),
+		Blocks: []slackgo.Block{section(s.sentence()), note(s.In.Say("Request %s", code(string(s.ID))))},
 	}
 }
 
@@ -343,34 +350,34 @@ func (s Sent) sentence() string {
 	for _, p := range s.Asked {
 		names = append(names, "• "+p.Mention())
 	}
-	t := "✅ *Sent.* You asked for *" + label(s.What) + "* for *" + s.Long.String() + "*. Those asked have until " + When(s.By) + "."
+	t := s.In.Say("✅ *Sent.* You asked for *%s* for *%s*. Those asked have until %s.", label(s.What), s.Long, s.In.When(s.By))
 	if s.Where != "" {
-		t += " The card stands in " + Escape(s.Where) + "."
+		t += " " + s.In.Say("The card stands in %s.", Escape(s.Where))
 	}
-	t += " You are told in a direct message what becomes of it."
+	t += " " + s.In.Of("You are told in a direct message what becomes of it.")
 	if len(names) == 0 {
 		return t
 	}
-	return listing(t+"\n*Asked now*", names, maxSeats)
+	return s.In.listing(t+"\n*"+s.In.Of("Asked now")+"*", names, maxSeats)
 }
 
 // DenyForm asks for the reason of a denial.
 func DenyForm(c Card, meta string) slackgo.ModalViewRequest {
-	v := modal(CallDeny, "Deny request", "Deny",
+	v := c.In.modal(CallDeny, c.In.Of("Deny request"), c.In.Of("Deny"),
 		section(c.sentence()),
-		area(BlockReason, "Reason", "The requester reads it.", 1, workflows.MaxDenyReason, false))
+		area(BlockReason, c.In.Of("Reason"), c.In.Of("The requester reads it."), 1, workflows.MaxDenyReason, false))
 	v.PrivateMetadata = meta
 	return v
 }
 
 // RevokeForm asks why access is taken away before its time.
-func RevokeForm(what string, holder Person, a Access, meta string) slackgo.ModalViewRequest {
-	blocks := []slackgo.Block{section(holder.Mention() + " has *" + label(what) + "* until " + When(a.Ends) + ". Revoking ends it now.")}
-	if left := a.leaves(); left != "" {
+func RevokeForm(l Locale, what string, holder Person, a Access, meta string) slackgo.ModalViewRequest {
+	blocks := []slackgo.Block{section(l.Say("%s has *%s* until %s. Revoking ends it now.", holder.Mention(), label(what), l.When(a.Ends)))}
+	if left := a.leaves(l); left != "" {
 		blocks = append(blocks, note(left))
 	}
-	blocks = append(blocks, area(BlockReason, "Reason", "The holder reads it.", 1, workflows.MaxDenyReason, false))
-	v := modal(CallRevoke, "Revoke access", "Revoke", blocks...)
+	blocks = append(blocks, area(BlockReason, l.Of("Reason"), l.Of("The holder reads it."), 1, workflows.MaxDenyReason, false))
+	v := l.modal(CallRevoke, l.Of("Revoke access"), l.Of("Revoke"), blocks...)
 	v.PrivateMetadata = meta
 	return v
 }
@@ -378,27 +385,27 @@ func RevokeForm(what string, holder Person, a Access, meta string) slackgo.Modal
 // Decide shows a whole request, nothing cut, with the decision at its end. A document that does not fit cannot be approved here: then
 // there is no submit button.
 func (c Card) Decide(document, meta string) slackgo.ModalViewRequest {
-	blocks := []slackgo.Block{section(c.sentence()), section("*Why*"), typed(c.Reason)}
+	blocks := []slackgo.Block{section(c.sentence()), section("*" + c.In.Of("Why") + "*"), c.In.typed(c.Reason)}
 	for _, f := range c.Fields {
 		blocks = append(blocks, section("*"+label(f.Label)+"*"))
 		blocks = append(blocks, chunks(f.Value, 4)...)
 	}
-	submit := "Approve"
+	submit := c.In.Of("Approve")
 	if c.Document != "" {
-		blocks = append(blocks, divider(), section("*The exact text to approve* "+code(string(c.Document))))
+		blocks = append(blocks, divider(), section("*"+c.In.Of("The exact text to approve")+"* "+code(string(c.Document))))
 		parts := chunks(document, maxDocument+1)
 		if document == "" || len(parts) > maxDocument {
 			submit = ""
-			parts = []slackgo.Block{section("⚠️ The text cannot be shown here in full, so it cannot be approved here. Read and approve it on the command line.")}
+			parts = []slackgo.Block{section(c.In.Of("⚠️ The text cannot be shown here in full, so it cannot be approved here. Read and approve it on the command line."))}
 		}
 		blocks = append(blocks, parts...)
 	}
 	blocks = append(blocks, divider())
 	blocks = append(blocks, facts(c.facts())...)
 	if submit != "" {
-		blocks = append(blocks, note("To deny, close this and use *Deny…* on the card."))
+		blocks = append(blocks, note(c.In.Of("To deny, close this and use *Deny…* on the card.")))
 	}
-	v := modal(CallDecide, "Read, then decide", submit, blocks...)
+	v := c.In.modal(CallDecide, c.In.Of("Read, then decide"), submit, blocks...)
 	v.PrivateMetadata = meta
 	return v
 }
@@ -427,5 +434,10 @@ func typedPart(s string) slackgo.Block {
 
 // Result shows in a modal what became of a submission.
 func Result(title string, m Message) slackgo.ModalViewRequest {
-	return modal(CallResult, title, "", m.Blocks...)
+	return Locale{}.Result(title, m)
+}
+
+// Result is the same with the words around it in a reader's language.
+func (l Locale) Result(title string, m Message) slackgo.ModalViewRequest {
+	return l.modal(CallResult, title, "", m.Blocks...)
 }

@@ -26,6 +26,7 @@ type Home struct {
 	MayDecide bool // false: not in the people file
 	Away      *Away
 	Proposals []Proposal
+	In        Locale
 }
 
 // HomeRequest is a request on a Home page.
@@ -59,22 +60,22 @@ const HomeLines = homeLines
 
 // Render draws the page.
 func (h Home) Render() slackgo.HomeTabViewRequest {
-	ask := button(ActForm, "form", "Ask for access", "Open the form to ask for access")
+	ask := button(ActForm, "form", h.In.Of("Ask for access"), h.In.Of("Open the form to ask for access"))
 	ask.Style = slackgo.StylePrimary
 	top := []slackgo.BlockElement{ask}
 	if h.MayDecide {
-		away := button(ActAway, "form", "I'm away…", "Say that you are away, and who decides for you")
+		away := button(ActAway, "form", h.In.Of("I'm away…"), h.In.Of("Say that you are away, and who decides for you"))
 		if h.Away != nil {
-			away = button(ActBack, "back", "I'm back", "End your time off")
+			away = button(ActBack, "back", h.In.Of("I'm back"), h.In.Of("End your time off"))
 		}
 		top = append(top, away)
 	}
-	blocks := []slackgo.Block{header("Access, approvals and what you hold"), slackgo.NewActionBlock("ask", top...)}
+	blocks := []slackgo.Block{header(h.In.Of("Access, approvals and what you hold")), slackgo.NewActionBlock("ask", top...)}
 	if h.Away != nil {
 		blocks = append(blocks, section(h.Away.Sentence()))
 	}
 	if !h.MayDecide {
-		blocks = append(blocks, note("Your account is not in the people file, so you cannot decide. Ask the operator to add you."))
+		blocks = append(blocks, note(h.In.Of("Your account is not in the people file, so you cannot decide. Ask the operator to add you.")))
 	}
 	for i, p := range h.Proposals[:min(len(h.Proposals), maxProposals)] {
 		blocks = append(blocks, p.home(i)...)
@@ -83,10 +84,10 @@ func (h Home) Render() slackgo.HomeTabViewRequest {
 	blocks = append(blocks, h.grants()...)
 	blocks = append(blocks, h.mine()...)
 	blocks = append(blocks, h.reviews()...)
-	blocks = append(blocks, itemList("Identities you answer for", h.Owned)...)
-	blocks = append(blocks, itemList("On duty now", h.Duty)...)
+	blocks = append(blocks, h.itemList(h.In.Of("Identities you answer for"), h.Owned)...)
+	blocks = append(blocks, h.itemList(h.In.Of("On duty now"), h.Duty)...)
 	blocks = append(blocks, h.catalogue()...)
-	blocks = append(blocks, note("Updated at "+When(h.DrawnAt)+" · `/access help` says what you can type."))
+	blocks = append(blocks, note(h.In.Say("Updated at %s · `/access help` says what you can type.", h.In.When(h.DrawnAt))))
 	return slackgo.HomeTabViewRequest{Type: slackgo.VTHomeTab, Blocks: slackgo.Blocks{BlockSet: blocks}}
 }
 
@@ -106,17 +107,17 @@ func (h Home) pages(list string, n int) []slackgo.Block {
 	}
 	var row []slackgo.BlockElement
 	if from > 0 {
-		row = append(row, button(ActPage+".back", list+":"+strconv.Itoa(max(0, from-HomeLines)), "← Earlier", "Show earlier entries of this list"))
+		row = append(row, button(ActPage+".back", list+":"+strconv.Itoa(max(0, from-HomeLines)), h.In.Of("← Earlier"), h.In.Of("Show earlier entries of this list")))
 	}
 	if more > 0 {
-		row = append(row, button(ActPage, list+":"+strconv.Itoa(from+n), "More →", "Show more entries of this list"))
+		row = append(row, button(ActPage, list+":"+strconv.Itoa(from+n), h.In.Of("More →"), h.In.Of("Show more entries of this list")))
 	}
-	where := fmt.Sprintf("%d to %d of %d", from+min(1, n), from+n, from+n+more)
+	where := h.In.Say("%d to %d of %d", from+min(1, n), from+n, from+n+more)
 	return []slackgo.Block{note(where), slackgo.NewActionBlock("page-"+list, row...)}
 }
 
 // itemList is a short list under a title; nothing where there is nothing to say.
-func itemList(title string, items []Item) []slackgo.Block {
+func (h Home) itemList(title string, items []Item) []slackgo.Block {
 	if len(items) == 0 {
 		return nil
 	}
@@ -124,11 +125,11 @@ func itemList(title string, items []Item) []slackgo.Block {
 	for _, x := range items {
 		lines = append(lines, "• *"+label(x.Title)+"* – "+x.Line)
 	}
-	return []slackgo.Block{divider(), section(listing("*"+title+"*", lines, listLines))}
+	return []slackgo.Block{divider(), section(h.In.listing("*"+title+"*", lines, listLines))}
 }
 
 func (h Home) waiting() []slackgo.Block {
-	out := h.part("Waiting for you", HomeWaiting, len(h.Waiting), "Nothing waits for your decision.")
+	out := h.part(h.In.Of("Waiting for you"), HomeWaiting, len(h.Waiting), h.In.Of("Nothing waits for your decision."))
 	for i, r := range h.Waiting {
 		if i > 0 {
 			out = append(out, divider())
@@ -136,11 +137,11 @@ func (h Home) waiting() []slackgo.Block {
 		c := r.Card
 		c.Buttons.Done, c.Buttons.Revoke, c.Buttons.TakeBack, c.Buttons.Withdraw = "", "", "", ""
 		c.compact = true
-		out = append(out, section(c.sentence()+"\nDecide by "+When(c.Deadline)+" · "+code(string(c.ID))))
+		out = append(out, section(c.sentence()+"\n"+h.In.Say("Decide by %s · %s", h.In.When(c.Deadline), code(string(c.ID)))))
 		out = append(out, c.asked()...)
 		b := c.buttons()
 		if r.Delegate != "" {
-			b = append(b, button(ActDelegate, r.Delegate, "Delegate…", "Let somebody else decide for you: "+c.What))
+			b = append(b, button(ActDelegate, r.Delegate, h.In.Of("Delegate…"), h.In.Say("Let somebody else decide for you: %s", c.What)))
 		}
 		if len(b) > 0 {
 			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("waiting-%d", i), b...))
@@ -150,19 +151,19 @@ func (h Home) waiting() []slackgo.Block {
 }
 
 func (h Home) grants() []slackgo.Block {
-	out := h.part("Access you have", HomeGrants, len(h.Grants), "You have no access through Countersign right now.")
+	out := h.part(h.In.Of("Access you have"), HomeGrants, len(h.Grants), h.In.Of("You have no access through Countersign right now."))
 	for i, g := range h.Grants {
 		text := "*" + label(g.What) + "*"
 		if g.For != "" {
-			text += ", held by *" + label(g.For) + "*"
+			text += h.In.Say(", held by *%s*", label(g.For))
 		}
-		out = append(out, section(text+"\n"+g.Access.sentence()))
+		out = append(out, section(text+"\n"+g.Access.sentence(h.In)))
 		var row []slackgo.BlockElement
 		if g.Done != "" {
-			row = append(row, doneButton(g.Done, g.What))
+			row = append(row, h.In.doneButton(g.Done, g.What))
 		}
 		if g.Extend != "" {
-			row = append(row, extendButton(g.Extend, g.What))
+			row = append(row, h.In.extendButton(g.Extend, g.What))
 		}
 		if len(row) > 0 {
 			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("grant-%d", i), row...))
@@ -172,13 +173,13 @@ func (h Home) grants() []slackgo.Block {
 }
 
 func (h Home) mine() []slackgo.Block {
-	out := h.part("Your requests", HomeMine, len(h.Mine), "You have no open requests.")
+	out := h.part(h.In.Of("Your requests"), HomeMine, len(h.Mine), h.In.Of("You have no open requests."))
 	for i, r := range h.Mine {
 		c := r.Card
-		out = append(out, section("*"+label(c.What)+"* for *"+c.Seconds.String()+"* · "+code(string(c.ID))+"\n"+c.state()))
+		out = append(out, section(h.In.Say("*%s* for *%s* · %s", label(c.What), c.Seconds, code(string(c.ID)))+"\n"+c.state()))
 		if c.Buttons.Withdraw != "" {
-			e := button(ActWithdraw, c.Buttons.Withdraw, "Withdraw", "Withdraw your request for "+c.What)
-			e.Confirm = confirm("Withdraw this request?", "Nobody has to decide it any more.", "Withdraw")
+			e := button(ActWithdraw, c.Buttons.Withdraw, h.In.Of("Withdraw"), h.In.Say("Withdraw your request for %s", c.What))
+			e.Confirm = h.In.confirm(h.In.Of("Withdraw this request?"), h.In.Of("Nobody has to decide it any more."), h.In.Of("Withdraw"))
 			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("mine-%d", i), e))
 		}
 	}
@@ -189,11 +190,11 @@ func (h Home) reviews() []slackgo.Block {
 	if len(h.Reviews) == 0 {
 		return nil
 	}
-	out := h.part("Reviews to close", HomeReviews, len(h.Reviews), "")
+	out := h.part(h.In.Of("Reviews to close"), HomeReviews, len(h.Reviews), "")
 	for i, r := range h.Reviews {
 		out = append(out, section(r.Review.sentence()))
 		if r.Review.Close != "" {
-			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("review-%d", i), button(ActReview, r.Review.Close, "Close review…", "Close the review of "+r.Review.Incident)))
+			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("review-%d", i), button(ActReview, r.Review.Close, h.In.Of("Close review…"), h.In.Say("Close the review of %s", r.Review.Incident))))
 		}
 	}
 	return out
@@ -206,9 +207,9 @@ func (h Home) catalogue() []slackgo.Block {
 	}
 	out := []slackgo.Block{divider()}
 	if len(lines) == 0 {
-		return append(out, section("*What you can ask for*"), note("Nothing right now. Who may ask for what stands in the workflow files; their owner can add you."))
+		return append(out, section("*"+h.In.Of("What you can ask for")+"*"), note(h.In.Of("Nothing right now. Who may ask for what stands in the workflow files; their owner can add you.")))
 	}
-	out = append(out, section(listing("*What you can ask for*", lines, listLines)))
+	out = append(out, section(h.In.listing("*"+h.In.Of("What you can ask for")+"*", lines, listLines)))
 	if len(h.Runbooks) == 0 {
 		return out
 	}
@@ -216,5 +217,5 @@ func (h Home) catalogue() []slackgo.Block {
 	for _, o := range h.Runbooks {
 		lines = append(lines, "• *"+label(o.Title)+"* – "+o.Line)
 	}
-	return append(out, section(listing("*Break glass*", lines, listLines)))
+	return append(out, section(h.In.listing("*"+h.In.Of("Break glass")+"*", lines, listLines)))
 }

@@ -1,7 +1,6 @@
 package screens
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -74,9 +73,11 @@ func section(s string) slackgo.Block {
 }
 
 // typed shows what somebody typed. An empty text is not a valid block, and says so.
-func typed(s string) slackgo.Block {
+func typed(s string) slackgo.Block { return Locale{}.typed(s) }
+
+func (l Locale) typed(s string) slackgo.Block {
 	if s = strings.TrimSpace(Inert(s)); s == "" {
-		s = "(nothing)"
+		s = l.Of("(nothing)")
 	}
 	return whole(short(s, maxSection))
 }
@@ -118,28 +119,32 @@ func pre(s string) slackgo.Block {
 
 // listing joins lines into one text object and counts what does not fit.
 func listing(head string, lines []string, most int) string {
-	return listingOf(head, lines, len(lines), most)
+	return Locale{}.listingOf(head, lines, len(lines), most)
+}
+
+func (l Locale) listing(head string, lines []string, most int) string {
+	return l.listingOf(head, lines, len(lines), most)
 }
 
 // listingOf is listing for the first of total lines.
-func listingOf(head string, lines []string, total, most int) string {
+func (l Locale) listingOf(head string, lines []string, total, most int) string {
 	var b strings.Builder
 	b.WriteString(head)
 	size := utf8.RuneCountInString(head)
-	for i, l := range lines {
-		n := utf8.RuneCountInString(l) + 1
+	for i, line := range lines {
+		n := utf8.RuneCountInString(line) + 1
 		if i >= most || size+n > maxSection-40 {
-			fmt.Fprintf(&b, "\n… and %d more", total-i)
+			b.WriteString("\n" + l.Say("… and %d more", total-i))
 			return b.String()
 		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(l)
+		b.WriteString(line)
 		size += n
 	}
 	if rest := total - len(lines); rest > 0 {
-		fmt.Fprintf(&b, "\n… and %d more", rest)
+		b.WriteString("\n" + l.Say("… and %d more", rest))
 	}
 	return b.String()
 }
@@ -151,7 +156,11 @@ func button(action, value, text, says string) *slackgo.ButtonBlockElement {
 }
 
 func confirm(title, text, yes string) *slackgo.ConfirmationBlockObject {
-	return slackgo.NewConfirmationBlockObject(plain(short(title, 100)), plain(short(Inert(text), 300)), plain(short(yes, 30)), plain("Cancel"))
+	return Locale{}.confirm(title, text, yes)
+}
+
+func (l Locale) confirm(title, text, yes string) *slackgo.ConfirmationBlockObject {
+	return slackgo.NewConfirmationBlockObject(plain(short(title, 100)), plain(short(Inert(text), 300)), plain(short(yes, 30)), plain(l.Of("Cancel")))
 }
 
 func actions(elements ...slackgo.BlockElement) []slackgo.Block {
@@ -174,12 +183,16 @@ func option(value, text, more string) *slackgo.OptionBlockObject {
 }
 
 func modal(callback, title, submit string, blocks ...slackgo.Block) slackgo.ModalViewRequest {
+	return Locale{}.modal(callback, title, submit, blocks...)
+}
+
+func (l Locale) modal(callback, title, submit string, blocks ...slackgo.Block) slackgo.ModalViewRequest {
 	v := slackgo.ModalViewRequest{
-		Type: slackgo.VTModal, CallbackID: callback, Title: plain(short(title, maxTitle)), Close: plain("Close"),
+		Type: slackgo.VTModal, CallbackID: callback, Title: plain(short(title, maxTitle)), Close: plain(l.Of("Close")),
 		Blocks: slackgo.Blocks{BlockSet: blocks},
 	}
 	if submit != "" {
-		v.Submit, v.Close = plain(short(submit, maxTitle)), plain("Cancel")
+		v.Submit, v.Close = plain(short(submit, maxTitle)), plain(l.Of("Cancel"))
 	}
 	return v
 }

@@ -17,43 +17,43 @@ type Outcome struct {
 	Why    string // of a superseded or failed request
 	Next   string // what to do now
 	Text   bool   // a text was approved: no access follows
+	In     Locale
 }
 
 // Render draws the message.
 func (o Outcome) Render() Message {
 	blocks := []slackgo.Block{section(o.sentence())}
-	blocks = append(blocks, DeniedBecause(o.Reason)...)
+	blocks = append(blocks, o.In.deniedBecause(o.Reason)...)
 	if o.Next != "" {
 		blocks = append(blocks, section(Escape(o.Next)))
 	}
-	blocks = append(blocks, note("Request "+code(string(o.ID))))
-	verb := statusWord(o.Status)
-	text := headline(verb+": %s asked for %s for %s", "you", o.What, o.Long.String(), o.Reason+o.Why)
-	return Message{Text: text, Blocks: blocks}
+	blocks = append(blocks, note(o.In.Say("Request %s", code(string(o.ID)))))
+	return Message{Text: over(o.In, o.Status, o.In.Of("you"), o.What, o.Long, o.Reason+o.Why), Blocks: blocks}
 }
 
 func (o Outcome) sentence() string {
-	what := "Your request for *" + label(o.What) + "* for *" + o.Long.String() + "* "
+	l := o.In
+	what := l.Say("Your request for *%s* for *%s*", label(o.What), o.Long)
 	by := ""
 	if o.By.Name != "" {
-		by = " by " + o.By.Mention()
+		by = l.Say(" by %s", o.By.Mention())
 	}
 	switch o.Status {
 	case workflows.StatusApproved:
 		if o.Text {
-			return "✅ " + what + "was approved" + by + "."
+			return "✅ " + l.Say("%s was approved%s.", what, by)
 		}
-		return "✅ " + what + "was approved" + by + ". You are told here as soon as the access is ready."
+		return "✅ " + l.Say("%s was approved%s. You are told here as soon as the access is ready.", what, by)
 	case workflows.StatusDenied:
-		return "⛔ " + what + "was denied" + by + "."
+		return "⛔ " + l.Say("%s was denied%s.", what, by)
 	case workflows.StatusTimedOut:
-		return "➖ " + what + "timed out: not enough people decided in time. That is not a denial."
+		return "➖ " + l.Say("%s timed out: not enough people decided in time. That is not a denial.", what)
 	case workflows.StatusSuperseded:
-		return "⚠️ " + what + "was superseded. " + Escape(o.Why)
+		return "⚠️ " + l.Say("%s was superseded. %s", what, Escape(o.Why))
 	case workflows.StatusFailed:
-		return "⚠️ " + what + "was approved, but the access could not be made. " + Escape(o.Why)
+		return "⚠️ " + l.Say("%s was approved, but the access could not be made. %s", what, Escape(o.Why))
 	}
-	return "➖ " + what + "was " + o.Status.Words() + by + "."
+	return "➖ " + l.Say("%s was %s%s.", what, o.Status, by)
 }
 
 // Ended tells the holder that the access is gone.
@@ -63,20 +63,21 @@ type Ended struct {
 	Long   workflows.Span
 	For    string
 	Access Access
+	In     Locale
 }
 
 // Render draws the message.
 func (e Ended) Render() Message {
-	who := "you"
+	who := e.In.Of("you")
 	if e.For != "" {
 		who = e.For
 	}
-	blocks := []slackgo.Block{section("*" + label(e.What) + "*\n" + e.Access.sentence())}
-	if left := e.Access.leaves(); left != "" {
+	blocks := []slackgo.Block{section("*" + label(e.What) + "*\n" + e.Access.sentence(e.In))}
+	if left := e.Access.leaves(e.In); left != "" {
 		blocks = append(blocks, note(left))
 	}
-	blocks = append(blocks, note("Ask again with `/access` · grant "+code(string(e.Grant))))
-	return Message{Text: headline("Ended: %s had %s for %s", who, e.What, e.Long.String(), Clock(e.Access.EndedAt)), Blocks: blocks}
+	blocks = append(blocks, note(e.In.Say("Ask again with `/access` · grant %s", code(string(e.Grant)))))
+	return Message{Text: e.In.headline("Ended: %s had %s for %s", who, e.What, e.In.Span(e.Long), e.In.Clock(e.Access.EndedAt)), Blocks: blocks}
 }
 
 // Failed tells the holder that the access could not be made.
@@ -85,16 +86,17 @@ type Failed struct {
 	What  string
 	Long  workflows.Span
 	Why   string
+	In    Locale
 }
 
 // Render draws the message.
 func (f Failed) Render() Message {
 	return Message{
-		Text: headline("Failed: %s cannot get %s for %s", "you", f.What, f.Long.String(), f.Why),
+		Text: f.In.headline("Failed: %s cannot get %s for %s", f.In.Of("you"), f.What, f.In.Span(f.Long), f.Why),
 		Blocks: []slackgo.Block{
-			section("⚠️ The access to *" + label(f.What) + "* was approved, but it could not be made. " + Escape(f.Why)),
-			section("Nothing was left behind on the target. Ask the target's owner, then ask again with `/access`."),
-			note("Grant " + code(string(f.Grant))),
+			section(f.In.Say("⚠️ The access to *%s* was approved, but it could not be made. %s", label(f.What), Escape(f.Why))),
+			section(f.In.Of("Nothing was left behind on the target. Ask the target's owner, then ask again with `/access`.")),
+			note(f.In.Say("Grant %s", code(string(f.Grant)))),
 		},
 	}
 }

@@ -16,38 +16,39 @@ type Offer struct {
 	Reason  string
 	Accept  string // values of the buttons; empty: no button
 	Decline string
+	In      Locale
 }
 
 // Render is the message to the requester.
 func (o Offer) Render() Message {
-	blocks := []slackgo.Block{header("A counter-offer for you")}
-	blocks = append(blocks, section(o.By.Mention()+" would approve your request for *"+label(o.What)+"* for *"+o.Long.String()+"* like this:"))
-	blocks = append(blocks, section(listing("", bullets(o.Terms), maxSeats)))
+	blocks := []slackgo.Block{header(o.In.Of("A counter-offer for you"))}
+	blocks = append(blocks, section(o.In.Say("%s would approve your request for *%s* for *%s* like this:", o.By.Mention(), label(o.What), o.Long)))
+	blocks = append(blocks, section(o.In.listing("", bullets(o.Terms), maxSeats)))
 	if o.Reason != "" {
-		blocks = append(blocks, section("*Why*"), typed(o.Reason))
+		blocks = append(blocks, section("*"+o.In.Of("Why")+"*"), o.In.typed(o.Reason))
 	}
 	blocks = append(blocks, actions(o.buttons()...)...)
-	blocks = append(blocks, note("Your request "+code(string(o.Request))+" goes on as it is until you accept."))
-	return Message{Text: headline("Counter-offer: %s would approve %s (you asked for %s)", o.By.Name, o.What, o.Long.String(), join(o.Terms)), Blocks: blocks}
+	blocks = append(blocks, note(o.In.Say("Your request %s goes on as it is until you accept.", code(string(o.Request)))))
+	return Message{Text: o.In.headline("Counter-offer: %s would approve %s (you asked for %s)", o.By.Name, o.What, o.In.Span(o.Long), join(o.Terms)), Blocks: blocks}
 }
 
 func (o Offer) buttons() []slackgo.BlockElement {
 	var row []slackgo.BlockElement
 	if o.Accept != "" {
-		e := button(ActAccept, o.Accept, "Accept the offer", "Accept the counter-offer of "+o.By.Name+" for "+o.What)
+		e := button(ActAccept, o.Accept, o.In.Of("Accept the offer"), o.In.Say("Accept the counter-offer of %s for %s", o.By.Name, o.What))
 		e.Style = slackgo.StylePrimary
-		e.Confirm = confirm("Accept this offer?", "Your request ends and a new one with these terms takes its place. Approvals that others gave to the old one do not count for it.", "Accept")
+		e.Confirm = o.In.confirm(o.In.Of("Accept this offer?"), o.In.Of("Your request ends and a new one with these terms takes its place. Approvals that others gave to the old one do not count for it."), o.In.Of("Accept"))
 		row = append(row, e)
 	}
 	if o.Decline != "" {
-		row = append(row, button(ActDecline, o.Decline, "Keep my request", "Decline the counter-offer of "+o.By.Name))
+		row = append(row, button(ActDecline, o.Decline, o.In.Of("Keep my request"), o.In.Say("Decline the counter-offer of %s", o.By.Name)))
 	}
 	return row
 }
 
 // Line is a standing offer on a card.
 func (o Offer) Line() string {
-	return o.By.Mention() + " offers instead: " + join(escapeAll(o.Terms)) + "."
+	return o.In.Say("%s offers instead: %s.", o.By.Mention(), join(escapeAll(o.Terms)))
 }
 
 func bullets(lines []string) []string {
@@ -81,19 +82,20 @@ const (
 func OfferForm(c Card, narrower []Choice, later bool, meta string) slackgo.ModalViewRequest {
 	e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 	e.MaxLength = 8
+	l := c.In
 	blocks := []slackgo.Block{
 		section(c.sentence()),
-		section("Offer what you would approve instead. The requester accepts it with one click, and your approval of the new request is recorded then."),
-		inputBlock(BlockOfferLong, "Shorter", "Such as 30m or 2h; less than "+c.Seconds.String()+". Empty: as asked.", e, true),
+		section(l.Of("Offer what you would approve instead. The requester accepts it with one click, and your approval of the new request is recorded then.")),
+		inputBlock(BlockOfferLong, l.Of("Shorter"), l.Say("Such as 30m or 2h; less than %s. Empty: as asked.", c.Seconds.String()), e, true),
 	}
 	if len(narrower) > 0 {
-		blocks = append(blocks, inputBlock(BlockOfferWhat, "Narrower", "Empty: as asked.", menu(InputValue, narrower, ""), true))
+		blocks = append(blocks, inputBlock(BlockOfferWhat, l.Of("Narrower"), l.Of("Empty: as asked."), l.menu(InputValue, narrower, ""), true))
 	}
 	if later {
-		blocks = append(blocks, inputBlock(BlockOfferStart, "Later", "When it would start. Empty: when it is approved.", dateTime(0), true))
+		blocks = append(blocks, inputBlock(BlockOfferStart, l.Of("Later"), l.Of("When it would start. Empty: when it is approved."), dateTime(0), true))
 	}
-	blocks = append(blocks, area(BlockReason, "Reason", "The requester reads it.", 0, workflows.MaxDenyReason, true))
-	v := modal(CallOffer, "Make a counter-offer", "Offer", blocks...)
+	blocks = append(blocks, area(BlockReason, l.Of("Reason"), l.Of("The requester reads it."), 0, workflows.MaxDenyReason, true))
+	v := l.modal(CallOffer, l.Of("Make a counter-offer"), l.Of("Offer"), blocks...)
 	v.PrivateMetadata = meta
 	return v
 }

@@ -26,43 +26,44 @@ type Ready struct {
 	Drill   bool
 	Secret  SecretNote
 	Extend  string // value of the button; empty: no button
+	In      Locale
 }
 
 // Render draws the message; it is repainted in place when the access ends.
 func (r Ready) Render() Message {
-	title := "Ready: "
+	title := r.In.Say("Ready: %s", r.What)
 	if !r.live() {
-		title = "Over: "
+		title = r.In.Say("Over: %s", r.What)
 	}
-	blocks := []slackgo.Block{header(title + r.What)}
+	blocks := []slackgo.Block{header(title)}
 	if r.Drill {
-		blocks = append(blocks, section("*This is a drill.*"))
+		blocks = append(blocks, section("*"+r.In.Of("This is a drill.")+"*"))
 	}
 	if r.For != "" {
-		blocks = append(blocks, section("The holder is *"+label(r.For)+"*; you answer for it."))
+		blocks = append(blocks, section(r.In.Say("The holder is *%s*; you answer for it.", label(r.For))))
 	}
-	blocks = append(blocks, section(r.Access.sentence()))
+	blocks = append(blocks, section(r.Access.sentence(r.In)))
 	if r.live() {
 		blocks = append(blocks, r.use()...)
 	}
-	blocks = append(blocks, r.Secret.blocks()...)
-	if left := r.Access.leaves(); left != "" {
+	blocks = append(blocks, r.Secret.blocks(r.In)...)
+	if left := r.Access.leaves(r.In); left != "" {
 		blocks = append(blocks, note(left))
 	}
 	var row []slackgo.BlockElement
 	if r.Secret.Button != "" {
-		row = append(row, secretButton(r.Secret.Button))
+		row = append(row, r.In.secretButton(r.Secret.Button))
 	}
 	if r.Done != "" {
-		row = append(row, doneButton(r.Done, r.What))
+		row = append(row, r.In.doneButton(r.Done, r.What))
 	}
 	if r.Extend != "" {
-		row = append(row, extendButton(r.Extend, r.What))
+		row = append(row, r.In.extendButton(r.Extend, r.What))
 	}
 	blocks = append(blocks, actions(row...)...)
-	id := "Grant " + code(string(r.Grant))
+	id := r.In.Say("Grant %s", code(string(r.Grant)))
 	if r.Request != "" {
-		id = "Request " + code(string(r.Request)) + " · " + id
+		id = r.In.Say("Request %s", code(string(r.Request))) + " · " + id
 	}
 	blocks = append(blocks, note(id))
 	return Message{Text: r.text(), Blocks: blocks}
@@ -73,40 +74,40 @@ func (r Ready) live() bool { return r.Access.Status == "active" || r.Access.Stat
 
 func (r Ready) text() string {
 	if r.live() {
-		return headline("Ready: %s can use %s for %s", r.holder(), r.What, r.Long.String(), "until "+Clock(r.Access.Ends)+". "+r.Command)
+		return r.In.headline("Ready: %s can use %s for %s", r.holder(), r.What, r.In.Span(r.Long), r.In.Say("until %s. %s", r.In.Clock(r.Access.Ends), r.Command))
 	}
-	return headline("Ended: %s had %s for %s", r.holder(), r.What, r.Long.String(), "")
+	return r.In.headline("Ended: %s had %s for %s", r.holder(), r.What, r.In.Span(r.Long), "")
 }
 
 func (r Ready) holder() string {
 	if r.For != "" {
 		return r.For
 	}
-	return "you"
+	return r.In.Of("you")
 }
 
 func (r Ready) use() []slackgo.Block {
 	var out []slackgo.Block
 	if r.Host != "" {
-		out = append(out, section("*Host* "+code(r.Host)))
+		out = append(out, section("*"+r.In.Of("Host")+"* "+code(r.Host)))
 	}
 	if len(r.Steps) > 0 {
 		lines := make([]string, len(r.Steps))
 		for i, s := range r.Steps {
 			lines[i] = strconv.Itoa(i+1) + ". " + Escape(s)
 		}
-		out = append(out, section(listing("*How to use it*", lines, 20)))
+		out = append(out, section(r.In.listing("*"+r.In.Of("How to use it")+"*", lines, 20)))
 	}
 	for _, f := range r.Files {
-		out = append(out, section("*Save this as* "+code(f.Label)))
+		out = append(out, section("*"+r.In.Of("Save this as")+"* "+code(f.Label)))
 		if utf8.RuneCountInString(f.Value) > maxSection {
-			out = append(out, section("It is too long for a message: ask the operator for grant "+code(string(r.Grant))+"."))
+			out = append(out, section(r.In.Say("It is too long for a message: ask the operator for grant %s.", code(string(r.Grant)))))
 			continue
 		}
 		out = append(out, pre(strings.TrimRight(f.Value, "\n")))
 	}
 	if r.Command != "" {
-		out = append(out, section("*Command*"), pre(r.Command))
+		out = append(out, section("*"+r.In.Of("Command")+"*"), pre(r.Command))
 	}
 	return out
 }

@@ -21,24 +21,24 @@ type SecretNote struct {
 	Button string          // value; empty: no button
 }
 
-func (n SecretNote) blocks() []slackgo.Block {
+func (n SecretNote) blocks(l Locale) []slackgo.Block {
 	switch {
 	case n.Taken != 0:
-		return []slackgo.Block{note("🔑 Its secret was shown once, at " + When(n.Taken) + ", and is gone. If that was not you, revoke the access and tell security now.")}
+		return []slackgo.Block{note(l.Say("🔑 Its secret was shown once, at %s, and is gone. If that was not you, revoke the access and tell security now.", l.When(n.Taken)))}
 	case n.Gone != "":
-		return []slackgo.Block{note("🔑 Its secret was destroyed: " + Escape(n.Gone) + ".")}
+		return []slackgo.Block{note(l.Say("🔑 Its secret was destroyed: %s.", Escape(n.Gone)))}
 	case !n.Waits:
 		return nil
 	}
-	text := "🔑 *A secret came with it.* It is shown to you once, when you prove who you are, until " + When(n.Until) + "."
+	text := l.Say("🔑 *A secret came with it.* It is shown to you once, when you prove who you are, until %s.", l.When(n.Until))
 	if n.Key != "" {
-		text = "🔑 *A secret came with it*, sealed to your key " + code(n.Key) + "."
+		text = l.Say("🔑 *A secret came with it*, sealed to your key %s.", code(n.Key))
 	}
 	return []slackgo.Block{section(text)}
 }
 
-func secretButton(value string) slackgo.BlockElement {
-	return button(ActSecret, value, "Get the secret", "Say where to take the secret that came with this access")
+func (l Locale) secretButton(value string) slackgo.BlockElement {
+	return button(ActSecret, value, l.Of("Get the secret"), l.Of("Say where to take the secret that came with this access"))
 }
 
 // SecretGone says why there is nothing to take.

@@ -61,7 +61,9 @@ func link(address, words string) string {
 
 // Cut shortens a text that is longer than most runes or has more lines, visibly: how much is missing, and the hash of the whole by which
 // the full text can be recognised (T48). It tells whether it cut.
-func Cut(s string, most, lines int) (string, bool) {
+func Cut(s string, most, lines int) (string, bool) { return Locale{}.cut(s, most, lines) }
+
+func (l Locale) cut(s string, most, lines int) (string, bool) {
 	kept, rest := s, ""
 	if i := nthLine(s, lines); i >= 0 {
 		kept, rest = s[:i], s[i:]
@@ -74,7 +76,7 @@ func Cut(s string, most, lines int) (string, bool) {
 		return s, false
 	}
 	sum := sha256.Sum256([]byte(s))
-	return fmt.Sprintf("%s… +%d characters, sha256 %s", kept, utf8.RuneCountInString(rest), hex.EncodeToString(sum[:4])), true
+	return l.Say("%s… +%d characters, sha256 %s", kept, utf8.RuneCountInString(rest), hex.EncodeToString(sum[:4])), true
 }
 
 // nthLine is where line n+1 begins, before its line break; -1 when there are not so many.
@@ -113,35 +115,25 @@ func oneLine(s string) string { return strings.Join(strings.Fields(Inert(s)), " 
 
 // headline is a notification: verb, who, what and how long stand within its first 100 characters, whatever their lengths.
 func headline(format, who, what, long, rest string) string {
-	line := fmt.Sprintf(format, short(oneLine(who), maxWho), short(oneLine(what), maxWhat), long)
+	return Locale{}.headline(format, who, what, long, rest)
+}
+
+func (l Locale) headline(format, who, what, long, rest string) string {
+	line := fmt.Sprintf(l.Of(format), short(oneLine(who), maxWho), short(oneLine(what), maxWhat), long)
 	if rest = oneLine(rest); rest != "" {
 		line += ": " + rest
 	}
 	return Escape(short(line, maxNotify))
 }
 
-// When is a moment in each reader's own zone; clients that cannot say so show UTC. The hour comes first, so that it stands well after "at",
-// "by" and "until": "at 14:00 today", "until 14:00 tomorrow". With the day first a reader would see "at Today at 14:00".
-func When(s workflows.Stamp) string {
-	if s.IsZero() {
-		return "–"
-	}
-	t := s.Time()
-	return fmt.Sprintf("<!date^%d^{time} {date_short_pretty}|%s UTC>", t.Unix(), t.Format("2006-01-02 15:04"))
-}
+// When is Locale.When for everybody: clients that draw no dates show UTC.
+func When(s workflows.Stamp) string { return Locale{}.When(s) }
 
-// Ago is how far away a moment is, counted by each reader's client whenever it draws the message: "in 25 minutes".
-func Ago(s workflows.Stamp) string {
-	return fmt.Sprintf("<!date^%d^{ago}|%s>", s.Time().Unix(), Clock(s))
-}
+// Ago is Locale.Ago for everybody.
+func Ago(s workflows.Stamp) string { return Locale{}.Ago(s) }
 
-// Clock is a moment as plain text, for places where Slack shows no dates in the reader's zone.
-func Clock(s workflows.Stamp) string {
-	if s.IsZero() {
-		return "–"
-	}
-	return s.Time().Format("2006-01-02 15:04") + " UTC"
-}
+// Clock is Locale.Clock in UTC.
+func Clock(s workflows.Stamp) string { return Locale{}.Clock(s) }
 
 // Person is somebody as screens name them.
 type Person struct {

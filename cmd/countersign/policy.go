@@ -72,7 +72,7 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 		},
 		Settings: desk.Settings{
 			Organisation: p.Settings.Organisation, LinkByEmail: p.Settings.LinkByEmail, SecurityChannel: p.Settings.SecurityChannel,
-			Watch: p.Watch,
+			Language: p.Settings.Language, Watch: p.Watch,
 		},
 		Loaded: workflows.PolicyLoaded{
 			Workflows: map[string]workflows.DocHash{}, Runbooks: map[string]workflows.DocHash{}, Sources: map[string]workflows.DocHash{},

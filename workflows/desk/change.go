@@ -325,6 +325,7 @@ func compareSettings(before, after Settings) difference {
 		d.say(after.LinkByEmail, "accounts of the chat are linked to people by e-mail address: %t, was %t", after.LinkByEmail, before.LinkByEmail)
 	}
 	d.moved(before.SecurityChannel != "", "the channel of alarms", before.SecurityChannel, after.SecurityChannel)
+	d.moved(false, "the language of cards in channels", before.Language, after.Language)
 	compareWatch(&d, before.Watch, after.Watch)
 	return d
 }

@@ -94,6 +94,7 @@ type Settings struct {
 	Organisation    string `json:"organisation,omitempty"`
 	LinkByEmail     bool   `json:"link_by_email,omitempty"`    // a chat account may be linked to a person by its e-mail address
 	SecurityChannel string `json:"security_channel,omitempty"` // "#security": alarms; may be empty
+	Language        string `json:"language,omitempty"`         // of cards in channels; empty: English
 
 	Watch []workflows.WatchRule `json:"watch,omitempty"` // what is looked for in the ledger
 }

@@ -80,6 +80,7 @@ func (c *compiler) settings() Settings {
 		Organisation:    v.str("organisation"),
 		LinkByEmail:     slack.flag("link_by_email"),
 		SecurityChannel: slack.str("security_channel"),
+		Language:        slack.str("language"),
 		Checkpoint: Checkpoint{
 			Schedule: orElse(cp.str("schedule"), defaultSchedule),
 			Zone:     orElse(cp.str("zone"), defaultZone),

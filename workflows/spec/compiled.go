@@ -50,6 +50,7 @@ type Settings struct {
 	Organisation    string
 	LinkByEmail     bool
 	SecurityChannel string // "#security"
+	Language        string // of cards in channels; empty: English
 	Checkpoint      Checkpoint
 }
 

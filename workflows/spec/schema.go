@@ -10,6 +10,7 @@ func companyShape() shape {
 		key{"slack", true, object(
 			key{"link_by_email", false, flag(), "Link a Slack account to a person by e-mail when the person has no Slack id. Default false."},
 			key{"security_channel", true, channel(), "Channel that is told of break glass and of overdue revocations."},
+			key{"language", false, oneOf("en", "de", "es"), "Language of cards in channels. Everybody reads direct messages, forms and their Home page in the language they chose in Slack. Default en."},
 		), "How the bot behaves in Slack."},
 		key{"checkpoint", false, object(
 			key{"schedule", false, schedule(), "When the signed state of the ledger is posted, as a cron expression. Default every full hour."},

@@ -1,0 +1,208 @@
+package screens_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+// inCard is a card whose engine's sentences are in the language, too, as package bot makes them.
+func inCard(c screens.Card, l screens.Locale) screens.Card {
+	c.In, c.Past, c.YouAre, c.Next = l, "", l.Of("You asked for this, so others decide it."), ""
+	c.Facts = []screens.Pair{{Label: l.Of("Environment"), Value: "production"}, {Label: l.Of("Owner"), Value: jonas.Mention()}}
+	c.Why.Sentence = l.Say("Waiting for %d more in stage %d of %d (%s), until %s.", 1, 1, 1, "owner", l.When(later))
+	c.Why.Children = []workflows.Explanation{{Name: "owner", Status: "pending", Sentence: l.Say("%d of %d approvals.", 0, 1), Children: []workflows.Explanation{
+		{Name: jonas.Mention(), Status: "pending", Sentence: l.Say("Asked: %s.", l.Of("owner of the target"))},
+	}}}
+	for i := range c.Offers {
+		c.Offers[i].In = l
+	}
+	return c
+}
+
+// spokenScreens is the way of somebody who decides, from the card to the end of the access, at its least, as usual and at its most.
+func spokenScreens(l screens.Locale) []sample {
+	on := screens.Access{Status: "active", Ends: later, Leaves: "x", Sessions: []string{"psql"}, Unverified: "x", Since: at}
+	gone := screens.Access{Status: "ended", How: "revoked", By: jonas, EndedAt: later, Presence: "unconfirmed"}
+	over := inCard(overCard(workflows.StatusTimedOut, l.Of("Timed out: not decided in time. This is not a denial."), &gone), l)
+	over.Why.Children[0].Status = "skipped"
+	ready, busy := usualReady(), inCard(busyCard(), l)
+	ready.In, ready.Secret, ready.Extend = l, screens.SecretNote{Waits: true, Until: later, Button: value(80)}, value(80)
+	ready.Access = on
+	small, usual, large := screens.Home{In: l, DrawnAt: at}, awayHome(), largeHome()
+	for _, h := range []*screens.Home{&usual, &large} {
+		h.In, h.Away, h.Reviews, h.Proposals = l, &screens.Away{From: at, Until: later, In: l}, nil, nil
+		h.Owned, h.Duty, h.Offers, h.Runbooks = nil, nil, h.Offers[:1], nil
+		for i := range h.Waiting {
+			h.Waiting[i].Card, h.Mine[i].Card = inCard(h.Waiting[i].Card, l), inCard(h.Mine[i].Card, l)
+			h.Grants[i].Access = on
+		}
+	}
+	form, rich, offer := usualForm(), richForm(), usualOffer()
+	form.In, rich.In, offer.In = l, l, l
+	form.Approvers, rich.Approvers, rich.Preview, rich.Extends = []string{"1. owner"}, []string{"1. owner"}, []string{"1. owner"}, "x"
+	offer.Terms = []string{l.Say("for %s instead of %s", workflows.Span(3600), workflows.Span(4*3600))}
+	return []sample{
+		{"card-small", inCard(smallCard(), l).Render(), false},
+		{"card", inCard(usualCard(), l).Render(), false},
+		{"card-busy", busy.Render(), false},
+		{"card-over", over.Render(), false},
+		{"card-large", inCard(largeCard(), l).Render(), true},
+		{"decide", inCard(usualCard(), l).Decide("", "meta"), false},
+		{"decide-large", inCard(largeCard(), l).Decide(strings.Repeat("x", 400_000), "meta"), true},
+		{"deny", screens.DenyForm(inCard(usualCard(), l), "meta"), false},
+		{"delegate", screens.DelegateForm(inCard(usualCard(), l)), false},
+		{"revoke", screens.RevokeForm(l, "Bastion", maya, on, "meta"), false},
+		{"offer-form", screens.OfferForm(inCard(usualCard(), l), choices(2, 1), true, "meta"), false},
+		{"offer", offer.Render(), false},
+		{"away", screens.AwayForm(l), false},
+		{"pick", screens.Pick(l, choices(3, 1)), false},
+		{"pick-none", screens.Pick(l, nil), true},
+		{"form", form.Render(), false},
+		{"form-rich", rich.Render(), true},
+		{"sent", screens.Sent{In: l, ID: request, What: "Bastion", Long: 3600, Where: "#access", Asked: []screens.Person{jonas}, By: later}.Modal(), false},
+		{"ready", ready.Render(), false},
+		{"denied", screens.Outcome{In: l, ID: request, What: "Bastion", Long: 7200, Status: workflows.StatusDenied, By: jonas, Reason: "No."}.Render(), false},
+		{"withdrawn", screens.Outcome{In: l, ID: request, What: "Bastion", Long: 60, Status: workflows.StatusWithdrawn, By: jonas}.Render(), true},
+		{"ended", screens.Ended{In: l, Grant: grant, What: "Bastion", Long: 3600, Access: gone}.Render(), false},
+		{"failed", screens.Failed{In: l, Grant: grant, What: "Bastion", Long: 86400, Why: "x"}.Render(), true},
+		{"digest", screens.Digest{In: l, Lines: []screens.DigestLine{{ID: request, Requester: maya, What: "Bastion", Long: 3600, By: later}, {ID: request, Requester: maya, What: "Bastion", Long: 3600, By: later}}}.Render(), false},
+		{"refused", screens.Say(l.NotDone(workflows.Refuse(workflows.CodeLate, "The deadline of this stage had passed when your click arrived.", "Ask the requester to submit again."))), false},
+		{"list", l.List(screens.Part{Title: l.Of("Waiting for you"), Empty: l.Of("Nothing waits for your decision.")}), true},
+		{"home-small", small.Render(), false},
+		{"home", usual.Render(), false},
+		{"home-large", large.Render(), true},
+	}
+}
+
+// TestScreensInOtherLanguages holds every screen of somebody who decides in every language: it is as its file, Slack takes it, no English
+// sentence is left in it, and no word of ours is cut because a place is too short for it.
+func TestScreensInOtherLanguages(t *testing.T) {
+	w := newWorkspace(t)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range screens.Languages()[1:] {
+		words, ours := wordsOf(t, lang), map[string]bool{}
+		for _, own := range words.Words {
+			ours[own] = true
+		}
+		for _, s := range spokenScreens(screens.Locale{Lang: lang, Zone: berlin}) {
+			t.Run(lang+"/"+s.name, func(t *testing.T) {
+				w.t = t
+				if !s.large {
+					golden(t, lang+"-"+s.name, s.screen)
+				}
+				w.takes(s.name, s.screen)
+				for _, text := range textsOf(t, s.screen) {
+					for english, own := range words.Words {
+						if len(english) > 9 && english != own && !strings.Contains(english, "%") && strings.Contains(text, english) {
+							t.Errorf("%q is still English: %q", english, text)
+						}
+						if cut, ok := strings.CutSuffix(text, "…"); ok && !ours[text] && strings.HasPrefix(own, cut) && len(cut) > 4 {
+							t.Errorf("%q does not fit its place: %q", own, text)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestScreensInOtherLanguagesFitTheSchema(t *testing.T) {
+	blocks, modal, home := schema(t, "MessageBlocks"), schema(t, "ModalView"), schema(t, "HomeView")
+	for _, lang := range screens.Languages()[1:] {
+		for _, s := range spokenScreens(screens.Locale{Lang: lang}) {
+			switch x := s.screen.(type) {
+			case screens.Message:
+				fits(t, blocks, s.name, x.Blocks)
+			case slackgo.ModalViewRequest:
+				fits(t, modal, s.name, x)
+			case slackgo.HomeTabViewRequest:
+				fits(t, home, s.name, x)
+			}
+		}
+	}
+}
+
+// textsOf are all strings under "text" of a screen.
+func textsOf(t *testing.T, screen any) []string {
+	t.Helper()
+	if m, ok := screen.(screens.Message); ok {
+		screen = map[string]any{"text": m.Text, "blocks": m.Blocks}
+	}
+	raw, err := json.Marshal(screen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	var walk func(any)
+	walk = func(v any) {
+		switch x := v.(type) {
+		case map[string]any:
+			for k, e := range x {
+				if s, ok := e.(string); ok && (k == "text" || k == "accessibility_label") {
+					out = append(out, s)
+				}
+				walk(e)
+			}
+		case []any:
+			for _, e := range x {
+				walk(e)
+			}
+		}
+	}
+	walk(v)
+	return out
+}
+
+func TestLocale(t *testing.T) {
+	berlin := screens.LocaleOf("de-DE", "Europe/Berlin")
+	madrid := screens.LocaleOf("es_ES", "Europe/Madrid")
+	for _, c := range []struct{ got, want string }{
+		{screens.LocaleOf("en-GB", "Europe/London").Clock(at), "2026-11-22 14:00 GMT"},
+		{screens.LocaleOf("tlh", "No/Where").Clock(at), "2026-11-22 14:00 UTC"},
+		{berlin.Clock(at), "22.11.2026, 15:00 CET"},
+		{madrid.Clock(at), "22/11/2026, 15:00 CET"},
+		{madrid.Clock(0), "–"},
+		{berlin.When(at), "<!date^1795356000^{time} {date_short_pretty}|22.11.2026, 15:00 CET>"},
+		{berlin.Span(3600), "1 Stunde"},
+		{berlin.Span(90 * 60), "90 Minuten"},
+		{berlin.Span(48 * 3600), "2 Tage"},
+		{berlin.Span(61), "61s"},
+		{screens.Locale{}.Span(3600), "1h"},
+		{berlin.Say("%d of %d approvals.", 1, 12000), "1 von 12.000 Genehmigungen."},
+		{madrid.Say("%d of %d approvals.", 1200, 12000), "1200 de 12\u00a0000 aprobaciones."},
+		{screens.Locale{}.Say("%d of %d approvals.", 1, 12000), "1 of 12000 approvals."},
+		{berlin.Say("%s was %s%s.", "X", workflows.StatusTimedOut, ""), "X: abgelaufen."},
+		{berlin.Title(workflows.StatusApproved), "Genehmigt"},
+		{berlin.Of("no catalogue has this"), "no catalogue has this"},
+		{berlin.Filled("This request is already denied."), "Dieser Antrag ist schon entschieden: abgelehnt."},
+		{berlin.Filled("3 of your entries end in \"ab\"."), "3 deiner Einträge enden auf \"ab\"."},
+		{berlin.Filled("You are not among those asked to decide stage 2 (a (b) %s)."), "Du gehörst nicht zu denen, die Stufe 2 (a (b) %s) entscheiden sollen."},
+		{berlin.Filled("nobody wrote this"), "nobody wrote this"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+	for _, lang := range screens.Languages() {
+		l := screens.LocaleOf(lang, "")
+		for _, s := range []string{"Asked: %s.", "Asked by escalation: %s."} { // the card counts on it when a seat is not needed any more
+			if !strings.HasPrefix(l.Of(s), l.Of("Asked")) {
+				t.Errorf("%s: %q does not begin with %q", lang, l.Of(s), l.Of("Asked"))
+			}
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign-bot/countersign/bot/slack/slacksim"
+	"github.com/countersign-bot/countersign/workflows/desk"
+)
+
+// tongues lets jonas read German and sofia Spanish; maya reads English.
+func tongues(language string) func(*slacksim.Config, *desk.Policy, *world) {
+	return func(c *slacksim.Config, p *desk.Policy, _ *world) {
+		for i := range c.Users {
+			switch c.Users[i].Name {
+			case "jonas":
+				c.Users[i].Locale = "de-DE"
+			case "sofia":
+				c.Users[i].Locale = "es-ES"
+			}
+		}
+		p.Settings.Language = language
+	}
+}
+
+func wantOut(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			t.Errorf("%q is in:\n%s", p, text)
+		}
+	}
+}
+
+// Everybody reads what is meant for them in their own language; a channel has many readers and one language.
+func TestEverybodyReadsTheirOwnLanguage(t *testing.T) {
+	w := start(t, tongues(""))
+	w.ask("maya", "deploy hotfix now")
+	card := w.card("access")
+	wantIn(t, card.Visible(), "asks for", "Approve", "Why")
+
+	german := w.dm("jonas")
+	wantIn(t, german.Visible(), "bittet um", "für 1 Stunde", "Genehmigen", "Ablehnen…", "Warum", "Du bist in Stufe 1 von 2 (owner) gefragt, weil du bist: Besitzer des Ziels", "Besitzer", "hat in den letzten 90 Tagen sonst nichts beantragt")
+	wantIn(t, german.Text, "Genehmigen? Maya Chen bittet um")
+	wantOut(t, german.Visible(), "Approve", "Deny", "asks for", "Waiting for", "Owner", "Chain that binds")
+
+	w.click("jonas", german, "request.deny")
+	form, _ := w.sim.View("jonas")
+	wantIn(t, form.Visible(), "Antrag ablehnen", "Wer beantragt hat, liest ihn.", "Grund")
+	wantIn(t, w.home("jonas").Visible(), "Wartet auf dich", "Zu entscheiden bis", "Übertragen…", "Du hast keine offenen Anträge.", "Stand ")
+	wantIn(t, w.home("sofia").Visible(), "Nada espera tu decisión.", "Tus solicitudes")
+	wantIn(t, w.home("maya").Visible(), "Nothing waits for your decision.", "Your requests")
+
+	w.click("sofia", card, "request.approve")
+	wantIn(t, w.heard("sofia"), "No se hizo.", "No estás entre quienes deben decidir la etapa 1 (owner).", "La tarjeta dice quién puede.")
+	w.click("maya", card, "request.approve")
+	wantIn(t, w.heard("maya"), "Not done.", "You stand behind this request yourself")
+
+	w.click("jonas", card, "request.approve")
+	wantIn(t, w.heard("jonas"), "Aufgezeichnet: Du hast diesen Antrag genehmigt", "Wartet auf 1 weitere in Stufe 2 von 2 (security)")
+	w.run()
+	wantIn(t, w.dm("sofia").Visible(), "pide", "Aprobar", "Denegar…")
+	w.click("sofia", w.card("access"), "request.approve")
+	w.run()
+	wantIn(t, w.dm("maya").Visible(), "Ready:", "Access is on")
+	wantIn(t, w.dm("jonas").Visible(), "Genehmigt von", "Genehmigt um")
+	wantOut(t, w.dm("jonas").Visible(), "Approved", "Access")
+	wantIn(t, w.card("access").Visible(), "Approved by")
+	w.command("jonas", "/access", "list")
+	wantIn(t, w.heard("jonas"), "Wartet auf dich", "Nichts wartet auf deine Entscheidung.")
+}
+
+// The language of channels is the operator's choice, and nobody's own language changes because of it.
+func TestChannelsSpeakTheLanguageOfTheWorkspace(t *testing.T) {
+	w := start(t, tongues("es"))
+	w.ask("maya", "deploy hotfix now")
+	wantIn(t, w.card("access").Visible(), "pide", "Aprobar", "Faltan 1 en la etapa 1 de 2 (owner)")
+	wantIn(t, w.dm("jonas").Visible(), "bittet um")
+	w.click("jonas", w.card("access"), "request.approve")
+	w.run()
+	var thread string
+	for _, m := range w.sim.Thread("access", w.card("access").TS) {
+		thread += m.Visible()
+	}
+	wantIn(t, thread, "aprobó la etapa 1 a las")
+	w.command("maya", "/access", "status "+string(w.newest("maya").State.ID))
+	wantIn(t, w.home("maya").Visible(), "Your requests")
+}
+
+// A Slack that does not say who somebody is costs the decision nothing: the answer comes in the language of the workspace, without another wait.
+func TestASilentSlackSpeaksTheLanguageOfTheWorkspace(t *testing.T) {
+	w := start(t, tongues(""))
+	w.ask("maya", "deploy hotfix now")
+	card := w.card("access")
+	w.identity.Forget(w.sim.UserID("jonas"))
+	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultError, Match: "users.info", Count: -1, Code: "internal_error"})
+	w.click("jonas", card, "request.approve")
+	wantIn(t, w.heard("jonas"), "could not check who you are")
+}
