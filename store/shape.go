@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -80,13 +81,10 @@ func shapeOf(t reflect.Type, depth int) *shape {
 	}
 }
 
+// implementsJSON asks by interface: a program that looks methods up by name keeps every exported method of everything it links.
 func implementsJSON(t reflect.Type) bool {
-	for _, name := range []string{"MarshalJSON", "UnmarshalJSON", "IsZero"} {
-		if _, ok := t.MethodByName(name); ok {
-			return true
-		}
-	}
-	return false
+	return t.Implements(reflect.TypeFor[json.Marshaler]()) || t.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+		t.Implements(reflect.TypeFor[interface{ IsZero() bool }]())
 }
 
 func holdingShape(kind shapeKind, t reflect.Type, depth int) *shape {

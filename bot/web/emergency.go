@@ -189,11 +189,23 @@ func (s *Server) outlook(r *http.Request) workflows.Outlook {
 	}
 }
 
+// fieldData is a field of a runbook's form with what was typed into it.
+type fieldData struct {
+	workflows.Field
+	Value string
+}
+
+func fieldsOf(list []workflows.Field) (out []fieldData) {
+	for _, f := range list {
+		out = append(out, fieldData{Field: f})
+	}
+	return out
+}
+
 // bookData is a runbook before the glass is broken.
 type bookData struct {
 	ID, Title, Purpose, UseWhen, DoNot, What, Long, Ends, Notify, Incident, Reason, Nonce string
-	Fields                                                                                []workflows.Field
-	Values                                                                                map[string]string
+	Fields                                                                                []fieldData
 	Skipped, Confirm                                                                      bool
 }
 
@@ -210,8 +222,8 @@ func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal,
 			}
 			return bookData{
 				ID: string(id), Title: book.Title, Purpose: book.Purpose, UseWhen: book.UseWhen, DoNot: book.DoNotUseWhen, Long: book.Longest.String(),
-				What: book.Grant.TargetTitle + " – " + book.Grant.Title, Ends: clock(s.c.Product().Add(book.Longest.Duration())), Notify: book.Notify, Fields: book.Fields,
-				Values: map[string]string{},
+				What: book.Grant.TargetTitle + " – " + book.Grant.Title, Ends: clock(s.c.Product().Add(book.Longest.Duration())), Notify: book.Notify,
+				Fields: fieldsOf(book.Fields),
 			}, nil, nil
 		}
 	}
@@ -250,8 +262,11 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		d = bookData{ID: r.PathValue("id")}
 	}
 	d.Incident, d.Reason = strings.TrimSpace(r.PostFormValue("incident")), strings.TrimSpace(r.PostFormValue("reason"))
-	for _, f := range d.Fields {
-		d.Values[f.Name] = r.PostFormValue("field." + f.Name)
+	values := make(map[string]string, len(d.Fields))
+	for i := range d.Fields {
+		f := &d.Fields[i]
+		f.Value = r.PostFormValue("field." + f.Name)
+		values[f.Name] = f.Value
 	}
 	if no == nil && r.PostFormValue("confirm") != "yes" {
 		d.Confirm, d.Nonce = true, random(16)
@@ -259,7 +274,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	res, err := s.c.Desk.Invoke(r.Context(), desk.Invocation{
-		Cause: causeOf(x, r), By: x.proof.by, Runbook: workflows.RunbookID(d.ID), Incident: d.Incident, Reason: d.Reason, Values: d.Values,
+		Cause: causeOf(x, r), By: x.proof.by, Runbook: workflows.RunbookID(d.ID), Incident: d.Incident, Reason: d.Reason, Values: values,
 		Authn: x.proof.authn, Channel: viaWeb,
 	})
 	switch {
@@ -323,11 +338,11 @@ func (s *Server) granted(w http.ResponseWriter, r *http.Request) {
 }
 
 type requestData struct {
-	ID, Who, What, Reason, Sentence, Shown, Nonce, Action string
-	Stage                                                 int
-	Open, Back, StepUp                                    bool
-	Filled                                                [][2]string
-	Children                                              []workflows.Explanation
+	ID, Who, What, Reason, Sentence, Shown, Nonce string
+	Stage                                         int
+	Open, Back, StepUp                            bool
+	Filled                                        []filledField
+	Children                                      []workflows.Explanation
 }
 
 // request shows what waits for a decision.
@@ -347,7 +362,7 @@ func (s *Server) showRequest(w http.ResponseWriter, r *http.Request, x session) 
 	d := requestData{
 		ID: string(v.State.ID), Who: s.c.Desk.Name(r.Context(), v.State.Requester.Person), What: s.what(v), Reason: v.State.Asked.Reason, Sentence: e.Sentence,
 		Children: e.Children, Stage: v.State.Current, Open: v.State.Open() != nil, Nonce: random(16),
-		Action: r.URL.Path, Back: x.request == "", StepUp: v.State.Asked.StepUp, Filled: filled(v),
+		Back: x.request == "", StepUp: v.State.Asked.StepUp, Filled: filled(v),
 	}
 	if d.Open {
 		d.Shown = v.State.Shown(v.State.Current)
@@ -355,11 +370,14 @@ func (s *Server) showRequest(w http.ResponseWriter, r *http.Request, x session) 
 	s.show(w, http.StatusOK, "request", page{Title: d.What, Token: x.token, Data: d})
 }
 
+// filledField is a field of a form with what was typed into it.
+type filledField struct{ Label, Value string }
+
 // filled are the fields as the requester filled them in, under the labels of the version that binds.
-func filled(v desk.View) (out [][2]string) {
+func filled(v desk.View) (out []filledField) {
 	for _, f := range v.Workflow.Fields {
 		if value := v.State.Asked.Fields[f.Name] + v.State.Asked.Texts[f.Name]; value != "" {
-			out = append(out, [2]string{f.Label, value})
+			out = append(out, filledField{f.Label, value})
 		}
 	}
 	return out

@@ -113,7 +113,7 @@ func (s *Server) readyToReveal(w http.ResponseWriter, r *http.Request, name stri
 	case !ok:
 		s.gone(w)
 	default:
-		p.Waiting = waiting
+		p.Waiting, p.Until = waiting, clock(waiting.Until)
 		s.show(w, http.StatusOK, "reveal", p)
 	}
 }

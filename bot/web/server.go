@@ -1,12 +1,10 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -91,7 +89,7 @@ type Codes interface {
 // Server serves the pages. It is safe for concurrent use.
 type Server struct {
 	c        Config
-	pages    *template.Template
+	pages    *markup
 	sessions *sessions
 	guesses  guesses
 
@@ -112,11 +110,31 @@ func New(c Config) (*Server, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{c: c, sessions: &sessions{now: c.Now, of: map[string]*session{}}, links: map[string]*link{}, guesses: guesses{now: c.Now}}
-	s.pages, err = template.New("").Funcs(template.FuncMap{"clock": clock}).ParseFS(files, "pages/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("reading the pages: %w", err)
+	texts, err := pageTexts()
+	if err == nil {
+		s.pages, err = newMarkup(texts)
 	}
-	return s, nil
+	return s, err
+}
+
+// pageTexts reads the embedded pages.
+func pageTexts() (map[string]string, error) {
+	list, err := files.ReadDir("pages")
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[string]string, len(list))
+	for _, f := range list {
+		if !strings.HasSuffix(f.Name(), ".html") {
+			continue
+		}
+		text, err := files.ReadFile("pages/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		texts[f.Name()] = string(text)
+	}
+	return texts, nil
 }
 
 func clock(at workflows.Stamp) string { return at.Time().Format("2006-01-02 15:04") + " UTC" }
@@ -190,9 +208,10 @@ type page struct {
 	Sorry   string // why not
 	Next    string // what to do
 	Waiting Waiting
-	Login   bool // an identity provider is there
-	Chat    bool // the chat can be asked
-	Codes   bool // there are printed codes
+	Until   string // of what waits
+	Login   bool   // an identity provider is there
+	Chat    bool   // the chat can be asked
+	Codes   bool   // there are printed codes
 	Sent    bool
 	Secret  Secret
 	Name    string
@@ -201,15 +220,15 @@ type page struct {
 
 // show renders a page whole before it sends a byte of it.
 func (s *Server) show(w http.ResponseWriter, status int, name string, p page) {
-	var b bytes.Buffer
-	if err := s.pages.ExecuteTemplate(&b, name+".html", p); err != nil {
-		s.c.Log.Error("a page cannot be drawn", "page", name, "err", errors.Unwrap(err))
+	b, err := s.pages.draw(name+".html", p)
+	if err != nil {
+		s.c.Log.Error("a page cannot be drawn", "page", name, "err", err)
 		http.Error(w, "something went wrong", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // who has gone away sees nothing
+	_, _ = w.Write(b) // who has gone away sees nothing
 }
 
 func (s *Server) sorry(w http.ResponseWriter, status int, why, next string) {

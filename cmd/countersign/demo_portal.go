@@ -8,7 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
+	"html"
 	"io"
 	"io/fs"
 	"net"
@@ -144,17 +144,24 @@ func (p *demoPortal) opens(name, password string) bool {
 	return ok && subtle.ConstantTimeCompare(want[:], got[:]) == 1
 }
 
-var portalPage = template.Must(template.New("portal").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Supplier portal</title>
+const (
+	portalTop = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Supplier portal</title>
 <style>body{font:17px/1.5 system-ui;max-width:26rem;margin:4rem auto;padding:0 1rem}input,button{font:inherit;width:100%;padding:.5rem;margin:.2rem 0 1rem;box-sizing:border-box}</style>
-<h1>Supplier portal</h1>{{if .Tried}}<p><strong>{{if .In}}Welcome, {{.Name}}. Your orders are on their way.{{else}}That login does not exist, or the password is wrong.{{end}}</strong></p>{{end}}
-{{if not .In}}<form method="post"><label>Login <input name="name" autocomplete="off"></label><label>Password <input name="password" type="password" autocomplete="off"></label><button>Log in</button></form>{{end}}`))
+<h1>Supplier portal</h1>`
+	portalForm = `
+<form method="post"><label>Login <input name="name" autocomplete="off"></label><label>Password <input name="password" type="password" autocomplete="off"></label><button>Log in</button></form>`
+)
 
 func (p *demoPortal) page(w http.ResponseWriter, r *http.Request) {
 	name := r.PostFormValue("name")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	portalPage.Execute(w, struct {
-		Name      string
-		Tried, In bool
-	}{name, r.Method == http.MethodPost, p.opens(name, r.PostFormValue("password"))})
+	switch {
+	case p.opens(name, r.PostFormValue("password")):
+		io.WriteString(w, portalTop+"<p><strong>Welcome, "+html.EscapeString(name)+". Your orders are on their way.</strong></p>")
+	case r.Method == http.MethodPost:
+		io.WriteString(w, portalTop+"<p><strong>That login does not exist, or the password is wrong.</strong></p>"+portalForm)
+	default:
+		io.WriteString(w, portalTop+portalForm)
+	}
 }

@@ -1,17 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
-	"html/template"
+	"html"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/store/ledger/bundle"
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// The pages of a bundle: no scripts, no links to elsewhere, and every word from the ledger escaped by html/template.
+// The pages of a bundle: no scripts, no links to elsewhere, and every word from the ledger escaped.
 
 const pageRows = 1000 // entries on one page
 
@@ -24,51 +26,68 @@ dt { font-weight: 600; } dd { margin: 0 0 .6rem; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { body { background: #1a1d21; color: #d1d2d3; } td, th { border-color: #444; } a { color: #8ac7ff; } }
 </style>`
 
-func pageTemplates() *template.Template {
-	t := template.New("")
-	for name, text := range map[string]string{
-		"top": `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{.Title}}</title>
-` + pageStyle + `
-<h1>{{.Title}}</h1>
-`,
-		"summary": `<p>Every entry of this ledger in one plain sentence. The page is for reading; what proves it is beside it, see README.txt.</p>
-<dl>
-<dt>Ledger</dt><dd>{{.Origin}}</dd>
-<dt>Entries</dt><dd>{{.Rows}}{{if .FirstTime}}, from {{.FirstTime}} to {{.LastTime}}{{end}}</dd>
-<dt>Root of all entries</dt><dd><code>{{.Root}}</code></dd>
-<dt>What was asked for</dt><dd>{{.Query}}</dd>
-<dt>Made</dt><dd>when and by which program MANIFEST.json says</dd>
-<dt>Texts disclosed</dt><dd>{{.Openings}}{{if not .Openings}}: names and free text are not in this bundle, people appear as pseudonyms{{end}}</dd>
-</dl>
-`,
-		"head": `<table>
-<thead><tr><th scope="col">Entry<th scope="col">Time<th scope="col">What happened<th scope="col">Stream</thead>
-<tbody>
-`,
-		"row": `<tr id="e{{.Index}}"><td>{{.Index}}<td>{{.Time}}<td>{{.Sentence}}<td title="{{.ID}} {{.Person}}">{{.Stream}}
-`,
-		"foot": "</tbody></table>\n",
-		"link": `<li><a href="{{.Name}}">entries {{.From}} to {{.To}}</a>
-`,
-	} {
-		template.Must(t.New(name).Parse(text))
-	}
-	return t
+// markup is a page as it is written: literal pieces that come from here, and values that are escaped for text and for quoted attributes.
+type markup struct {
+	w   *bufio.Writer
+	err error
 }
 
-type pageRow struct {
-	Index                              int64
-	Time, Sentence, ID, Person, Stream string
+func newMarkup(w io.Writer) *markup { return &markup{w: bufio.NewWriter(w)} }
+
+// raw is markup that stands in this file; whatever else is put onto a page is a value, and escaped.
+type raw string
+
+func (m *markup) put(pieces ...any) {
+	for _, piece := range pieces {
+		text, isRaw := piece.(raw)
+		if !isRaw {
+			text = raw(html.EscapeString(strings.ReplaceAll(fmt.Sprint(piece), "\x00", "\uFFFD")))
+		}
+		if _, err := m.w.WriteString(string(text)); err != nil && m.err == nil {
+			m.err = fmt.Errorf("writing a page: %w", err)
+		}
+	}
+}
+
+func (m *markup) done() error {
+	if err := m.w.Flush(); err != nil && m.err == nil {
+		m.err = fmt.Errorf("writing a page: %w", err)
+	}
+	return m.err
+}
+
+func (m *markup) top(title string) {
+	m.put(raw(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>`), title, raw(`</title>
+`+pageStyle+`
+<h1>`), title, raw("</h1>\n"))
+}
+
+func (m *markup) summary(of bundle.Manifest) {
+	m.put(raw(`<p>Every entry of this ledger in one plain sentence. The page is for reading; what proves it is beside it, see README.txt.</p>
+<dl>
+<dt>Ledger</dt><dd>`), of.Origin, raw(`</dd>
+<dt>Entries</dt><dd>`), of.Rows)
+	if of.FirstTime != "" {
+		m.put(", from ", of.FirstTime, " to ", of.LastTime)
+	}
+	m.put(raw(`</dd>
+<dt>Root of all entries</dt><dd><code>`), of.Root, raw(`</code></dd>
+<dt>What was asked for</dt><dd>`), of.Query, raw(`</dd>
+<dt>Made</dt><dd>when and by which program MANIFEST.json says</dd>
+<dt>Texts disclosed</dt><dd>`), of.Openings)
+	if of.Openings == 0 {
+		m.put(": names and free text are not in this bundle, people appear as pseudonyms")
+	}
+	m.put(raw("</dd>\n</dl>\n"))
 }
 
 // pager writes pages of rows into a bundle.
 type pager struct {
 	e    *evidence
 	w    *bundle.Writer
-	t    *template.Template
 	n    *narrator
 	why  *erasures
 	zone *time.Location
@@ -85,7 +104,7 @@ func (e *evidence) writePages(ctx context.Context, w *bundle.Writer, m bundle.Ma
 	if err != nil {
 		return err
 	}
-	p := &pager{e: e, w: w, t: pageTemplates(), n: newNarrator(zone, names), why: why, zone: zone}
+	p := &pager{e: e, w: w, n: newNarrator(zone, names), why: why, zone: zone}
 	if from > 0 { // what stands on no page still explains what does
 		if err := e.rows(ctx, 0, from, func(r *row) error { p.n.remember(r.Record); return nil }); err != nil {
 			return err
@@ -111,49 +130,37 @@ type pageLink struct {
 }
 
 func (p *pager) index(ctx context.Context, out io.Writer, m bundle.Manifest, from int64, links []pageLink) error {
-	if err := p.do(out, "top", map[string]string{"Title": "Ledger " + m.Origin}, "summary", m); err != nil {
-		return err
-	}
+	page := newMarkup(out)
+	page.top("Ledger " + m.Origin)
+	page.summary(m)
 	if links == nil {
-		return p.table(ctx, out, from, m.Rows)
+		return p.table(ctx, page, from, m.Rows)
 	}
 	for _, l := range links {
-		if err := p.do(out, "link", l); err != nil {
-			return err
-		}
+		page.put(raw(`<li><a href="`), l.Name, raw(`">`), "entries ", l.From, " to ", l.To, raw("</a>\n")) // the name is one of ours: bundle.PageName
 	}
-	return nil
+	return page.done()
 }
 
 func (p *pager) page(ctx context.Context, out io.Writer, l pageLink) error {
-	if err := p.do(out, "top", map[string]string{"Title": fmt.Sprintf("Entries %d to %d", l.From, l.To)}); err != nil {
-		return err
-	}
-	return p.table(ctx, out, l.From, l.To+1)
+	page := newMarkup(out)
+	page.top(fmt.Sprintf("Entries %d to %d", l.From, l.To))
+	return p.table(ctx, page, l.From, l.To+1)
 }
 
-func (p *pager) table(ctx context.Context, out io.Writer, from, to int64) error {
-	if err := p.do(out, "head", nil); err != nil {
-		return err
-	}
+func (p *pager) table(ctx context.Context, page *markup, from, to int64) error {
+	page.put(raw(`<table>
+<thead><tr><th scope="col">Entry<th scope="col">Time<th scope="col">What happened<th scope="col">Stream</thead>
+<tbody>
+`))
 	err := p.e.rows(ctx, from, to, func(r *row) error {
-		return p.do(out, "row", pageRow{
-			Index: r.Index, Time: r.At.UTC.Time().In(p.zone).Format("2006-01-02 15:04:05 MST"), Sentence: p.n.Sentence(r.Record) + p.why.words(r, p.n.person), ID: r.ID,
-			Person: string(r.Person), Stream: printable(string(r.Stream)),
-		})
+		page.put(raw(`<tr id="e`), r.Index, raw(`"><td>`), r.Index, raw(`<td>`), r.At.UTC.Time().In(p.zone).Format("2006-01-02 15:04:05 MST"),
+			raw(`<td>`), p.n.Sentence(r.Record)+p.why.words(r, p.n.person), raw(`<td title="`), r.ID+" "+string(r.Person), raw(`">`), printable(string(r.Stream)), "\n")
+		return page.err
 	})
 	if err != nil {
 		return err
 	}
-	return p.do(out, "foot", nil)
-}
-
-// do executes templates: names and what is put into them, in turn.
-func (p *pager) do(out io.Writer, pairs ...any) error {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if err := p.t.ExecuteTemplate(out, pairs[i].(string), pairs[i+1]); err != nil {
-			return fmt.Errorf("writing a page: %w", err)
-		}
-	}
-	return nil
+	page.put(raw("</tbody></table>\n"))
+	return page.done()
 }
