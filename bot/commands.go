@@ -71,6 +71,8 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.whoWord(ctx, c, rest)
 	case verb == "leak" && len(rest) == 0:
 		return b.openLeak(ctx, c)
+	case verb == "run":
+		return b.runRoutine(ctx, c, rest)
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}

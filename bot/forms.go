@@ -25,6 +25,8 @@ type formMeta struct {
 	Extends  workflows.GrantID    `json:"e,omitempty"` // more time with this access is asked for
 	About    string               `json:"a,omitempty"` // "channel/ts" of the message that it is asked about
 	Step     string               `json:"s,omitempty"` // run of a workflow's step that waits for the decision
+	Runbook  workflows.RunbookID  `json:"b,omitempty"` // the routine that is asked for
+	Subject  workflows.IdentityID `json:"i,omitempty"` // whom or what it is about
 }
 
 // openForm is the first step: which chain. With one chain there is nothing to pick.
@@ -221,6 +223,9 @@ func (b *Bot) runbookChoices() []screens.Choice {
 	p := b.c.Desk.Policy()
 	var out []screens.Choice
 	for _, id := range sortedKeys(p.Runbooks) {
+		if p.Runbooks[id].Runbook.Routine {
+			continue // nobody approves it beforehand
+		}
 		out = append(out, screens.Choice{Value: string(id), Text: p.Runbooks[id].Runbook.Title, More: string(id)})
 	}
 	return out
@@ -237,21 +242,25 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 		Cause: c.cause(), By: c.by, Workflow: meta.Workflow, FormPolicy: meta.Policy, Channel: viaSlack, Authn: slackClick, Extends: meta.Extends,
 		About: b.linkOf(ctx, meta.About),
 	}
-	v, ok := b.c.Desk.Policy().Workflows[meta.Workflow]
+	w, ok := b.c.Desk.Policy().FormOf(meta.Workflow, meta.Runbook)
 	if !ok {
-		v.Workflow = &workflows.Workflow{}
+		w = &workflows.Workflow{}
 	}
-	problems := b.fill(ctx, c.View, v.Workflow, &sub)
-	bad, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
+	problems := b.fill(ctx, c.View, w, &sub)
+	if w.Kind == workflows.KindRoutine {
+		sub.Runbook, sub.Subject = meta.Runbook, meta.Subject
+	}
+	_, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
+	_, bad := w.CheckForm(sub.Form)
 	if no == nil && len(problems)+len(bad) > 0 {
-		return formProblems(v.Workflow, append(problems, bad...), "`/access`"), nil
+		return formProblems(w, append(problems, bad...), "`/access`"), nil
 	}
 	res, err := b.c.Desk.Submit(ctx, sub)
 	switch {
 	case err != nil:
 		return answer{}, err
 	case len(res.Problems) > 0:
-		return formProblems(v.Workflow, res.Problems, "`/access`"), nil
+		return formProblems(w, res.Problems, "`/access`"), nil
 	case res.Refusal != nil:
 		return inModal(refused(res.Refusal)), nil
 	}
@@ -334,7 +343,7 @@ func beside(w *workflows.Workflow, problems []workflows.FieldProblem) map[string
 		block := screens.BlockReason
 		switch p.Field {
 		case workflows.FormEntitlement:
-			if w.Kind != workflows.KindPreapprove {
+			if !w.Kind.OfRunbook() {
 				block = screens.BlockEntitlement
 			}
 		case workflows.FormDuration:

@@ -60,6 +60,9 @@ func (b *Bot) outcome(ctx context.Context, v desk.View, l screens.Locale) screen
 	}
 	switch s.Status {
 	case workflows.StatusApproved:
+		if s.Asked.Request == workflows.KindRoutine {
+			o.Text, o.Next = true, "The run is open: its checklist is on its way to you. /breakglass runs lists it."
+		}
 		if s.Asked.Request == workflows.KindPreapprove {
 			o.Text, o.Next = true, l.Say("The runbook can be invoked now with /breakglass %s INC-123.", s.Asked.Runbook)
 		}

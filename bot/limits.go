@@ -4,6 +4,9 @@ import "time"
 
 // Bounds of the room.
 const (
+	// factSteps is how many steps of a routine a card names: who wants to see all of them reads the text.
+	factSteps = 8
+
 	standingAge  = 60 * time.Second // how old an answer about a person may be when it decides (T10)
 	userWait     = 3 * time.Second  // for one answer about a person: a decision on this machine goes on without a Slack that is silent (R5)
 	nameAge      = time.Hour        // of a name on a screen, which decides nothing; an event says so when it changes

@@ -114,7 +114,10 @@ func (b *Bot) next(ctx context.Context, v desk.View, l screens.Locale) string {
 
 // what is the thing asked for, in words.
 func what(v desk.View) string {
-	if v.State.Asked.Request == workflows.KindPreapprove {
+	switch v.State.Asked.Request {
+	case workflows.KindRoutine:
+		return "Runbook " + string(v.State.Asked.Runbook) + ", carried out once"
+	case workflows.KindPreapprove:
 		return "Approval of runbook " + string(v.State.Asked.Runbook)
 	}
 	if v.Entitlement.ID == "" {
@@ -153,6 +156,9 @@ func fields(v desk.View) []screens.Pair {
 
 // facts come from the policy, never from the requester.
 func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screens.Pair {
+	if v.State.Asked.Request == workflows.KindRoutine {
+		return b.routineFacts(ctx, v)
+	}
 	e := v.Entitlement
 	out := []screens.Pair{
 		{Label: l.Of("Environment"), Value: screens.Escape(e.Environment)},
@@ -210,7 +216,7 @@ func (b *Bot) cardButtons(v desk.View, reader workflows.PersonID) screens.CardBu
 			if s.Asked.StepUp { // a click would be refused
 				out.Approve, out.Read = "", ""
 			}
-			if s.Asked.Request != workflows.KindPreapprove {
+			if !s.Asked.Request.OfRunbook() {
 				out.Offer = value(kindOffer)
 			}
 		}

@@ -248,7 +248,7 @@ func (b *Bot) runWord(ctx context.Context, c *call, verb, word, text string) (an
 // runByWord finds an open run by its id or an ending of it.
 func (b *Bot) runByWord(ctx context.Context, p workflows.PersonID, word string) (workflows.RunID, *workflows.Refusal, error) {
 	word = strings.ToLower(strings.Trim(word, "`"))
-	if strings.HasPrefix(word, "u_") && len(word) == 28 {
+	if (strings.HasPrefix(word, "u_") || strings.HasPrefix(word, "r_")) && len(word) == 28 {
 		return workflows.RunID(word), nil, nil
 	}
 	list, err := b.c.Desk.Runs(ctx, runs.ListOpen, "", maxSearched)
@@ -278,7 +278,11 @@ func (b *Bot) runs(ctx context.Context, c *call) (answer, error) {
 	}
 	var items []screens.Item
 	for _, s := range list {
-		line := fmt.Sprintf("`%s`, %s, %d of %d steps left", s.ID, screens.Escape(s.Opened.Incident), len(s.Open()), len(s.Steps))
+		where := screens.Escape(s.Opened.Incident)
+		if s.Opened.Mode == runs.KindRoutine {
+			where = "routine"
+		}
+		line := fmt.Sprintf("`%s`, %s, %d of %d steps left", s.ID, where, len(s.Open()), len(s.Steps))
 		items = append(items, screens.Item{Title: string(s.Opened.Runbook), Line: line})
 	}
 	return answer{message: screens.List(screens.Part{Title: "Open runs", Empty: "None.", Items: items})}, nil

@@ -13,7 +13,7 @@ type Ask struct {
 	Owned    bool     // the requester owns or backs up the subject
 	Account  string   // the subject's account on the target, where the entitlement needs one
 	Runbook  RunbookID
-	Document DocHash // KindPreapprove: the text's hash as it stands now
+	Document DocHash // of a runbook: the text's hash as it stands now
 	Rosters  Rosters // of the stages that the chosen rule names, in order; empty where the document itself approves
 	Open     int     // open requests of this person
 	Nonce    string

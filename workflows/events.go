@@ -12,7 +12,7 @@ type Submitted struct {
 	Target      TargetID          `json:"target,omitempty"`
 	Entitlement EntitlementID     `json:"entitlement,omitempty"`
 	Runbook     RunbookID         `json:"runbook,omitempty"`
-	Document    DocHash           `json:"document,omitempty"`            // KindPreapprove: the exact text asked for
+	Document    DocHash           `json:"document,omitempty"`            // of a runbook: the exact text asked for
 	Account     string            `json:"account,omitempty" seal:"true"` // the holder's account name on the target
 	Seconds     Span              `json:"seconds"`
 	Fields      map[string]string `json:"fields,omitempty"`

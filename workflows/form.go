@@ -39,7 +39,7 @@ type Form struct {
 
 // Cleaned is a form whose every value was checked. Fields stand in the leaf; Texts are sealed.
 type Cleaned struct {
-	Entitlement Entitlement // zero for KindPreapprove
+	Entitlement Entitlement // zero for requests about a runbook
 	Seconds     Span
 	Reason      string
 	Fields      map[string]string
@@ -52,7 +52,7 @@ func (w *Workflow) CheckForm(f Form) (Cleaned, []FieldProblem) {
 	var bad []FieldProblem
 	say := func(field, text string) { bad = append(bad, FieldProblem{field, text}) }
 	longest := w.Longest
-	if w.Kind != KindPreapprove {
+	if !w.Kind.OfRunbook() {
 		e, ok := w.Entitlement(f.Target, f.Entitlement)
 		if !ok {
 			say(FormEntitlement, "This chain does not grant that. Pick one of the list.")

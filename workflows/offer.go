@@ -141,8 +141,8 @@ const errOtherTerms = errString("accepting an offer: the new request does not as
 func (s *State) isAskOf(o Terms, a Ask) bool {
 	want := o.With(Form{Target: s.Asked.Target, Entitlement: s.Asked.Entitlement, Seconds: s.Asked.Seconds})
 	same := a.Subject == s.Asked.Subject && a.Form.Target == want.Target && a.Form.Entitlement == want.Entitlement
-	if s.Asked.Request == KindPreapprove {
-		same = a.Runbook == s.Asked.Runbook
+	if s.Asked.Request.OfRunbook() {
+		same = a.Runbook == s.Asked.Runbook && (s.Asked.Request == KindPreapprove || a.Subject == s.Asked.Subject)
 	}
 	return same && a.Form.Seconds == want.Seconds && a.NotBefore >= max(o.NotBefore, s.Asked.NotBefore)
 }

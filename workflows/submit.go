@@ -88,7 +88,7 @@ func (t *turn) approveAlone(e AutoApproved, a Ask) {
 	answers := t.question()
 	answers.Now = "rule " + e.Rule + " approves without people, for the " + number(e.Used) + ". time of " + number(e.Times) + " within " + e.Per.String()
 	grant := a.Grant
-	if t.Asked.Request == KindWindow || t.Asked.Request == KindPreapprove {
+	if !t.Asked.Request.GivesAccess() {
 		grant = ""
 	}
 	t.add(System, Approved{Digest: t.Asked.Digest, Grant: grant, Answers: answers})
@@ -119,10 +119,12 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 }
 
 func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
-	if w.Kind == KindPreapprove {
-		if a.Runbook == "" || a.Document == "" {
-			return Refuse(CodeRunbook, "There is no such runbook.", "Type `/breakglass` to see the list.")
-		}
+	switch {
+	case w.Kind.OfRunbook() && (a.Runbook == "" || a.Document == ""):
+		return Refuse(CodeRunbook, "There is no such runbook.", "Type `/breakglass` to see the list.")
+	case w.Kind == KindRoutine && a.Subject == "":
+		return Refuse(CodeNotInInventory, "There is no such person or identity in the inventory.", "Register it with an owner, a purpose and an expiry first.")
+	case w.Kind.OfRunbook():
 		return nil
 	}
 	self := a.Subject == a.By.Person.Identity()
@@ -195,7 +197,7 @@ func (w *Workflow) moments(g *way, a Ask, c Cleaned, now Stamp) *Refusal {
 		g.notBefore = 0
 	}
 	switch {
-	case g.notBefore != 0 && (w.Kind == KindPreapprove || w.Kind == KindWindow):
+	case g.notBefore != 0 && !w.Kind.GivesAccess():
 		return Refuse(CodeBadField, FormNotBefore+": What this chain approves holds from its approval on.", "")
 	case g.notBefore > now.Add(w.Later.Duration()):
 		if w.Later == 0 {
@@ -239,7 +241,7 @@ func (w *Workflow) refuseNow(a Ask, c Cleaned, g way, now Stamp) *Refusal {
 		return Refuse(CodeConflict, a.Conflict, "Give that back first.")
 	case a.Extends != "":
 		return w.refuseExtension(a, c, end)
-	case a.Held.Grant != "" && a.Held.Ends >= end && w.Kind != KindPreapprove && w.Kind != KindWindow:
+	case a.Held.Grant != "" && a.Held.Ends >= end && w.Kind.GivesAccess():
 		return Refusef(CodeHeld, "Nobody needs to be asked again.", "You already hold this until %s (grant %s).", a.Held.Ends.short(), a.Held.Grant)
 	}
 	return nil
@@ -271,7 +273,7 @@ func (s Stamp) short() string { return s.Time().Format("2006-01-02 15:04") + " U
 
 // risk finds the tier, and refuses what it does not allow.
 func (w *Workflow) risk(g *way, a Ask, c Cleaned) *Refusal {
-	if w.Risk == nil || w.Kind == KindPreapprove {
+	if w.Risk == nil || w.Kind.OfRunbook() {
 		return nil
 	}
 	tier, row, ok := w.TierOf(c.Entitlement, a.Principal)
@@ -351,8 +353,11 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 	if g.Rule != nil {
 		sub.Chosen = g.Rule.Name
 	}
+	if w.Kind.OfRunbook() {
+		sub.Runbook, sub.Document = a.Runbook, a.Document
+	}
 	if w.Kind == KindPreapprove {
-		sub.Runbook, sub.Document, sub.Subject = a.Runbook, a.Document, a.By.Person.Identity()
+		sub.Subject = a.By.Person.Identity()
 	}
 	if g.planned != nil {
 		sub.Plan, sub.StepUp = g.planned.planOf(), g.tier.StepUp

@@ -72,7 +72,7 @@ func (t *turn) close(rosters Rosters) error {
 
 // consent ends a stage that nobody objected to.
 func (t *turn) consent(st *StageState, f Final) error {
-	if f.Grant == "" && t.Asked.Request != KindWindow && t.Asked.Request != KindPreapprove {
+	if f.Grant == "" && t.Asked.Request.GivesAccess() {
 		return ErrAskAgain
 	}
 	voters := t.Voters()

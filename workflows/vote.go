@@ -258,6 +258,11 @@ func (s *State) question() Answers {
 	switch s.Asked.Request {
 	case KindPreapprove:
 		what = "runbook " + string(s.Asked.Runbook) + " " + string(s.Asked.Document)
+	case KindRoutine:
+		return Answers{
+			Who:  fmt.Sprintf("%s asks, by %s", s.Requester.Person, s.Asked.Authn),
+			What: fmt.Sprintf("carry out runbook %s %s about %s within %s", s.Asked.Runbook, s.Asked.Document, s.Asked.Subject, s.Asked.Seconds),
+		}
 	case KindWindow:
 		what = "a standing window of " + what
 	}

@@ -14,7 +14,14 @@ const (
 	KindElevation  RequestKind = "elevation"  // raises what an existing account may do
 	KindPreapprove RequestKind = "runbook"    // approves the exact text of a runbook for later incidents
 	KindWindow     RequestKind = "window"     // gives a named automation a standing window: within it, its asks need nobody
+	KindRoutine    RequestKind = "routine"    // carries out the exact text of a routine runbook, once
 )
+
+// OfRunbook tells whether a request is about the text of a runbook rather than about access.
+func (k RequestKind) OfRunbook() bool { return k == KindPreapprove || k == KindRoutine }
+
+// GivesAccess tells whether an approval makes a grant by itself.
+func (k RequestKind) GivesAccess() bool { return !k.OfRunbook() && k != KindWindow }
 
 // Span is a length of time in whole seconds, as compiled policies spell it.
 type Span int64

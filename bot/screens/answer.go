@@ -44,6 +44,7 @@ func Help() Message {
 		"`/access done ID` – give access back early; `/access extend ID` – ask for more time",
 		"`/access comment ID TEXT` – say something about a request; it decides nothing",
 		"`/access how CHAIN` – how access is decided: who, how long, what limits it",
+		"`/access run` – the routine runbooks; `/access run NAME name=value why` – have one carried out, when its chain approved",
 		"`/access away until 2026-12-01 @colleague` – be away; `/access back` – be back",
 		"`/access whoami` – how you are known here; `/access link` – say that a second account is yours",
 		"`/access health` – how the bot is",

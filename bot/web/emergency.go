@@ -176,7 +176,10 @@ func (s *Server) emergency(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) what(v desk.View) string {
-	if v.State.Asked.Request == workflows.KindPreapprove {
+	switch v.State.Asked.Request {
+	case workflows.KindRoutine:
+		return "runbook " + string(v.State.Asked.Runbook) + ", carried out once"
+	case workflows.KindPreapprove:
 		return "approval of runbook " + string(v.State.Asked.Runbook)
 	}
 	return v.Entitlement.TargetTitle + " – " + v.Entitlement.Title + " for " + v.State.Asked.Seconds.String()

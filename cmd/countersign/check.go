@@ -151,7 +151,10 @@ func quantity(n int, one, many string) string {
 }
 
 func grantsWords(w workflows.Workflow) string {
-	if w.Kind == workflows.KindPreapprove {
+	switch w.Kind {
+	case workflows.KindRoutine:
+		return "runs of routine runbooks"
+	case workflows.KindPreapprove:
 		return "approval of runbooks"
 	}
 	var out []string

@@ -92,7 +92,7 @@ func (o order) isKnown() bool {
 	switch o.Do {
 	case "request", "approve", "deny", "take-back", "withdraw", "done", "revoke", "status", "list", doExplain, doPolicy, doPolicyApprove, doPolicyDeny, doErase, doDisclose, doRekey, doConfirm, doCustody, doAccept, doAcceptConfirm, doAcceptStatus:
 		return true
-	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch:
+	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch, doBookStart:
 		return true
 	case doDrift, doAnswer, doDrill, doIncident:
 		return true
@@ -275,7 +275,7 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliPolicy(ctx, by, cause, o)
 	case doErase, doDisclose, doRekey, doConfirm, doCustody:
 		return s.cliCustody(ctx, by, cause, o)
-	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch:
+	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch, doBookStart:
 		return s.cliBook(ctx, by, cause, o)
 	case doAccept, doAcceptConfirm, doAcceptStatus:
 		return refusedReply(workflows.Refuse(workflows.CodeDecided, "The ledger is not behind anything: there is nothing to accept.", "")), nil
@@ -469,7 +469,10 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 	}
 	asked := v.State.Asked
 	what := screens.Inert(v.Entitlement.TargetTitle + " – " + v.Entitlement.Title)
-	if asked.Request == workflows.KindPreapprove {
+	switch asked.Request {
+	case workflows.KindRoutine:
+		what = "runbook " + string(asked.Runbook) + " to be carried out, text " + shortHash(asked.Document)
+	case workflows.KindPreapprove:
 		what = "approval of runbook " + string(asked.Runbook) + ", text " + shortHash(asked.Document)
 	}
 	out := reply{OK: true, ID: string(id), Status: v.State.Status.Words(), Stage: v.State.Current}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
 	"github.com/countersign-bot/countersign/workflows/runs"
@@ -265,7 +268,7 @@ func (j *judge) runOpened(ctx context.Context, r workflows.Record, e runs.Opened
 		return nil
 	}
 	if e.Mode == runs.KindRoutine {
-		if err := j.routine(ctx, r, e); err != nil {
+		if err := j.routine(ctx, b, r, e); err != nil {
 			return err
 		}
 	} else {
@@ -298,11 +301,31 @@ func sameStep(a, b incidents.Step) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// routine judges a run that a chain opened.
-func (j *judge) routine(ctx context.Context, r workflows.Record, e runs.Opened) error {
-	s, at, ok, err := j.approved(ctx, e.Request)
-	if err == nil && (!ok || at.Index > r.Index || s.Asked.Runbook != e.Runbook || s.Asked.Document != e.Document) {
-		j.wrong(r, "was opened by request %s, which had not been approved for it", e.Request)
+// routine judges a run that a chain opened, or the rotation of an identity where the text says so.
+func (j *judge) routine(ctx context.Context, b *incidents.Runbook, r workflows.Record, e runs.Opened) error {
+	if e.Rotation != "" {
+		at, _, ok, err := find(ctx, j, workflows.IdentityStream(e.Subject), func(o identities.RotationOpened) bool { return o.Rotation == e.Rotation })
+		if err == nil && (!ok || at.Index > r.Index || !b.Routine || !slices.Contains(b.OpensOn, incidents.OpensOnRotation)) {
+			j.wrong(r, "was opened by rotation %s of %s, which there was not, or by a text that no rotation opens", e.Rotation, e.Subject)
+		}
+		return err
 	}
-	return err
+	s, at, ok, err := j.approved(ctx, e.Request)
+	if err != nil {
+		return err
+	}
+	about := s.Asked.Subject
+	if about == s.Requester.Person.Identity() {
+		about = ""
+	}
+	switch {
+	case !ok || at.Index > r.Index || !b.Routine || s.Asked.Request != workflows.KindRoutine || s.Asked.Runbook != e.Runbook || s.Asked.Document != e.Document ||
+		r.Stream != workflows.RunStream(desk.RoutineRun(e.Request)):
+		j.wrong(r, "was opened by request %s, which had not been approved for it", e.Request)
+	case e.Invoker != s.Requester.Person || e.Executor != s.Requester.Person || e.Subject != about || !maps.Equal(e.Fields, s.Asked.Fields):
+		j.wrong(r, "is carried out by somebody else, about somebody else or with other answers than request %s asked for", e.Request)
+	case e.EndsAt > at.At.UTC.Add(s.Asked.Seconds.Duration()):
+		j.wrong(r, "may take until %s, longer than the %s that were approved", e.EndsAt, s.Asked.Seconds)
+	}
+	return nil
 }

@@ -6,9 +6,11 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
 // request judges every decision on a request against the workflow that binds it. What follows from the request's own entries alone (each
@@ -134,7 +136,7 @@ func (c *chain) asker(r workflows.Record) {
 			j.wrong(r, "lets %s ask, but %s", orNobody(r.Person), no)
 		}
 	}
-	if c.sub.Request == workflows.KindPreapprove {
+	if c.sub.Request.OfRunbook() {
 		return
 	}
 	switch self := c.sub.Subject == r.Person.Identity(); {
@@ -153,7 +155,7 @@ func (c *chain) asker(r workflows.Record) {
 func (c *chain) asked(r workflows.Record) {
 	j := c.j
 	longest := c.w.Longest
-	if c.sub.Request != workflows.KindPreapprove {
+	if !c.sub.Request.OfRunbook() {
 		e, ok := c.w.Entitlement(c.sub.Target, c.sub.Entitlement)
 		if !ok {
 			j.wrong(r, "asks for %s/%s, which the document does not grant", c.sub.Target, c.sub.Entitlement)
@@ -164,7 +166,7 @@ func (c *chain) asked(r workflows.Record) {
 	if c.rule != nil && c.rule.Longest > 0 {
 		longest = min(longest, c.rule.Longest)
 	}
-	if c.w.Risk != nil && c.sub.Request != workflows.KindPreapprove {
+	if c.w.Risk != nil && !c.sub.Request.OfRunbook() {
 		tier := c.risk(r)
 		if c.sub.StepUp != (tier.StepUp && len(c.sub.Plan) > 0) {
 			c.j.wrong(r, "is recorded with a click as enough, or not enough, unlike its tier %q", tier.Name)
@@ -334,6 +336,8 @@ func (c *chain) followed(ctx context.Context, id workflows.RequestID, e workflow
 	switch c.sub.Request {
 	case workflows.KindPreapprove:
 		_, _, ok, err = find(ctx, c.j, workflows.RunbookStream(c.sub.Runbook), func(e incidents.Preapproved) bool { return e.Request == id })
+	case workflows.KindRoutine:
+		_, _, ok, err = find(ctx, c.j, workflows.RunStream(desk.RoutineRun(id)), func(o runs.Opened) bool { return o.Request == id && o.Document == c.sub.Document })
 	case workflows.KindWindow:
 		_, _, ok, err = find(ctx, c.j, workflows.IdentityStream(c.sub.Subject), func(e identities.WindowGranted) bool { return e.Window == string(id) })
 	default:

@@ -42,6 +42,7 @@ func runbookVerbs() []runbookVerb {
 		{"dry-run", "ID INCIDENT [NAME=VALUE …]", "what an invocation would come to now; nothing is recorded or changed", runbookInvoke(doBookDryRun)},
 		{"drill", "ID INCIDENT [NAME=VALUE …]", "practise it: the whole way, marked as a drill", runbookInvoke(doBookDrill)},
 		{"invoke", "ID INCIDENT [NAME=VALUE …] [-reason TEXT] [-tier break_glass|chain] [-yes]", "break the glass, after seeing what it comes to", runbookInvoke(doBookInvoke)},
+		{"start", "ID [NAME=VALUE …] -reason TEXT [-for-time 2h] [-about WHOM]", "ask for a routine runbook to be carried out; its chain opens it", runbookStartRun},
 		{"agree", "PROPOSAL", "be the second person for somebody else's use", runbookID(doBookAgree)},
 		{"status", "[RUN] [-json]", "open runs, or the steps of one", runbookID(doBookStatus)},
 		{"step", "RUN NUMBER run|done|skip [-reason TEXT]", "run, finish or leave out a step", runbookStep},

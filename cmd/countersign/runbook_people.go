@@ -31,6 +31,7 @@ const (
 	doBookReview = "runbook-review"
 	doBookTask   = "runbook-task"
 	doBookReport = "runbook-report"
+	doBookStart  = "runbook-start"
 	doBookWatch  = "runbook-watch"
 )
 
@@ -62,6 +63,8 @@ func (s *serving) cliBook(ctx context.Context, by workflows.Acting, cause workfl
 	case doBookAgree:
 		res, err := s.desk.Agree(ctx, desk.Agreement{Cause: cause, By: by, Proposal: o.ID, Authn: unixPeer, Channel: viaCLI})
 		return s.invokedReply(ctx, by, res, err)
+	case doBookStart:
+		return s.bookStart(ctx, by, cause, o)
 	case doBookStep:
 		return s.bookStep(ctx, by, cause, o)
 	case doBookReview:
@@ -167,7 +170,7 @@ func notReady(v desk.BookView, now workflows.Stamp) []string {
 func readiness(l bookLine) string {
 	switch {
 	case l.Kind == "routine":
-		return "routine, opened by its chain"
+		return "routine: countersign runbook start " + l.ID
 	case !l.Ready:
 		return "not ready: " + strings.Join(l.Why, " ")
 	case !l.May:
@@ -355,7 +358,7 @@ func (s *serving) bookStatus(ctx context.Context, by workflows.Acting, o order) 
 		for _, r := range list {
 			if s.desk.MayRun(ctx, s.desk.Policy(), r, by.Person) || s.desk.HasRole(ctx, desk.RoleAuditor, by.Person) {
 				seen = append(seen, r)
-				out.Lines = append(out.Lines, fmt.Sprintf("%s  %s  %s  %d of %d steps left", r.ID, r.Opened.Runbook, r.Opened.Incident, len(r.Open()), len(r.Steps)))
+				out.Lines = append(out.Lines, fmt.Sprintf("%s  %s  %s  %d of %d steps left", r.ID, r.Opened.Runbook, whereOf(r), len(r.Open()), len(r.Steps)))
 			}
 		}
 		return withData(out, seen)
@@ -368,7 +371,7 @@ func (s *serving) bookStatus(ctx context.Context, by workflows.Acting, o order) 
 	if r.Closed != nil {
 		out.Status = r.Closed.How
 	}
-	out.Lines = append(out.Lines, fmt.Sprintf("%s in %s, carried out by %s until %s", r.Opened.Runbook, r.Opened.Incident, s.desk.Name(ctx, r.Executor), day(r.EndsAt)))
+	out.Lines = append(out.Lines, fmt.Sprintf("%s in %s, carried out by %s until %s", r.Opened.Runbook, whereOf(r), s.desk.Name(ctx, r.Executor), day(r.EndsAt)))
 	for _, st := range r.Steps {
 		line := fmt.Sprintf("%3d  %-8s %s", st.Number, st.Status, st.Title)
 		if st.Status == runs.Failed || st.Status == runs.Running && st.Said != "" {
@@ -384,6 +387,17 @@ func (s *serving) bookStatus(ctx context.Context, by workflows.Acting, o order) 
 		out.Text = fmt.Sprintf("Next: countersign runbook step %s %d %s", r.ID, next.Number, verb)
 	}
 	return withData(out, r)
+}
+
+// whereOf is the incident of a run, or what it is about.
+func whereOf(r runs.State) string {
+	switch {
+	case r.Opened.Mode != runs.KindRoutine:
+		return r.Opened.Incident
+	case r.Opened.Subject != "":
+		return "routine about " + string(r.Opened.Subject)
+	}
+	return "routine"
 }
 
 // findRun finds a run by its id or an unambiguous ending, among those that the person may see.

@@ -85,7 +85,10 @@ func (n *narrator) remember(r workflows.Record) {
 func requestOf(s workflows.StreamID) workflows.RequestID { return workflows.RequestID(s.Rest()) }
 
 func askedFor(e workflows.Submitted) string {
-	if e.Request == workflows.KindPreapprove {
+	switch e.Request {
+	case workflows.KindRoutine:
+		return fmt.Sprintf("runbook %s to be carried out", e.Runbook)
+	case workflows.KindPreapprove:
 		return fmt.Sprintf("the use of runbook %s in incidents", e.Runbook)
 	}
 	return fmt.Sprintf("%s on %s", e.Entitlement, e.Target)

@@ -107,6 +107,9 @@ func (n *narrator) runOpened(r workflows.Record, e runs.Opened) string {
 		what = "a drill, " + e.Incident
 	case runs.KindRoutine:
 		what = "request " + string(e.Request)
+		if e.Rotation != "" {
+			what = "the rotation of " + string(e.Subject)
+		}
 	}
 	return fmt.Sprintf("%s opened run %s of runbook %s for %s: %s, carried out by %s until %s.", n.actor(r), r.Stream.Rest(), e.Runbook, what,
 		howMany(len(e.Steps), "step"), n.person(e.Executor), n.at(e.EndsAt))

@@ -172,7 +172,7 @@ func (r *rehearsal) nameOf(p workflows.PersonID) string {
 
 func whatOf(a workflows.Submitted) string {
 	what := string(a.Target) + "/" + string(a.Entitlement)
-	if a.Request == workflows.KindPreapprove {
+	if a.Request.OfRunbook() {
 		what = "runbook " + string(a.Runbook)
 	}
 	return what + " for " + a.Seconds.String()

@@ -299,10 +299,12 @@ func (x *stage) submit(ctx context.Context, by workflows.Acting, words []string)
 	}
 	target, entitlement, _ := strings.Cut(what, "/")
 	s.Form = workflows.Form{Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: long, Reason: quietReason, Values: values}
-	if w := x.policy.Workflows[x.setting.workflow].Workflow; w.Kind == workflows.KindPreapprove {
+	if w := x.policy.Workflows[x.setting.workflow].Workflow; w.Kind.OfRunbook() {
 		s.Form.Target, s.Form.Entitlement = "", ""
-		for id := range x.policy.Runbooks {
-			s.Runbook = max(s.Runbook, id)
+		for id, b := range x.policy.Runbooks {
+			if b.Runbook.Routine == (w.Kind == workflows.KindRoutine) {
+				s.Runbook = max(s.Runbook, id)
+			}
 		}
 	}
 	res, err := x.desk.Submit(ctx, s)

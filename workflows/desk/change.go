@@ -100,6 +100,8 @@ func compareBooks(unit string, before, after map[workflows.RunbookID]Book, id wo
 	switch {
 	case !is:
 		d.say(false, "the runbook is gone")
+	case len(now.Runbook.OpensOn) > 0 && (!was || old.Runbook.Document != now.Runbook.Document):
+		d.say(true, "a text that a rotation has carried out without asking its chain")
 	case !was:
 		d.say(false, "a new runbook; it can be used once its text is approved")
 	case old.Runbook.Document != now.Runbook.Document:

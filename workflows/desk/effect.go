@@ -16,10 +16,14 @@ type making struct {
 	w      *workflows.Workflow // that binds the request
 	holder string              // display name, for the target's own logs
 	alarm  string              // channel of alarms
+	policy *Policy             // KindRoutine: where its runbook stands
 }
 
 func (d *Desk) making(ctx context.Context, p *Policy, w *workflows.Workflow, subject workflows.IdentityID, requester workflows.PersonID) making {
-	return making{w: w, holder: d.holder(ctx, subject, requester), alarm: p.Settings.SecurityChannel}
+	if w.Kind == workflows.KindRoutine {
+		subject = requester.Identity() // who carries it out holds what its steps give
+	}
+	return making{w: w, holder: d.holder(ctx, subject, requester), alarm: p.Settings.SecurityChannel, policy: p}
 }
 
 // holder is the display name for the target's own logs.
@@ -35,6 +39,8 @@ func effectStreams(s workflows.State) []workflows.StreamID {
 	switch s.Asked.Request {
 	case workflows.KindPreapprove:
 		return []workflows.StreamID{workflows.RunbookStream(s.Asked.Runbook)}
+	case workflows.KindRoutine:
+		return []workflows.StreamID{workflows.RunStream(RoutineRun(s.ID))}
 	case workflows.KindWindow:
 		return []workflows.StreamID{workflows.IdentityStream(s.Asked.Subject)}
 	}
@@ -59,6 +65,8 @@ func (m making) effect(f workflows.Facts, out *workflows.Outcome) error {
 			Until: f.Now.UTC.Add(s.Asked.Seconds.Duration()), Uses: max(1, m.w.Uses),
 		})
 		return nil
+	case workflows.KindRoutine:
+		return m.run(f, out, s)
 	case workflows.KindWindow:
 		if m.w.Window == nil {
 			return fmt.Errorf("workflow %q approves a window without terms", m.w.ID)

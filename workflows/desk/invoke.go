@@ -145,7 +145,7 @@ func (d *Desk) effectsOf(f workflows.Facts, p *Policy, out *workflows.Outcome, u
 	if err != nil {
 		return err
 	}
-	return d.runEffects(f, p, out, s, u.holder)
+	return runEffects(f, p, out, s, u.holder)
 }
 
 // effects adds the access, the review and the run.

@@ -20,7 +20,7 @@ type View struct {
 	Entitlement workflows.Entitlement
 	Stream      workflows.StreamID
 	Hold        *grants.Hold // what it brought about, once approved
-	Book        *Book        // KindPreapprove: the text asked for, if it is still the current one
+	Book        *Book        // of a runbook: the text asked for, if it is still the current one
 }
 
 // Look reads a request without asking who reads it: for cards and jobs.
@@ -33,8 +33,11 @@ func (d *Desk) Look(ctx context.Context, id workflows.RequestID) (View, error) {
 	v.Entitlement, _ = w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
 	if b, ok := d.Policy().Runbooks[s.Asked.Runbook]; ok && b.Runbook.Document == s.Asked.Document {
 		v.Book = &b
+		if s.Asked.Request == workflows.KindRoutine {
+			v.Workflow = b.FormOf(w)
+		}
 	}
-	if s.Grant == "" || s.Asked.Request == workflows.KindPreapprove {
+	if s.Grant == "" || s.Asked.Request.OfRunbook() {
 		return v, nil
 	}
 	hold, _, err := d.hold(ctx, effectStreams(s)[0], s.Grant)
@@ -189,6 +192,9 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 	p := d.Policy()
 	var out []Offer
 	for _, v := range p.Workflows {
+		if v.Workflow.Kind == workflows.KindRoutine {
+			continue // a runbook is asked for, see Routines
+		}
 		_, may, err := d.mayAsk(ctx, p, v.Workflow, person)
 		if err != nil {
 			return nil, err
@@ -197,7 +203,7 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 			continue
 		}
 		o := Offer{Version: v}
-		if v.Workflow.Allows(workflows.ForSelf) || v.Workflow.Kind == workflows.KindPreapprove {
+		if v.Workflow.Allows(workflows.ForSelf) || v.Workflow.Kind.OfRunbook() {
 			o.Subjects = append(o.Subjects, person.Identity())
 		}
 		if v.Workflow.Allows(workflows.ForReports) {

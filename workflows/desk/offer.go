@@ -74,6 +74,7 @@ func (d *Desk) accept(ctx context.Context, c OfferAnswer) (Submitted, error) {
 		return d.refuseSubmit(ctx, Submission{Cause: c.Cause, By: c.By, Channel: c.Channel}, noWorkflow(), string(v.State.Asked.Workflow), "")
 	}
 	offer := v.offer(c.Offer)
+	now = policy.formed(now, v.State.Asked.Runbook)
 	q, err := d.ask(ctx, policy, now, v.again(offer.Terms, c))
 	if err != nil {
 		return Submitted{}, err

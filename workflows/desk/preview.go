@@ -41,6 +41,7 @@ func (d *Desk) Preview(ctx context.Context, c Submission) (Preview, error) {
 	if !ok {
 		return Preview{Refusal: noWorkflow()}, nil
 	}
+	v = policy.formed(v, c.Runbook)
 	q, err := d.ask(ctx, policy, v, c)
 	if err != nil {
 		return Preview{}, err

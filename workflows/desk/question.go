@@ -57,8 +57,13 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 	}
 	q.ent, _ = w.Entitlement(c.Form.Target, c.Form.Entitlement)
 	p.describeSubject(ask, q.ent)
+	if w.Kind == workflows.KindRoutine && ask.Subject == "" {
+		if ask.Subject, err = d.inInventory(ctx, c.Subject); err != nil {
+			return nil, err
+		}
+	}
 	ask.Problems = p.strangers(w, ask.Form, now)
-	if b, ok := p.Runbooks[c.Runbook]; ok {
+	if b, ok := p.Runbooks[c.Runbook]; ok && b.askedBy(w) {
 		ask.Document = b.Runbook.Document
 	}
 	a := asked{requester: c.By.Person, subject: ask.Subject, owner: q.ent.Owner, backup: q.ent.Backup, now: now, off: off}

@@ -119,7 +119,7 @@ func (d *Desk) inRun(ctx context.Context, c InRun) (Answer, error) {
 		if err != nil || out.Refusal != nil {
 			return out, err
 		}
-		return out, d.runEffects(f, policy, &out, s, holder)
+		return out, runEffects(f, policy, &out, s, holder)
 	})
 	return Answer{Refusal: res.Refusal, Records: res.Records}, err
 }
@@ -180,7 +180,7 @@ func grantStreamOf(s runs.State, st runs.StepState) workflows.StreamID {
 }
 
 // runEffects adds what follows from the events of a run: access that a step gives, and that it all ends with the run.
-func (d *Desk) runEffects(f workflows.Facts, p *Policy, out *workflows.Outcome, s runs.State, holder string) error {
+func runEffects(f workflows.Facts, p *Policy, out *workflows.Outcome, s runs.State, holder string) error {
 	for _, e := range slices.Clone(out.Events) {
 		switch e := e.Event.(type) {
 		case runs.StepStarted:
@@ -349,7 +349,7 @@ func (d *Desk) stepUpdate(ctx context.Context, cause Cause, s runs.State, fn fun
 		if err != nil {
 			return out, err
 		}
-		return out, d.runEffects(f, d.Policy(), &out, now, holder)
+		return out, runEffects(f, d.Policy(), &out, now, holder)
 	})
 	return err
 }
@@ -383,7 +383,7 @@ func (d *Desk) accessMade(ctx context.Context, cause Cause, stream workflows.Str
 			return out, err
 		}
 		out.Events = append(out.Events, step.Events...)
-		return out, d.runEffects(f, d.Policy(), &out, now, holder)
+		return out, runEffects(f, d.Policy(), &out, now, holder)
 	})
 	return err
 }

@@ -70,6 +70,7 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 	if !ok {
 		return d.refuseSubmit(ctx, c, noWorkflow(), string(c.Workflow), "")
 	}
+	v = policy.formed(v, c.Runbook)
 	if c.FormPolicy != "" && c.FormPolicy != v.Hash {
 		_, shown, _ := strings.Cut(string(c.FormPolicy), ":") // T17: the record names both versions
 		return d.refuseSubmit(ctx, c, formChanged(), string(c.Workflow)+"/"+shown, v.Hash)

@@ -77,6 +77,9 @@ func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
 // streams are what a decision on a request reads: the request's own, where it would bring something about, and what must not be held beside.
 func (v View) streams() []workflows.StreamID {
 	out := append([]workflows.StreamID{v.Stream}, effectStreams(v.State)...)
+	if v.State.Asked.Request == workflows.KindRoutine && v.Book != nil {
+		out = append(out, v.Book.stepStreams(v.State.Requester.Person)...)
+	}
 	for _, s := range conflictStreams(v.State.Asked.Subject, v.Entitlement) {
 		if !slices.Contains(out, s) {
 			out = append(out, s)
@@ -91,7 +94,7 @@ func (v View) last(p *Policy, f workflows.Facts) (workflows.Final, error) {
 	var err error
 	out.Gone = gone(p, v.State, f.Now.UTC)
 	out.Frozen, _ = p.stopped(v.Workflow, f.Now.UTC)
-	if v.State.Asked.Request == workflows.KindPreapprove || v.State.Asked.Request == workflows.KindWindow {
+	if !v.State.Asked.Request.GivesAccess() {
 		return out, nil
 	}
 	if out.Conflict, err = conflict(f, v.State.Asked.Subject, v.Entitlement); err != nil || v.State.Asked.Extends == "" {
@@ -248,9 +251,9 @@ func gone(p *Policy, s workflows.State, now workflows.Stamp) string {
 	if !ok {
 		return "The chain was removed while the request was open."
 	}
-	if s.Asked.Request == workflows.KindPreapprove {
+	if s.Asked.Request.OfRunbook() {
 		b, ok := p.Runbooks[s.Asked.Runbook]
-		if !ok || b.Runbook.Document != s.Asked.Document {
+		if !ok || b.Runbook.Document != s.Asked.Document || !b.askedBy(v.Workflow) {
 			return "The runbook was changed or removed while its approval was being asked for."
 		}
 		return ""
@@ -311,7 +314,7 @@ func (d *Desk) TakeBack(ctx context.Context, c Change) (Answer, error) {
 func takeBack(f workflows.Facts, streams []workflows.StreamID, c Change, needs bool) (workflows.Outcome, error) {
 	change := workflows.Change{By: c.By, Why: c.Why, Channel: c.Channel, NeedsReason: needs}
 	s, err := workflows.Fold(f.Histories[streams[0]])
-	if err != nil || s.Grant == "" || s.Asked.Request == workflows.KindPreapprove || s.Asked.Request == workflows.KindWindow {
+	if err != nil || s.Grant == "" || !s.Asked.Request.GivesAccess() {
 		change.Started = err == nil && s.Status == workflows.StatusApproved
 		return workflows.TakeBack(f, c.Request, change)
 	}

@@ -36,6 +36,12 @@ func (q *question) streams() []workflows.StreamID {
 			add(s)
 		}
 	}
+	if b, ok := q.policy.Runbooks[q.ask.Runbook]; ok && q.v.Workflow.Kind == workflows.KindRoutine {
+		add(workflows.RunStream(RoutineRun(q.ask.ID)))
+		for _, s := range b.stepStreams(q.c.By.Person) {
+			add(s)
+		}
+	}
 	if q.rule != nil && q.rule.Auto != nil {
 		add(workflows.ReviewStream(q.review))
 		if q.ask.Runbook != "" {
@@ -53,7 +59,7 @@ func (q *question) counts() bool {
 // within adds to the ask what must be read inside of the decision: the time, what is counted, what is held.
 func (q *question) within(f workflows.Facts) (workflows.Ask, error) {
 	ask, w, now := q.ask, q.v.Workflow, f.Now.UTC
-	if _, ok := q.policy.identity(ask.Subject, now); !ok && !ask.Subject.IsPerson() {
+	if _, ok := q.policy.identity(ask.Subject, now); !ok && !ask.Subject.IsPerson() && w.Kind != workflows.KindRoutine {
 		ask.Subject = "" // R71: refused as not in the inventory
 	}
 	ask.Frozen, ask.Closed = q.policy.stopped(w, now)
@@ -159,7 +165,7 @@ func conflict(f workflows.Facts, subject workflows.IdentityID, e workflows.Entit
 
 // window finds the standing window that covers the ask.
 func (q *question) window(f workflows.Facts, ask *workflows.Ask) error {
-	if ask.Subject.IsPerson() || q.v.Workflow.Kind == workflows.KindWindow || q.v.Workflow.Kind == workflows.KindPreapprove {
+	if ask.Subject.IsPerson() || !q.v.Workflow.Kind.GivesAccess() {
 		return nil
 	}
 	s, err := identities.FoldIdentity(f.Histories[workflows.IdentityStream(ask.Subject)])
@@ -225,7 +231,7 @@ func (q *question) follows(f workflows.Facts, out *workflows.Outcome, ask workfl
 // sample opens the review of an automatic approval.
 func (q *question) sample(f workflows.Facts, out *workflows.Outcome) {
 	grant := q.ask.Grant
-	if q.v.Workflow.Kind == workflows.KindPreapprove || q.v.Workflow.Kind == workflows.KindWindow {
+	if !q.v.Workflow.Kind.GivesAccess() {
 		grant = ""
 	}
 	out.Add(workflows.ReviewStream(q.review), workflows.System, q.v.Hash, reviews.Opened{

@@ -274,11 +274,11 @@ func (s State) refuse(in Invocation, a Assessment, now workflows.Stamp) *workflo
 	if r := in.Standing.Refusal(); r != nil {
 		return r
 	}
+	if in.Book.Routine {
+		return workflows.Refuse(workflows.CodeRunbook, "This runbook is routine: no incident opens it.", "Ask for it with `/access run "+string(in.Book.ID)+"`.")
+	}
 	if !in.Standing.Selected && !in.Situation.Listed {
 		return workflows.Refuse(workflows.CodeNotEligible, "You are not on this runbook's list of invokers.", "Ask somebody who is, or ask through the normal chain with `/access request`.")
-	}
-	if in.Book.Routine {
-		return workflows.Refuse(workflows.CodeRunbook, "This runbook is routine: no incident opens it.", "Ask for it with `/access request`.")
 	}
 	if !MatchesIncident(in.Book.IncidentPattern, in.Incident) {
 		return workflows.Refusef(workflows.CodeBadField, "Type `/breakglass "+string(in.Book.ID)+" INC-123`.", "Name the incident, in the form %s.", in.Book.IncidentPattern)

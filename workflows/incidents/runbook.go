@@ -42,6 +42,7 @@ type Runbook struct {
 	Exposed      []Exposed            `json:"rotate_after,omitempty"`
 	Steps        []Step               `json:"steps,omitempty"`      // of a document with step blocks; else they are read from its text
 	OnFailure    string               `json:"on_failure,omitempty"` // OnFailureStop …; empty: stop
+	OpensOn      []string             `json:"opens_on,omitempty"`   // of a routine: OpensOnRotation; what opens it without its chain
 }
 
 // BreakGlass is the third tier: who may go around conditions that fail, and for how long.
@@ -98,6 +99,9 @@ const (
 	OnFailureContinue = "continue" // the next step may begin
 	OnFailureRollback = "rollback" // what was done and says rollback is taken back, last first
 )
+
+// OpensOnRotation says that the rotation of an identity's secret opens a routine without asking its chain: who demands the rotation decided.
+const OpensOnRotation = "rotation"
 
 // What a precheck wants to find.
 const (

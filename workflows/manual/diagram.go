@@ -42,6 +42,8 @@ func outcome(w *workflows.Workflow) string {
 	switch w.Kind {
 	case workflows.KindPreapprove:
 		return "The text may be used in incidents for up to " + Span(w.Longest)
+	case workflows.KindRoutine:
+		return "The runbook is open to be carried out for up to " + Span(w.Longest)
 	case workflows.KindWindow:
 		return "The robot has its window for up to " + Span(w.Longest)
 	}

@@ -59,7 +59,7 @@ func (b Book) purpose(c Chapter) Section {
 		s.Points = append(s.Points, "What you get: "+kindWords(w.Kind)+".")
 	}
 	s.Points = append(s.Points, "Who may ask: "+escape(b.selector(w.Ask, w.Entitlements))+".")
-	if len(w.For) > 0 && w.Kind != workflows.KindPreapprove {
+	if len(w.For) > 0 && !w.Kind.OfRunbook() {
 		s.Points = append(s.Points, "For whom: "+holders(w.For)+".")
 	}
 	longest := "For how long: at most " + Span(w.Longest)

@@ -201,6 +201,8 @@ func kindWords(k workflows.RequestKind) string {
 		return "a short-lived credential"
 	case workflows.KindPreapprove:
 		return "approval of the exact text of a runbook"
+	case workflows.KindRoutine:
+		return "one carrying-out of a routine runbook"
 	case workflows.KindWindow:
 		return "a standing window for a robot: within it, it needs nobody"
 	default:

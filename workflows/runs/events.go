@@ -28,6 +28,7 @@ type Opened struct {
 	EndsAt   workflows.Stamp      `json:"ends_at"`                        // no connector is called for a new step after it
 	Alarm    string               `json:"alarm,omitempty"`
 	OnFail   string               `json:"on_failure,omitempty"`
+	Rotation string               `json:"rotation,omitempty"` // KindRoutine: the rotation of the subject's secret that opened it, instead of a request
 }
 
 // The kinds of run.

@@ -185,7 +185,7 @@ func (c *checker) moments(w *workflow) {
 		}
 	}
 	for _, k := range []string{"extend", "later", "ends_with"} {
-		if w.has(k) && (w.kind() == workflows.KindPreapprove || w.kind() == workflows.KindWindow) {
+		if w.has(k) && w.kind() != "" && !w.kind().GivesAccess() {
 			c.at(w.or(k), "leave it out", "%s: only access has it, not an approval ahead", k)
 		}
 	}

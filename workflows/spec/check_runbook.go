@@ -8,7 +8,11 @@ import (
 
 func (c *checker) checkRunbook(b *runbook) {
 	c.owner(b.value, false)
-	c.needed(b)
+	if b.flag("routine") {
+		c.routine(b)
+	} else {
+		c.needed(b)
+	}
 	invokers := c.selector(b.get("invokers"), parts{what: "invokers"})
 	reviewers := c.selector(b.get("reviewers"), parts{what: "reviewers"})
 	c.selector(b.get("executors"), parts{what: "executors"})
@@ -19,7 +23,7 @@ func (c *checker) checkRunbook(b *runbook) {
 	c.skips(b)
 	c.conditions(b)
 	c.checkSteps(b)
-	if !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == workflows.KindPreapprove || w.kind() == "" }) {
+	if !b.flag("routine") && !slices.ContainsFunc(c.f.workflows, func(w *workflow) bool { return w.kind() == workflows.KindPreapprove || w.kind() == "" }) {
 		c.at(b.or("id"), "add a workflow of kind runbook", "runbook %q can never be approved: no workflow is of kind runbook", b.id)
 	}
 }
@@ -79,5 +83,41 @@ func (c *checker) skips(b *runbook) {
 	}
 	if len(grants) > 0 && g != "" && !hasBad(w.value) && !slices.Contains(grants, g) {
 		c.at(s, "name the workflow that grants it in normal times", "workflow %q does not grant %q, so nobody's approval of it is skipped", w.id, g)
+	}
+}
+
+// routine holds a routine to what it means: a chain opens it, and nothing of an emergency is in it.
+func (c *checker) routine(b *runbook) {
+	for _, k := range []string{
+		"grant", "incident_pattern", "incident_required", "severity_min", "on_shift", "commander_invokes", "executor_differs", "break_glass", "skips",
+		"reviewers", "review_due", "last_reviewed", "review_every", "drill_every", "cooldown", "max_uses", "max_person_uses", "rotate_after",
+	} {
+		if b.has(k) {
+			c.at(b.or(k), "leave it out", "%s: no incident opens a routine, its chain does", k)
+		}
+	}
+	if len(b.steps) == 0 {
+		c.at(b.value, "add headings that begin with Step", "runbook %q has no steps, so there is nothing to carry out", b.id)
+	}
+	ch := b.get("chain")
+	if ch == nil {
+		if !b.has("chain") {
+			c.at(b.value, "chain: id of a workflow of kind routine", "chain is missing")
+		}
+		return
+	}
+	w := c.ix.workflows[ch.scalar()]
+	switch {
+	case w == nil: // told with the conditions
+	case w.kind() != workflows.KindRoutine && w.kind() != "":
+		c.at(ch, "name a workflow of kind routine", "chain: workflow %q is of kind %s", w.id, w.kind())
+	default:
+		for _, f := range b.list("fields") {
+			for _, g := range w.list("fields") {
+				if f.str("name") != "" && f.str("name") == g.str("name") {
+					c.at(f.or("name"), "give it another name", "fields: workflow %q asks for %q already", w.id, f.str("name"))
+				}
+			}
+		}
 	}
 }

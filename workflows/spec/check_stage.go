@@ -181,10 +181,10 @@ func (c *checker) byRequest(w *workflow, v *value, y, askers *yield) {
 		return
 	}
 	owners := v.flag("target_owner")
-	if v.flag("identity_owner") && !owners && !v.flag("manager") && slices.Contains(w.whom(), workflows.ForSelf) {
+	if v.flag("identity_owner") && w.kind() != workflows.KindRoutine && !owners && !v.flag("manager") && slices.Contains(w.whom(), workflows.ForSelf) {
 		c.at(v, "name others beside, or for: [owned]", "%s: nobody, when somebody asks for themselves", v.path)
 	}
-	if owners && w.kind() == workflows.KindPreapprove {
+	if owners && w.kind().OfRunbook() {
 		c.at(v.get("target_owner"), "name people or groups", "%s: the approval of a runbook is for no target", v.path)
 	}
 	if v.flag("manager") && !owners && !v.flag("identity_owner") && !c.anyManager(askers) {

@@ -30,6 +30,9 @@ func (s *step) acts() bool {
 
 // conditions checks what must hold when the runbook is invoked.
 func (c *checker) conditions(b *runbook) {
+	if b.has("opens_on") && !b.flag("routine") {
+		c.at(b.or("opens_on"), "routine: true", "opens_on: only a routine is opened by something else than a person in an incident")
+	}
 	for _, r := range b.list("on_shift") {
 		if _, ok := c.ix.rotations[r.scalar()]; !ok && r.scalar() != "" {
 			c.unknown(r, r.scalar(), "rotation", keys(c.ix.rotations))
@@ -52,6 +55,8 @@ func (c *checker) conditions(b *runbook) {
 	if ch := b.get("chain"); ch != nil {
 		if w := c.ix.workflows[ch.scalar()]; w == nil {
 			c.unknown(ch, ch.scalar(), "workflow", keys(c.ix.workflows))
+		} else if !b.flag("routine") && w.kind() == workflows.KindRoutine {
+			c.at(ch, "routine: true, or a workflow that grants it", "chain: workflow %q only has routines carried out", w.id)
 		} else if g := b.str("grant"); g != "" && len(w.strs("grants")) > 0 && !slices.Contains(w.strs("grants"), g) {
 			c.at(ch, "name a workflow that grants it", "workflow %q does not grant %q, so asking it does not help", w.id, g)
 		}

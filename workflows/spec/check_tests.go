@@ -2,8 +2,6 @@ package spec
 
 import (
 	"slices"
-
-	"github.com/countersign-bot/countersign/workflows"
 )
 
 // checkTests checks the policy tests: names that exist, and expectations that belong to the outcome.
@@ -67,8 +65,8 @@ func (c *checker) testWorkflow(ask *value) *workflow {
 	} else if len(grants) > 1 {
 		c.at(ask, meantOr("", grants), "%s: which of the %d things that %q grants?", ask.path, len(grants), w.id)
 	}
-	if pre := w.kind() == workflows.KindPreapprove; pre != ask.has("runbook") && !hasBad(ask) {
-		c.at(ask.or("runbook"), "runbook: id, with a workflow of kind runbook only", "%s: workflow %q is of kind %s", ask.path, w.id, w.kind())
+	if pre := w.kind().OfRunbook(); pre != ask.has("runbook") && !hasBad(ask) {
+		c.at(ask.or("runbook"), "runbook: id, with a workflow of kind runbook or routine only", "%s: workflow %q is of kind %s", ask.path, w.id, w.kind())
 	}
 	if b := ask.get("runbook"); b != nil {
 		var ids []string

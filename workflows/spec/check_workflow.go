@@ -83,7 +83,7 @@ func (w *workflow) whom() []string {
 // kinds holds a workflow to what its kind means.
 func (c *checker) kinds(w *workflow) {
 	grants := w.list("grants")
-	pre := w.kind() == workflows.KindPreapprove
+	pre, routine := w.kind() == workflows.KindPreapprove, w.kind() == workflows.KindRoutine
 	window := w.kind() == workflows.KindWindow
 	switch {
 	case window && !w.has("window") && !hasBad(w.value):
@@ -94,9 +94,11 @@ func (c *checker) kinds(w *workflow) {
 		c.at(w.or("for"), "for: [owned]", "a standing window is for a named automation only")
 	}
 	switch {
+	case routine && len(grants) > 0:
+		c.at(w.get("grants"), "the runbook's steps say what is done", "workflow %q has routines carried out, so it grants nothing itself", w.id)
 	case pre && len(grants) > 0:
 		c.at(w.get("grants"), "the runbook says what it grants", "workflow %q approves runbooks, so it grants nothing itself", w.id)
-	case !pre && w.kind() != "" && len(grants) == 0 && !hasBad(w.value):
+	case !pre && !routine && w.kind() != "" && len(grants) == 0 && !hasBad(w.value):
 		c.at(w.or("grants"), "grants: [target/entitlement]", "workflow %q grants nothing", w.id)
 	}
 	if w.has("uses") && !pre && w.kind() != "" {
@@ -107,7 +109,7 @@ func (c *checker) kinds(w *workflow) {
 	}
 	c.unique(w.list("for"))
 	for _, whom := range []string{workflows.ForOwned, workflows.ForReports} {
-		if pre && slices.Contains(w.whom(), whom) {
+		if (pre || routine) && slices.Contains(w.whom(), whom) {
 			c.at(w.get("for"), "leave it out", "for: a runbook is not approved for %s", map[string]string{workflows.ForOwned: "an identity", workflows.ForReports: "somebody else"}[whom])
 		}
 	}

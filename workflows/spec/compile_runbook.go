@@ -18,6 +18,7 @@ func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {
 		OnShift: b.strs("on_shift"), Commander: b.flag("commander_invokes"), Apart: b.flag("executor_differs"),
 		Chain: workflows.WorkflowID(b.str("chain")), LastReviewed: b.str("last_reviewed"), ReviewEvery: b.span("review_every", 0),
 		DrillEvery: b.span("drill_every", 0), Cooldown: b.span("cooldown", 0), Often: c.useOften(b.get("max_uses")),
+		Routine: b.flag("routine"), OpensOn: b.strs("opens_on"),
 		PersonOften: c.useOften(b.get("max_person_uses")), OnFailure: b.str("on_failure"),
 	}
 	out.Grant.Params = map[string][]string{}

@@ -43,7 +43,7 @@ func (c *compiler) policy(w *workflow) (Policy, error) {
 	out.Usual = w.span("usual", out.Longest)
 	if out.Kind == workflows.KindPreapprove {
 		out.Uses = w.num("uses", defaultUses)
-	} else {
+	} else if out.Kind != workflows.KindRoutine {
 		out.Risk = c.f.table
 	}
 	for _, g := range w.strs("grants") {

@@ -13,7 +13,7 @@ import (
 // demands refuses ways through a chain that ask fewer people than the tier of what they grant demands (R30). The engine refuses the ask as
 // well; here the author is told first.
 func (c *checker) demands(x chain) {
-	if c.f.risk == nil || x.w.kind() == workflows.KindPreapprove {
+	if c.f.risk == nil || x.w.kind().OfRunbook() {
 		return
 	}
 	for _, g := range x.w.list("grants") {

@@ -48,8 +48,8 @@ func workflowShape() shape {
 		key{"title", true, line(maxLine), "Name, as the request form shows it."},
 		key{"purpose", true, prose(), "What it is for and when to use it."},
 		key{
-			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow)),
-			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text) or window (approves a standing window of a named automation).",
+			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine)),
+			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation) or routine (has a routine runbook carried out once).",
 		},
 		key{"owner", true, personRef(), "Key of the person who answers for the chain."},
 		key{"may_ask", true, selectorShape(false), "Who may ask."},
@@ -57,9 +57,9 @@ func workflowShape() shape {
 			"for", false, listOf(3, oneOf(workflows.ForSelf, workflows.ForOwned, workflows.ForReports)),
 			"self, owned (a non-human identity that they own), reports (somebody who reports to them), or several. Default self.",
 		},
-		key{"grants", false, listOf(maxGrants, grantRef()), "What can be asked for, as target/entitlement; none for kind runbook."},
+		key{"grants", false, listOf(maxGrants, grantRef()), "What can be asked for, as target/entitlement; none for the kinds runbook and routine."},
 		key{"fields", false, fieldsShape(), "Further inputs of the request form."},
-		key{"longest", true, span(maxSpan), "The longest that can be asked for; of a runbook or a window: how long its approval is valid."},
+		key{"longest", true, span(maxSpan), "The longest that can be asked for; of a runbook or a window: how long its approval is valid; of a routine: how long its steps may take."},
 		key{"usual", false, span(maxSpan), "What the form offers first. Default: the longest."},
 		key{"reason_min", false, number(0, maxReason), "Fewest characters of a reason. Default 10."},
 		key{
