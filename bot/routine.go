@@ -38,7 +38,7 @@ func (b *Bot) runRoutine(ctx context.Context, c *call, rest []string) (answer, e
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	a, err := b.sent(ctx, res.Request)
+	a, err := b.sent(ctx, c, res.Request)
 	a.view = nil
 	return a, err
 }
@@ -91,12 +91,13 @@ func (b *Bot) routineForm(ctx context.Context, c *call, id workflows.RunbookID, 
 	if err != nil {
 		return answer{}, err
 	}
+	l := b.inUser(ctx, c.UserID)
 	f := screens.Form{
-		Title: book.Title, Purpose: book.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
+		In: l, Title: book.Title, Purpose: book.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
 		Targets: b.targetChoices(w), Identities: b.identityChoices(w), Reason: c.reason,
 	}
 	for i, st := range w.Stages {
-		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st)))
+		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st, l)))
 	}
 	return b.open(ctx, c, f.Render())
 }
