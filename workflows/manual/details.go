@@ -155,7 +155,7 @@ const riskTitle = "How risky it is"
 
 func riskClasses(r *workflows.RiskTable) Section {
 	s := Section{
-		Title: riskTitle, Sentences: []string{"Each request is put into one of these classes by what it is for. The class holds whatever a chain says:"},
+		Title: riskTitle, Sentences: []string{"Each request is put into one of these classes by what it is for.", "The class holds whatever a chain says:"},
 		Table: [][]string{{"Class", "At most", "People who say yes", "More than a click"}},
 	}
 	for _, t := range r.Tiers {
@@ -170,6 +170,12 @@ func riskClasses(r *workflows.RiskTable) Section {
 			step = "yes"
 		}
 		s.Table = append(s.Table, []string{t.Name, longest, people, step})
+	}
+	if slices.ContainsFunc(r.Tiers, func(t workflows.Tier) bool { return t.StepUp }) {
+		s.Sentences = []string{
+			s.Sentences[0], "More than a click means that whoever says yes logs in on the page of the request, or uses a code that was printed for them, or does it on the bot's own host; saying no is a click everywhere.",
+			s.Sentences[1],
+		}
 	}
 	return s
 }

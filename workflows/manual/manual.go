@@ -79,7 +79,10 @@ func (b Book) steps(w *workflows.Workflow) Section {
 	for i, st := range w.Stages {
 		s.Points = append(s.Points, b.stage(w, i, st))
 	}
-	s.Sentences = append(s.Sentences, "The steps come one after the other. Nobody decides about their own request, and nobody counts twice in one step. "+
+	if len(w.Stages) > 1 {
+		s.Sentences = append(s.Sentences, "The steps come one after the other.")
+	}
+	s.Sentences = append(s.Sentences, "Nobody decides about their own request, and nobody counts twice in one step. "+
 		"A request that times out is not denied: it can be asked for again.")
 	if len(w.Rules) > 0 {
 		s.Sentences = append(s.Sentences, "Which of these steps a request goes through depends on what is asked for: the next table says which.")
@@ -90,9 +93,9 @@ func (b Book) steps(w *workflows.Workflow) Section {
 func (b Book) stage(w *workflows.Workflow, i int, st workflows.Stage) string {
 	var out []string
 	if st.Kind == workflows.StageConsent {
-		out = append(out, fmt.Sprintf("**%s**: nobody has to say yes here. %s the request goes through after %s, unless one of them objects. At least %d of them must have been reached.",
-			escape(st.Name), "These are told: "+escape(b.all(st.Approvers, w.Entitlements))+". Then", Span(st.Timeout), st.Quorum))
-		return strings.Join(out, " ")
+		out = append(out, fmt.Sprintf("**%s**: nobody has to say yes here. These are told: %s. Unless one of them objects, the request goes through after %s; at least %d of them must have been reached by then.",
+			escape(st.Name), escape(b.all(st.Approvers, w.Entitlements)), Span(st.Timeout), st.Quorum))
+		return strings.Join(append(out, b.besides(w, st)...), " ")
 	}
 	out = append(out, fmt.Sprintf("**%s**: %s.", escape(st.Name), escape(b.quorum(w, st))))
 	if d := b.distinct(w, i, st); d != "" {
@@ -103,10 +106,15 @@ func (b Book) stage(w *workflows.Workflow, i int, st workflows.Stage) string {
 	if st.Deny == workflows.DenyCounts {
 		out = append(out, "One no does not end the request: it ends when so many said no that there cannot be enough yes any more.")
 	}
-	if st.Tell != nil {
-		out = append(out, "Told without being asked: "+escape(b.all(*st.Tell, w.Entitlements))+".")
+	return strings.Join(append(out, b.besides(w, st)...), " ")
+}
+
+// besides is who is told of a step without being asked.
+func (b Book) besides(w *workflows.Workflow, st workflows.Stage) []string {
+	if st.Tell == nil {
+		return nil
 	}
-	return strings.Join(out, " ")
+	return []string{"Told without being asked: " + escape(b.all(*st.Tell, w.Entitlements)) + "."}
 }
 
 func (b Book) quorum(w *workflows.Workflow, st workflows.Stage) string {
@@ -115,7 +123,7 @@ func (b Book) quorum(w *workflows.Workflow, st workflows.Stage) string {
 	}
 	var parts []string
 	for _, p := range st.Parts {
-		parts = append(parts, b.need(p.Quorum, p.Approvers, w.Entitlements)+" (as "+p.Name+")")
+		parts = append(parts, "for "+p.Name+" "+b.need(p.Quorum, p.Approvers, w.Entitlements))
 	}
 	if st.AnyPart {
 		return strings.Join(parts, ", or else ")
@@ -156,13 +164,15 @@ func (b Book) hurry(w *workflows.Workflow, st workflows.Stage) []string {
 	if st.Escalate != nil {
 		tiers = append([]workflows.Escalation{*st.Escalate}, tiers...)
 	}
-	for _, t := range tiers {
+	for i, t := range tiers {
 		after := Span(t.After)
 		if t.Working > 0 {
 			after = Span(t.Working) + " of working time"
 		}
-		out = append(out, fmt.Sprintf("After %s without a decision, these are asked too: %s. Those who were asked before can still decide.",
-			after, escape(b.all(t.Approvers, w.Entitlements))))
+		out = append(out, fmt.Sprintf("After %s without a decision, these are asked too: %s.", after, escape(b.all(t.Approvers, w.Entitlements))))
+		if i == len(tiers)-1 {
+			out = append(out, "Those who were asked before can still decide.")
+		}
 	}
 	switch st.OffHours {
 	case workflows.OffHoursWait:

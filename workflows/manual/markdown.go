@@ -21,8 +21,11 @@ func (b Book) Markdown() string {
 	for _, c := range b.ordered() {
 		fmt.Fprintf(&out, "- [%s](#%s): %s\n", escape(c.Workflow.Title), anchor(c), escape(sentence(c.Workflow.Purpose)))
 	}
-	fmt.Fprintf(&out, "- [Who can approve what](#who-can-approve-what)\n- [Words](#words)\n")
 	shared := b.sharedRisk()
+	if shared != nil {
+		fmt.Fprintf(&out, "- [Classes of risk](#risk)\n")
+	}
+	fmt.Fprintf(&out, "- [Who can approve what](#who-can-approve-what)\n- [Words](#words)\n")
 	for _, c := range b.ordered() {
 		out.WriteString("\n" + b.chapter(c, shared != nil))
 	}
@@ -40,9 +43,13 @@ func (b Book) sharedRisk() *workflows.RiskTable {
 	if len(b.Chapters) < 2 {
 		return nil
 	}
-	first := b.Chapters[0].Workflow.Risk
+	var first *workflows.RiskTable
 	for _, c := range b.Chapters {
-		if c.Workflow.Risk == nil || first == nil || !slices.EqualFunc(c.Workflow.Risk.Tiers, first.Tiers, func(x, y workflows.Tier) bool { return x == y }) {
+		switch r := c.Workflow.Risk; {
+		case r == nil: // approvals of runbooks have no tier
+		case first == nil:
+			first = r
+		case !slices.Equal(r.Tiers, first.Tiers):
 			return nil
 		}
 	}
@@ -57,9 +64,10 @@ func (b Book) chapter(c Chapter, shared bool) string {
 	fmt.Fprintf(&out, "<a id=%q></a>\n\n## %s\n", anchor(c), escape(c.Workflow.Title))
 	for _, s := range b.Sections(c) {
 		if shared && s.Title == riskTitle {
-			if s.Table, s.Sentences = nil, nil; len(s.Points) == 0 {
+			if len(s.Points) == 0 {
 				continue
 			}
+			s.Table, s.Sentences = nil, nil
 			s.Points = append(slices.Clone(s.Points), "What the classes mean stands [below](#risk).")
 		}
 		out.WriteString(s.markdown())
