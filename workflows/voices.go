@@ -176,3 +176,22 @@ func (v *Vote) isOne(o voice) bool {
 func (v Vote) voice() voice { return voice{v.Person, v.For, v.Parts} }
 
 func (s Seat) voice() voice { return voice{s.Person, s.For, s.Parts} }
+
+// Enough tells whether the stage would be satisfied if everybody on these seats approved: whether so many different people, where it has parts
+// so placed in them, are its quorum.
+func (s Stage) Enough(seats []Seat) bool {
+	plan := (&Workflow{Stages: []Stage{s}}).planOf()[0]
+	var all []voice
+	for _, seat := range seats {
+		i := slices.IndexFunc(all, func(v voice) bool { return v.person == seat.Person })
+		if i < 0 {
+			all = append(all, seat.voice())
+			continue
+		}
+		if seat.For == "" { // who has a seat of their own counts by it
+			all[i].place = ""
+		}
+		all[i].parts = slices.Concat(all[i].parts, seat.Parts)
+	}
+	return plan.missing(all) == 0
+}

@@ -293,6 +293,55 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// Those whom an escalation adds fill a place in any part that does not leave them out, one place each; and what added them is what is asked
+// again when they decide.
+func TestEscalationsFillParts(t *testing.T) {
+	t.Parallel()
+	both := func(d *draft) {
+		st := stage("both", 2, workflows.Selector{})
+		sec := named("cho")
+		sec.Exclude = persons("rob")
+		st.Parts = []workflows.Part{{Name: "dba", Approvers: named("ann", "bob"), Quorum: 1}, {Name: "sec", Approvers: sec, Quorum: 1}}
+		st.Escalate = &workflows.Escalation{After: 3600, Approvers: workflows.Selector{Groups: []workflows.Group{{Name: "leads", Members: persons("bob", "dan", "rob", "sam")}}}}
+		d.groups["leads"] = persons("bob", "dan", "rob", "sam")
+		flow(d, "x", nil, st)
+	}
+	wide := func() (*office, workflows.RequestID) {
+		x := on(t, monday, both)
+		id := x.ask("zed", "x")
+		x.clock.Add(time.Hour)
+		x.tick(workflows.RequestStream(id))
+		return x, id
+	}
+	x, id := wide()
+	if got := seats(x.state(id).Stages[0]); got != "ann[0] bob[0] cho[1] dan[0 1] rob[0] sam[0 1]" {
+		t.Errorf("asked %q", got)
+	}
+	x.approve(id, "dan")
+	if s := x.state(id); s.Status != workflows.StatusOpen || s.Stages[0].Missing() != 1 {
+		t.Errorf("one of the escalation filled both parts: %s", s.Status)
+	}
+	x.approve(id, "sam")
+	if s := x.state(id); s.Status != workflows.StatusApproved {
+		t.Errorf("two of the escalation: %s", s.Status)
+	}
+	y, id := wide()
+	y.approve(id, "rob")
+	b := y.ballot("ann", id, workflows.Approve)
+	if a := y.vote(b); a.Refusal != nil || y.state(id).Status != workflows.StatusOpen {
+		t.Errorf("the part that leaves rob out is filled by them: %v %s", a.Refusal, y.state(id).Status)
+	}
+	c := y.ballot("sam", id, workflows.Approve)
+	y.load(func(d *draft) { d.groups["leads"] = persons("dan", "rob") })
+	if a := y.vote(c); code(a.Refusal) != workflows.CodeNotApprover {
+		t.Errorf("who has left what added them: %v", a.Refusal)
+	}
+	y.approve(id, "dan")
+	if s := y.state(id); s.Status != workflows.StatusApproved {
+		t.Errorf("%s", s.Status)
+	}
+}
+
 // shifts is a rotation of hourly shifts from a moment on.
 type shifts struct {
 	from workflows.Stamp

@@ -271,7 +271,7 @@ func TestReq_R4_ForecastsAndQuestions(t *testing.T) {
 		says   []string
 	}{
 		{"a week day on which all are there", desk.Question{By: "p_zed", Request: id, At: thursday}, "", "approved", []string{"approved ANN", "approved BOB", "approved OLGA", "Enough of every stage"}},
-		{"without ann", desk.Question{By: "p_zed", Request: id, At: thursday, Without: persons("ann")}, "", "pending", []string{"skipped ANN", "on time off", "It needs 2; 1 are awake, 3 could decide"}},
+		{"without ann", desk.Question{By: "p_zed", Request: id, At: thursday, Without: persons("ann")}, "", "pending", []string{"skipped ANN", "on time off", "It needs 2; 1 is awake, 3 could decide"}},
 		{"on Sunday at three", desk.Question{Request: id, At: workflows.StampOf(time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC))}, "", "pending", []string{"pending ANN", "next: Mon 09:00 CET", "by escalation 1"}},
 		{"now, with bob on time off", desk.Question{Request: id}, "", "pending", []string{"skipped BOB"}},
 		{"all away", desk.Question{Request: id, At: thursday, Without: persons("ann", "bob", "sam", "dan")}, "", "denied", []string{"only 0 could decide"}},

@@ -17,6 +17,7 @@ type Preview struct {
 	Problems    []workflows.FieldProblem // with these the rest is said as if the form were filled in well
 	Rule        string                   // that chose the stages; empty where the chain has no rules
 	Tier        string                   // of the risk table
+	StepUp      bool                     // approving takes more than a click
 	Auto        bool                     // approved without people
 	Plan        []PreviewStage
 	Decision    workflows.Stamp // expected; zero: nobody can tell
@@ -106,7 +107,7 @@ func (q *question) preview(ctx context.Context, f workflows.Facts, ask workflows
 	if err != nil {
 		return p, err
 	}
-	p.Rule, p.Tier, p.Auto = s.Asked.Chosen, s.Asked.Risk, s.Status == workflows.StatusApproved
+	p.Rule, p.Tier, p.StepUp, p.Auto = s.Asked.Chosen, s.Asked.Risk, s.Asked.StepUp, s.Status == workflows.StatusApproved
 	at := f.Now.UTC
 	behind := []workflows.PersonID{q.c.By.Person, ask.Subject.Person(), ask.Sponsor}
 	for i, st := range s.Asked.Plan {
@@ -147,6 +148,13 @@ func (o absences) forecast(p *Policy, seats []workflows.Seat, quorum int, now wo
 	return team.Forecast(now, forecastDays)
 }
 
+func (p Preview) beyondClicks() string {
+	if p.StepUp {
+		return " Approving takes more than a click: a login on the page of the request, a printed code, or the bot's host."
+	}
+	return ""
+}
+
 func (p Preview) explain(ctx context.Context, d *Desk, w *workflows.Workflow, now workflows.Stamp) workflows.Explanation {
 	e := workflows.Explanation{Name: w.Title, Status: "pending"}
 	rule := ""
@@ -162,18 +170,22 @@ func (p Preview) explain(ctx context.Context, d *Desk, w *workflows.Workflow, no
 		e.Sentence = fmt.Sprintf("Goes through %d stages%s. A decision can be expected in %s.", len(p.Plan), rule, calendar.In(p.Decision.Sub(now)))
 	}
 	if p.Tier != "" {
-		e.Children = append(e.Children, workflows.Explanation{Name: "risk", Status: "approved", Sentence: "Tier " + p.Tier + "."})
+		e.Children = append(e.Children, workflows.Explanation{Name: "risk", Status: "approved", Sentence: "Tier " + p.Tier + "." + p.beyondClicks()})
 	}
 	for _, st := range p.Plan {
-		e.Children = append(e.Children, st.explain(ctx, d))
+		e.Children = append(e.Children, st.explain(ctx, d, now))
 	}
 	return e
 }
 
-func (st PreviewStage) explain(ctx context.Context, d *Desk) workflows.Explanation {
-	e := workflows.Explanation{Name: st.Name, Status: "pending", Sentence: fmt.Sprintf("Needs %d of %d; %d awake now.", st.Quorum, len(st.Seats), st.Forecast.Awake)}
+// explain says how a stage stands when it opens; moments are told from now, when somebody reads it.
+func (st PreviewStage) explain(ctx context.Context, d *Desk, now workflows.Stamp) workflows.Explanation {
+	e := workflows.Explanation{Name: st.Name, Status: "pending", Sentence: fmt.Sprintf("Needs %d of %d; %s awake now.", st.Quorum, heads(st.Seats), are(st.Forecast.Awake))}
+	if st.Forecast.Now > now {
+		e.Sentence = fmt.Sprintf("Needs %d of %d; would open in %s, when %s awake.", st.Quorum, heads(st.Seats), calendar.In(st.Forecast.Now.Sub(now)), are(st.Forecast.Awake))
+	}
 	for _, s := range st.Seats {
-		e.Children = append(e.Children, seatWords(ctx, d, s, st.Forecast))
+		e.Children = append(e.Children, seatWords(ctx, d, s, st.Forecast, now))
 	}
 	for i, t := range st.Tiers {
 		var names []string
@@ -188,7 +200,7 @@ func (st PreviewStage) explain(ctx context.Context, d *Desk) workflows.Explanati
 }
 
 // seatWords is one person as an explanation shows them: why they are asked, and where they stand.
-func seatWords(ctx context.Context, d *Desk, s workflows.Seat, f calendar.Forecast) workflows.Explanation {
+func seatWords(ctx context.Context, d *Desk, s workflows.Seat, f calendar.Forecast, now workflows.Stamp) workflows.Explanation {
 	e := workflows.Explanation{Name: d.Name(ctx, s.Person), Status: "pending", Sentence: s.Words()}
 	if s.For != "" {
 		e.Sentence = "in the place of " + d.Name(ctx, s.For) + ", " + e.Sentence
@@ -197,7 +209,7 @@ func seatWords(ctx context.Context, d *Desk, s workflows.Seat, f calendar.Foreca
 		if p.Person != s.Person {
 			continue
 		}
-		e.Sentence += "; " + p.Words(f.Now)
+		e.Sentence += "; " + p.Words(now)
 		if p.Awake {
 			e.Status = "approved"
 		}
@@ -303,41 +315,64 @@ func (d *Desk) subjectOf(ctx context.Context, c Question) (*workflows.Workflow, 
 	return v.Workflow.Planned(choice.Stages), 0, a, nil
 }
 
+// heads counts people, not seats: somebody may be asked twice, and in the place of somebody else.
+func heads(seats []workflows.Seat) int {
+	n := 0
+	for i, s := range seats {
+		if !slices.ContainsFunc(seats[:i], func(o workflows.Seat) bool { return o.Person == s.Person }) {
+			n++
+		}
+	}
+	return n
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "1 is"
+	}
+	return fmt.Sprintf("%d are", n)
+}
+
 func (d *Desk) whoCould(ctx context.Context, p *Policy, st *workflows.Stage, a asked, gone []workflows.PersonID) (workflows.Explanation, error) {
 	r, err := d.stageRoster(ctx, p, st, a)
 	if err != nil {
 		return workflows.Explanation{}, err
 	}
 	e := workflows.Explanation{Name: st.Name}
-	awake, could := 0, 0
+	var awake, could, asked []workflows.Seat
 	for k, tier := range slices.Concat([][]workflows.Seat{r.Approvers, r.Escalate}, r.Then) {
-		seats := without(tier, a.behind)
+		seats := slices.DeleteFunc(without(tier, a.behind), func(s workflows.Seat) bool {
+			return slices.ContainsFunc(asked, func(o workflows.Seat) bool { return o.Person == s.Person && o.For == s.For })
+		})
+		asked = append(asked, seats...)
 		f, err := a.off.forecast(p, seats, st.Quorum, a.now)
 		if err != nil {
 			return e, err
 		}
 		for _, s := range seats {
 			s.Away = s.Away || slices.Contains(gone, s.Person)
-			x := seatWords(ctx, d, s, f)
+			x := seatWords(ctx, d, s, f, a.now)
 			if k > 0 {
 				x.Sentence = fmt.Sprintf("by escalation %d: %s", k, x.Sentence)
 			}
 			if !s.Away {
-				could++
+				could = append(could, s)
 			}
 			if x.Status == "approved" {
-				awake++
+				awake = append(awake, s)
 			}
 			e.Children = append(e.Children, x)
 		}
 	}
-	switch {
-	case awake >= st.Quorum:
-		e.Status, e.Sentence = "approved", fmt.Sprintf("%d of the %d that it needs are awake.", awake, st.Quorum)
-	case could >= st.Quorum:
-		e.Status, e.Sentence = "pending", fmt.Sprintf("It needs %d; %d are awake, %d could decide.", st.Quorum, awake, could)
+	switch now, all := st.Enough(awake), st.Enough(could); {
+	case now:
+		e.Status, e.Sentence = "approved", fmt.Sprintf("It needs %d; %s awake.", st.Quorum, are(heads(awake)))
+	case all:
+		e.Status, e.Sentence = "pending", fmt.Sprintf("It needs %d; %s awake, %d could decide.", st.Quorum, are(heads(awake)), heads(could))
+	case len(st.Parts) > 0:
+		e.Status, e.Sentence = "denied", fmt.Sprintf("It needs %d from its groups, and the %d who could decide do not fill them.", st.Quorum, heads(could))
 	default:
-		e.Status, e.Sentence = "denied", fmt.Sprintf("It needs %d and only %d could decide.", st.Quorum, could)
+		e.Status, e.Sentence = "denied", fmt.Sprintf("It needs %d and only %d could decide.", st.Quorum, heads(could))
 	}
 	return e, nil
 }

@@ -39,6 +39,7 @@ func (d *Desk) stageRoster(ctx context.Context, p *Policy, st *workflows.Stage, 
 		if err != nil {
 			return out, err
 		}
+		inAnyPart(st, more)
 		at, seats := a.workingMoment(p, people, st.Quorum, t.Working), a.off.seats(p, st, t.Approvers, more, a.now)
 		people = append(slices.Clip(people), more...)
 		if k == 0 {
@@ -64,6 +65,18 @@ func tiersOf(st *workflows.Stage) []workflows.Escalation {
 		return nil
 	}
 	return append([]workflows.Escalation{*st.Escalate}, st.Then...)
+}
+
+// inAnyPart lets those whom an escalation adds to a stage with parts fill a place in any of them that does not leave them out: they were named
+// for the whole stage. One person still fills one place.
+func inAnyPart(st *workflows.Stage, seats []workflows.Seat) {
+	for j := range seats {
+		for i, part := range st.Parts {
+			if !slices.Contains(part.Approvers.Exclude, seats[j].Person) {
+				seats[j].Parts = append(seats[j].Parts, i)
+			}
+		}
+	}
 }
 
 // approversOf resolves a stage's first tier: its selector, or its parts. Somebody who sits in several parts has one seat that says so.

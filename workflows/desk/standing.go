@@ -50,7 +50,7 @@ func (d *Desk) selected(ctx context.Context, p *Policy, x seated, a asked) (bool
 		return false, nil
 	}
 	a.now, a.ever = x.at, x.again
-	if len(x.seat.Parts) > 1 {
+	if len(x.seat.Parts) > 1 && !x.isWider(x.seat.Person) {
 		return d.inParts(ctx, p, x, now, principal, a)
 	}
 	return d.yields(ctx, p, x, now, x.seat.Why, principal, a)
@@ -135,8 +135,6 @@ func (x seated) excluded(now *workflows.Stage, who workflows.PersonID) bool {
 	if now == nil {
 		return false
 	}
-	was := x.state.Stages[x.stage]
-	wider := slices.IndexFunc(was.Roster, func(s workflows.Seat) bool { return s.Person == who }) >= was.FirstAsked
 	if slices.Contains(now.Approvers.Exclude, who) {
 		return true
 	}
@@ -145,7 +143,13 @@ func (x seated) excluded(now *workflows.Stage, who workflows.PersonID) bool {
 			return true
 		}
 	}
-	return wider && slices.ContainsFunc(tiersOf(now), func(t workflows.Escalation) bool { return slices.Contains(t.Approvers.Exclude, who) })
+	return x.isWider(who) && slices.ContainsFunc(tiersOf(now), func(t workflows.Escalation) bool { return slices.Contains(t.Approvers.Exclude, who) })
+}
+
+// isWider tells whether somebody was added to the roster by an escalation.
+func (x seated) isWider(who workflows.PersonID) bool {
+	was := x.state.Stages[x.stage]
+	return slices.IndexFunc(was.Roster, func(s workflows.Seat) bool { return s.Person == who }) >= was.FirstAsked
 }
 
 // stillNamed tells whether the stage still lists the person; one that is gone takes no power away, because stages stay as submitted.
