@@ -250,9 +250,11 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 	if w.Kind == workflows.KindRoutine {
 		sub.Runbook, sub.Subject = meta.Runbook, meta.Subject
 	}
+	form, unfit := b.c.Desk.Picked(ctx, w, sub.Form)
+	sub.Form = form
 	_, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
 	_, bad := w.CheckForm(sub.Form)
-	if no == nil && len(problems)+len(bad) > 0 {
+	if problems = append(problems, unfit...); no == nil && len(problems)+len(bad) > 0 {
 		return formProblems(w, append(problems, bad...), "`/access`"), nil
 	}
 	res, err := b.c.Desk.Submit(ctx, sub)

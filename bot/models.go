@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
@@ -171,6 +172,17 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 	if n := v.State.Asked.Renewal; n > 0 {
 		out = append(out, screens.Pair{Label: l.Of("Renewal"), Value: l.Say("extension %d of the same access", n)})
 	}
+	for _, list := range []struct {
+		label string
+		lines []string
+		sign  string
+	}{
+		{"What will change", v.State.Asked.Changes, ""}, {"To know", v.State.Asked.PlanNotes, ""}, {"Standing access", v.State.Asked.Standing, "⚠️ "},
+	} {
+		if len(list.lines) > 0 {
+			out = append(out, screens.Pair{Label: l.Of(list.label), Value: foreseen(list.sign, list.lines)})
+		}
+	}
 	if v.State.Asked.Already {
 		out = append(out, screens.Pair{Label: l.Of("Standing access"), Value: l.Of("⚠️ The holder has this already, by no grant of ours.")})
 	}
@@ -178,6 +190,19 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 		out = append(out, screens.Pair{Label: l.Of("Account there"), Value: screens.Escape(v.State.Asked.Account)})
 	}
 	return out
+}
+
+// foreseen shows the first sentences of what a target said; the rest is in the record.
+func foreseen(sign string, lines []string) string {
+	const shown = 5
+	var out []string
+	for _, l := range lines[:min(len(lines), shown)] {
+		out = append(out, sign+screens.Escape(cutRunes(l, 200)))
+	}
+	if n := len(lines) - shown; n > 0 {
+		out = append(out, fmt.Sprintf("and %d more, in the record", n))
+	}
+	return strings.Join(out, "\n")
 }
 
 func (b *Bot) accessOf(ctx context.Context, h grants.Hold) screens.Access {

@@ -35,14 +35,14 @@ func (b *Bot) suggest(ctx context.Context, c *call) (answer, error) {
 		if err != nil || !ok {
 			return answer{}, err
 		}
-		found = b.choicesOf(o.Version.Workflow, typed.BlockID)
+		found = b.choicesOf(ctx, o.Version.Workflow, typed.BlockID)
 	}
 	menu := screens.Suggestions(matching(found, typed.Value))
 	return answer{options: &menu}, nil
 }
 
 // choicesOf are all entries of one menu of a form.
-func (b *Bot) choicesOf(w *workflows.Workflow, block string) []screens.Choice {
+func (b *Bot) choicesOf(ctx context.Context, w *workflows.Workflow, block string) []screens.Choice {
 	if block == screens.BlockEntitlement {
 		return entitlementChoices(w)
 	}
@@ -55,8 +55,26 @@ func (b *Bot) choicesOf(w *workflows.Workflow, block string) []screens.Choice {
 		return b.targetChoices(w)
 	case w.Fields[i].Type == workflows.FieldIdentity:
 		return b.identityChoices(w)
+	case w.Fields[i].Type == workflows.FieldOffer:
+		return b.offerChoices(ctx, w, w.Fields[i])
 	}
 	return nil
+}
+
+// offerChoices are what the targets of a chain have to give for one field. A target that does not answer in time offers nothing: the next
+// keystroke asks again.
+func (b *Bot) offerChoices(ctx context.Context, w *workflows.Workflow, f workflows.Field) []screens.Choice {
+	var out []screens.Choice
+	for _, e := range w.Entitlements {
+		offers, err := b.c.Desk.Offers(ctx, w, e, f)
+		if err != nil {
+			b.log.WarnContext(ctx, "what a target can grant is not known", "target", e.Target, "err", err)
+		}
+		for _, o := range offers {
+			out = append(out, screens.Choice{Value: o.Key(), Text: o.Value, More: o.Text, Group: e.TargetTitle})
+		}
+	}
+	return out
 }
 
 func entitlementChoices(w *workflows.Workflow) []screens.Choice {

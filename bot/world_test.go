@@ -26,6 +26,7 @@ const secret = "0123456789abcdef0123456789abcdef"
 
 // world is a whole bot on an embedded Slack: what people do there travels as signed requests through the real adapter.
 type world struct {
+	reader   desk.Reader // nil: targets are not asked
 	t        testing.TB
 	ctx      context.Context
 	sim      *slacksim.Workspace
@@ -144,7 +145,7 @@ func (w *world) connect(url string) {
 		Now: func() time.Time { return w.real }, Log: log,
 	})
 	w.list()
-	w.desk = desk.New(desk.Config{Ledger: w.m, Directory: w.identity, IDs: w.m, Log: log})
+	w.desk = desk.New(desk.Config{Ledger: w.m, Directory: w.identity, IDs: w.m, Log: log, Reader: w.reader})
 	w.bot, err = bot.New(bot.Config{
 		Desk: w.desk, Slack: sender, Identity: w.identity, Surfaces: w.m, Inbox: w.m, Histories: w.m, Finder: w.names,
 		Buttons: &bot.Buttons{Key: []byte("a key for tests with 32 bytes ...")}, BotUser: me.UserID,

@@ -28,6 +28,7 @@ type Ask struct {
 	Principal   string         // "person", or the kind of the non-human subject: for the risk table
 	Report      bool           // the subject reports to the requester
 	Already     bool           // the target says that the subject has this now, by no grant of ours
+	Foreseen    Foreseen       // what the target says will change
 	Asked       int            // asks of this person for this workflow within Often.Per
 	Auto        int            // automatic approvals of this person by this workflow within the chosen rule's Auto.Per
 	Frozen      string         // name of the change freeze in force; empty: none
@@ -53,6 +54,16 @@ type WindowAsk struct {
 	Used      int // within Terms.Per, this ask not included
 	Approvers int // people who approved the window
 }
+
+// Foreseen is what a target says that a grant would do, in sentences; the zero value is "it cannot tell". It is shown and decides nothing.
+type Foreseen struct {
+	Changes  []string // none: the access is there already
+	Notes    []string // what else should be known: what the role reaches, what a revocation leaves
+	Standing []string // other ways in which the holder has the same already, for good (R52)
+}
+
+// IsZero tells whether the target told anything.
+func (f Foreseen) IsZero() bool { return len(f.Changes)+len(f.Notes)+len(f.Standing) == 0 }
 
 // Held is access that the subject has already; the zero value is none.
 type Held struct {

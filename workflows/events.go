@@ -46,6 +46,11 @@ type Submitted struct {
 	Checks      []string      `json:"checks,omitempty"`       // what was asked of the world outside, and its answers: "task PAY-1: open (jira)"
 
 	About string `json:"about,omitempty" seal:"true"` // address of the message that this was asked about
+
+	// What the target said will change, when this was asked; it names accounts.
+	Changes   []string `json:"changes,omitempty" seal:"true"`
+	PlanNotes []string `json:"plan_notes,omitempty" seal:"true"`
+	Standing  []string `json:"standing,omitempty" seal:"true"` // what the holder has for good already (R52)
 }
 
 // PlannedStage is what a submission binds of each stage.

@@ -152,7 +152,7 @@ func (f Field) typed(v string, at Stamp) (value, problem string) {
 		}
 	case FieldSSHKey:
 		return cleanSSHKey(v)
-	case FieldTicket:
+	case FieldTicket, FieldOffer:
 		if strings.ContainsAny(v, "\r\n") {
 			return "", "One line only."
 		}

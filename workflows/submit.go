@@ -346,6 +346,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
 		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
 		Already: a.Already, Checks: a.Checks, About: a.About,
+		Changes: a.Foreseen.Changes, PlanNotes: a.Foreseen.Notes, Standing: a.Foreseen.Standing,
 	}
 	if a.Extends != "" {
 		sub.Renewal = a.Held.Renewals + 1

@@ -208,6 +208,7 @@ const (
 	FieldDateTime = "date_time" // recorded as a Stamp; typed as RFC 3339, or as "2026-11-22 15:04" on the requester's clock
 	FieldTarget   = "target"    // id of a target
 	FieldIdentity = "identity"  // id of a non-human identity of the inventory
+	FieldOffer    = "offer"     // something that the target says it can grant: what the parameter that takes the field may be
 )
 
 // Entitlement finds one of the workflow's entitlements.

@@ -24,11 +24,8 @@ func menu(action string, choices []Choice, initial string) *slackgo.SelectBlockE
 }
 
 func (l Locale) menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
-	if len(choices) > maxOptions { // what is typed is asked for with block_suggestion
-		e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeExternal, plain(l.Of("Type to search…")), action)
-		least := 0
-		e.MinQueryLength = &least
-		return e
+	if len(choices) > maxOptions {
+		return l.searched(action)
 	}
 	e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeStatic, plain(l.Of("Choose…")), action)
 	names, groups := grouped(choices)
@@ -43,6 +40,21 @@ func (l Locale) menu(action string, choices []Choice, initial string) *slackgo.S
 		}
 	}
 	return e
+}
+
+// searched is a menu whose entries are asked for with block_suggestion as somebody types.
+func (l Locale) searched(action string) *slackgo.SelectBlockElement {
+	e := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeExternal, plain(l.Of("Type to search…")), action)
+	least := 0
+	e.MinQueryLength = &least
+	return e
+}
+
+func orWords(words, usual string) string {
+	if words == "" {
+		return usual
+	}
+	return words
 }
 
 // Options answers what was typed into a menu: Slack takes 100 entries, in groups or without.
@@ -241,6 +253,8 @@ func (f Form) input(x workflows.Field) slackgo.Block {
 		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, f.In.menu(InputValue, f.Targets, ""), x.Optional)
 	case x.Type == workflows.FieldIdentity && len(f.Identities) > 0:
 		return inputBlock(FieldBlock+x.Name, x.Label, x.Help, f.In.menu(InputValue, f.Identities, ""), x.Optional)
+	case x.Type == workflows.FieldOffer: // the target is asked while somebody types: a form has to open within three seconds
+		return inputBlock(FieldBlock+x.Name, x.Label, orWords(x.Help, f.In.Of("What the system has to give; type a part of the name.")), f.In.searched(InputValue), x.Optional)
 	}
 	return f.In.fieldInput(x)
 }
@@ -288,7 +302,7 @@ func (l Locale) fieldInput(x workflows.Field) slackgo.Block {
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = 20
 		return inputBlock(id, x.Label, l.bounds(x, usual), e, x.Optional)
-	case workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity:
+	case workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldOffer:
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = fieldMax(x)
 		return inputBlock(id, x.Label, help, e, x.Optional)

@@ -331,6 +331,7 @@ func peopleCommands() []command {
 	return slices.Clone([]command{
 		{"request", "WORKFLOW -reason TEXT [-field NAME=VALUE] [-wait] [-api URL -- COMMAND]", "ask for access: on the bot's host, or as a pipeline", requestCommand},
 		{"list", "", "what waits for you, what you hold, what you can ask for", listCommand},
+		{"offers", "WORKFLOW", "what can be picked in its form, where a target says that itself", offersCommand},
 		{"status", "ID", "where a request stands, and how to use what was granted", idCommand("status", 1)},
 		{"approve", "ID", "decide in favour, after seeing the request", decideCommand("approve")},
 		{"deny", "ID -reason TEXT", "decide against", decideCommand("deny")},

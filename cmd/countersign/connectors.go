@@ -76,6 +76,7 @@ func postgresParams() *spec.Params {
 	return &spec.Params{
 		Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase, postgres.ParamLogin},
 		Needed: []string{postgres.ParamRole},
+		Lists:  []string{postgres.ParamRole},
 	}
 }
 

@@ -32,6 +32,7 @@ func sshcaParams() *spec.Params {
 			sshca.ParamUser, sshca.ParamKeyField, sshca.ParamHostGroup, sshca.ParamSudo, sshca.ParamSudoAs,
 		},
 		Needed: []string{sshca.ParamPrincipals},
+		Lists:  []string{sshca.ParamHostGroup},
 	}
 }
 

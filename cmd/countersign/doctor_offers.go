@@ -22,6 +22,7 @@ func (d *doctor) entitlements(ctx context.Context, t spec.Target, con runbooks.C
 		return
 	}
 	offers := map[string]bool{}
+	listed := map[string]bool{} // names of the words that the catalogue tells of
 	var free []string
 	for o, err := range catalog.ListOffers(ctx) {
 		if err != nil {
@@ -29,6 +30,9 @@ func (d *doctor) entitlements(ctx context.Context, t spec.Target, con runbooks.C
 			return
 		}
 		offers[offerKey(o.Params)] = true
+		for name := range o.Params {
+			listed[name] = true
+		}
 		free = append(free, o.Name)
 	}
 	wanted := map[string]map[string][]string{}
@@ -41,6 +45,9 @@ func (d *doctor) entitlements(ctx context.Context, t spec.Target, con runbooks.C
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
 		params := wanted[id]
+		if len(offers) == 0 || !slices.ContainsFunc(slices.Collect(maps.Keys(params)), func(name string) bool { return listed[name] }) {
+			continue // the catalogue says nothing of such words
+		}
 		if strings.Contains(fmt.Sprint(params), "${") {
 			continue // a part of it comes from a form
 		}

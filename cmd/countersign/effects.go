@@ -164,8 +164,9 @@ func grantOf(h grants.Hold) runbooks.Grant {
 
 // standingReader asks targets who has what; it implements desk.Reader.
 type standingReader struct {
-	runner *runbooks.Runner
-	clock  jobs.Clock
+	runner    *runbooks.Runner
+	clock     jobs.Clock
+	catalogue *catalogue
 }
 
 // Holds implements desk.Reader. What is read depends on no grant: the one that is handed over is made up and never made.

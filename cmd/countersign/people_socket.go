@@ -94,7 +94,7 @@ func (o order) isKnown() bool {
 		return true
 	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch, doBookStart:
 		return true
-	case doDrift, doAnswer, doDrill, doIncident:
+	case doDrift, doAnswer, doDrill, doIncident, doOffers:
 		return true
 	case doIdentities:
 		return isIdentityVerb(o.What)
@@ -253,6 +253,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliIdentities(ctx, by, cause, o)
 	case doIncident:
 		return s.cliIncident(ctx, by, cause, o)
+	case doOffers:
+		return s.cliOffers(ctx, by, o)
 	case doDrift:
 		return s.cliDrift(ctx, by, cause, o)
 	case doAnswer:
@@ -482,6 +484,14 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 	}
 	if !asked.Subject.IsPerson() {
 		out.Lines = append(out.Lines, "For: "+string(asked.Subject))
+	}
+	for _, list := range []struct {
+		label string
+		lines []string
+	}{{"Changes: ", asked.Changes}, {"To know: ", asked.PlanNotes}, {"Standing access: ", asked.Standing}} {
+		for _, l := range list.lines {
+			out.Lines = append(out.Lines, list.label+screens.Inert(l))
+		}
 	}
 	if v.State.Open() != nil {
 		out.Shown = v.State.Shown(v.State.Current)

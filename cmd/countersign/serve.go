@@ -197,7 +197,7 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks), Postures: s.postures(),
-		Reader: standingReader{s.runner, s.clock}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke() },
+		Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke() },
 	})
 	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {

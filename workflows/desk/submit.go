@@ -82,11 +82,15 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 		}
 		return out, err
 	}
+	var unfit []workflows.FieldProblem
+	c.Form, unfit = d.Picked(ctx, v.Workflow, c.Form)
 	q, err := d.ask(ctx, policy, v, c)
 	if err != nil {
 		return Submitted{}, err
 	}
+	q.ask.Problems = append(q.ask.Problems, unfit...)
 	q.ask.Already = d.already(ctx, q)
+	d.foresee(ctx, q)
 	res, err := d.under(ctx, policy, c.Cause, q.streams(), func(f workflows.Facts) (workflows.Outcome, error) {
 		ask, err := q.within(f)
 		if err != nil {
@@ -163,7 +167,8 @@ func (d *Desk) already(ctx context.Context, q *question) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	has, err := d.reader.Holds(ctx, q.ent, q.ask.Subject, q.ask.Account)
+	clean, _ := q.v.Workflow.CheckForm(q.ask.Form)
+	has, err := d.reader.Holds(ctx, filledIn(q.ent, clean.Fields), q.ask.Subject, q.ask.Account)
 	if err != nil {
 		d.log.WarnContext(ctx, "whether there is standing access is not known", "target", q.ent.Target, "err", err)
 	}

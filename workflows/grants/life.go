@@ -155,7 +155,7 @@ func (s State) ending(h Hold, how, why string) Ending {
 		return e
 	}
 	for _, o := range s.Holds {
-		if o.Approved.Grant != e.Grant && (o.Status == StatusApproved || o.Status == StatusActive) {
+		if o.Approved.Grant != e.Grant && (o.Status == StatusApproved || o.Status == StatusActive) && o.Approved.isSame(h.Approved) {
 			e.KeptBy = o.Approved.Grant
 		}
 	}

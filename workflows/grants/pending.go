@@ -58,7 +58,7 @@ func (s State) mustWait(h Hold) bool {
 		return false
 	}
 	for _, o := range s.Holds {
-		if o.Status == StatusEnding {
+		if o.Status == StatusEnding && o.Approved.isSame(h.Approved) {
 			return true
 		}
 	}

@@ -56,6 +56,8 @@ func fieldWords(f workflows.Field) string {
 		return "a date and time" + limits
 	case workflows.FieldTarget:
 		return "one of the systems"
+	case workflows.FieldOffer:
+		return "one of what the system has to give"
 	case workflows.FieldIdentity:
 		return "one of the robots, keys and service accounts"
 	}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -24,9 +25,12 @@ func (c *checker) checkFields(fields []*value) {
 		}
 		c.unique(choices)
 		for _, k := range []string{"pattern", "max_length"} {
-			if f.has(k) && typ != "" && typ != workflows.FieldText && typ != workflows.FieldTicket {
+			if f.has(k) && typ != "" && typ != workflows.FieldText && typ != workflows.FieldTicket && (typ != workflows.FieldOffer || k != "pattern") {
 				c.at(f.or(k), "", "field %q: %s belongs to text and ticket, not to %s", n, k, typ)
 			}
+		}
+		if typ == workflows.FieldOffer && !f.has("pattern") {
+			c.at(f.or("type"), "pattern: 'reader_[a-z_]+', say", "field %q takes whatever the target has to grant: pattern must say how far that goes", n)
 		}
 		c.bounds(f)
 	}
@@ -95,6 +99,7 @@ func (c *checker) references(form *value, what, id string, at, e *value) {
 				continue
 			}
 			c.reference(form, what, id, at, x.key, m[1])
+			c.offered(form, at, x.key, m[1])
 		}
 	}
 }
@@ -108,8 +113,8 @@ func (c *checker) reference(form *value, what, id string, at *value, param, fiel
 		}
 		switch typ := f.str("type"); {
 		case typ == "":
-		case typ != workflows.FieldChoice && typ != workflows.FieldNumber && typ != workflows.FieldTarget:
-			c.at(f.get("type"), "a choice, a number or a target", "the parameter %q of %q takes the field %q, and what anybody types does not go to a target", param, at.scalar(), field)
+		case typ != workflows.FieldChoice && typ != workflows.FieldNumber && typ != workflows.FieldTarget && typ != workflows.FieldOffer:
+			c.at(f.get("type"), "a choice, a number, a target or an offer", "the parameter %q of %q takes the field %q, and what anybody types does not go to a target", param, at.scalar(), field)
 		case f.flag("optional"):
 			c.at(f.get("optional"), "leave optional out", "the parameter %q of %q takes the field %q, so it cannot be empty", param, at.scalar(), field)
 		}
@@ -118,5 +123,23 @@ func (c *checker) reference(form *value, what, id string, at *value, param, fiel
 	if !hasBad(form) {
 		c.at(at, orElse(didYouMean(field, names), "fields: [{name: "+field+", label: …, type: choice, choices: [...]}]"),
 			"the parameter %q of %q takes the field %q, and %s %q has none of that name", param, at.scalar(), field, what, id)
+	}
+}
+
+// offered holds a field that is picked from a target's catalogue to what the connector can list of itself.
+func (c *checker) offered(form, at *value, param, field string) {
+	for _, f := range form.list("fields") {
+		if f.str("name") != field || f.str("type") != workflows.FieldOffer {
+			continue
+		}
+		target, _, _ := strings.Cut(at.scalar(), "/")
+		t, ok := c.ix.targets[target]
+		if !ok {
+			return
+		}
+		connector := t.get("connector").scalar()
+		if words, listed := c.params[connector]; listed && !slices.Contains(words.Lists, param) {
+			c.at(f.get("type"), orElse(strings.Join(words.Lists, ", "), "type: choice"), "%s does not list what its parameter %q can be, so the field %q cannot be an offer", connector, param, field)
+		}
 	}
 }

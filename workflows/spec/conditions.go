@@ -285,7 +285,7 @@ func fieldType(typ string) *types.Type {
 		return types.DurationType
 	case workflows.FieldDateTime:
 		return types.TimestampType
-	case workflows.FieldChoice, workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity:
+	case workflows.FieldChoice, workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldOffer:
 		return types.StringType
 	}
 	return nil

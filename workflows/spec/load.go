@@ -28,7 +28,8 @@ type Options struct {
 type Params struct {
 	Known     []string
 	Needed    []string
-	Grantless bool // it grants nothing, such as a system of tickets: its targets have no entitlements
+	Lists     []string // of Known, what its catalogue tells the possible values of
+	Grantless bool     // it grants nothing, such as a system of tickets: its targets have no entitlements
 }
 
 // Folder is a configuration folder that was read and found good. It is immutable.
