@@ -177,10 +177,10 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 		lines []string
 		sign  string
 	}{
-		{"What will change", v.State.Asked.Changes, ""}, {"To know", v.State.Asked.PlanNotes, ""}, {"Standing access", v.State.Asked.Standing, "⚠️ "},
+		{l.Of("What will change"), v.State.Asked.Changes, ""}, {l.Of("To know"), v.State.Asked.PlanNotes, ""}, {l.Of("Standing access"), v.State.Asked.Standing, "⚠️ "},
 	} {
 		if len(list.lines) > 0 {
-			out = append(out, screens.Pair{Label: l.Of(list.label), Value: foreseen(list.sign, list.lines)})
+			out = append(out, screens.Pair{Label: list.label, Value: foreseen(l, list.sign, list.lines)})
 		}
 	}
 	if v.State.Asked.Already {
@@ -193,14 +193,14 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 }
 
 // foreseen shows the first sentences of what a target said; the rest is in the record.
-func foreseen(sign string, lines []string) string {
+func foreseen(l screens.Locale, sign string, lines []string) string {
 	const shown = 5
 	var out []string
-	for _, l := range lines[:min(len(lines), shown)] {
-		out = append(out, sign+screens.Escape(cutRunes(l, 200)))
+	for _, line := range lines[:min(len(lines), shown)] {
+		out = append(out, sign+screens.Escape(cutRunes(line, 200)))
 	}
 	if n := len(lines) - shown; n > 0 {
-		out = append(out, fmt.Sprintf("and %d more, in the record", n))
+		out = append(out, l.Say("and %d more, in the record", n))
 	}
 	return strings.Join(out, "\n")
 }
