@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,8 +17,8 @@ import (
 )
 
 // guardedClient is the HTTP client all Web API calls go through: ten seconds, no redirects, no retries of its own. token is asked at each call;
-// nil sends none.
-func guardedClient(token func() string, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
+// nil sends none. renew is asked for another one when Slack says that it has ended; nil: there is none.
+func guardedClient(token func() string, renew func(context.Context, string) error, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: callWait}).DialContext
 	}
@@ -26,7 +27,7 @@ func guardedClient(token func() string, dial func(ctx context.Context, network, 
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
-		Transport: &guard{token: token, next: &http.Transport{
+		Transport: &guard{token: token, renew: renew, next: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: callWait,
 			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: callWait,
 		}},
@@ -41,6 +42,7 @@ func fixed(token string) func() string { return func() string { return token } }
 // form into the header, where nothing that prints bodies can show it.
 type guard struct {
 	token func() string
+	renew func(ctx context.Context, ended string) error // gets another token than one that has ended; nil: there is no other
 	next  http.RoundTripper
 }
 
@@ -58,13 +60,49 @@ type apiAnswer struct {
 	} `json:"response_metadata"`
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. Slack answers token_expired before it looks at anything else, so that a call which got it did nothing and
+// is made once more with the token that the exchange gives.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	method := path.Base(req.URL.Path)
 	req, err := g.authorised(req)
 	if err != nil {
 		return nil, fmt.Errorf("calling %s: %w", method, err)
 	}
+	resp, err := g.once(req, method)
+	var auth *Auth
+	if g.renew == nil || !errors.As(err, &auth) || auth.Code != "token_expired" {
+		return resp, err
+	}
+	again, renewed := g.renewed(req)
+	if renewed != nil {
+		return nil, err
+	}
+	return g.once(again, method)
+}
+
+// renewed is a request with another token than the one it was made with.
+func (g *guard) renewed(req *http.Request) (*http.Request, error) {
+	ended := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
+	again := req.Clone(req.Context())
+	if req.Body != nil && req.Body != http.NoBody {
+		if req.GetBody == nil {
+			return nil, errors.New("the body cannot be sent again")
+		}
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		again.Body = body
+	}
+	if err := g.renew(req.Context(), ended); err != nil {
+		return nil, err
+	}
+	again.Header.Set("Authorization", "Bearer "+g.token())
+	return again, nil
+}
+
+// once makes a call and judges its answer.
+func (g *guard) once(req *http.Request, method string) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		if unsent(err) {

@@ -31,7 +31,7 @@ func Probe(ctx context.Context, appToken, apiURL string, allowLoopback bool) (Gr
 	if err != nil {
 		return Greeting{}, err
 	}
-	resp, err := guardedClient(fixed(appToken), nil).Do(req)
+	resp, err := guardedClient(fixed(appToken), nil, nil).Do(req)
 	if err != nil {
 		return Greeting{}, translate("apps.connections.open", err)
 	}

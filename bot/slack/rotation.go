@@ -70,7 +70,7 @@ func NewRotation(opt RotationOptions) (*Rotation, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Rotation{opt: opt, base: base, http: guardedClient(nil, opt.DialContext), seed: SeedOf(opt.Refresh), now: opt.Stored}
+	r := &Rotation{opt: opt, base: base, http: guardedClient(nil, nil, opt.DialContext), seed: SeedOf(opt.Refresh), now: opt.Stored}
 	if r.now.Seed != r.seed {
 		r.now = Tokens{Seed: r.seed, Access: opt.Access, Refresh: opt.Refresh}
 	}
@@ -142,9 +142,15 @@ func (r *Rotation) Run(ctx context.Context) error {
 
 // Refresh exchanges the refresh token now: it stores that it asks, asks, stores the answer and only then uses it. Errors are those of the Sender,
 // *Permanent and *Auth meaning that Slack refuses this refresh token or this app's secret.
-func (r *Rotation) Refresh(ctx context.Context) error {
+func (r *Rotation) Refresh(ctx context.Context) error { return r.refresh(ctx, "") }
+
+// refresh exchanges the token in use; where ended is given, only if that is still the one.
+func (r *Rotation) refresh(ctx context.Context, ended string) error {
 	r.one.Lock()
 	defer r.one.Unlock()
+	if ended != "" && r.Token() != ended {
+		return nil
+	}
 	err := r.exchange(ctx)
 	r.mu.Lock()
 	r.err = err
@@ -156,6 +162,23 @@ func (r *Rotation) Refresh(ctx context.Context) error {
 		r.opt.OnLost(err)
 	}
 	return err
+}
+
+// Renew exchanges the refresh token because Slack says that a token has ended, whatever this machine's clock thinks of it. Where somebody else has
+// exchanged it since, there is nothing to do; where Slack refuses to, it is not asked again for every call.
+func (r *Rotation) Renew(ctx context.Context, ended string) error {
+	r.mu.Lock()
+	now, lost, err := r.now.Access, r.lost, r.err
+	r.mu.Unlock()
+	switch {
+	case now != ended:
+		return nil
+	case lost:
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callWait) // a caller that gives up must not lose what Slack answers
+	defer cancel()
+	return r.refresh(ctx, ended)
 }
 
 func refused(err error) bool {

@@ -232,3 +232,61 @@ func TestRotationNeedsItsSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestRotationRenewsAtOnce: a token that Slack calls ended, hours before this machine thinks so, is exchanged by the first call that hears of it; the
+// call goes through, calls beside it use the same exchange, and a Slack that refuses the exchange is not asked again by every call.
+func TestRotationRenewsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x := rotatingApp(t)
+		ours := time.Now()
+		r := x.start("xoxe-1-first", nil)
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first, writes := r.Token(), len(x.kept)
+		time.Sleep(13 * time.Hour)
+		late := x.last() // a clock that stood still: by what is kept, the token is good for hours
+		late.Until = ours.Add(48 * time.Hour)
+		x.kept = append(x.kept, late)
+		r = x.start("xoxe-1-first", nil)
+		if r.Due() {
+			t.Fatal("the test shows nothing: an exchange is due anyhow")
+		}
+		s, err := slack.NewSender(slack.SenderOptions{Rotation: r, APIURL: "http://127.0.0.1/api/", AllowLoopback: true, DialContext: x.net.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 8)
+		for range cap(done) {
+			go func() {
+				_, err := s.AuthTest(t.Context())
+				done <- err
+			}()
+		}
+		for range cap(done) {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if got := x.last(); r.Token() == first || got.Access != r.Token() || !got.Asked.IsZero() || len(x.kept) != writes+3 {
+			t.Errorf("%d writes, %+v", len(x.kept)-writes, got)
+		}
+
+		time.Sleep(13 * time.Hour) // and once more, with a refresh token that was used up elsewhere
+		spent := x.last()
+		spent.Refresh, spent.Until = "xoxe-1-used-up", time.Now().Add(48*time.Hour)
+		x.kept = append(x.kept, spent)
+		r = x.start("xoxe-1-first", nil)
+		before := len(x.sim.Calls("oauth.v2.access"))
+		var auth *slack.Auth
+		for range 5 {
+			if err := x.works(r); !errors.As(err, &auth) || auth.Code != "token_expired" {
+				t.Errorf("a call with a token that cannot be renewed: %v", err)
+			}
+		}
+		if n := len(x.sim.Calls("oauth.v2.access")) - before; n != 1 || x.lost != 1 {
+			t.Errorf("%d exchanges were tried, %d alarms", n, x.lost)
+		}
+	})
+}

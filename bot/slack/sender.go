@@ -39,8 +39,9 @@ type Sender struct {
 // NewSender checks the options; it calls nothing.
 func NewSender(opt SenderOptions) (*Sender, error) {
 	token := fixed(opt.Token)
+	var renew func(context.Context, string) error
 	if opt.Rotation != nil {
-		token = opt.Rotation.Token
+		token, renew = opt.Rotation.Token, opt.Rotation.Renew
 	} else if opt.Token == "" {
 		return nil, errors.New("making a Slack sender: a bot token is needed")
 	}
@@ -48,7 +49,7 @@ func NewSender(opt SenderOptions) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a Slack sender: %w", err)
 	}
-	client := guardedClient(token, opt.DialContext)
+	client := guardedClient(token, renew, opt.DialContext)
 	local := opt.AllowLoopback && isLoopback(base.Hostname())
 	return &Sender{
 		api:  slackgo.New(opt.Token, slackgo.OptionAPIURL(base.String()), slackgo.OptionHTTPClient(client)),

@@ -67,7 +67,7 @@ func NewTransport(opt TransportOptions) (*Transport, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	client := guardedClient(fixed(opt.AppToken), opt.DialContext)
+	client := guardedClient(fixed(opt.AppToken), nil, opt.DialContext)
 	return &Transport{
 		opt: opt, log: opt.Log, pace: newPacer(opt.Connections), conns: map[int]*conn{},
 		api: slackgo.New("", slackgo.OptionAppLevelToken(opt.AppToken), slackgo.OptionAPIURL(base.String()), slackgo.OptionHTTPClient(client)),

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,4 +153,77 @@ func TestSlackTokenSettings(t *testing.T) {
 	if err := full.checkServe(); err != nil && strings.Contains(err.Error(), "_SLACK_BOT") {
 		t.Errorf("complete settings: %v", err)
 	}
+}
+
+// cutExchange lets one exchange of a token reach Slack and kills whoever asked before the answer arrives.
+type cutExchange struct {
+	armed atomic.Bool
+	kill  func()
+	done  chan struct{}
+}
+
+func (c *cutExchange) front(slack http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/oauth.v2.access") || !c.armed.CompareAndSwap(true, false) {
+			slack.ServeHTTP(rw, r)
+			return
+		}
+		slack.ServeHTTP(httptest.NewRecorder(), r)
+		c.kill()
+		close(c.done)
+		panic(http.ErrAbortHandler)
+	})
+}
+
+// TestSlackTokensRotateWhileServing: a whole bot whose token ends while it runs, earlier than its own clock says: the first call that hears of it
+// exchanges it and everybody is told as ever. Killed between Slack's answer and the disk, the next bot says in its health what to do, and with the
+// refresh token of a new installation it goes on. No token is in a log.
+func TestSlackTokensRotateWhileServing(t *testing.T) {
+	t.Parallel()
+	cut := &cutExchange{done: make(chan struct{})}
+	w := newWorld(t, worldOptions{
+		slack: func(c *slacksim.Config) {
+			c.App.ClientID, c.App.ClientSecret, c.App.RefreshToken = "1.2", "canary-secret", "xoxe-1-first"
+		},
+		front: cut.front,
+	})
+	cut.kill = func() { w.bot.kill() }
+	env := []string{prefix + "_SLACK_BOT_TOKEN=", prefix + "_SLACK_REFRESH_TOKEN=xoxe-1-first", prefix + "_SLACK_CLIENT_ID=1.2", prefix + "_SLACK_CLIENT_SECRET=canary-secret"}
+	w.start(env...)
+	w.ask("maya", "quick", "1h", "Before the token ends.")
+	w.toldTimes("jonas", 1, "Approve?", "Before the token ends.")
+	w.later(13 * time.Hour)
+	w.ask("maya", "quick", "1h", "After the token ended.")
+	w.toldTimes("jonas", 1, "Approve?", "After the token ended.")
+	if n := len(w.slack.Calls("oauth.v2.access")); n != 2 {
+		t.Errorf("%d exchanges, want one at the start and one when the token had ended", n)
+	}
+	if body, code := w.get("/readyz"); code != http.StatusOK {
+		t.Errorf("after the exchange /readyz says %d %s", code, body)
+	}
+
+	cut.armed.Store(true)
+	w.check(w.advance(t.Context(), 13*time.Hour))
+	w.slack.OpenHome(t.Context(), w.slackID("maya")) // whoever comes first hears that the token has ended
+	select {
+	case <-cut.done:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("nothing exchanged the token")
+	}
+	w.bot = w.spawn(nil, env...)
+	_, err := until(t.Context(), "a health that says what to do", func() (string, bool) {
+		body, _ := w.get("/readyz")
+		return body, strings.Contains(body, "install the app again")
+	})
+	w.check(err)
+	w.bot.kill()
+
+	env[1] = prefix + "_SLACK_REFRESH_TOKEN=" + w.slack.App().RefreshToken // as a new installation gives one
+	w.start(env...)
+	w.ask("maya", "quick", "1h", "After a new installation.")
+	w.toldTimes("jonas", 1, "Approve?", "After a new installation.")
+	if log := w.log(); strings.Contains(log, "xoxe-1") || strings.Contains(log, "xoxe.xoxb-1") || strings.Contains(log, "canary-secret") {
+		t.Error("a token or a secret is in the log")
+	}
+	w.verify()
 }
