@@ -55,6 +55,8 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.commentWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
 	case verb == "link" && len(rest) <= 1:
 		return b.linkWord(ctx, c, strings.Join(rest, ""))
+	case verb == "unlink" && len(rest) >= 1:
+		return b.unlinkWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
 	case verb == "whoami" && len(rest) == 0:
 		return b.whoami(ctx, c)
 	case verb == "health" && len(rest) == 0:

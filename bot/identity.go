@@ -146,6 +146,11 @@ func (i *Identity) Resolve(ctx context.Context, in slack.Interaction) (workflows
 	return i.account(ctx, i.keyOf(in))
 }
 
+// Account says whose an account of the people file's spelling is, "U…" or "T…/U…". One that nobody has seen is made known.
+func (i *Identity) Account(ctx context.Context, id string) (workflows.Acting, error) {
+	return i.account(ctx, listedKey(i.c.Installation, id))
+}
+
 func (i *Identity) account(ctx context.Context, key string) (workflows.Acting, error) {
 	a, err := i.c.Accounts.Ensure(ctx, slackAccount, key)
 	if err != nil {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
@@ -139,10 +142,112 @@ func (b *Bot) provenBy(ctx context.Context, p workflows.PersonID, actor workflow
 	if err != nil {
 		return false
 	}
-	for _, r := range h {
-		if e, ok := r.Event.(identities.Linked); ok && e.Account == actor && e.How == identities.ByCode {
-			return true
+	return slices.ContainsFunc(identities.LinksOf(h, actor), func(l identities.Linked) bool { return identities.IsProof(l.How) })
+}
+
+// unlinkWord is /access unlink @account WHY: the account that Slack names there, not the person, is theirs no more.
+func (b *Bot) unlinkWord(ctx context.Context, c *call, word, why string) (answer, error) {
+	id, ok := strings.CutPrefix(word, "<@")
+	id, _, _ = strings.Cut(strings.TrimSuffix(id, ">"), "|")
+	if !ok || id == "" {
+		return say("Name the account as Slack does, with @ and its name, then say why: `/access unlink @account why`."), nil
+	}
+	res, person, err := b.Unlink(ctx, id, desk.UnlinkAccount{
+		Cause: c.cause(), By: c.by, Why: cutRunes(why, workflows.MaxReason), Authn: slackClick, Channel: viaSlack,
+	})
+	if err != nil || res.Refusal != nil {
+		return refusal(res.Refusal), err
+	}
+	return say("✅ Recorded: <@" + screens.Escape(id) + "> belongs to " + b.person(ctx, person).Mention() + " no more. It decides nothing from now on, unless the people file names it."), nil
+}
+
+// Unlink ends the link of an account of ours, "U…" or "T…/U…", and says whose it was. The ledger says so before the directory does: a crash
+// between leaves an account that proves nothing, and the next act of it goes on from there.
+func (b *Bot) Unlink(ctx context.Context, id string, u desk.UnlinkAccount) (desk.Answer, workflows.PersonID, error) {
+	i := b.c.Identity
+	who, err := i.Account(ctx, id)
+	if err != nil {
+		return desk.Answer{}, "", err
+	}
+	u.Person, u.Account = who.Person, who.Actor
+	res, err := b.c.Desk.Unlink(ctx, u)
+	if err != nil || res.Refusal != nil {
+		return res, who.Person, err
+	}
+	return res, who.Person, i.c.Accounts.Link(ctx, who.Actor, "")
+}
+
+// Adopt makes the accounts that the identity provider names a person's: those it names are linked, those that it named before and names no more
+// are not. An account that the people file gives to somebody else is refused, and then nothing is done.
+func (b *Bot) Adopt(ctx context.Context, p workflows.PersonID, ids []string) error {
+	i := b.c.Identity
+	l, at := i.listed.Load(), i.c.Installation
+	for _, id := range ids {
+		if x, ok := l.bySlack[listedKey(at, id)]; ok && x.Person != p {
+			return &TakenError{Account: id}
 		}
 	}
-	return false
+	want := map[workflows.ActorID]bool{}
+	for _, id := range ids {
+		a, err := i.c.Accounts.Ensure(ctx, slackAccount, listedKey(at, id))
+		if err != nil {
+			return err
+		}
+		want[a.Actor] = true
+		if err := b.c.Desk.Link(ctx, p, identities.Linked{Account: a.Actor, Medium: slackAccount, How: identities.BySCIM, Name: l.byPerson[p].Name}); err != nil {
+			return err
+		}
+		if err := i.c.Accounts.Link(ctx, a.Actor, p); err != nil {
+			return err
+		}
+	}
+	have, err := b.adopted(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, a := range have {
+		if want[a.Actor] {
+			continue
+		}
+		if _, err := b.c.Desk.Unlink(ctx, desk.UnlinkAccount{By: workflows.System, Person: p, Account: a.Actor, Channel: "scim"}); err != nil {
+			return err
+		}
+		if err := i.c.Accounts.Link(ctx, a.Actor, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Adopted are the Slack ids of the accounts that the identity provider names as a person's.
+func (b *Bot) Adopted(ctx context.Context, p workflows.PersonID) ([]string, error) {
+	list, err := b.adopted(ctx, p)
+	out := make([]string, 0, len(list))
+	for _, a := range list {
+		id := a.Key
+		if team, user, ok := strings.Cut(a.Key, "/"); ok && team == home(b.c.Identity.c.Installation) {
+			id = user
+		}
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out, err
+}
+
+func (b *Bot) adopted(ctx context.Context, p workflows.PersonID) ([]Account, error) {
+	h, err := b.c.Histories.History(ctx, workflows.PersonStream(p))
+	if err != nil {
+		return nil, err
+	}
+	list, err := b.c.Identity.c.Accounts.Of(ctx, p)
+	return slices.DeleteFunc(list, func(a Account) bool {
+		return !slices.ContainsFunc(identities.LinksOf(h, a.Actor), func(l identities.Linked) bool { return l.How == identities.BySCIM })
+	}), err
+}
+
+// TakenError says that an account belongs to another person of the people file.
+type TakenError struct{ Account string }
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("account %q belongs to another person of the people file", e.Account)
 }

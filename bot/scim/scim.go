@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -34,13 +35,21 @@ type Staff interface {
 	Left(ctx context.Context, p workflows.PersonID, detail string) error
 	Moved(ctx context.Context, p workflows.PersonID, detail string) error
 	Back(ctx context.Context, p workflows.PersonID) error
+	// Accounts are the Slack accounts, "U…" or "T…/U…", that the provider names as a person's beside the people file's; Adopt makes them those,
+	// and gives ErrTaken for one of somebody else.
+	Accounts(ctx context.Context, p workflows.PersonID) ([]string, error)
+	Adopt(ctx context.Context, p workflows.PersonID, accounts []string) error
 }
+
+// ErrTaken is Adopt's answer about an account that belongs to another person of the people file.
+var ErrTaken = errors.New("one of these accounts belongs to another person of the people file")
 
 // Limits of what a provider sends.
 const (
 	maxBody    = 1 << 20 // a group of some thousand members
 	maxChanges = 1000    // operations of one PATCH
 	maxPage    = 200
+	maxSlack   = 16 // Slack accounts of one person
 )
 
 // Prefix is where the door stands.

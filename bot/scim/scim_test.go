@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,22 @@ const token = "0123456789abcdef0123456789abcdef"
 type office struct {
 	left map[workflows.PersonID]bool
 	said []string
+	also []string // Slack accounts of p_ann
+}
+
+func (o *office) Accounts(_ context.Context, p workflows.PersonID) ([]string, error) {
+	if p == "p_ann" {
+		return o.also, nil
+	}
+	return nil, nil
+}
+
+func (o *office) Adopt(_ context.Context, p workflows.PersonID, accounts []string) error {
+	if slices.Contains(accounts, "U0OTHERS1") {
+		return scim.ErrTaken
+	}
+	o.also, o.said = accounts, append(o.said, "accounts of "+string(p)+": "+strings.Join(accounts, " "))
+	return nil
 }
 
 func (o *office) Everybody(context.Context) ([]scim.Person, error) {
@@ -96,9 +113,19 @@ func TestReq_R37_WhatOktaAndEntraSend(t *testing.T) {
 		"entra takes out of a group":     {"PATCH", "Groups/dba", `{"Operations":[{"op":"Remove","path":"members","value":[{"value":"p_bob"}]}]}`, 200, []string{"moved p_bob"}},
 		"okta puts the whole group":      {"PUT", "Groups/dba", `{"displayName":"dba","members":[{"value":"p_bob","display":"bob"}]}`, 200, []string{"moved p_ann"}},
 		"a stranger is added":            {"PATCH", "Groups/dba", `{"Operations":[{"op":"add","path":"members","value":[{"value":"p_eve"}]}]}`, 200, nil},
-		"no JSON":                        {"PATCH", "Users/p_ann", `{`, 400, nil},
-		"active is neither":              {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","path":"active","value":"perhaps"}]}`, 400, nil},
-		"a filter nobody understands":    {"GET", "Users?filter=userName+sw+%22a%22", ``, 400, nil},
+		"accounts are named": {
+			"PUT", "Users/p_ann", `{"userName":"ann@example.com","active":true,"` + scim.SlackSchema + `":{"accounts":["U0ANN0001","T0OTHER01/U0ANN0002"]}}`,
+			200,
+			[]string{"accounts of p_ann: U0ANN0001 T0OTHER01/U0ANN0002"},
+		},
+		"accounts by their path":      {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","path":"` + scim.SlackSchema + `:accounts","value":["U0ANN0001"]}]}`, 200, []string{"accounts of p_ann: U0ANN0001"}},
+		"accounts in the whole":       {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","value":{"` + scim.SlackSchema + `":{"accounts":[]}}}]}`, 200, []string{"accounts of p_ann: "}},
+		"an account of another":       {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","path":"` + scim.SlackSchema + `:accounts","value":["U0OTHERS1"]}]}`, 409, nil},
+		"an account by its name":      {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","path":"` + scim.SlackSchema + `:accounts","value":["ann"]}]}`, 400, nil},
+		"accounts of no shape":        {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","path":"` + scim.SlackSchema + `:accounts","value":7}]}`, 400, nil},
+		"no JSON":                     {"PATCH", "Users/p_ann", `{`, 400, nil},
+		"active is neither":           {"PATCH", "Users/p_ann", `{"Operations":[{"op":"replace","path":"active","value":"perhaps"}]}`, 400, nil},
+		"a filter nobody understands": {"GET", "Users?filter=userName+sw+%22a%22", ``, 400, nil},
 	} {
 		o := &office{left: map[workflows.PersonID]bool{}}
 		status, out := call(t, o, "Bearer "+token, c.method, c.path, c.body)

@@ -3,7 +3,9 @@ package scim
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +14,16 @@ import (
 
 const userSchema = "urn:ietf:params:scim:schemas:core:2.0:User"
 
+// SlackSchema is our extension of a user: further Slack accounts of the same person, which count as one with them in every quorum. Its attribute
+// is "accounts", a list of Slack member ids ("U…", or "T…/U…" with several workspaces).
+const SlackSchema = "urn:countersign:params:scim:schemas:extension:slack:2.0:User"
+
+type slackAccounts struct {
+	Accounts []string `json:"accounts"`
+}
+
+var slackID = regexp.MustCompile(`^(?:[TE][A-Z0-9]{5,20}/)?[UW][A-Z0-9]{5,20}$`)
+
 type user struct {
 	Schemas []string          `json:"schemas"`
 	ID      string            `json:"id,omitempty"`
@@ -19,6 +31,7 @@ type user struct {
 	Display string            `json:"displayName,omitempty"`
 	Active  json.RawMessage   `json:"active,omitempty"`
 	Emails  []email           `json:"emails,omitempty"`
+	Slack   *slackAccounts    `json:"urn:countersign:params:scim:schemas:extension:slack:2.0:User,omitempty"`
 	Meta    map[string]string `json:"meta,omitempty"`
 }
 
@@ -84,7 +97,7 @@ func (s *Server) users(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) user(w http.ResponseWriter, r *http.Request) {
 	if p, ok := s.named(w, r); ok {
-		answer(w, http.StatusOK, userOf(p))
+		s.whole(w, r, p, http.StatusOK)
 	}
 }
 
@@ -105,7 +118,7 @@ func (s *Server) addUser(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "invalidValue", "nobody in the people file has that address: people are added there, by review")
 		return
 	}
-	s.settle(w, r, p, u.Active, http.StatusCreated)
+	s.settle(w, r, p, u.Active, u.Slack, http.StatusCreated)
 }
 
 func (s *Server) putUser(w http.ResponseWriter, r *http.Request) {
@@ -114,12 +127,12 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if u, ok := read[user](w, r); ok {
-		s.settle(w, r, p, u.Active, http.StatusOK)
+		s.settle(w, r, p, u.Active, u.Slack, http.StatusOK)
 	}
 }
 
 // settle makes the record say what the provider says of somebody.
-func (s *Server) settle(w http.ResponseWriter, r *http.Request, p Person, raw json.RawMessage, status int) {
+func (s *Server) settle(w http.ResponseWriter, r *http.Request, p Person, raw json.RawMessage, slack *slackAccounts, status int) {
 	active := p.Active
 	if len(raw) > 0 {
 		var ok bool
@@ -128,12 +141,51 @@ func (s *Server) settle(w http.ResponseWriter, r *http.Request, p Person, raw js
 			return
 		}
 	}
+	if slack != nil && !s.adopt(w, r, p, slack.Accounts) {
+		return
+	}
 	if err := s.make(r.Context(), p, active); err != nil {
 		s.broken(w, r, err)
 		return
 	}
 	p.Active = active
-	answer(w, status, userOf(p))
+	s.whole(w, r, p, status)
+}
+
+// whole answers with a user and their accounts.
+func (s *Server) whole(w http.ResponseWriter, r *http.Request, p Person, status int) {
+	list, err := s.staff.Accounts(r.Context(), p.ID)
+	if err != nil {
+		s.broken(w, r, err)
+		return
+	}
+	u := userOf(p)
+	if len(list) > 0 {
+		u.Schemas, u.Slack = append(u.Schemas, SlackSchema), &slackAccounts{list}
+	}
+	answer(w, status, u)
+}
+
+// adopt makes the named accounts the person's; false when it has answered why not.
+func (s *Server) adopt(w http.ResponseWriter, r *http.Request, p Person, accounts []string) bool {
+	if len(accounts) > maxSlack {
+		fail(w, http.StatusBadRequest, "tooMany", "too many Slack accounts of one person")
+		return false
+	}
+	for _, a := range accounts {
+		if !slackID.MatchString(a) {
+			fail(w, http.StatusBadRequest, "invalidValue", "a Slack account is a member id such as U012AB3CD, or T012AB3CD/U012AB3CD")
+			return false
+		}
+	}
+	err := s.staff.Adopt(r.Context(), p.ID, accounts)
+	switch {
+	case errors.Is(err, ErrTaken):
+		fail(w, http.StatusConflict, "uniqueness", ErrTaken.Error())
+	case err != nil:
+		s.broken(w, r, err)
+	}
+	return err == nil
 }
 
 func (s *Server) make(ctx context.Context, p Person, active bool) error {
@@ -162,6 +214,7 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var last json.RawMessage
+	var slack *slackAccounts
 	for _, o := range change.Operations {
 		if op := strings.ToLower(o.Op); op != "replace" && op != "add" {
 			continue
@@ -169,16 +222,38 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request) {
 		switch strings.ToLower(o.Path) {
 		case "active":
 			last = o.Value
+		case strings.ToLower(SlackSchema + ":accounts"), strings.ToLower(SlackSchema):
+			if slack = accountsOf(o.Value); slack == nil {
+				fail(w, http.StatusBadRequest, "invalidValue", "accounts is a list of Slack member ids")
+				return
+			}
 		case "":
 			var some struct {
 				Active json.RawMessage `json:"active"`
+				Slack  *slackAccounts  `json:"urn:countersign:params:scim:schemas:extension:slack:2.0:User"`
 			}
 			if json.Unmarshal(o.Value, &some) == nil && len(some.Active) > 0 {
 				last = some.Active
 			}
+			if some.Slack != nil {
+				slack = some.Slack
+			}
 		}
 	}
-	s.settle(w, r, p, last, http.StatusOK)
+	s.settle(w, r, p, last, slack, http.StatusOK)
+}
+
+// accountsOf reads a list of accounts, or the extension with its one attribute.
+func accountsOf(raw json.RawMessage) *slackAccounts {
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		return &slackAccounts{list}
+	}
+	var x slackAccounts
+	if json.Unmarshal(raw, &x) == nil {
+		return &x
+	}
+	return nil
 }
 
 func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request) {

@@ -46,7 +46,7 @@ func Help() Message {
 		"`/access how CHAIN` – how access is decided: who, how long, what limits it",
 		"`/access run` – the routine runbooks; `/access run NAME name=value why` – have one carried out, when its chain approved",
 		"`/access away until 2026-12-01 @colleague` – be away; `/access back` – be back",
-		"`/access whoami` – how you are known here; `/access link` – say that a second account is yours",
+		"`/access whoami` – how you are known here; `/access link` – say that a second account is yours; `/access unlink @account WHY` – as security, that one is not",
 		"`/access health` – how the bot is",
 		"`/access revoke GRANT WHY` – take access away from somebody, as the target's owner or security",
 		"`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks",

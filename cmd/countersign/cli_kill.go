@@ -10,6 +10,7 @@ func killCommands() []command {
 		{"quarantine", "list | release IDENTITY -reason TEXT", "who is quarantined; lift it, which takes two people", quarantineCommand},
 		{"identities", identitiesUsage, "the inventory: who and what has access, who answers for it, what is wrong with it", identitiesCommand},
 		{"watch", "[-since 30d] [-usual] [-json]", "what looks unusual in the ledger, by the rules of watch.yaml", watchCommand},
+		{"unlink", "ACCOUNT -reason TEXT", "say that a Slack account belongs to its person no more", unlinkCommand},
 		{"removed-by-hand", "GRANT -reason TEXT", "say that you removed access on a target that the bot could not", byHandCommand},
 	}
 }
@@ -67,4 +68,17 @@ func byHandCommand(ctx context.Context, p proc) error {
 		return usageError{"say how you removed it and how you know: -reason TEXT"}
 	}
 	return x.do(ctx, order{Do: doByHand, ID: words[0], Reason: *reason})
+}
+
+func unlinkCommand(ctx context.Context, p proc) error {
+	x := newPerson(p, "unlink", "ACCOUNT -reason TEXT\nACCOUNT is a Slack member id, U… or T…/U…, that was linked by code or by the identity provider.")
+	reason := x.flags.String("reason", "", "why; kept beside the ledger and erasable")
+	words, err := x.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	if *reason == "" {
+		return usageError{"say why: -reason TEXT"}
+	}
+	return x.do(ctx, order{Do: doUnlink, ID: words[0], Reason: *reason})
 }

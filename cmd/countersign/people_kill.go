@@ -20,9 +20,10 @@ const (
 	doQuarantine = "quarantine-list"
 	doRelease    = "release"
 	doByHand     = "removed-by-hand"
+	doUnlink     = "unlink"
 )
 
-var killVerbs = [...]string{doRevokeAll, doReach, doQuarantine, doRelease, doByHand}
+var killVerbs = [...]string{doRevokeAll, doReach, doQuarantine, doRelease, doByHand, doUnlink}
 
 // killed is what a machine reads of a kill switch or a blast radius.
 type killed struct {
@@ -69,6 +70,8 @@ func (s *serving) obeyKill(ctx context.Context, by workflows.Acting, cause workf
 		return s.cliRelease(ctx, by, cause, o)
 	case doByHand:
 		return s.cliByHand(ctx, by, cause, o)
+	case doUnlink:
+		return s.cliUnlink(ctx, by, cause, o)
 	}
 	return s.cliQuarantined(ctx, by, cause, o)
 }

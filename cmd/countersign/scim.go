@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/countersign-bot/countersign/bot"
 	"github.com/countersign-bot/countersign/bot/scim"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -62,4 +64,19 @@ func (x staff) Moved(ctx context.Context, p workflows.PersonID, detail string) e
 // Back implements scim.Staff.
 func (x staff) Back(ctx context.Context, p workflows.PersonID) error {
 	return x.s.desk.Depart(ctx, desk.Departure{By: workflows.System, Person: p, Source: viaSCIM})
+}
+
+// Accounts implements scim.Staff.
+func (x staff) Accounts(ctx context.Context, p workflows.PersonID) ([]string, error) {
+	return x.s.bot.Adopted(ctx, p)
+}
+
+// Adopt implements scim.Staff.
+func (x staff) Adopt(ctx context.Context, p workflows.PersonID, accounts []string) error {
+	err := x.s.bot.Adopt(ctx, p, accounts)
+	var taken *bot.TakenError
+	if errors.As(err, &taken) {
+		return scim.ErrTaken
+	}
+	return err
 }

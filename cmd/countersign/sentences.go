@@ -256,6 +256,9 @@ func (n *narrator) tellOther(r workflows.Record) string {
 			named = fmt.Sprintf(", named %q then", e.Name)
 		}
 		return fmt.Sprintf("Account %s (%s) belongs to %s%s, as known by %s.", shortID(string(e.Account)), e.Medium, n.person(workflows.PersonID(rest)), named, e.How)
+	case identities.Unlinked:
+		return fmt.Sprintf("%s said that account %s (%s) belongs to %s no more (%s), %s.", n.actor(r), shortID(string(e.Account)), e.Medium,
+			n.person(workflows.PersonID(rest)), e.How, because(e.Why, e.How == identities.ByHand))
 	case identities.Registered:
 		return fmt.Sprintf("%s %q is in the inventory as %s, owned by %s, for %s until %s; its purpose: %s.", upper(strings.ReplaceAll(e.Class, "_", " ")),
 			e.Name, rest, n.person(e.Owner), e.Environment, e.Expires, trimDot(e.Purpose))

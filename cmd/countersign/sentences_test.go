@@ -52,6 +52,7 @@ func storyOfEveryKind() []workflows.Record {
 		Session: "s_0123456789abcdef0123456789", Issuer: "https://ci.example.com", Subject: "repo:northwind/shop:environment:production", Token: "4f2a", EndsAt: 1, Authn: "oidc",
 	})
 	say(workflows.PersonStream(maya), "", identities.Linked{Account: "a_99999999dddddddddddddddddddddddd", Medium: "slack", How: "people file", Name: "Maya Lind"})
+	say(workflows.PersonStream(maya), "", identities.Unlinked{Account: "a_99999999dddddddddddddddddddddddd", Medium: "slack", How: identities.ByHand, Why: "the account was given to somebody else"})
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Registered{
 		Class: "service_account", Name: "deploy robot", Owner: ada, Purpose: "deploys the shop.", Environment: "production", Expires: "2027-01-31",
 	})

@@ -269,8 +269,8 @@ func (d *Desk) Link(ctx context.Context, p workflows.PersonID, e identities.Link
 	stream := workflows.PersonStream(p)
 	_, err := d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome
-		for _, r := range f.Histories[stream] {
-			if l, ok := r.Event.(identities.Linked); ok && l.Account == e.Account && (l.How == e.How || e.How != identities.ByCode) {
+		for _, l := range identities.LinksOf(f.Histories[stream], e.Account) {
+			if l.How == e.How || !identities.IsProof(e.How) {
 				return out, nil
 			}
 		}

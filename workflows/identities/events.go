@@ -6,13 +6,29 @@ import "github.com/countersign-bot/countersign/workflows"
 type Linked struct {
 	Account workflows.ActorID `json:"account"`
 	Medium  string            `json:"medium"` // "slack", "unix"
-	How     string            `json:"how"`    // "people file", "first seen", "e-mail", ByCode
+	How     string            `json:"how"`    // "people file", "first seen", "e-mail", ByCode, BySCIM
 	Name    string            `json:"name,omitempty" seal:"true"`
 	Email   string            `json:"email,omitempty" seal:"true"`
 }
 
 // ByCode is how an account is linked whose holder proved it from both accounts: each typed a code that only the other was shown.
 const ByCode = "code"
+
+// BySCIM is how an account is linked, or a link ended, that the identity provider names among a person's accounts.
+const BySCIM = "identity provider"
+
+// ByHand is how security ends a link.
+const ByHand = "by hand"
+
+// Unlinked says that an account belongs to a person no more. What it did before stays theirs.
+type Unlinked struct {
+	Account workflows.ActorID `json:"account"`
+	Medium  string            `json:"medium"`
+	How     string            `json:"how"` // ByHand, BySCIM
+	Why     string            `json:"why,omitempty" seal:"true"`
+	Authn   string            `json:"authn,omitempty"`
+	Channel string            `json:"channel,omitempty"`
+}
 
 // Registered puts a non-human identity into the inventory, or changes its entry.
 type Registered struct {
@@ -88,6 +104,7 @@ type WindowClosed struct {
 
 // Kind names for the ledger.
 func (Linked) Kind() string        { return "person.linked" }
+func (Unlinked) Kind() string      { return "person.unlinked" }
 func (Registered) Kind() string    { return "identity.registered" }
 func (Removed) Kind() string       { return "identity.removed" }
 func (Away) Kind() string          { return "person.away" }
@@ -105,6 +122,6 @@ func EventKinds() []workflows.EventKind {
 		workflows.Of[KeySet](), workflows.Of[KeyRemoved](), workflows.Of[CodesIssued](), workflows.Of[CodeUsed](), workflows.Of[CodesVoided](),
 		workflows.Of[Authenticated](),
 		workflows.Of[AccessRevoked](), workflows.Of[Quarantined](), workflows.Of[ReleaseAsked](), workflows.Of[Released](),
-		workflows.Of[EnvelopeReconciled](),
+		workflows.Of[EnvelopeReconciled](), workflows.Of[Unlinked](),
 	}, lifeKinds()...)
 }

@@ -64,6 +64,8 @@ func (s *PersonState) apply(r workflows.Record) error {
 	switch e := r.Event.(type) {
 	case Linked:
 		s.Links = append(s.Links, e)
+	case Unlinked:
+		return s.unlink(e)
 	case Used:
 		s.Used = append(s.Used, UsedAt{e, r.At})
 	case Away:
