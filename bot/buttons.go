@@ -37,6 +37,7 @@ const (
 	kindSecret        = 'S'
 	kindStep          = 'W' // ID is execution, chain and reason
 	kindAgree         = 'A' // ID is runbook#proposal
+	kindAck           = 'E' // ID is an escalation
 	kindStepRun       = 'R'
 	kindStepDone      = 'T'
 	kindStepSkip      = 'K'

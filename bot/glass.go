@@ -22,6 +22,8 @@ func (b *Bot) breakglass(ctx context.Context, c *call) (answer, error) {
 		return b.reviewWord(ctx, c, rest[0])
 	case verb == "agree" && len(rest) == 1:
 		return b.agree(ctx, c, strings.Trim(strings.ToLower(rest[0]), "`"))
+	case verb == "ack" && len(rest) >= 1:
+		return b.ackWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
 	case verb == "task" && len(rest) >= 3:
 		return b.reviewTask(ctx, c, rest[0], rest[1], strings.Join(rest[2:], " "))
 	case verb == "runs" && len(rest) == 0:

@@ -39,6 +39,9 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 	if h.Runbooks, err = b.bookItems(ctx, p, true); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
+	if err := b.homePages(ctx, &h, p); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
 	h.Owned, h.Duty = b.ownedItems(p, l), b.dutyItems(ctx, p, l)
 	return h.Render(), nil
 }

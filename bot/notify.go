@@ -200,6 +200,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.runLetter(ctx, workflows.RunID(stream.Rest()), n)
 	case workflows.KindIncident:
 		return b.incidentLetter(ctx, stream.Rest(), n)
+	case workflows.KindEscalation:
+		return b.pageLetter(ctx, stream, n)
 	case workflows.KindPolicy:
 		return b.policyLetter(ctx, stream, n)
 	case workflows.KindIdentity:

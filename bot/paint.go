@@ -122,6 +122,12 @@ func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
 		return b.checklist(ctx, s, f.Person).Render(), nil
 	case workflows.KindRunbook:
 		return b.redrawSecond(ctx, f)
+	case workflows.KindEscalation:
+		s, err := b.c.Desk.Escalation(ctx, f.Stream.Rest())
+		if err != nil {
+			return screens.Message{}, err
+		}
+		return b.page(ctx, s, f.Person).Render(), nil
 	case workflows.KindGrant:
 		h, err := b.holdOf(ctx, f)
 		if err != nil {

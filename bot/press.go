@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 )
 
 // pressed opens the value of a button and checks that it stood where we put it: on a message that we keep as a surface of the same stream,
@@ -134,6 +135,8 @@ func (b *Bot) streamsOf(ctx context.Context, x Button) ([]workflows.StreamID, er
 	case kindAgree:
 		book, _, _ := strings.Cut(x.ID, "#")
 		return []workflows.StreamID{workflows.RunbookStream(workflows.RunbookID(book))}, nil
+	case kindAck:
+		return []workflows.StreamID{escalations.Stream(x.ID)}, nil
 	case kindStepRun, kindStepDone, kindStepSkip, kindRunBack, kindRunClose:
 		return []workflows.StreamID{workflows.RunStream(workflows.RunID(x.ID))}, nil
 	case kindDone, kindRevoke, kindExtend, kindSecret:

@@ -69,6 +69,7 @@ func (b *Bot) table() routes {
 			screens.ActRunBack:      b.runBack,
 			screens.ActRunClose:     b.runClose,
 			screens.ActConfirmGlass: b.agreed,
+			screens.ActAck:          b.acknowledge,
 		},
 		forms: map[string]handler{
 			screens.CallForm:   b.submit,

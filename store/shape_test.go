@@ -13,6 +13,7 @@ import (
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/storetest"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -92,7 +93,7 @@ func fillSome(r *rand.Rand, v reflect.Value) {
 // go: for every kind there is, with random contents.
 func TestShapesSpeakJSON(t *testing.T) {
 	kinds := slices.Concat(store.EventKinds(), storetest.EventKinds(), workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(),
-		grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(), incidents.EventKinds(), identities.EventKinds(), []workflows.EventKind{workflows.Of[odd]()})
+		grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(), incidents.EventKinds(), escalations.EventKinds(), identities.EventKinds(), []workflows.EventKind{workflows.Of[odd]()})
 	long := 0
 	for _, kind := range kinds {
 		if !store.HasShape(kind) {

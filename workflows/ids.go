@@ -49,6 +49,8 @@ const (
 	KindPolicy   = "policy"
 	KindSystem   = "system"
 	KindRun      = "run"
+
+	KindEscalation = "escalation" // somebody is told that something cannot wait, until somebody acknowledges
 )
 
 // PolicyStream and SystemStream are the two streams that exist once.

@@ -27,6 +27,8 @@ type Home struct {
 	Away      *Away
 	Proposals []Proposal
 	In        Locale
+	Pages     []HomePage // escalations that the reader was asked about
+	Overdue   []string   // drills, as markup that is safe already
 }
 
 // HomeRequest is a request on a Home page.
@@ -80,6 +82,7 @@ func (h Home) Render() slackgo.HomeTabViewRequest {
 	for i, p := range h.Proposals[:min(len(h.Proposals), maxProposals)] {
 		blocks = append(blocks, p.home(i)...)
 	}
+	blocks = append(blocks, h.cannotWait()...)
 	blocks = append(blocks, h.waiting()...)
 	blocks = append(blocks, h.grants()...)
 	blocks = append(blocks, h.mine()...)

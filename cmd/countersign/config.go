@@ -51,6 +51,10 @@ type Config struct {
 	PostureKeys    string `envconfig:"POSTURE_KEYS" desc:"file with the Ed25519 public keys of device agents that report signed claims there: a key id and base64 in each line" example:""`
 	LeakSecret     string `envconfig:"LEAK_SECRET" secret:"token" desc:"secret, at least 24 characters, with which a secret scanner signs what it finds as GitHub signs webhooks (X-Hub-Signature-256) and posts it to PUBLIC_URL/leaks" example:""`
 	LeakKeys       string `envconfig:"LEAK_KEYS" desc:"file with the public keys with which GitHub signs secret scanning partner alerts, as https://api.github.com/meta/public_keys/secret_scanning gives them" example:""`
+	SMTP           string `envconfig:"SMTP_URL" desc:"relay for the e-mail of escalations: smtp://[USER@]HOST:PORT with STARTTLS, or smtps://; without it steps by email go on to the next" example:"smtp://mail.example.com:587"`
+	SMTPPassword   string `envconfig:"SMTP_PASSWORD" secret:"token" desc:"password of the user in SMTP_URL" example:""`
+	SMTPFrom       string `envconfig:"SMTP_FROM" desc:"address that the e-mail comes from" example:"countersign@example.com"`
+	SMTPRoots      string `envconfig:"SMTP_CA" desc:"file with the certificate of the authority that signed the relay's, where the system does not know it" example:""`
 	KeepTexts      string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
 	LogLevel       string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
 	LogFormat      string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
@@ -195,6 +199,9 @@ func (c Config) checkServe() error {
 		errs = append(errs, fmt.Errorf("%s_SLACK_API_URL may only name this machine: the tokens would go anywhere else", prefix))
 	}
 	errs = append(errs, c.checkPages()...)
+	if _, err := openMail(c); err != nil {
+		errs = append(errs, err)
+	}
 	if _, err := c.keepTexts(); err != nil {
 		errs = append(errs, err)
 	}

@@ -105,10 +105,14 @@ func (e effects) revoke(ctx context.Context, j jobs.Job) error {
 	err = e.desk.GrantRevoked(ctx, desk.Cause(j.Cause()), j.Stream, grants.Revoked{
 		Grant: hold.Approved.Grant, Presence: string(presence), Facts: receipt.Facts, Leaves: e.leaves(hold),
 	})
-	if err == nil {
-		e.took.gone(hold, presence)
+	if err != nil {
+		return err
 	}
-	return err
+	e.took.gone(hold, presence)
+	if err := e.desk.EndOfAccess(ctx, hold.Approved.Grant); err != nil {
+		e.log.WarnContext(ctx, "the escalation of access that is gone now is closed later", "grant", hold.Approved.Grant, "err", err)
+	}
+	return nil
 }
 
 // verify asks again whether an unconfirmed revocation has taken hold; it asks for as long as it takes.

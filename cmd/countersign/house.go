@@ -18,6 +18,7 @@ import (
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -33,7 +34,7 @@ var _ desk.Ledger = (*store.Store)(nil)
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
 		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(),
-		incidents.EventKinds(), identities.EventKinds(), targets.EventKinds(),
+		incidents.EventKinds(), escalations.EventKinds(), identities.EventKinds(), targets.EventKinds(),
 	)
 }
 

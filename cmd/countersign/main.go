@@ -71,6 +71,7 @@ func commands() []command {
 		{"restore", "BACKUP -data NEWDIR [-anchor FILE] [-json]", "make a data folder out of a backup, if it verifies", restoreCommand},
 		{"runbook", "new|check|list|show|status|dry-run|drill|invoke|agree|step|note|finish|rollback|review|task|report|watch", "runbooks: write, check, invoke in an incident, carry out, review, report", runbookCommand},
 		{"incident", incidentUsage, "incidents: open, join, severity, hand over, close, timeline", incidentCommand},
+		{"escalations", escalationsUsage, "who was told of what cannot wait: acknowledge it, practise a path, print whom to call", escalationsCommand},
 		{"keys", "list | rotate KEY -reason TEXT | rotate confirm ID", "list the keys of the data folder, or replace one", keysCommand},
 		{"streams", "status | check FILE…", "say how far the streams of entries are, or find what is missing in what was received", streamsCommand},
 		{"witness", "serve | key", "on another host: sign the heads of ledgers that continue what was signed before", witnessCommand},

@@ -94,7 +94,7 @@ func (o order) isKnown() bool {
 		return true
 	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch, doBookStart:
 		return true
-	case doDrift, doAnswer, doDrill, doIncident, doOffers:
+	case doDrift, doAnswer, doDrill, doIncident, doOffers, doEscalations:
 		return true
 	case doIdentities:
 		return isIdentityVerb(o.What)
@@ -255,6 +255,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliIncident(ctx, by, cause, o)
 	case doOffers:
 		return s.cliOffers(ctx, by, o)
+	case doEscalations:
+		return s.cliEscalations(ctx, by, cause, o)
 	case doDrift:
 		return s.cliDrift(ctx, by, cause, o)
 	case doAnswer:

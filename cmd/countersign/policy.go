@@ -72,8 +72,9 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 		},
 		Settings: desk.Settings{
 			Organisation: p.Settings.Organisation, LinkByEmail: p.Settings.LinkByEmail, SecurityChannel: p.Settings.SecurityChannel,
-			Language: p.Settings.Language, Watch: p.Watch,
+			Language: p.Settings.Language, Watch: p.Watch, IncidentsOpen: p.Settings.IncidentsOpen, IncidentsCommand: p.Settings.IncidentsCommand,
 		},
+		Escalations: p.Escalations,
 		Loaded: workflows.PolicyLoaded{
 			Workflows: map[string]workflows.DocHash{}, Runbooks: map[string]workflows.DocHash{}, Sources: map[string]workflows.DocHash{},
 			Version: version(),
@@ -92,7 +93,7 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 		}
 		out.People[x.ID] = desk.Person{
 			Sponsor: x.Sponsor, ContractEnds: until,
-			ID: x.ID, Key: x.Key, Name: x.Name, Email: x.Email, Slack: x.Slack, Unix: x.Unix, Zone: x.Zone, Hours: x.Hours,
+			ID: x.ID, Key: x.Key, Name: x.Name, Email: x.Email, Phone: x.Phone, Slack: x.Slack, Unix: x.Unix, Zone: x.Zone, Hours: x.Hours,
 			Manager: x.Manager, Accounts: x.Accounts, Calendar: x.Calendar, TimeOff: x.TimeOff,
 		}
 	}

@@ -80,6 +80,8 @@ func (j *judge) stream(ctx context.Context, s workflows.StreamID) error {
 		return j.run(ctx, h)
 	case workflows.KindIncident:
 		j.incident(h)
+	case workflows.KindEscalation:
+		j.escalation(h)
 	}
 	return nil
 }

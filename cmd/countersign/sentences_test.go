@@ -165,6 +165,9 @@ func storyOfEveryKind() []workflows.Record {
 	}
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Leaked{Leak: "l_01", Source: "github", Form: "aws_access_key", Print: "hmac:00", Known: true, Incident: "INC-7", Place: "a repository", Channel: "webhook"})
 	say(workflows.IdentityStream("shadow-01"), maya, identities.Leaked{Leak: "l_02", Source: "person", Print: "hmac:01", Place: "a wiki", Channel: "slack"})
+	for _, e := range storyOfEscalation(maya, jonas, ada) {
+		say(e.stream, e.by, e.event)
+	}
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Removed{Why: "It is not in the file any more."})
 	say(sys, "", store.AnchorPublished{Size: 40, Root: "S6pF+CtbfbmSoIBCMtKbeyC709RUB+Y/1s8tawYqM54=", Sink: "slack"})
 	say(sys, "", workflows.RefusalsSummarised{From: 1, Until: 2, Attempts: 100, Accounts: 7})

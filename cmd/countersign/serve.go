@@ -71,7 +71,10 @@ type serving struct {
 	out       outflow
 	found     ledgerWatch
 	wait      sync.WaitGroup // alarms on their way
-	gone      atomic.Bool    // Slack said that the app was uninstalled or its tokens revoked
+	mail      *mailer        // nil: no relay
+	pager     *pagerClient
+	called    sync.Map    // escalations of which the log said whom to call
+	gone      atomic.Bool // Slack said that the app was uninstalled or its tokens revoked
 }
 
 // stopWithin is how long a stop may take before the process is left to its supervisor.
@@ -186,6 +189,10 @@ func (s *serving) build(ctx context.Context) error {
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err
 	}
+	if s.mail, err = openMail(s.cfg); err != nil {
+		return err
+	}
+	s.pager = newPagerClient()
 	s.took = newLatency(s.clock)
 	s.friction, s.verifier = newFriction(s.store), newVerifier()
 	s.tasks = taskSources(s.conns, compiled.Targets)
@@ -197,7 +204,7 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks), Postures: s.postures(),
-		Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke() },
+		Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
 	})
 	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {
@@ -397,6 +404,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},
 		jobPrune:            {Handle: s.prune, Workers: 1},
 		jobGlassWatch:       {Handle: s.glassWatch, Workers: 1},
+		jobShifts:           {Handle: s.shifts, Workers: 1},
 		jobLedgerWatch:      {Handle: s.watchLedger, Workers: 1},
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
 		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
@@ -409,6 +417,9 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobGlassWatch, "0 7 * * 1", "UTC"); err != nil {
+		return err
+	}
+	if err := s.store.Schedule(ctx, jobShifts, shiftsCron, "UTC"); err != nil {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobLedgerWatch, watchCron, "UTC"); err != nil {

@@ -27,6 +27,9 @@ const (
 
 // notice tells somebody something that a stream owes.
 func (s *serving) notice(ctx context.Context, j jobs.Job) error {
+	if j.Stream.Kind() == workflows.KindEscalation {
+		return s.page(ctx, j)
+	}
 	return paced(j, s.bot.Notify(ctx, j.Stream, j.Key, desk.Cause(j.Cause()), j.Attempts))
 }
 

@@ -82,6 +82,7 @@ func compare(before, after *Policy) []difference {
 		add(compareRotations(before, after, name))
 	}
 	add(compareSettings(before.Settings, after.Settings))
+	add(compareEscalations(before.Escalations, after.Escalations))
 	return out
 }
 
@@ -329,6 +330,7 @@ func compareSettings(before, after Settings) difference {
 	d.moved(before.SecurityChannel != "", "the channel of alarms", before.SecurityChannel, after.SecurityChannel)
 	d.moved(false, "the language of cards in channels", before.Language, after.Language)
 	compareWatch(&d, before.Watch, after.Watch)
+	compareIncidents(&d, before, after)
 	return d
 }
 
@@ -392,6 +394,8 @@ func (p *Policy) hash(unit string) workflows.DocHash {
 		v, ok = p.Rotations[name]
 	case unitSettings:
 		v, ok = p.Settings, true
+	case unitEscalations:
+		v, ok = p.Escalations, true
 	}
 	b, err := json.Marshal(v)
 	if !ok || err != nil {

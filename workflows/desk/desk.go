@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -216,6 +217,10 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 	if stream.Kind() == workflows.KindIncident {
 		s, err := incidents.FoldIncident(h)
 		return Outlasting{Jobs: incidents.IncidentPending(s), Lists: incidents.IncidentListings(s)}, err
+	}
+	if stream.Kind() == workflows.KindEscalation {
+		s, err := escalations.Fold(h)
+		return Outlasting{Jobs: escalations.Pending(s), Lists: escalations.Listings(s), Touch: homes(s.Parties())}, err
 	}
 	if stream.Kind() == workflows.KindTarget {
 		s, err := targets.Fold(h)

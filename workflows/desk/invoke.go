@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
@@ -75,6 +76,7 @@ type use struct {
 	run     workflows.RunID // that is gone on with; empty: a new one
 	uses    int             // of the runbook, when the world was asked
 	reviews []workflows.StreamID
+	page    func(workflows.Facts, *workflows.Outcome) // opens the escalation; nil: no path is walked
 }
 
 func (u use) streams() []workflows.StreamID {
@@ -86,6 +88,9 @@ func (u use) streams() []workflows.StreamID {
 		if st.Action == incidents.ActGrant {
 			out = append(out, workflows.GrantStream(u.in.Holder().Identity(), st.Does.Target, st.Does.ID))
 		}
+	}
+	if u.page != nil {
+		out = append(out, escalations.Stream(u.in.Escalation))
 	}
 	out = append(out, u.reviews...)
 	slices.Sort(out)
@@ -161,6 +166,9 @@ func (u use) effects(f workflows.Facts, out *workflows.Outcome, e incidents.Invo
 		})
 	}
 	u.review(f, out, e)
+	if u.page != nil {
+		u.page(f, out)
+	}
 	return u.begin(f, out, e)
 }
 
@@ -246,6 +254,7 @@ func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocatio
 	others := d.reviewersOf(ctx, p, b, a, &in)
 	in.Skipped = d.skipped(ctx, p, b.Skips, a)
 	u := use{in: in, book: book, others: others, holder: d.directory.Name(ctx, in.Holder()), alarm: p.Settings.SecurityChannel}
+	u.page, u.in.Escalation = d.pageOf(ctx, p, u)
 	if u.reviews, err = d.reviewStreams(ctx, c.By.Person); err != nil {
 		return u, err
 	}

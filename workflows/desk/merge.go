@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
@@ -56,6 +57,8 @@ func (p *Policy) keep(before *Policy, unit string) {
 		p.Rotations[name] = r
 	case unitSettings:
 		p.Settings = before.Settings
+	case unitEscalations:
+		p.Escalations = before.Escalations
 	}
 }
 
@@ -164,7 +167,7 @@ func (p *Policy) describe() error {
 func isUnit(name string) bool {
 	kind, _, _ := strings.Cut(name, "/")
 	switch kind {
-	case unitPeople, unitGroups, unitIdentities, unitSettings, unitRole, unitTarget, unitCalendar, unitRotation:
+	case unitPeople, unitGroups, unitIdentities, unitSettings, unitEscalations, unitRole, unitTarget, unitCalendar, unitRotation:
 		return true
 	}
 	return false
@@ -257,6 +260,9 @@ func (d *Desk) recallUnit(ctx context.Context, p, folder *Policy, unit string, h
 	case unitSettings:
 		p.Settings = Settings{}
 		return d.read(ctx, h, &p.Settings)
+	case unitEscalations:
+		p.Escalations = escalations.Plan{}
+		return d.read(ctx, h, &p.Escalations)
 	case unitRole:
 		var s workflows.Selector
 		err := d.read(ctx, h, &s)

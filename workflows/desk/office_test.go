@@ -17,6 +17,7 @@ import (
 	"github.com/countersign-bot/countersign/store/storetest"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -45,7 +46,7 @@ const secret = "hunter2"
 func open(t *testing.T) *office {
 	t.Helper()
 	cfg := storetest.Config(t)
-	cfg.Kinds = slices.Concat(workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), incidents.EventKinds(),
+	cfg.Kinds = slices.Concat(workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), incidents.EventKinds(), escalations.EventKinds(),
 		reviews.EventKinds(), runs.EventKinds(), identities.EventKinds())
 	x := &office{t: t, clock: storetest.NewClock(), draft: standard(), ids: new(counter)}
 	cfg.Clock = x.clock

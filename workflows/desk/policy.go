@@ -9,27 +9,29 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // Policy is the version of all documents that governs now. It is replaced as a whole and never changed.
 type Policy struct {
-	Hash       workflows.DocHash // of the whole
-	Workflows  map[workflows.WorkflowID]Version
-	Runbooks   map[workflows.RunbookID]Book
-	People     map[workflows.PersonID]Person
-	Groups     map[string][]workflows.PersonID
-	Identities map[workflows.IdentityID]Identity
-	Roles      map[string]workflows.Selector // RoleOwner …
-	Calendars  map[string]Calendar
-	Rotations  map[string]Rotation
-	Targets    map[workflows.TargetID]Target
-	Hours      map[workflows.PersonID]*calendar.Hours // of those whose hours are on file
-	Conditions Conditions                             // nil where no workflow has rules with conditions
-	Settings   Settings
-	Author     Author
-	Loaded     workflows.PolicyLoaded
-	Documents  []workflows.Document
+	Hash        workflows.DocHash // of the whole
+	Workflows   map[workflows.WorkflowID]Version
+	Runbooks    map[workflows.RunbookID]Book
+	People      map[workflows.PersonID]Person
+	Groups      map[string][]workflows.PersonID
+	Identities  map[workflows.IdentityID]Identity
+	Roles       map[string]workflows.Selector // RoleOwner …
+	Calendars   map[string]Calendar
+	Rotations   map[string]Rotation
+	Targets     map[workflows.TargetID]Target
+	Hours       map[workflows.PersonID]*calendar.Hours // of those whose hours are on file
+	Conditions  Conditions                             // nil where no workflow has rules with conditions
+	Settings    Settings
+	Escalations escalations.Plan
+	Author      Author
+	Loaded      workflows.PolicyLoaded
+	Documents   []workflows.Document
 
 	// Inventory gives an identity as the documents and what was recorded since say; nil: only the documents do.
 	Inventory func(workflows.IdentityID) (Identity, bool)
@@ -97,6 +99,9 @@ type Settings struct {
 	Language        string `json:"language,omitempty"`         // of cards in channels; empty: English
 
 	Watch []workflows.WatchRule `json:"watch,omitempty"` // what is looked for in the ledger
+
+	IncidentsOpen    *workflows.Selector `json:"incidents_open,omitempty"`    // who may open an incident; nil: everybody
+	IncidentsCommand *workflows.Selector `json:"incidents_command,omitempty"` // who may command one; nil: everybody
 }
 
 // Person is what the people file says of somebody.
@@ -105,6 +110,7 @@ type Person struct {
 	Key      string
 	Name     string
 	Email    string
+	Phone    string // for when nothing else works; never in the ledger
 	Slack    string // "U…" or "T…/U…"
 	Unix     string // user on the bot's host
 	Zone     string
@@ -309,18 +315,19 @@ func docOfIdentity(i Identity) identityDoc {
 
 // Names of the documents in PolicyLoaded.Sources; those of a kind are followed by a slash and the name.
 const (
-	unitPeople     = "people"
-	unitGroups     = "groups"
-	unitIdentities = "identities"
-	unitSettings   = "settings"
-	unitRole       = "role"
-	unitTarget     = "target"
-	unitCalendar   = "calendar"
-	unitRotation   = "rotation"
-	unitWorkflow   = "workflow"
-	unitRunbook    = "runbook"
-	unitGroup      = "group"
-	unitIdentity   = "identity"
+	unitPeople      = "people"
+	unitGroups      = "groups"
+	unitIdentities  = "identities"
+	unitSettings    = "settings"
+	unitEscalations = "escalations"
+	unitRole        = "role"
+	unitTarget      = "target"
+	unitCalendar    = "calendar"
+	unitRotation    = "rotation"
+	unitWorkflow    = "workflow"
+	unitRunbook     = "runbook"
+	unitGroup       = "group"
+	unitIdentity    = "identity"
 )
 
 // documents are those beside workflows and runbooks, by their names in PolicyLoaded.Sources.
@@ -334,6 +341,9 @@ func (p *Policy) documents() (map[string]workflows.Document, error) {
 		ids[id] = docOfIdentity(x)
 	}
 	values := map[string]any{unitPeople: people, unitGroups: p.Groups, unitIdentities: ids, unitSettings: p.Settings}
+	if !p.Escalations.IsZero() {
+		values[unitEscalations] = p.Escalations
+	}
 	for name, s := range p.Roles {
 		values[unitRole+"/"+name] = s
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -22,7 +23,9 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 	case workflows.KindRequest:
 		return d.tickRequest(ctx, workflows.RequestID(stream.Rest()))
 	case workflows.KindGrant:
-		fn = func(f workflows.Facts) (workflows.Outcome, error) { return grants.Tick(f, stream) }
+		return d.tickGrant(ctx, stream)
+	case workflows.KindEscalation:
+		return d.tickEscalation(ctx, stream)
 	case workflows.KindReview:
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return reviews.Tick(f, stream) }
 	case workflows.KindIdentity:
@@ -158,6 +161,12 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 		n, ok = s.FindNotice(id)
 	case workflows.KindIncident:
 		s, err := incidents.FoldIncident(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
+	case workflows.KindEscalation:
+		s, err := escalations.Fold(h)
 		if err != nil {
 			return n, false, err
 		}

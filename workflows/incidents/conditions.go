@@ -165,7 +165,11 @@ func (s State) assessTimes(b Runbook, in Invocation, now workflows.Stamp, a Asse
 	}
 	if b.DrillEvery > 0 && !in.Drill {
 		due := s.DrillDue(b)
-		say(CondDrilled, now <= due, "It was practised in time; next by "+clock(due)+" UTC.", "It should have been practised by "+clock(due)+" UTC.")
+		no := "It should have been practised by " + clock(due) + " UTC."
+		if u := s.unproved(); u != 0 {
+			no += " The drill of " + clock(u) + " UTC does not count: nobody who was alerted acknowledged it."
+		}
+		say(CondDrilled, now <= due, "It was practised in time; next by "+clock(due)+" UTC.", no)
 	}
 }
 
@@ -177,8 +181,21 @@ func (s State) within(incident string) bool {
 func (s State) lastUse(drill bool) workflows.Stamp {
 	var out workflows.Stamp
 	for _, u := range s.Uses {
-		if u.Drill == drill {
+		if u.Drill == drill && (!drill || u.Counts()) {
 			out = max(out, u.At.UTC)
+		}
+	}
+	return out
+}
+
+// unproved is when a drill was held last whose alerts were never shown to fire, and none after it counted; zero: there is none.
+func (s State) unproved() (out workflows.Stamp) {
+	for _, u := range s.Uses {
+		switch {
+		case u.Counts():
+			out = 0
+		case u.Drill:
+			out = u.At.UTC
 		}
 	}
 	return out

@@ -34,9 +34,10 @@ type Invoked struct {
 	Proposal   string               `json:"proposal,omitempty"`
 	Executor   workflows.PersonID   `json:"executor,omitempty"` // who holds the access and carries the steps out; empty: the invoker
 	Run        workflows.RunID      `json:"run,omitempty"`
-	Joined     bool                 `json:"joined,omitempty"` // its review was open already, of the same incident
-	Told       []workflows.PersonID `json:"told,omitempty"`   // who is told beside those who were skipped
-	Alarm      string               `json:"alarm,omitempty"`  // a second channel that is told
+	Joined     bool                 `json:"joined,omitempty"`     // its review was open already, of the same incident
+	Told       []workflows.PersonID `json:"told,omitempty"`       // who is told beside those who were skipped
+	Alarm      string               `json:"alarm,omitempty"`      // a second channel that is told
+	Escalation string               `json:"escalation,omitempty"` // that walks a path because of it; a drill with one counts once it is proved
 }
 
 // Proposed says that somebody wants to break the glass and needs a second listed person, because a review is overdue or it was used too
@@ -62,6 +63,13 @@ type Barred struct {
 	Review workflows.ReviewID `json:"review"`
 }
 
+// DrillProved says that the alerts of a drill fired: a message of its escalation was delivered, and somebody who was asked acknowledged it.
+type DrillProved struct {
+	Grant      workflows.GrantID `json:"grant"`
+	Escalation string            `json:"escalation"`
+	Delivered  int               `json:"delivered"` // messages
+}
+
 // Condition is one thing that was checked when somebody invoked a runbook.
 type Condition struct {
 	Name string `json:"name"` // CondApproved …
@@ -74,8 +82,9 @@ func (Preapproved) Kind() string { return "runbook.preapproved" }
 func (Invoked) Kind() string     { return "runbook.invoked" }
 func (Proposed) Kind() string    { return "runbook.proposed" }
 func (Barred) Kind() string      { return "runbook.barred" }
+func (DrillProved) Kind() string { return "runbook.drill_proved" }
 
 // EventKinds lists every kind of this package, for decoding.
 func EventKinds() []workflows.EventKind {
-	return append([]workflows.EventKind{workflows.Of[Preapproved](), workflows.Of[Invoked](), workflows.Of[Proposed](), workflows.Of[Barred]()}, liveKinds()...)
+	return append([]workflows.EventKind{workflows.Of[Preapproved](), workflows.Of[Invoked](), workflows.Of[Proposed](), workflows.Of[Barred](), workflows.Of[DrillProved]()}, liveKinds()...)
 }

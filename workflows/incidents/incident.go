@@ -42,6 +42,8 @@ type Use struct {
 	At  workflows.Instant
 	By  workflows.PersonID
 	Seq int64
+
+	Proved workflows.Stamp // of a drill: when its alerts were shown to fire; zero: not yet
 }
 
 // Fold turns a runbook's history into its state; it refuses gaps and foreign events. No history is a runbook that nobody
@@ -61,10 +63,14 @@ func Fold(h []workflows.Record) (State, error) {
 			s.Approvals = append(s.Approvals, Approval{e, r.At, r.Seq})
 			clear(s.Barred)
 		case Invoked:
-			s.Uses = append(s.Uses, Use{e, r.At, r.Person, r.Seq})
+			s.Uses = append(s.Uses, Use{Invoked: e, At: r.At, By: r.Person, Seq: r.Seq})
 			s.used(e.Proposal)
 		case Proposed:
 			s.Proposals = append(s.Proposals, Proposal{Proposed: e, At: r.At, By: r.Person, Acct: r.Actor})
+		case DrillProved:
+			if !s.proved(e, r.At.UTC) {
+				return State{}, fmt.Errorf("folding %q at seq %d: %s is about no drill of it", r.Stream, r.Seq, e.Kind())
+			}
 		case Barred:
 			s.Barred[e.Person] = e.Review
 		case workflows.Refused:
@@ -79,6 +85,21 @@ func Fold(h []workflows.Record) (State, error) {
 	}
 	return s, nil
 }
+
+// proved notes that the alerts of a drill fired; false when there is no such drill.
+func (s *State) proved(e DrillProved, at workflows.Stamp) bool {
+	i := slices.IndexFunc(s.Uses, func(u Use) bool {
+		return u.Grant == e.Grant && u.Drill && u.Escalation == e.Escalation && u.Proved == 0
+	})
+	if i >= 0 {
+		s.Uses = slices.Clone(s.Uses)
+		s.Uses[i].Proved = at
+	}
+	return i >= 0
+}
+
+// Counts tells whether a drill counts: one that walked a path of escalation does once its alerts were shown to fire.
+func (u Use) Counts() bool { return u.Drill && (u.Escalation == "" || u.Proved != 0) }
 
 func (s *State) used(proposal string) {
 	for i := range s.Proposals {
@@ -156,12 +177,13 @@ type Invocation struct {
 	Fields    []workflows.FieldProblem // what is wrong with them
 	Account   string                   // of who will hold the access
 
-	Tier      string // TierBreakGlass: somebody goes around conditions that fail; else everything must hold
-	Situation Situation
-	Values    map[string]string  // as they were typed, for a proposal
-	Proposal  string             // the id that a proposal gets, or that is agreed to now
-	Agreed    *workflows.Acting  // the second person, who agrees to a proposal
-	Seconds   workflows.Standing // their standing; Selected: is on one of the runbook's lists
+	Tier       string // TierBreakGlass: somebody goes around conditions that fail; else everything must hold
+	Situation  Situation
+	Values     map[string]string  // as they were typed, for a proposal
+	Escalation string             // that the invocation opens; empty: no path is walked
+	Proposal   string             // the id that a proposal gets, or that is agreed to now
+	Agreed     *workflows.Acting  // the second person, who agrees to a proposal
+	Seconds    workflows.Standing // their standing; Selected: is on one of the runbook's lists
 }
 
 // Holder is who holds the access and carries the steps out.
@@ -211,7 +233,7 @@ func invocation(in Invocation, a Assessment, now workflows.Stamp) Invoked {
 	e := Invoked{
 		Document: in.Book.Document, Incident: in.Incident, Reason: in.Reason, Grant: in.Grant, Review: in.Review, Run: in.Run,
 		Skipped: in.Skipped, EndsAt: now.Add(in.Lasts().Duration()), Notify: in.Book.Notify,
-		Authn: in.Authn, Channel: in.Channel, Payload: in.Payload, Drill: in.Drill,
+		Authn: in.Authn, Channel: in.Channel, Payload: in.Payload, Drill: in.Drill, Escalation: in.Escalation,
 		Tier: TierPreapproved, Conditions: a.Conditions, Needed: a.Needed, Told: in.Situation.Told,
 		Answers: workflows.Answers{
 			Who:  fmt.Sprintf("%s, one of the runbook's invokers, by %s", in.By.Person, in.Authn),

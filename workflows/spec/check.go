@@ -47,6 +47,8 @@ func (c *checker) check() {
 	}
 	c.checkConflicts()
 	c.checkWatch()
+	c.checkEscalations()
+	c.checkIncidents()
 	for _, w := range c.f.workflows {
 		c.checkWorkflow(w)
 	}

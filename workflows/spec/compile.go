@@ -19,18 +19,19 @@ func (f *Folder) Compile(ids func(personKey string) workflows.PersonID) (Policie
 		c.ids[p.key], used[id] = id, p.key
 	}
 	out := Policies{
-		Settings:   c.settings(),
-		Workflows:  map[workflows.WorkflowID]Policy{},
-		Runbooks:   map[workflows.RunbookID]RunbookPolicy{},
-		People:     c.people(),
-		Groups:     c.groups(),
-		Roles:      c.roles(),
-		Identities: c.identities(),
-		Calendars:  c.calendars(),
-		Rotations:  c.rotations(),
-		Risk:       f.table,
-		Watch:      c.watch(),
-		Tests:      c.tests(),
+		Settings:    c.settings(),
+		Workflows:   map[workflows.WorkflowID]Policy{},
+		Runbooks:    map[workflows.RunbookID]RunbookPolicy{},
+		People:      c.people(),
+		Groups:      c.groups(),
+		Roles:       c.roles(),
+		Identities:  c.identities(),
+		Calendars:   c.calendars(),
+		Rotations:   c.rotations(),
+		Risk:        f.table,
+		Watch:       c.watch(),
+		Escalations: c.escalations(),
+		Tests:       c.tests(),
 	}
 	for _, s := range f.stories {
 		out.Stories = append(out.Stories, StoryFile{File: s.name, Text: s.raw})
@@ -81,6 +82,7 @@ func (c *compiler) settings() Settings {
 		LinkByEmail:     slack.flag("link_by_email"),
 		SecurityChannel: slack.str("security_channel"),
 		Language:        slack.str("language"),
+		IncidentsOpen:   c.optional(v.get("incidents"), "open"), IncidentsCommand: c.optional(v.get("incidents"), "command"),
 		Checkpoint: Checkpoint{
 			Schedule: orElse(cp.str("schedule"), defaultSchedule),
 			Zone:     orElse(cp.str("zone"), defaultZone),
@@ -92,7 +94,7 @@ func (c *compiler) settings() Settings {
 func (c *compiler) people() (out []Person) {
 	for _, p := range c.f.people {
 		out = append(out, Person{
-			ID: c.ids[p.key], Key: p.key, Name: p.str("name"), Email: p.str("email"), Slack: p.str("slack"), Unix: p.str("unix"),
+			ID: c.ids[p.key], Key: p.key, Name: p.str("name"), Email: p.str("email"), Phone: p.str("phone"), Slack: p.str("slack"), Unix: p.str("unix"),
 			Zone: p.str("timezone"), Hours: p.str("working_hours"), Manager: c.id(p.str("manager")), Accounts: accounts(p.value),
 			Calendar: p.str("calendar"), TimeOff: timeOff(p), Sponsor: c.id(p.get("contractor").str("sponsor")), ContractUntil: p.get("contractor").str("until"),
 		})

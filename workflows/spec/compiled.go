@@ -3,6 +3,7 @@ package spec
 import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
@@ -19,12 +20,13 @@ type Policies struct {
 	Roles        Roles
 	Identities   []Identity
 
-	Calendars []Calendar            // in the order of the file
-	Rotations []Rotation            // likewise
-	Risk      *workflows.RiskTable  // nil: none; it is compiled into each workflow too
-	Watch     []workflows.WatchRule // what is watched for, in the order of the file
-	Tests     []TestFile            // in the order of file names
-	Stories   []StoryFile
+	Calendars   []Calendar            // in the order of the file
+	Rotations   []Rotation            // likewise
+	Risk        *workflows.RiskTable  // nil: none; it is compiled into each workflow too
+	Watch       []workflows.WatchRule // what is watched for, in the order of the file
+	Escalations escalations.Plan
+	Tests       []TestFile // in the order of file names
+	Stories     []StoryFile
 }
 
 // Policy is one version of a workflow.
@@ -52,6 +54,8 @@ type Settings struct {
 	SecurityChannel string // "#security"
 	Language        string // of cards in channels; empty: English
 	Checkpoint      Checkpoint
+
+	IncidentsOpen, IncidentsCommand *workflows.Selector // nil: everybody
 }
 
 // Checkpoint says when and where the signed state of the ledger is posted.
@@ -79,6 +83,7 @@ type Person struct {
 	Key      string
 	Name     string
 	Email    string                        // as written; unique without regard to case
+	Phone    string                        // for when nothing else works; empty: not given
 	Slack    string                        // "U…" or "T…/U…"; empty: not given
 	Unix     string                        // user on the bot's host; empty: not given
 	Zone     string                        // IANA; loads

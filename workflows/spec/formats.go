@@ -105,6 +105,10 @@ func mail() shape {
 	return matching("an e-mail address", `[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}`, "")
 }
 
+func phone() shape {
+	return matching("a telephone number such as \"+49 30 901820\"", `\+[0-9][0-9 ()-]{5,28}[0-9]`, "begin with + and the country")
+}
+
 func slackUser() shape {
 	return matching("a Slack user id such as U0ALICE1", `([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20}`,
 		"Slack: profile, three dots, Copy member ID; with several workspaces T…/U…")

@@ -34,29 +34,30 @@ type Params struct {
 
 // Folder is a configuration folder that was read and found good. It is immutable.
 type Folder struct {
-	company    *value
-	roles      *value
-	people     []*person
-	groups     []*group
-	identities []*value
-	ledger     *value
-	calendars  []*value
-	rotations  []*value
-	risk       *value
-	table      *workflows.RiskTable // of risk; nil: none
-	conflicts  []*value
-	watch      []*value
-	targets    []*target
-	workflows  []*workflow
-	runbooks   []*runbook
-	tests      []*value
-	stories    []*source
-	feeds      map[string]*source // iCalendar files by name
-	index      *index
-	holidays   map[string][]calendar.Date // of each calendar
-	icals      map[string]*calendar.Feed  // iCalendar files that could be read
-	conditions map[*value]int             // terms of each condition
-	warnings   []Problem
+	company     *value
+	roles       *value
+	people      []*person
+	groups      []*group
+	identities  []*value
+	ledger      *value
+	calendars   []*value
+	rotations   []*value
+	risk        *value
+	table       *workflows.RiskTable // of risk; nil: none
+	conflicts   []*value
+	watch       []*value
+	escalations *value
+	targets     []*target
+	workflows   []*workflow
+	runbooks    []*runbook
+	tests       []*value
+	stories     []*source
+	feeds       map[string]*source // iCalendar files by name
+	index       *index
+	holidays    map[string][]calendar.Date // of each calendar
+	icals       map[string]*calendar.Feed  // iCalendar files that could be read
+	conditions  map[*value]int             // terms of each condition
+	warnings    []Problem
 }
 
 // Warnings are lints: what is allowed and probably not meant, in the order of files and lines.
@@ -64,24 +65,25 @@ func (f *Folder) Warnings() []Problem { return f.warnings }
 
 // The names inside the folder.
 const (
-	companyFile    = "countersign.yaml"
-	peopleFile     = "people.yaml"
-	rolesFile      = "roles.yaml"
-	identitiesFile = "identities.yaml"
-	calendarsFile  = "calendars.yaml"
-	rotationsFile  = "rotations.yaml"
-	riskFile       = "risk.yaml"
-	conflictsFile  = "conflicts.yaml"
-	watchFile      = "watch.yaml"
-	targetsDir     = "targets"
-	workflowsDir   = "workflows"
-	runbooksDir    = "runbooks"
-	calendarsDir   = "calendars"
-	testsDir       = "tests"
+	companyFile     = "countersign.yaml"
+	peopleFile      = "people.yaml"
+	rolesFile       = "roles.yaml"
+	identitiesFile  = "identities.yaml"
+	calendarsFile   = "calendars.yaml"
+	rotationsFile   = "rotations.yaml"
+	riskFile        = "risk.yaml"
+	conflictsFile   = "conflicts.yaml"
+	watchFile       = "watch.yaml"
+	escalationsFile = "escalations.yaml"
+	targetsDir      = "targets"
+	workflowsDir    = "workflows"
+	runbooksDir     = "runbooks"
+	calendarsDir    = "calendars"
+	testsDir        = "tests"
 )
 
 func fileNames() []string {
-	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile, watchFile}
+	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile, watchFile, escalationsFile}
 }
 
 func dirNames() []string {
@@ -111,6 +113,7 @@ func Load(fsys fs.FS, opts Options) (*Folder, error) {
 type documents struct {
 	company, people, roles, identities, ledger   *value
 	calendars, rotations, risk, conflicts, watch *value
+	escalations                                  *value
 	targets, workflows, runbooks, tests          []*value
 	stories                                      []*source
 	feeds                                        map[string]*source
@@ -146,6 +149,7 @@ func (l *loader) readAll() documents {
 	d.risk = one(riskFile, riskShape(), false)
 	d.conflicts = one(conflictsFile, conflictsShape(), false)
 	d.watch = one(watchFile, watchShape(), false)
+	d.escalations = one(escalationsFile, escalationsShape(), false)
 	many := func(dir, ext string, read func(string) *value) (out []*value) {
 		if !slices.Contains(dirs, dir) {
 			return nil

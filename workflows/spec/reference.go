@@ -40,6 +40,7 @@ func fileKinds() []fileKind {
 		{"risk", riskFile, "The table of risks. The file may be absent.", riskShape()},
 		{"conflicts", conflictsFile, "What nobody may hold together. The file may be absent.", conflictsShape()},
 		{"watch", watchFile, "What is watched for in the ledger. The file may be absent: nothing is watched for then.", watchShape()},
+		{"escalations", escalationsFile, "Who is told when something cannot wait, in what order and how. The file may be absent.", escalationsShape()},
 		{"target", targetsDir + "/*.yaml", "One system a file.", targetShape()},
 		{"workflow", workflowsDir + "/*.yaml", "One chain a file.", workflowShape()},
 		{"runbook", runbooksDir + "/*.md", "One runbook a file: Markdown, with these keys between two lines of ---.", runbookShape()},

@@ -17,6 +17,7 @@ func companyShape() shape {
 			key{"zone", false, zone(), "Time zone of the schedule. Default UTC."},
 			key{"channel", false, channel(), "Channel that it is posted to."},
 		), "The signed state of the ledger, posted where others keep it."},
+		key{"incidents", false, incidentsShape(), "Who may open and command incidents."},
 		key{"lint", false, object(
 			key{"approvers", false, number(1, maxMembers), "`check` warns of chains that fewer people can approve, where there is no risk.yaml. Default 2."},
 			key{"zones", false, number(0, maxGroups), "`check` warns of steps whose approvers live in fewer time zones. Default 2; 0 never warns."},
@@ -30,6 +31,7 @@ func peopleShape() shape {
 			key{"key", true, ident(), "Short name that other files use. It does not change when the person's name does."},
 			key{"name", true, line(maxLine), "Name, as colleagues read it."},
 			key{"email", true, mail(), "E-mail address."},
+			key{"phone", false, phone(), "Telephone number for emergencies, with its country: it is printed with the escalation tree when nothing can be delivered. It does not go into the ledger."},
 			key{"slack", false, slackUser(), "Slack member id: U…, or T…/U… with several workspaces."},
 			key{"unix", false, unixUser(), "User on the bot's host, for the command line."},
 			key{"timezone", true, zone(), "IANA time zone; times are shown in it."},
@@ -54,10 +56,7 @@ func peopleShape() shape {
 }
 
 func rolesShape() shape {
-	who := object(
-		key{"people", false, listOf(maxMembers, personRef()), "Keys of people."},
-		key{"groups", false, listOf(maxGroups, ident()), "Names of groups."},
-	)
+	who := someShape()
 	return object(
 		key{"owner", true, who, "Answers for the bot: changes its configuration together with a second owner."},
 		key{"security", true, who, "Reads every request, revokes, reviews break glass."},

@@ -28,6 +28,7 @@ type parts struct {
 	byRequest bool // target_owner, identity_owner, manager
 	chat      bool
 	identity  bool // the request can be for a non-human identity
+	shifts    bool // who is on shift may stand there
 }
 
 // selector checks one selector and answers what it yields; nil when that cannot be said because of a problem.
@@ -136,7 +137,7 @@ func (c *checker) allowed(v *value, p parts) {
 			c.at(v.or(k), "name people or groups", "%s: %s cannot stand here, because it must work when the chat is down", v.path, k)
 		}
 	}
-	if v.has("rotations") && !p.byRequest {
+	if v.has("rotations") && !p.byRequest && !p.shifts {
 		c.at(v.or("rotations"), "name people or groups", "%s: rotations cannot stand here: who is on shift changes, and %s do not", v.path, p.what)
 	}
 }

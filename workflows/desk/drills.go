@@ -1,0 +1,98 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/escalations"
+)
+
+// Drill is a runbook or a path of escalation that should have been practised by now.
+type Drill struct {
+	Runbook workflows.RunbookID // one of the two
+	Path    string
+	Due     workflows.Stamp // zero: it was never practised
+	Unheard bool            // it was practised, and nobody who was alerted acknowledged it
+	People  []workflows.PersonID
+}
+
+// Concerns tells whether somebody is on its lists.
+func (d Drill) Concerns(p workflows.PersonID) bool { return slices.Contains(d.People, p) }
+
+// Says is a sentence about it.
+func (d Drill) Says() string {
+	name, how := "Runbook "+string(d.Runbook), "`countersign runbook drill "+string(d.Runbook)+"` does it."
+	if d.Path != "" {
+		name, how = "Path "+d.Path, "`countersign escalations drill "+d.Path+"` does it."
+	}
+	out := name + " was never practised."
+	if d.Due != 0 {
+		out = name + " should have been practised by " + d.Due.Time().Format("2006-01-02 15:04") + " UTC."
+	}
+	if d.Unheard {
+		out += " The last drill does not count: nobody who was alerted acknowledged it."
+	}
+	return out + " " + how
+}
+
+// OverdueDrills are the runbooks and paths that should have been practised by a moment. A runbook that nobody approved is not practised.
+func (d *Desk) OverdueDrills(ctx context.Context, now workflows.Stamp) ([]Drill, error) {
+	var out []Drill
+	views, err := d.Runbooks(ctx, "", now)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range views {
+		r := v.Book.Runbook
+		due := v.State.DrillDue(r)
+		if due == 0 || now <= due || len(v.State.Approvals) == 0 {
+			continue
+		}
+		x := Drill{Runbook: r.ID, Due: due, People: append(d.listed(ctx, d.Policy(), r, asked{}), r.Owner)}
+		for _, u := range v.State.Uses {
+			x.Unheard = u.Drill && !u.Counts() || x.Unheard && !u.Counts()
+		}
+		out = append(out, x)
+	}
+	for _, p := range d.Policy().Escalations.Paths {
+		due, never, err := d.PathDue(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if never || due != 0 && now > due {
+			out = append(out, Drill{Path: p.Name, Due: due, People: d.everAsked(ctx, p)})
+		}
+	}
+	return out, nil
+}
+
+// EscalationByWord finds an escalation by its id or the end of it, among those that are not over and that the person was asked about; security
+// finds all. Empty finds the only one there is.
+func (d *Desk) EscalationByWord(ctx context.Context, p workflows.PersonID, word string) (string, *workflows.Refusal, error) {
+	if strings.HasPrefix(word, "e_") {
+		switch _, err := d.Escalation(ctx, word); {
+		case err == nil:
+			return word, nil, nil // whether it is theirs is decided with everything else
+		case !errors.Is(err, workflows.ErrNoStream):
+			return "", nil, err
+		}
+	}
+	if d.HasRole(ctx, RoleSecurity, p) {
+		p = ""
+	}
+	list, err := d.Escalations(ctx, p, false, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	list = slices.DeleteFunc(list, func(s escalations.State) bool { return !strings.HasSuffix(s.ID, word) })
+	switch len(list) {
+	case 0:
+		return "", workflows.Refuse(workflows.CodeUnknown, "There is no such open escalation, or you were not asked about it.", "`countersign escalations list` shows those that are."), nil
+	case 1:
+		return list[0].ID, nil, nil
+	}
+	return "", workflows.Refusef(workflows.CodeUnknown, "Give more of its id.", "%d open escalations fit.", len(list)), nil
+}
