@@ -85,6 +85,9 @@ func (b *Bot) vote(ctx context.Context, c *call, x Button, verdict workflows.Ver
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
+	if res.Ended() {
+		return b.recorded(ctx, c, id, "✅ Recorded: this had been granted already, so the access is taken back now (%s). %s")
+	}
 	if verdict == workflows.Deny {
 		return b.recorded(ctx, c, id, "✅ Recorded: you denied this request (%s). %s")
 	}

@@ -54,8 +54,11 @@ func (d *Desk) vote(ctx context.Context, b Ballot) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	made := d.making(ctx, policy, w, s.Asked.Subject, s.Requester.Person)
+	made, late := d.making(ctx, policy, w, s.Asked.Subject, s.Requester.Person), d.lateDenial(ctx, v, b)
 	res, err := d.under(ctx, policy, b.Cause, v.streams(), func(f workflows.Facts) (workflows.Outcome, error) {
+		if late != nil {
+			return late.end(f)
+		}
 		ballot := ballot
 		if ballot.ReceivedAt == 0 {
 			ballot.ReceivedAt = f.Now.UTC
