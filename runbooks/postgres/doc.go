@@ -21,4 +21,7 @@
 // Identifiers are the only foreign text in statements, quoted by pgx.Identifier; values are parameters. Each statement
 // carries the grant's id in a comment and each connection in its application_name, so that the server's own log leads
 // back to the grant.
+//
+// Programs' own logins are rotated by generations: each is a login of its own, member of the role that the first login becomes,
+// and in its place from log-in on (see rotate.go). Programs get the new name with the new password.
 package postgres

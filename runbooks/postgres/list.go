@@ -29,7 +29,8 @@ const (
 )
 
 // accessBody gives all access, each with a cursor of its own. Left out is what belongs to the server (oids below
-// 16384), the bot's account, what superusers are members of, and what a login of ours got with its grant. A membership keeps no
+// 16384), the bot's account, what superusers are members of, what a login of ours got with its grant, and
+// the logins of rotations, which are the accounts that were there before. A membership keeps no
 // time; pg_xact_commit_timestamp tells it where track_commit_timestamp is on, and only for lately made ones.
 const accessBody = `
 WITH used AS (
@@ -63,6 +64,7 @@ WITH used AS (
     AND member.oid >= 16384
     AND member.rolname <> current_user
     AND NOT (pg_has_role(current_user, m.grantor, 'USAGE') AND member.oid IN (SELECT oid FROM login))
+    AND NOT (pg_has_role(current_user, m.grantor, 'USAGE') AND COALESCE(shobj_description(member.oid, 'pg_authid'), '') LIKE 'countersign rotation=%')
   UNION ALL
   SELECT
     CASE WHEN r.rolsuper THEN 's' ELSE 'l' END || lpad(r.oid::text, 10, '0'),

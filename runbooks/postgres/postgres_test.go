@@ -64,6 +64,11 @@ func TestThreat_T44_Exercise(t *testing.T) {
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return s.reads(t, g.Account)
 			},
+			Rotation: func(t *testing.T) runbooks.Rotation {
+				account := fmt.Sprintf("ex_app_%d", round)
+				s.login(t, account)
+				return runbooks.Rotation{ID: fmt.Sprintf("rot_ex_%d", round), Account: account, Old: "role " + account, Secret: runbooks.NewPassword()}
+			},
 			Foreign: func(t *testing.T, g runbooks.Grant) {
 				s.admin(t, "GRANT "+pgx.Identifier{role}.Sanitize()+" TO "+pgx.Identifier{g.Account}.Sanitize())
 			},

@@ -141,6 +141,11 @@ func (c *conn) remove(user string) error {
 	if _, err := c.do("ACL", "DELUSER", user); err != nil {
 		return err
 	}
+	return c.save()
+}
+
+// save writes the server's file of accounts, if it has one.
+func (c *conn) save() error {
 	_, err := c.do("ACL", "SAVE")
 	var said refusal
 	if errors.As(err, &said) && strings.Contains(string(said), "not configured to use an ACL file") {

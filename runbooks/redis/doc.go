@@ -38,4 +38,6 @@
 //	    longest: 4h
 //	    params:
 //	      rules: ["~basket:*", "+@read"]
+//
+// Programs' own accounts are rotated in place: the server takes two passwords of one account until the old one is retired.
 package redis

@@ -3,6 +3,9 @@ package redis
 import "time"
 
 const (
+	// maxName bounds the name of an account.
+	maxName = 256
+
 	// callTimeout bounds one call, connectTimeout the connection alone; a call took a millisecond when it was tried.
 	callTimeout    = 15 * time.Second
 	connectTimeout = 5 * time.Second

@@ -218,6 +218,10 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				}
 				return "not in the account"
 			},
+			Rotation: func(t *testing.T) runbooks.Rotation {
+				s.admin(t, "ACL", "SETUSER", "app", "on", ">old-password", "~basket:*", "+@read")
+				return runbooks.Rotation{ID: "rot_1", Account: "app", Old: "user app", Secret: runbooks.NewPassword()}
+			},
 			Foreign: func(t *testing.T, g runbooks.Grant) {
 				s.admin(t, "ACL", "SETUSER", "by-hand", "on", ">x", "~basket:*", "+@read")
 			},
@@ -502,6 +506,51 @@ func TestSettings(t *testing.T) {
 		_, err := redis.Open(settings, runbooks.NewSecret(x.password), func(string) ([]byte, error) { return []byte("no PEM"), nil })
 		if (err == nil) != (x.words == "") || err != nil && !strings.Contains(err.Error(), x.words) {
 			t.Errorf("%s=%q: %v, want %q", x.name, x.value, err, x.words)
+		}
+	}
+}
+
+// R41: the old password works until the next one is proven, and no longer than that.
+func TestReq_R41_PasswordsAreRotated(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.connector(t)
+	s.admin(t, "ACL", "SETUSER", "app", "on", ">old-password", "~basket:*", "+@read", "+ping")
+	r := runbooks.Rotation{ID: "rot_1", Account: "app", Old: "user app", Secret: runbooks.NewPassword()}
+	n, err := c.Renew(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	works := func(password string) bool {
+		conn, err := s.login("app", password)
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
+	}
+	if !works("old-password") || !works(r.Secret.Reveal()) {
+		t.Error("while programs change over, both work")
+	}
+	wrong := r
+	wrong.Secret = runbooks.NewPassword()
+	if err := c.Prove(t.Context(), wrong, n); err == nil {
+		t.Error("another password proves it")
+	}
+	if err := c.Prove(t.Context(), r, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Retire(t.Context(), r, n); err != nil {
+		t.Fatal(err)
+	}
+	if works("old-password") || !works(r.Secret.Reveal()) {
+		t.Error("after it, only the next one works")
+	}
+	for _, name := range []string{"default", "nobody", "countersign:g_1", "a b", "bot"} {
+		bad := r
+		bad.Account, bad.Old = name, "user "+name
+		if _, err := c.Renew(t.Context(), bad); runbooks.ClassOf(err) != runbooks.Refuse {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 }
