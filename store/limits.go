@@ -48,6 +48,7 @@ const (
 	scrubPause     = 100 * time.Millisecond // between two looks
 	maxWitness     = 16384                  // lines of the witness file (8 MB) before it is cut to the newest: reading them delays a start by 0.1 s
 	keepWitness    = 4096                   // lines that stay then
+	pulledRows     = 64                     // rows fetched at a time when a ledger is read as a whole: some 30 KB
 	maxPooled      = 256                    // texts of statements kept prepared: all there are
 	forkPatience   = 100 * time.Millisecond // for a second connection that a verification can do without
 	readers        = 4                      // read connections; reads are short

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -95,10 +97,20 @@ func (s *Source) Fork(ctx context.Context) (ledger.ClosingSource, error) {
 	return src, nil
 }
 
+const entriesText = `SELECT idx, leaf FROM log_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx`
+
 // Entries implements ledger.Source: each leaf is good for its turn of the loop only.
 func (s *Source) Entries(ctx context.Context, from, to int64) iter.Seq2[ledger.Entry, error] {
+	if !s.pg {
+		return pulled(ctx, s.conn, entriesText, func(row []driver.Value) (e ledger.Entry, err error) {
+			if e.Index, err = integerOf(row[0]); err == nil {
+				e.Leaf, err = bytesOf(row[1])
+			}
+			return e, err
+		}, from, to)
+	}
 	var leaf sql.RawBytes
-	return rowsOf(s.with(ctx), `SELECT idx, leaf FROM log_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx`,
+	return rowsOf(s.with(ctx), entriesText,
 		func(scan func(...any) error) (e ledger.Entry, err error) {
 			err = scan(&e.Index, &leaf)
 			e.Leaf = leaf
@@ -160,16 +172,39 @@ func (s *Source) Checkpoints(ctx context.Context) iter.Seq2[ledger.Published, er
 	}
 }
 
+const openingsText = `SELECT idx, field, salt, value FROM opening WHERE idx >= $1 AND idx < $2 ORDER BY idx, field`
+
 // Openings implements ledger.Source. A salt of the wrong length is given as zeros, which opens nothing.
 func (s *Source) Openings(ctx context.Context, from, to int64) iter.Seq2[ledger.EntryOpening, error] {
+	if !s.pg {
+		return pulled(ctx, s.conn, openingsText, pulledOpening, from, to)
+	}
 	var salt, value sql.RawBytes
-	return rowsOf(s.with(ctx), `SELECT idx, field, salt, value FROM opening WHERE idx >= $1 AND idx < $2 ORDER BY idx, field`,
+	return rowsOf(s.with(ctx), openingsText,
 		func(scan func(...any) error) (o ledger.EntryOpening, err error) {
 			err = scan(&o.Index, &o.Field, &salt, &value)
 			copy(o.Salt[:], salt)
 			o.Value = string(value)
 			return o, err
 		}, from, to)
+}
+
+func pulledOpening(row []driver.Value) (o ledger.EntryOpening, err error) {
+	if o.Index, err = integerOf(row[0]); err != nil {
+		return o, err
+	}
+	field, ok := row[1].(string)
+	if !ok {
+		return o, fmt.Errorf("%w: a %T where the name of a field stands", ErrDamaged, row[1])
+	}
+	salt, err := bytesOf(row[2])
+	if err != nil {
+		return o, err
+	}
+	value, err := bytesOf(row[3])
+	o.Field, o.Value = field, string(value)
+	copy(o.Salt[:], salt)
+	return o, err
 }
 
 // Document implements ledger.Source.

@@ -184,12 +184,22 @@ func isHash[S string | []byte](s S) bool {
 	if len(s) != 64 {
 		return false
 	}
-	for i := range 64 {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+	for i := 0; i < 64; i += 8 {
+		if !areHex(uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56) {
 			return false
 		}
 	}
 	return true
+}
+
+// areHex tells whether all eight bytes are lower-case hexadecimal digits: none has its top bit, and each addition sets it for those from a
+// bound on, without carrying into the next byte.
+func areHex(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	digits := (w + ones*(0x80-'0')) &^ (w + ones*(0x80-'9'-1))
+	letters := (w + ones*(0x80-'a')) &^ (w + ones*(0x80-'f'-1))
+	return w&tops == 0 && (digits|letters)&tops == tops
 }
 
 // Decode reads the bytes of a leaf. It refuses whatever Encode would not have written byte for byte, so that one leaf has one
