@@ -8,3 +8,10 @@ func GlimpseError(b []byte) error {
 
 // IsHash is how leaves tell a commitment.
 func IsHash[S string | []byte](s S) bool { return isHash(s) }
+
+// CommitmentOf is what the verifier's fast reader finds of a field.
+func CommitmentOf(b []byte, field string) (string, error) {
+	var g glimpse
+	err := g.read(b)
+	return string(g.commitment(field)), err
+}

@@ -12,7 +12,11 @@ type glimpse struct {
 	seq, time, mono         int64
 	sealed                  []byte // the object of commitments as it stands in the leaf
 	commitments             int
+	first                   [2]sealedField // of them
 }
+
+// sealedField is a commitment with the name of its field.
+type sealedField struct{ name, commitment []byte }
 
 func (g *glimpse) read(b []byte) error { return g.scan(&scanner{b: b}) }
 
@@ -79,7 +83,12 @@ func (g *glimpse) member(s *scanner, name []byte) (bit int, err error) {
 		return 1 << 3, err
 	case "sealed":
 		start := s.i
-		err = s.sealed(func(_, _ []byte) { g.commitments++ })
+		err = s.sealed(func(k, c []byte) {
+			if g.commitments < len(g.first) {
+				g.first[g.commitments] = sealedField{k, c}
+			}
+			g.commitments++
+		})
 		g.sealed = s.b[start:s.i]
 	default:
 		err = s.skip(2)
@@ -116,7 +125,12 @@ func (s *scanner) positive() (int64, error) {
 
 // commitment finds one field among the sealed ones.
 func (g *glimpse) commitment(field string) []byte {
-	if len(g.sealed) == 0 {
+	for _, f := range g.first[:min(g.commitments, len(g.first))] {
+		if string(f.name) == field {
+			return f.commitment
+		}
+	}
+	if g.commitments <= len(g.first) {
 		return nil
 	}
 	var found []byte
