@@ -29,8 +29,8 @@ func (b *Bot) runLetter(ctx context.Context, id workflows.RunID, n workflows.Not
 	return letter{Message: r.Render(), surface: workflows.RunStream(id), seq: s.Seq}, nil
 }
 
-// threadOf is the message under which the checklist of a run stands: the one that told the channel of the invocation. It is "" when that
-// could not be told, or stands elsewhere.
+// threadOf is the message under which the checklist of a run stands: the one that told the channel of the invocation, or of the incident
+// itself. It is "" when neither was told there.
 func (b *Bot) threadOf(ctx context.Context, stream workflows.StreamID, n workflows.Notice, channel string) (string, error) {
 	if stream.Kind() != workflows.KindRun || n.What != runs.NoticeChecklist {
 		return "", nil
@@ -52,11 +52,35 @@ func (b *Bot) threadOf(ctx context.Context, stream workflows.StreamID, n workflo
 	if _, owed := book.FindNotice(id); !ok && owed {
 		return "", errNotYet
 	}
-	at, ts, _ := strings.Cut(told.Place, "/")
-	if at != channel {
+	if at, ts, _ := strings.Cut(told.Place, "/"); at == channel {
+		return ts, nil
+	}
+	return b.incidentThread(ctx, s.Opened.Incident, channel)
+}
+
+// incidentThread is the message that told a channel that an incident was opened; "" when that was elsewhere, or never.
+func (b *Bot) incidentThread(ctx context.Context, incident, channel string) (string, error) {
+	h, err := b.c.Histories.History(ctx, incidents.StreamOf(incident))
+	if err != nil || len(h) == 0 {
+		return "", err
+	}
+	live, err := incidents.FoldIncident(h)
+	if err != nil {
+		return "", err
+	}
+	first := slices.IndexFunc(h, func(r workflows.Record) bool { _, ok := r.Event.(incidents.IncidentOpened); return ok })
+	if first < 0 {
 		return "", nil
 	}
-	return ts, nil
+	id := fmt.Sprintf("%s/%d", incidents.NoticeNews, h[first].Seq)
+	told, ok := live.Delivered[id]
+	if _, owed := live.FindNotice(id); !ok && owed {
+		return "", errNotYet
+	}
+	if at, ts, _ := strings.Cut(told.Place, "/"); at == channel {
+		return ts, nil
+	}
+	return "", nil
 }
 
 // errNotYet asks to be called again: the message under which another one belongs is still on its way.

@@ -421,6 +421,7 @@ func (r glassReport) Markdown() string {
 		}
 		say("- %s: %s, %s, %s", t.At, inMarkdown(t.Who), inMarkdown(t.What), ok)
 	}
+	r.asks(say)
 	say("\n## Timeline\n")
 	for _, l := range r.Timeline {
 		say("- %s [%d] %s", l.At, l.Entry, inMarkdown(l.Says))
