@@ -20,6 +20,11 @@ func (c *checker) checkRisk() {
 			c.ix.tiers = append(c.ix.tiers, n)
 		}
 	}
+	for _, t := range v.list("tiers") {
+		if t.flag("step_up") && t.num("approvers", 1) == 0 {
+			c.at(t.or("step_up"), "approvers: 1, or leave step_up out", "tier %q wants more than a click of whoever approves, and lets asks through that nobody approves", t.str("name"))
+		}
+	}
 	rows := v.list("rows")
 	if len(c.ix.tiers) == 0 && v.get("tiers") != nil && !hasBad(v) {
 		c.at(v.get("tiers"), "name at least one", "the table of risks has no tiers")

@@ -40,7 +40,7 @@ func (c *checker) conditions(b *runbook) {
 	}
 	if g := b.get("break_glass"); g != nil {
 		for _, p := range g.list("people") {
-			c.person(p, "break_glass")
+			c.person(p, "person")
 		}
 		if len(g.list("people")) < 2 && !hasBad(g) {
 			c.at(g.or("people"), "name a second person: one may be the one who is away", "break_glass: one person is not enough")
@@ -80,7 +80,7 @@ func (c *checker) checkSteps(b *runbook) {
 		return
 	}
 	for _, s := range b.steps {
-		if s.value == nil || s.bad {
+		if s.value == nil || s.bad || s.has("action") && s.str("action") == "" { // an action that there is not was named already
 			continue
 		}
 		if !s.acts() {
