@@ -21,11 +21,11 @@ func (r *replayed) inspect(ctx context.Context, s *store.Store) error {
 	r.Depth = &d
 	r.Wrong += int(d.Wrong)
 	r.Problems = append(r.Problems, d.Problems...)
-	names, err := namesOf(ctx, s)
+	people, err := s.People(ctx)
 	if err != nil {
 		return err
 	}
-	n := newNarrator(time.UTC, names)
+	n := newNarrator(time.UTC, namesOf(people))
 	for _, g := range d.Gaps {
 		r.gaps = append(r.gaps, n.lost(g.RollbackAccepted))
 	}

@@ -278,11 +278,11 @@ func ledgerShow(ctx context.Context, p proc) error {
 		return err
 	}
 	defer s.Close()
-	names, err := namesOf(ctx, s)
+	people, err := s.People(ctx)
 	if err != nil {
 		return err
 	}
-	if err := only.begin(loc, names); err != nil {
+	if err := only.begin(loc, namesOf(people), people); err != nil {
 		return err
 	}
 	show := showText(p.out, loc)

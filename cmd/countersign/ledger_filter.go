@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -27,7 +26,7 @@ func (f *filter) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.from, "from", "", "entries from this time on: 2026-11-22 or 2026-11-22T01:02:03Z; a day begins in the zone")
 	flags.StringVar(&f.to, "to", "", "entries before this time; a day counts to its end")
 	flags.StringVar(&f.kind, "kind", "", "kinds of entries, separated by commas: vote.recorded, or grant for all that begin so")
-	flags.StringVar(&f.person, "person", "", "entries by or about a person: name or pseudonym")
+	flags.StringVar(&f.person, "person", "", "entries by or about a person: name, key in the people file, e-mail address or pseudonym")
 	flags.StringVar(&f.target, "target", "", "entries about a target")
 	flags.StringVar(&f.outcome, "outcome", "", "entries that end something so: approved, denied, withdrawn, timed_out, superseded, failed, expired, returned, revoked")
 }
@@ -35,7 +34,7 @@ func (f *filter) register(flags *flag.FlagSet) {
 const filterUsage = " [-from TIME] [-to TIME] [-kind KIND,…] [-person NAME] [-target TARGET] [-outcome OUTCOME]"
 
 // begin understands the flags.
-func (f *filter) begin(loc *time.Location, names map[workflows.PersonID]string) (err error) {
+func (f *filter) begin(loc *time.Location, names map[workflows.PersonID]string, people []store.Person) (err error) {
 	if f.after, err = filterTime(f.from, loc, false); err != nil {
 		return err
 	}
@@ -44,10 +43,10 @@ func (f *filter) begin(loc *time.Location, names map[workflows.PersonID]string) 
 	}
 	f.requests = map[workflows.StreamID]bool{}
 	if f.person != "" {
-		f.who = newAbout(f.person, names)
+		f.who = newAbout(f.person, names, people)
 	}
 	if f.target != "" {
-		f.where = newAbout(f.target, nil)
+		f.where = newAbout(f.target, nil, nil)
 	}
 	return nil
 }
@@ -140,13 +139,12 @@ func (f *filter) show(next shower) shower {
 }
 
 // namesOf are the names behind the pseudonyms, as far as they are known.
-func namesOf(ctx context.Context, s *store.Store) (map[workflows.PersonID]string, error) {
-	people, err := s.People(ctx)
+func namesOf(people []store.Person) map[workflows.PersonID]string {
 	names := map[workflows.PersonID]string{}
 	for _, p := range people {
 		if p.Name != "" {
 			names[p.Ref] = p.Name
 		}
 	}
-	return names, err
+	return names
 }

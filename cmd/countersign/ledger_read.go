@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -43,7 +44,7 @@ func ledgerHistory(ctx context.Context, p proc) error {
 		return err
 	}
 	return p.read(ctx, *r, func(e *evidence) (func(*row, string) bool, error) {
-		about := newAbout(words[0], e.names)
+		about := newAbout(words[0], e.names, e.people)
 		if len(about.words) == 0 {
 			return nil, fmt.Errorf("%q names nothing", words[0])
 		}
@@ -98,7 +99,7 @@ func (p proc) read(ctx context.Context, r reading, start func(*evidence) (func(*
 		return err
 	}
 	defer e.close()
-	if err := r.only.begin(loc, e.names); err != nil {
+	if err := r.only.begin(loc, e.names, e.people); err != nil {
 		return err
 	}
 	matches, err := start(e)
@@ -148,7 +149,8 @@ type about struct {
 	words map[string]bool
 }
 
-func newAbout(word string, names map[workflows.PersonID]string) *about {
+// newAbout takes an id as it is, and for a person also the name, the name in the people file or the e-mail address.
+func newAbout(word string, names map[workflows.PersonID]string, people []store.Person) *about {
 	a := &about{words: map[string]bool{}}
 	if word == "" {
 		return a
@@ -157,6 +159,12 @@ func newAbout(word string, names map[workflows.PersonID]string) *about {
 	for id, name := range names {
 		if strings.EqualFold(name, word) {
 			a.words[string(id)] = true
+		}
+	}
+	for _, p := range people {
+		_, key, _ := strings.Cut(p.Key, ":") // people:maya
+		if key != "" && strings.EqualFold(key, word) || p.Email != "" && strings.EqualFold(p.Email, word) {
+			a.words[string(p.Ref)] = true
 		}
 	}
 	if id, ok := strings.CutPrefix(word, workflows.KindRequest+"/"); ok {

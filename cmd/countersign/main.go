@@ -66,7 +66,7 @@ func commands() []command {
 		{"reload", "", "make the running bot read its configuration folder again", reloadCommand},
 		{"policy", "pending|show|approve|deny", "what a changed folder loosens, until people approve it; and any version that ever governed", policyCommand},
 		{"health", "", "ask the running bot how it is; for health checks", healthCommand},
-		{"ledger", "verify|show|head|anchor|history|search|export|prove|check-proof|page|sample|card", "read and verify the ledger, export it, prove what is in it", ledgerCommand},
+		{"ledger", "verify|show|head|anchor|history|search|export|prove|check-proof|page|sample|card|sql|retention|erase|disclose|accept-rollback", "read and verify the ledger, export it, prove what is in it", ledgerCommand},
 		{"backup", "OUT [-data DIR] [-json]", "copy the ledger while the bot runs, and verify the copy", backupCommand},
 		{"restore", "BACKUP -data NEWDIR [-anchor FILE] [-json]", "make a data folder out of a backup, if it verifies", restoreCommand},
 		{"runbook", "new|check|list|show|status|dry-run|drill|invoke|agree|step|note|finish|rollback|review|task|report|watch", "runbooks: write, check, invoke in an incident, carry out, review, report", runbookCommand},
