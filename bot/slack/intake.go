@@ -316,9 +316,10 @@ func (i *Intake) admitted(x *exchange) (Interaction, bool) {
 	in.Retry = x.retry
 	if f := i.opt.Installation.check(&in, c); f != nil {
 		i.count.foreign.Add(1)
-		i.opt.Log.Warn("a payload for another installation was dropped", "kind", f.Kind, "field", f.Field)
 		if i.opt.OnForeign != nil {
 			i.opt.OnForeign(*f)
+		} else {
+			i.opt.Log.Warn("a payload for another installation was dropped", "kind", f.Kind, "field", f.Field)
 		}
 		x.say(answer{ack: true})
 		return in, false

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/countersign-bot/countersign/bot/slack"
@@ -17,19 +18,83 @@ const (
 
 const alarmPatience = 30 * time.Second // for recording and telling; a later one comes an hour later
 
+// raised remembers which alarms were recorded in this hour, so that a flood of one cause costs one transaction and no more (T62).
+type raised struct {
+	mu   sync.Mutex
+	rows map[string]string // what -> the hour in which it is on record, or being recorded
+}
+
+// begin tells whether an alarm is to be recorded in an hour.
+func (x *raised) begin(what, hour string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.rows == nil {
+		x.rows = map[string]string{}
+	}
+	if x.rows[what] == hour {
+		return false
+	}
+	x.rows[what] = hour
+	return true
+}
+
+// failed lets the next one try again.
+func (x *raised) failed(what string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.rows, what)
+}
+
+// seldom lets a line into the log once a minute and counts those it left out: what a stranger sends must not fill the disk either.
+type seldom struct {
+	mu   sync.Mutex
+	rows map[string]*quieted
+}
+
+type quieted struct {
+	since time.Time
+	left  int64
+}
+
+// let gives how many lines were left out since the last, and whether this one is to be written. Keys are ours, never a stranger's words.
+func (x *seldom) let(key string, now time.Time) (left int64, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.rows == nil {
+		x.rows = map[string]*quieted{}
+	}
+	q := x.rows[key]
+	if q == nil || now.Sub(q.since) >= time.Minute || now.Before(q.since) {
+		if q != nil {
+			left = q.left
+		}
+		x.rows[key] = &quieted{since: now}
+		return left, true
+	}
+	q.left++
+	return 0, false
+}
+
 // alarm records that something needs an operator's eyes and tells the security channel, once an hour for each kind: the cause is consumed
 // once, however often and by however many goroutines it is raised.
 func (s *serving) alarm(what, detail, words string) {
+	hour := s.clock.Now().Wall.UTC().Format("2006-01-02T15")
+	if !s.raised.begin(what, hour) {
+		return
+	}
 	s.wait.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), alarmPatience)
 		defer cancel()
-		hour := s.clock.Now().Wall.UTC().Format("2006-01-02T15")
 		res, err := s.store.Update(ctx, workflows.Cause("alarm/"+what+"/"+hour), nil, func(workflows.Facts) (workflows.Outcome, error) {
 			var out workflows.Outcome
 			out.Add(workflows.SystemStream, workflows.System, "", workflows.AlarmRaised{What: what, Detail: detail})
 			return out, nil
 		})
-		if err != nil || res.Replayed {
+		if err != nil {
+			s.raised.failed(what)
+			return
+		}
+		if res.Replayed {
 			return
 		}
 		channel := s.desk.Policy().Settings.SecurityChannel
@@ -50,6 +115,8 @@ func (s *serving) ghost(expected, got int) {
 }
 
 func (s *serving) foreign(f slack.Foreign) {
-	s.log.Warn("a payload of another app or workspace was dropped", "kind", f.Kind, "field", f.Field)
+	if left, ok := s.seldom.let(alarmForeign, time.Now()); ok {
+		s.log.Warn("a payload of another app or workspace was dropped", "kind", f.Kind, "field", f.Field, "left_out", left)
+	}
 	s.alarm(alarmForeign, f.Kind+" "+f.Field, "A payload for another app or workspace reached the bot and was dropped ("+f.Kind+", "+f.Field+").")
 }

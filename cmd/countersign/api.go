@@ -58,7 +58,9 @@ func (o counterOffice) Begin(ctx context.Context, p api.Proof, session string) (
 
 // Turned implements api.Office.
 func (o counterOffice) Turned(ctx context.Context, from string, err error) {
-	o.s.log.WarnContext(ctx, "a token was not taken", "from", from, "err", err)
+	if left, ok := o.s.seldom.let(alarmToken, time.Now()); ok {
+		o.s.log.WarnContext(ctx, "a token was not taken", "from", from, "err", err, "left_out", left)
+	}
 	var bad *api.TokenError
 	if errors.As(err, &bad) {
 		o.s.alarm(alarmToken, bad.Claim, "A token for the API was not taken: "+bad.Text+".")

@@ -68,6 +68,8 @@ type serving struct {
 	reloader  *reloader
 	names     *slack.Names
 	settings  specSettings
+	raised    raised
+	seldom    seldom
 	out       outflow
 	found     ledgerWatch
 	wait      sync.WaitGroup // alarms on their way
