@@ -1,12 +1,14 @@
 // An app written with Slack's own Bolt for JavaScript, as its documentation says: a command opens a form, the form becomes a message with a
-// button, the button changes the message, Home is published when it is opened. It talks to whatever SLACK_API_URL names.
+// button, the button changes the message, Home is published when it is opened; shortcuts, a menu that is searched by typing. It talks to whatever
+// SLACK_API_URL names: over Socket Mode, or, with BOLT_PORT, over signed HTTP requests.
 import bolt from '@slack/bolt';
 
 const { App, LogLevel } = bolt;
+const port = Number(process.env.BOLT_PORT || 0);
+const way = port ? { signingSecret: process.env.SLACK_SIGNING_SECRET } : { appToken: process.env.SLACK_APP_TOKEN, socketMode: true };
 const app = new App({
   token: process.env.SLACK_BOT_TOKEN,
-  appToken: process.env.SLACK_APP_TOKEN,
-  socketMode: true,
+  ...way,
   logLevel: LogLevel.WARN,
   clientOptions: { slackApiUrl: process.env.SLACK_API_URL },
 });
@@ -57,5 +59,40 @@ app.event('message', async ({ event, client }) => {
   }
 });
 
-await app.start();
+// What a shortcut was used on travels in the metadata of the form that it opens.
+app.shortcut('request_access', async ({ ack, shortcut, client }) => {
+  await ack();
+  await client.views.open({
+    trigger_id: shortcut.trigger_id,
+    view: {
+      type: 'modal', callback_id: 'pick', title: text('Pick'), submit: text('Send'), notify_on_close: true,
+      blocks: [{
+        type: 'input', block_id: 'what', label: text('What'),
+        element: { type: 'external_select', action_id: 'target', min_query_length: 0, placeholder: text('Search') },
+      }],
+    },
+  });
+});
+
+app.shortcut('about', async ({ ack, shortcut, client }) => {
+  await ack();
+  await client.chat.postMessage({ channel: shortcut.channel.id, thread_ts: shortcut.message.ts, text: `about: ${shortcut.message.text}` });
+});
+
+app.options('target', async ({ ack, options }) => {
+  const all = ['main database', 'bastion', 'build server'].filter((s) => s.includes(options.value));
+  await ack({ options: all.map((s) => ({ text: text(s), value: s })) });
+});
+
+app.view('pick', async ({ ack, body, view, client }) => {
+  await ack();
+  await client.chat.postMessage({ channel: body.user.id, text: `picked: ${view.state.values.what.target.selected_option.value}` });
+});
+
+app.view({ callback_id: 'pick', type: 'view_closed' }, async ({ ack, body, client }) => {
+  await ack();
+  await client.chat.postMessage({ channel: body.user.id, text: 'picked nothing' });
+});
+
+await app.start(port || undefined);
 console.log('ready');
