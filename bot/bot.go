@@ -57,6 +57,7 @@ type Bot struct {
 	links    *cache[string]
 	pasts    *cache[string]
 	nudges   nudges
+	turns    turns
 	routes   routes
 
 	mu       sync.Mutex

@@ -45,6 +45,11 @@ const (
 	kindRunClose      = 'C'
 	kindLock          = 'L' // ID is an identity
 	kindRunForm       = 'F' // ID is the kind of what was pressed, and the run
+	kindSheetNext     = '1' // of a campaign: ID is the sheet
+	kindSheetKeep     = '2' // Stage is the item
+	kindSheetAll      = '3'
+	kindSheetOther    = '4'
+	kindSheetForm     = '5'
 )
 
 // Button is what a button's value says. It names things and grants nothing: whoever sends it is checked as if they had typed it.

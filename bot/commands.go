@@ -75,6 +75,8 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.openLeak(ctx, c)
 	case verb == "run":
 		return b.runRoutine(ctx, c, rest)
+	case verb == "review" && len(rest) <= 1:
+		return b.reviewVerb(ctx, c, rest)
 	case verb == "how" && len(rest) <= 1:
 		return b.howWord(ctx, c, strings.Join(rest, ""))
 	}

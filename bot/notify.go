@@ -8,6 +8,7 @@ import (
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
@@ -43,6 +44,8 @@ func (b *Bot) Notify(ctx context.Context, stream workflows.StreamID, noticeID st
 			return later
 		}
 		why, err = b.remind(ctx, cause, stream, n, to, tries)
+	case n.What == campaigns.NoticeSheet || n.What == campaigns.NoticeRemind:
+		why, err = b.sendSheetNotice(ctx, cause, stream, n, to, tries)
 	default:
 		why, err = b.send(ctx, cause, stream, n, to, tries)
 	}
@@ -198,6 +201,10 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 		return b.targetLetter(ctx, workflows.TargetID(stream.Rest()), n)
 	case workflows.KindRun:
 		return b.runLetter(ctx, workflows.RunID(stream.Rest()), n)
+	case workflows.KindSheet:
+		return b.sheetLetter(ctx, stream, n)
+	case workflows.KindCampaign:
+		return b.campaignLetter(ctx, stream, n)
 	case workflows.KindIncident:
 		return b.incidentLetter(ctx, stream.Rest(), n)
 	case workflows.KindEscalation:

@@ -120,6 +120,13 @@ func (b *Bot) redraw(ctx context.Context, f Surface) (screens.Message, error) {
 			return screens.Message{}, err
 		}
 		return b.checklist(ctx, s, f.Person).Render(), nil
+	case workflows.KindSheet:
+		s, err := b.c.Desk.Sheet(ctx, workflows.SheetID(f.Stream.Rest()))
+		if err != nil {
+			return screens.Message{}, err
+		}
+		m, err := b.sheet(ctx, s, f.Person)
+		return m.Render(), err
 	case workflows.KindRunbook:
 		return b.redrawSecond(ctx, f)
 	case workflows.KindEscalation:

@@ -139,6 +139,8 @@ func (b *Bot) streamsOf(ctx context.Context, x Button) ([]workflows.StreamID, er
 		return []workflows.StreamID{escalations.Stream(x.ID)}, nil
 	case kindStepRun, kindStepDone, kindStepSkip, kindRunBack, kindRunClose:
 		return []workflows.StreamID{workflows.RunStream(workflows.RunID(x.ID))}, nil
+	case kindSheetNext, kindSheetKeep, kindSheetAll, kindSheetOther:
+		return []workflows.StreamID{workflows.SheetStream(workflows.SheetID(x.ID))}, nil
 	case kindDone, kindRevoke, kindExtend, kindSecret:
 		h, err := b.c.Desk.Grant(ctx, workflows.GrantID(x.ID))
 		if errors.Is(err, workflows.ErrNoStream) {

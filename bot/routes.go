@@ -63,6 +63,10 @@ func (b *Bot) table() routes {
 			screens.ActPage:           b.turnPage,
 			screens.ActPage + ".back": b.turnPage,
 
+			screens.ActSheetNext:    b.sheetNext,
+			screens.ActSheetKeep:    b.sheetKeep,
+			screens.ActSheetAll:     b.sheetKeepAll,
+			screens.ActSheetOther:   b.sheetOther,
 			screens.ActRunStep:      b.stepRun,
 			screens.ActRunDone:      b.stepDone,
 			screens.ActRunSkip:      b.stepSkip,
@@ -85,6 +89,7 @@ func (b *Bot) table() routes {
 
 			screens.CallEvidence: b.evidenceLocked,
 			screens.CallLeak:     b.leakFilled,
+			screens.CallSheet:    b.sheetDecided,
 		},
 		suggest: b.suggest,
 		events: map[string]listener{

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -29,7 +30,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 func allKinds() []workflows.EventKind {
 	var out []workflows.EventKind
 	for _, list := range [][]workflows.EventKind{
-		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), incidents.EventKinds(), escalations.EventKinds(), reviews.EventKinds(), runs.EventKinds(), identities.EventKinds(), targets.EventKinds(),
+		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), incidents.EventKinds(), escalations.EventKinds(), reviews.EventKinds(), runs.EventKinds(), campaigns.EventKinds(), identities.EventKinds(), targets.EventKinds(),
 	} {
 		out = append(out, list...)
 	}

@@ -19,6 +19,10 @@ type (
 	ReviewID string
 	// RunID names one carrying out of a runbook's steps as "u_" + a time-ordered random id; of a routine one it is the id of its request.
 	RunID string
+	// CampaignID names one run of a campaign as "c_" + a time-ordered random id.
+	CampaignID string
+	// SheetID names what one reviewer looks at in one run, as the run's id, "-" and a number.
+	SheetID string
 	// WorkflowID names a documented chain, [a-z0-9-].
 	WorkflowID string
 	// TargetID names a system that access is granted on, [a-z0-9-].
@@ -51,6 +55,8 @@ const (
 	KindRun      = "run"
 
 	KindEscalation = "escalation" // somebody is told that something cannot wait, until somebody acknowledges
+	KindCampaign   = "campaign"   // all runs of one campaign
+	KindSheet      = "sheet"      // what one reviewer looks at in one run
 )
 
 // PolicyStream and SystemStream are the two streams that exist once.
@@ -87,6 +93,12 @@ func ReviewStream(id ReviewID) StreamID { return StreamID(KindReview + "/" + str
 
 // RunStream is the stream of one carrying out of a runbook.
 func RunStream(id RunID) StreamID { return StreamID(KindRun + "/" + string(id)) }
+
+// CampaignStream is the stream of all runs of one campaign, by its name.
+func CampaignStream(name string) StreamID { return StreamID(KindCampaign + "/" + name) }
+
+// SheetStream is the stream of what one reviewer looks at in one run.
+func SheetStream(id SheetID) StreamID { return StreamID(KindSheet + "/" + string(id)) }
 
 // PersonStream is the stream of one human.
 func PersonStream(id PersonID) StreamID { return StreamID(KindPerson + "/" + string(id)) }

@@ -53,6 +53,7 @@ func Help() Message {
 		"`/access who FINGERPRINT|SERIAL|LAST-4|NAME` – whose a credential is, who approved it, how fast it is taken back; and lock it",
 		"`/access leak` – report a secret that was seen where it must not be; it is never kept",
 		"`/access drift TARGET` – what a target has that no grant explains, as its owner or security",
+		"`/access review` – what you are asked to look at again: still needed, still right?",
 		"`/access reach @person|identity` – what somebody can get at now",
 		"`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to",
 		"`/breakglass` – the pre-approved runbooks and whether they are ready",

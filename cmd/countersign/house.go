@@ -17,6 +17,7 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -33,7 +34,7 @@ var _ desk.Ledger = (*store.Store)(nil)
 // eventKinds are the events of all rooms, for decoding.
 func eventKinds() []workflows.EventKind {
 	return slices.Concat(
-		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(),
+		workflows.EventKinds(), workflows.PolicyEventKinds(), workflows.SystemEventKinds(), grants.EventKinds(), reviews.EventKinds(), runs.EventKinds(), campaigns.EventKinds(),
 		incidents.EventKinds(), escalations.EventKinds(), identities.EventKinds(), targets.EventKinds(),
 	)
 }

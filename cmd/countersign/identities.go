@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | renew | retire | retired-item | leavers | evidence | leak | leaks"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -47,6 +47,7 @@ func identityVerbs() []identityVerbWords {
 		{"renew", "ID -expires DAY -reason TEXT", "move its end (security)"},
 		{"retire", "ID -reason TEXT", "take it off: everything it holds ends, and a list of what is left to do opens"},
 		{"retired-item", "ID ITEM -evidence TEXT", "close one item of that list"},
+		{"campaign", "VERB …", "reviews of everything of a kind: list, start, page, keep, revoke, report … (without a verb: all of them)"},
 		{"leavers", "FILE", "a CSV of people who left or moved: their access ends, what they own is handed over"},
 	}
 }
@@ -101,6 +102,7 @@ func identityFlags() []identityFlag {
 		{"serial", "of the new certificate or token"},
 		{"place", "where it was seen: a link, a file and line"},
 		{"form", "what it looks like: cloud key, database password; never the secret itself"},
+		{"scope", "campaign narrow: what stays, separated by commas"},
 		{"last-four", "of the new secret, as its platform shows it"},
 	}
 }
@@ -138,6 +140,12 @@ func identityVerb(ctx context.Context, p proc, verb, usage string) error {
 		return x.sendLeak(ctx, words, args)
 	case "leaks":
 		return x.sendLeaks(ctx, words)
+	case "campaign":
+		o, err := campaignOrder(words, args, *reason)
+		if err != nil {
+			return err
+		}
+		return x.do(ctx, o)
 	}
 	o := order{Do: doIdentities, What: verb, Reason: *reason, Args: args}
 	switch verb {

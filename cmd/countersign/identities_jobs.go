@@ -11,6 +11,7 @@ import (
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
@@ -18,6 +19,8 @@ import (
 // withIdentityJobs adds the jobs of identities and of people who leave.
 func (s *serving) withIdentityJobs(kinds map[string]jobs.Kind) map[string]jobs.Kind {
 	kinds[identities.JobEmpty] = jobs.Kind{Handle: s.emptyIdentity, Workers: 8}
+	kinds[campaigns.JobSettle] = jobs.Kind{Handle: s.settleSheet, Workers: 8}
+	kinds[campaigns.JobClose] = jobs.Kind{Handle: s.closeSheet, Workers: 2}
 	kinds[identities.JobHandOver] = jobs.Kind{Handle: s.handOver, Workers: 4}
 	return kinds
 }

@@ -46,6 +46,8 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 		return s.whoseIsIt(ctx, by, o.Args["words"])
 	case "report":
 		return s.reportIdentities(ctx, by)
+	case "campaign":
+		return s.cliCampaign(ctx, by, cause, o)
 	case "discover":
 		return s.discoverIdentities(ctx, by, o.ID)
 	case "export":

@@ -249,7 +249,7 @@ func (p *past) owned(id workflows.IdentityID, who workflows.PersonID, before int
 
 // kindsDecided are the streams on which something is decided.
 var kindsDecided = [...]string{
-	workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook, workflows.KindRun, workflows.KindIncident, workflows.KindEscalation, workflows.KindTarget, workflows.KindPolicy, workflows.KindPerson, workflows.KindIdentity,
+	workflows.KindRequest, workflows.KindGrant, workflows.KindReview, workflows.KindRunbook, workflows.KindRun, workflows.KindCampaign, workflows.KindSheet, workflows.KindIncident, workflows.KindEscalation, workflows.KindTarget, workflows.KindPolicy, workflows.KindPerson, workflows.KindIdentity,
 	custody.KindCustody,
 }
 

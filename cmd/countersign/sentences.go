@@ -112,7 +112,7 @@ func isDrill(e workflows.Event) bool {
 
 // tell dispatches by the room of the event.
 func (n *narrator) tell(r workflows.Record) string {
-	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellRun, n.tellGlass, n.tellIncident, n.tellEscalation, n.tellOther, n.tellIdentity, n.tellTarget, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody, n.tellSecret, n.tellVerified} {
+	for _, try := range []func(workflows.Record) string{n.tellRequest, n.tellEndOfRequest, n.tellGrant, n.tellRun, n.tellGlass, n.tellIncident, n.tellEscalation, n.tellOther, n.tellIdentity, n.tellCampaign, n.tellTarget, n.tellOutflow, n.tellOffer, n.tellPerson, n.tellPolicy, n.tellSystem, n.tellCustody, n.tellSecret, n.tellVerified} {
 		if s := try(r); s != "" {
 			return s
 		}

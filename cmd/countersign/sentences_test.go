@@ -157,6 +157,9 @@ func storyOfEveryKind() []workflows.Record {
 	say(workflows.ReviewStream("v_01"), "", reviews.Overdue{DueAt: end})
 	say(workflows.ReviewStream("v_01"), ada, reviews.Closed{Verdict: reviews.Emergency, Note: "Rightly so."})
 	tellLifeOfIdentity(say)
+	for _, e := range storyOfCampaigns(maya, jonas, ada, end) {
+		say(e.stream, e.by, e.event)
+	}
 	for _, e := range storyOfRuns(maya, jonas, ada, end) {
 		say(e.stream, e.by, e.event)
 	}

@@ -206,7 +206,7 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks), Postures: s.postures(),
-		Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
+		Standing: standingAccess{s}, Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
 	})
 	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {
@@ -408,6 +408,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobGlassWatch:       {Handle: s.glassWatch, Workers: 1},
 		jobShifts:           {Handle: s.shifts, Workers: 1},
 		jobLedgerWatch:      {Handle: s.watchLedger, Workers: 1},
+		jobCampaigns:        {Handle: s.beginCampaigns, Workers: 1},
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
 		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
 		runs.JobUndo:        {Handle: e.undo, Key: stepTarget, Workers: 8},
@@ -425,6 +426,9 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobLedgerWatch, watchCron, "UTC"); err != nil {
+		return err
+	}
+	if err := s.store.Schedule(ctx, jobCampaigns, campaignsCron, "UTC"); err != nil {
 		return err
 	}
 	return s.store.Schedule(ctx, jobCheckpoint, s.out.conf.Publish.Schedule, s.out.conf.Publish.Zone)

@@ -331,6 +331,7 @@ func compareSettings(before, after Settings) difference {
 	d.moved(false, "the language of cards in channels", before.Language, after.Language)
 	compareWatch(&d, before.Watch, after.Watch)
 	compareIncidents(&d, before, after)
+	compareCampaigns(&d, before.Campaigns, after.Campaigns)
 	return d
 }
 
@@ -356,6 +357,31 @@ func compareWatch(d *difference, before, after []workflows.WatchRule) {
 	for _, a := range after {
 		if rule(before, a.Name) == nil {
 			d.say(false, "the rule %s watches for %s", a.Name, a.Signal)
+		}
+	}
+}
+
+// compareCampaigns says likewise which campaigns come, go and change.
+func compareCampaigns(d *difference, before, after []workflows.CampaignPlan) {
+	plan := func(list []workflows.CampaignPlan, name string) *workflows.CampaignPlan {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+		return nil
+	}
+	for _, b := range before {
+		switch a := plan(after, b.Name); {
+		case a == nil:
+			d.say(true, "the campaign %s (%s) is not held any more", b.Name, b.Title)
+		case !sameJSON(*a, b):
+			d.say(true, "the campaign %s is another one", b.Name)
+		}
+	}
+	for _, a := range after {
+		if plan(before, a.Name) == nil {
+			d.say(false, "the campaign %s looks at %s", a.Name, a.Of)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -32,6 +33,7 @@ type Desk struct {
 	tasks     []TaskSource
 	postures  []PostureSource
 	incidents Incidents
+	access    StandingAccess
 	onPolicy  func(*Policy)
 	versions  versions
 	seen15    memory // what was said of people in the last quarter of an hour
@@ -47,6 +49,7 @@ type Config struct {
 	Tasks     []TaskSource    // may be empty; asked in this order; the first that covers a reference answers for it
 	Postures  []PostureSource // may be empty; all of them are asked
 	Incidents Incidents       // nil: nobody keeps incidents
+	Standing  StandingAccess  // nil: standing access is not taken away by campaigns
 	OnPolicy  func(*Policy)   // may be nil; called whenever another policy governs, before anything is decided under it; must not call the desk
 }
 
@@ -58,7 +61,7 @@ type Reader interface {
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents}
+	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents, access: c.Standing}
 	d.directory = overseen{attentive{c.Directory, d}, d}
 	d.policy.Store(&Policy{})
 	return d
@@ -206,6 +209,14 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 			return Outlasting{}, err
 		}
 		return Outlasting{Jobs: runs.Pending(s), Lists: runs.Listings(s), Touch: homes(s.People)}, nil
+	}
+	if stream.Kind() == workflows.KindCampaign {
+		s, err := campaigns.Fold(h)
+		return Outlasting{Jobs: campaigns.Pending(s), Lists: campaigns.Listings(s)}, err
+	}
+	if stream.Kind() == workflows.KindSheet {
+		s, err := campaigns.FoldSheet(h)
+		return Outlasting{Jobs: campaigns.PendingSheet(s), Lists: campaigns.SheetListings(s)}, err
 	}
 	if stream.Kind() == workflows.KindIdentity {
 		s, err := identities.FoldIdentity(h)

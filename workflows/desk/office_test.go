@@ -16,6 +16,7 @@ import (
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/storetest"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -47,7 +48,7 @@ func open(t *testing.T) *office {
 	t.Helper()
 	cfg := storetest.Config(t)
 	cfg.Kinds = slices.Concat(workflows.EventKinds(), workflows.PolicyEventKinds(), grants.EventKinds(), incidents.EventKinds(), escalations.EventKinds(),
-		reviews.EventKinds(), runs.EventKinds(), identities.EventKinds())
+		reviews.EventKinds(), runs.EventKinds(), campaigns.EventKinds(), identities.EventKinds())
 	x := &office{t: t, clock: storetest.NewClock(), draft: standard(), ids: new(counter)}
 	cfg.Clock = x.clock
 	x.store = storetest.Open(t, cfg) // verified when the test ends

@@ -102,6 +102,8 @@ type Settings struct {
 
 	IncidentsOpen    *workflows.Selector `json:"incidents_open,omitempty"`    // who may open an incident; nil: everybody
 	IncidentsCommand *workflows.Selector `json:"incidents_command,omitempty"` // who may command one; nil: everybody
+
+	Campaigns []workflows.CampaignPlan `json:"campaigns,omitempty"` // who looks at what how often
 }
 
 // Person is what the people file says of somebody.

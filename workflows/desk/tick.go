@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -31,6 +32,8 @@ func (d *Desk) Tick(ctx context.Context, stream workflows.StreamID) error {
 	case workflows.KindIdentity:
 		rotation := d.ids.New("o_")
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return identities.Tick(f, stream, rotation) }
+	case workflows.KindSheet:
+		fn = func(f workflows.Facts) (workflows.Outcome, error) { return campaigns.Tick(f, stream) }
 	case workflows.KindRun:
 		fn = func(f workflows.Facts) (workflows.Outcome, error) { return runs.Tick(f, stream) }
 	default:
@@ -179,6 +182,18 @@ func findNotice(stream workflows.StreamID, h []workflows.Record, id string) (wor
 		n, ok = s.FindNotice(id)
 	case workflows.KindIdentity:
 		s, err := identities.FoldIdentity(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
+	case workflows.KindCampaign:
+		s, err := campaigns.Fold(h)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = s.FindNotice(id)
+	case workflows.KindSheet:
+		s, err := campaigns.FoldSheet(h)
 		if err != nil {
 			return n, false, err
 		}

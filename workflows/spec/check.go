@@ -49,6 +49,7 @@ func (c *checker) check() {
 	c.checkWatch()
 	c.checkEscalations()
 	c.checkIncidents()
+	c.checkCampaigns()
 	for _, w := range c.f.workflows {
 		c.checkWorkflow(w)
 	}

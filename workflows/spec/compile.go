@@ -31,6 +31,7 @@ func (f *Folder) Compile(ids func(personKey string) workflows.PersonID) (Policie
 		Risk:        f.table,
 		Watch:       c.watch(),
 		Escalations: c.escalations(),
+		Campaigns:   c.campaigns(),
 		Tests:       c.tests(),
 	}
 	for _, s := range f.stories {

@@ -25,7 +25,8 @@ type Policies struct {
 	Risk        *workflows.RiskTable  // nil: none; it is compiled into each workflow too
 	Watch       []workflows.WatchRule // what is watched for, in the order of the file
 	Escalations escalations.Plan
-	Tests       []TestFile // in the order of file names
+	Campaigns   []workflows.CampaignPlan // likewise
+	Tests       []TestFile               // in the order of file names
 	Stories     []StoryFile
 }
 

@@ -46,6 +46,7 @@ type Folder struct {
 	table       *workflows.RiskTable // of risk; nil: none
 	conflicts   []*value
 	watch       []*value
+	campaigns   []*value
 	escalations *value
 	targets     []*target
 	workflows   []*workflow
@@ -75,6 +76,7 @@ const (
 	conflictsFile   = "conflicts.yaml"
 	watchFile       = "watch.yaml"
 	escalationsFile = "escalations.yaml"
+	campaignsFile   = "campaigns.yaml"
 	targetsDir      = "targets"
 	workflowsDir    = "workflows"
 	runbooksDir     = "runbooks"
@@ -83,7 +85,7 @@ const (
 )
 
 func fileNames() []string {
-	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile, watchFile, escalationsFile}
+	return []string{companyFile, peopleFile, rolesFile, identitiesFile, ledgerFile, calendarsFile, rotationsFile, riskFile, conflictsFile, watchFile, escalationsFile, campaignsFile}
 }
 
 func dirNames() []string {
@@ -114,6 +116,7 @@ type documents struct {
 	company, people, roles, identities, ledger   *value
 	calendars, rotations, risk, conflicts, watch *value
 	escalations                                  *value
+	campaigns                                    *value
 	targets, workflows, runbooks, tests          []*value
 	stories                                      []*source
 	feeds                                        map[string]*source
@@ -150,6 +153,7 @@ func (l *loader) readAll() documents {
 	d.conflicts = one(conflictsFile, conflictsShape(), false)
 	d.watch = one(watchFile, watchShape(), false)
 	d.escalations = one(escalationsFile, escalationsShape(), false)
+	d.campaigns = one(campaignsFile, campaignsShape(), false)
 	many := func(dir, ext string, read func(string) *value) (out []*value) {
 		if !slices.Contains(dirs, dir) {
 			return nil

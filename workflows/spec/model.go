@@ -74,7 +74,7 @@ func (ix *index) keyOf(ref string) string {
 func gather(d documents) *Folder {
 	f := &Folder{
 		company: d.company, roles: d.roles, ledger: d.ledger, calendars: d.calendars.list("calendars"), rotations: d.rotations.list("rotations"),
-		risk: d.risk, conflicts: d.conflicts.list("conflicts"), watch: d.watch.list("rules"), escalations: d.escalations, tests: d.tests, stories: d.stories, feeds: d.feeds,
+		risk: d.risk, conflicts: d.conflicts.list("conflicts"), watch: d.watch.list("rules"), escalations: d.escalations, campaigns: d.campaigns.list("campaigns"), tests: d.tests, stories: d.stories, feeds: d.feeds,
 		holidays: map[string][]calendar.Date{}, icals: map[string]*calendar.Feed{}, conditions: map[*value]int{},
 	}
 	for _, v := range d.people.list("people") {

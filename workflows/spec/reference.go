@@ -41,6 +41,7 @@ func fileKinds() []fileKind {
 		{"conflicts", conflictsFile, "What nobody may hold together. The file may be absent.", conflictsShape()},
 		{"watch", watchFile, "What is watched for in the ledger. The file may be absent: nothing is watched for then.", watchShape()},
 		{"escalations", escalationsFile, "Who is told when something cannot wait, in what order and how. The file may be absent.", escalationsShape()},
+		{"campaigns", campaignsFile, "Reviews of everything of a kind by those who answer for it. The file may be absent: none begins then.", campaignsShape()},
 		{"target", targetsDir + "/*.yaml", "One system a file.", targetShape()},
 		{"workflow", workflowsDir + "/*.yaml", "One chain a file.", workflowShape()},
 		{"runbook", runbooksDir + "/*.md", "One runbook a file: Markdown, with these keys between two lines of ---.", runbookShape()},

@@ -31,7 +31,7 @@ func TestThreat_T23_YAMLTricksAreRefused(t *testing.T) {
 func TestThreat_T23_TricksInEveryKindOfFile(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{ // a line of each that stands there once, to put a trick behind
-		"calendars.yaml": "calendars:\n", "rotations.yaml": "rotations:\n", "risk.yaml": "rows:\n", "conflicts.yaml": "conflicts:\n", "watch.yaml": "rules:\n", "tests/cloud-admin.yaml": "tests:\n",
+		"calendars.yaml": "calendars:\n", "rotations.yaml": "rotations:\n", "risk.yaml": "rows:\n", "conflicts.yaml": "conflicts:\n", "watch.yaml": "rules:\n", "campaigns.yaml": "campaigns:\n", "tests/cloud-admin.yaml": "tests:\n",
 		"workflows/cloud-admin.yaml": "rules:\n", "people.yaml": "people:\n", "targets/cloud.yaml": "entitlements:\n",
 	}
 	for name, at := range files {

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
+)
+
+const campaignFile = `campaigns:
+  - name: machines
+    title: Machines, every quarter
+    why: PCI DSS 7.2.5.1 and our risk analysis of 2026-01.
+    of: identities
+    schedule: 0 9 2 1,4,7,10 *
+    zone: Europe/Berlin
+    reviewer: backup
+    due: 14d
+    silence: suspend
+    acknowledge: [jonas]
+`
+
+const campaignInventory = "id,kind,name,owner,backup,purpose,expires,last_used,stored,revocation,risk\n" +
+	"svc-a,service_account,A,maya,jonas,Prints the monthly report.,2027-01-31,,vault,runbook a,low\n" +
+	"svc-b,service_account,B,maya,jonas,Sends the weekly mails.,2027-01-31,,vault,runbook b,low\n" +
+	"svc-c,service_account,C,maya,jonas,Copies the backups away.,2027-01-31,,vault,runbook c,high\n" +
+	"svc-d,service_account,D,maya,jonas,Was for the old shop.,2027-01-31,,vault,runbook d,low\n" +
+	"svc-e,service_account,E,jonas,maya,Cleans up temporary files.,2027-01-31,,vault,runbook e,low\n"
+
+// sheetOf gives the sheet that waits for Jonas.
+func (d *demo) sheetOf(t *testing.T) workflows.SheetID {
+	t.Helper()
+	var r reply
+	mustSay(t, json.Unmarshal([]byte(d.identityCLI(t, "campaign", "sheets", "-json")), &r))
+	var data struct {
+		Sheets []struct {
+			Sheet workflows.SheetID `json:"sheet"`
+		} `json:"sheets"`
+	}
+	mustSay(t, json.Unmarshal(r.Data, &data))
+	if len(data.Sheets) != 1 {
+		t.Fatalf("sheets that wait: %+v", data)
+	}
+	return data.Sheets[0].Sheet
+}
+
+// campaignRefused wants a command to be refused with these words.
+func (d *demo) campaignRefused(t *testing.T, want string, args ...string) {
+	t.Helper()
+	out, err := d.cli(t.Context(), "", append([]string{"identities", "campaign"}, args...)...)
+	if err == nil || !strings.Contains(out+err.Error(), want) {
+		t.Errorf("countersign identities campaign %s: %v, want %q\n%s", strings.Join(args, " "), err, want, out)
+	}
+}
+
+// TestReq_R24_CampaignFromTheCommandLine: a campaign is begun, looked at, decided item by item, carried out, reported and signed; nothing is kept
+// unseen, nothing that is high risk is kept together with others, and the ledger verifies (R24, R107).
+func TestReq_R24_CampaignFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles, "campaigns.yaml": campaignFile})
+	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", campaignInventory), "-source", "cmdb")
+	said(t, d.identityCLI(t, "campaign", "list"), "machines", "never held")
+	d.campaignRefused(t, "no such campaign", "start", "elsewhere")
+	said(t, d.identityCLI(t, "campaign", "start", "machines"), "Machines, every quarter", "Jonas Weber")
+	d.campaignRefused(t, "under way already", "start", "machines")
+
+	sheet := string(d.sheetOf(t))
+	d.campaignRefused(t, "were not shown to you", "keep", sheet, "1")
+	page := d.identityCLI(t, "campaign", "page", sheet, "1", "2", "3", "4")
+	said(t, page, "for: Prints the monthly report.", "owner: Maya Chen", "approved by: nothing on record", "used last: not known")
+	d.campaignRefused(t, "not kept together", "keep", sheet, "1", "2", "3")
+	said(t, d.identityCLI(t, "campaign", "keep", sheet, "1", "2"), "Recorded: keep for 2 items")
+	said(t, d.identityCLI(t, "campaign", "hand-over", sheet, "3", "-to", "jonas", "-reason", "My team runs the backups now."), "Recorded")
+	d.campaignRefused(t, "Say why", "revoke", sheet, "4", "-reason", "old")
+	said(t, d.identityCLI(t, "campaign", "revoke", sheet, "4", "-reason", "The old shop is switched off."), "Recorded")
+
+	_, err := until(t.Context(), "what was decided to be carried out", func() (string, bool) {
+		c, d2 := d.identityCLI(t, "show", "svc-c"), d.identityCLI(t, "show", "svc-d")
+		return c + d2, strings.Contains(c, "Being handed over (review): Jonas Weber") && strings.Contains(d2, "To do:")
+	})
+	mustSay(t, err)
+	if out := d.identityCLI(t, "show", "svc-a"); strings.Contains(out, "attested not known") {
+		t.Errorf("what was kept is not attested:\n%s", out)
+	}
+
+	// svc-e is Jonas's own, so Maya, who backs it up, is asked; she does not answer, and when the time is over it is suspended.
+	mustSay(t, d.advance(t.Context(), 15*24*time.Hour))
+	_, err = until(t.Context(), "silence to suspend it", func() (string, bool) {
+		out := d.identityCLI(t, "show", "svc-e")
+		return out, strings.Contains(out, "Suspended: review")
+	})
+	mustSay(t, err)
+	report, err := until(t.Context(), "the campaign to be over", func() (string, bool) {
+		out := d.identityCLI(t, "campaign", "report", "machines")
+		return out, strings.Contains(out, "everything that was decided is done")
+	})
+	mustSay(t, err)
+	said(t, report, "Held because: PCI DSS 7.2.5.1", "| svc-a |", "Nobody answered for 2; then: suspend.", "revoke: The old shop is switched off.", "By nobody yet.",
+		"demo.invalid/")
+	said(t, d.identityCLI(t, "campaign", "acknowledge", "machines", "-reason", "Read."), "Acknowledged")
+	said(t, d.identityCLI(t, "campaign", "report", "machines"), "- Jonas Weber, ")
+	if out, err := d.cli(t.Context(), "", "ledger", "verify"); err != nil {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
+	}
+}
+
+// TestReq_R77_ScheduleInItsZone: a campaign begins at its time on the clock of its zone, also across the change of clocks; times that passed while
+// nobody was there are counted, and caught up with once.
+func TestReq_R77_ScheduleInItsZone(t *testing.T) {
+	t.Parallel()
+	cron, err := jobs.ParseCron("0 9 1 1,4,7,10 *", "Europe/Berlin")
+	mustSay(t, err)
+	at := func(text string) workflows.Stamp {
+		x, err := time.Parse(time.RFC3339, text)
+		mustSay(t, err)
+		return workflows.StampOf(x)
+	}
+	for _, c := range []struct {
+		name, after, now, due string
+		missed                int
+	}{
+		{"not yet", "2026-01-01T09:00:00Z", "2026-04-01T06:59:59Z", "", 0},
+		{"in summer 09:00 is 07:00 UTC", "2026-01-01T09:00:00Z", "2026-04-01T07:00:00Z", "2026-04-01T07:00:00Z", 0},
+		{"in winter 09:00 is 08:00 UTC", "2026-10-02T00:00:00Z", "2027-01-01T08:00:00Z", "2027-01-01T08:00:00Z", 0},
+		{"two were missed", "2026-01-01T09:00:00Z", "2026-11-01T00:00:00Z", "2026-10-01T07:00:00Z", 2},
+	} {
+		due, missed, err := latestDue(cron, at(c.after), at(c.now))
+		mustSay(t, err)
+		want := workflows.Stamp(0)
+		if c.due != "" {
+			want = at(c.due)
+		}
+		if due != want || missed != c.missed {
+			t.Errorf("%s: due %s, %d missed; want %s, %d", c.name, due, missed, c.due, c.missed)
+		}
+	}
+}
+
+// TestReq_R77_MissedRunIsCaughtUp: the time of a campaign passes while the bot is not looking; it is begun afterwards, once, and says so.
+func TestReq_R77_MissedRunIsCaughtUp(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles, "campaigns.yaml": campaignFile})
+	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", campaignInventory), "-source", "cmdb")
+	mustSay(t, d.advance(t.Context(), 2*time.Minute))
+	_, err := until(t.Context(), "the schedule to count", func() (string, bool) {
+		out := d.identityCLI(t, "campaign", "list")
+		return out, strings.Contains(out, "next ")
+	})
+	mustSay(t, err)
+	mustSay(t, d.advance(t.Context(), 200*24*time.Hour))
+	out, err := until(t.Context(), "the campaign to begin", func() (string, bool) {
+		out, err := d.cli(t.Context(), "", "identities", "campaign", "show", "machines")
+		return out, err == nil
+	})
+	mustSay(t, err)
+	said(t, out, "Begun late: it was due at", "1 time before it passed without a run")
+	first, _, _ := strings.Cut(strings.TrimSpace(out), " ")
+	mustSay(t, d.advance(t.Context(), 10*time.Minute))
+	if again := d.identityCLI(t, "campaign", "show", "machines"); !strings.HasPrefix(first, "c_") || !strings.HasPrefix(again, first) {
+		t.Errorf("the run is %q, ten minutes later\n%s", first, again)
+	}
+}
