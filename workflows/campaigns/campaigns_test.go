@@ -40,8 +40,10 @@ func newWorld(t *testing.T, silence string) *world {
 	w := &world{t, storytest.New(workflows.EventKinds(), campaigns.EventKinds())}
 	now := w.l.Now.UTC
 	items := []campaigns.Item{
-		{Of: workflows.CampaignIdentities, ID: "svc-1", Owner: string(bob)}, {Of: workflows.CampaignIdentities, ID: "svc-2", Owner: string(bob)},
-		{Of: workflows.CampaignIdentities, ID: "svc-3", Owner: string(bob), Flags: []string{"unused"}}, {Of: workflows.CampaignIdentities, ID: "svc-4", Owner: string(ann)},
+		{Of: workflows.CampaignIdentities, ID: "svc-1", Owner: string(bob)},
+		{Of: workflows.CampaignIdentities, ID: "svc-2", Owner: string(bob)},
+		{Of: workflows.CampaignIdentities, ID: "svc-3", Owner: string(bob), Flags: []string{"unused"}},
+		{Of: workflows.CampaignIdentities, ID: "svc-4", Owner: string(ann)},
 	}
 	o := campaigns.Opened{
 		Campaign: name, Run: "c_01", Title: "Machines", Reviewer: ann, Items: items, TellAt: now, RemindAt: []workflows.Stamp{now.Add(7 * 24 * time.Hour)},
