@@ -70,6 +70,9 @@ func (b *Bot) outcome(ctx context.Context, v desk.View, l screens.Locale) screen
 		o.Next = l.Of("Talk to them if you think they missed something; you can ask again with /access.")
 	case workflows.StatusTimedOut, workflows.StatusSuperseded, workflows.StatusFailed:
 		o.Next = l.Of("You can ask again with /access.")
+		if books := b.skipping(ctx, v, s.Requester.Person); s.Status == workflows.StatusTimedOut && len(books) > 0 {
+			o.Next = l.Say("You can ask again with /access. In an incident you need not wait: /breakglass %s", books[0])
+		}
 	}
 	return o
 }

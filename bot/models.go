@@ -71,6 +71,7 @@ func (b *Bot) card(ctx context.Context, v desk.View, reader workflows.PersonID) 
 		c.Deadline, c.Escalates, c.Wider = st.TimesOutAt, nextTier(st), st.Escalated
 		c.YouAre = workflows.WhyYou(escaped(s), reader, b.outlook(ctx, l))
 		c.Next = b.next(ctx, v, l)
+		c.Around = b.around(ctx, v, st)
 		c.Past = b.past(ctx, v, l)
 	}
 	for _, o := range s.Offers {

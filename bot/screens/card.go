@@ -39,11 +39,12 @@ type Card struct {
 	Notes     []Remark // comments, the latest last
 	Starts    workflows.Stamp
 	Extends   workflows.GrantID
-	Past      string // what the requester asked for before, markup
-	About     string // address of the message that it was asked about
-	Link      string // address of the card in its channel, where that is another place
-	StepUp    bool   // approving takes more than a click
-	Page      string // address of the page on which it is approved then; empty: there is none
+	Past      string                // what the requester asked for before, markup
+	About     string                // address of the message that it was asked about
+	Link      string                // address of the card in its channel, where that is another place
+	Around    []workflows.RunbookID // with which an incident goes around the chain; only when nobody else will be asked
+	StepUp    bool                  // approving takes more than a click
+	Page      string                // address of the page on which it is approved then; empty: there is none
 	Buttons   CardButtons
 
 	In Locale // of the reader; of a channel: of the workspace
@@ -116,6 +117,9 @@ func (c Card) Render() Message {
 	if c.Next != "" && c.Status == workflows.StatusOpen {
 		blocks = append(blocks, note(c.Next))
 	}
+	if len(c.Around) > 0 && c.Status == workflows.StatusOpen {
+		blocks = append(blocks, note(c.around()))
+	}
 	blocks = append(blocks, c.said()...)
 	if c.Access != nil {
 		blocks = append(blocks, section(c.Access.sentence(c.In)))
@@ -136,11 +140,20 @@ func (c Card) Render() Message {
 
 // stepUp says where this is approved, as no button does it.
 func (c Card) stepUp() string {
-	where := "on the bot's host: " + code("countersign approve "+string(c.ID))
-	if l := link(c.Page, "on its page, after a login or with a printed code"); l != "" {
-		where = l + ", or " + where
+	host, risk := code("countersign approve "+string(c.ID)), label(c.Risk)
+	if page := link(c.Page, c.In.Of("on its page")); page != "" {
+		return "🔐 " + c.In.Say("The risk of this is %s: approving takes more than a click. Approve it %s, after a login or with a printed code, or on the bot's host: %s. Denying works here.", risk, page, host)
 	}
-	return "🔐 The risk of this is " + label(c.Risk) + ": approving takes more than a click. Approve it " + where + ". Denying works here."
+	return "🔐 " + c.In.Say("The risk of this is %s: approving takes more than a click. Approve it on the bot's host: %s. Denying works here.", risk, host)
+}
+
+// around says how an incident goes around the chain, once nobody else is going to be asked.
+func (c Card) around() string {
+	list := make([]string, 0, len(c.Around))
+	for _, id := range c.Around {
+		list = append(list, code("/breakglass "+string(id)))
+	}
+	return "🧯 " + c.In.Say("Nobody else will be asked. In an incident those on its list need not wait: %s", strings.Join(list, ", "))
 }
 
 func (c Card) text() string {

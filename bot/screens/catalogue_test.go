@@ -65,6 +65,7 @@ func stepUpCard() screens.Card {
 	c := usualCard()
 	c.Risk, c.StepUp, c.Page = "high", true, "https://countersign.example.com/decide/"+string(c.ID)
 	c.Buttons.Approve, c.Buttons.Read = "", ""
+	c.Around = []workflows.RunbookID{"web-outage"}
 	return c
 }
 
