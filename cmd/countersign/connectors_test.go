@@ -8,6 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/awsiam"
+	"github.com/countersign-bot/countersign/runbooks/awssso"
+	"github.com/countersign-bot/countersign/runbooks/github"
+	"github.com/countersign-bot/countersign/runbooks/kubernetes"
+	"github.com/countersign-bot/countersign/runbooks/ldap"
+	"github.com/countersign-bot/countersign/runbooks/okta"
+	"github.com/countersign-bot/countersign/runbooks/postgres"
+	"github.com/countersign-bot/countersign/runbooks/redis"
+	"github.com/countersign-bot/countersign/runbooks/sshca"
+	"github.com/countersign-bot/countersign/runbooks/vault"
+	"github.com/countersign-bot/countersign/runbooks/x509"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/spec"
@@ -90,4 +102,28 @@ func checkExample(t *testing.T, room, file string) {
 		return
 	}
 	t.Errorf("%s: there is no target %q", room, id)
+}
+
+// R63: connectors of all three classes are built in, and each reads a grant back and lists what is there, so that drift is found: services,
+// clouds and clusters, and what pipelines prove themselves with and reach.
+func TestReq_R63_EveryClassShipsWithCheckAndDrift(t *testing.T) {
+	t.Parallel()
+	kinds := connectorKinds()
+	for class, list := range map[string]map[string]runbooks.Connector{
+		"services": {"github": (*github.Connector)(nil), "okta": (*okta.Connector)(nil)},
+		"clouds":   {"awsiam": (*awsiam.Connector)(nil), "awssso": (*awssso.Connector)(nil), "kubernetes": (*kubernetes.Connector)(nil)},
+		"pipelines and hosts": {
+			"vault": (*vault.Leases)(nil), "sshca": (*sshca.Connector)(nil), "x509": (*x509.Connector)(nil), "postgres": (*postgres.Connector)(nil),
+			"redis": (*redis.Connector)(nil), "ldap": (*ldap.Connector)(nil),
+		},
+	} {
+		for name, con := range list {
+			if _, shipped := kinds[name]; !shipped {
+				t.Errorf("%s: %s is not built in", class, name)
+			}
+			if _, lists := con.(runbooks.Lister); !lists {
+				t.Errorf("%s: %s does not list access, so drift is not found there", class, name)
+			}
+		}
+	}
 }

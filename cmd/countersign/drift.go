@@ -74,7 +74,11 @@ func (w *sweeper) sweep(ctx context.Context, t workflows.TargetID, cause workflo
 	if err != nil {
 		return targets.State{}, fmt.Errorf("comparing target %q with the ledger: %w", t, err)
 	}
-	found, differences := w.findings(t, set, res), map[string]reconcile.Difference{}
+	now, err := w.desk.Now(ctx)
+	if err != nil {
+		return targets.State{}, err
+	}
+	found, differences := w.findings(t, set, res, now), map[string]reconcile.Difference{}
 	for i, d := range res.Differences {
 		differences[found[i].Finding] = d
 	}
@@ -109,7 +113,7 @@ func (w *sweeper) compare(ctx context.Context, t workflows.TargetID, set watchSe
 }
 
 // findings gives each difference its name and what is done about it, in their order.
-func (w *sweeper) findings(t workflows.TargetID, set watchSettings, res reconcile.Result) []targets.Found {
+func (w *sweeper) findings(t workflows.TargetID, set watchSettings, res reconcile.Result, now workflows.Stamp) []targets.Found {
 	out := make([]targets.Found, len(res.Differences))
 	for i, d := range res.Differences {
 		x := d.Access
@@ -117,8 +121,28 @@ func (w *sweeper) findings(t workflows.TargetID, set watchSettings, res reconcil
 			Finding: w.mark(string(t), string(d.Why), x.Key), Why: string(d.Why), Act: set.act(d), What: x.What, Account: x.Account, Key: x.Key,
 			Ours: x.Ours, Grant: x.Grant, MadeBy: x.MadeBy, MadeAt: stampOrZero(x.MadeAt), LastUsed: stampOrZero(x.LastUsed), Ends: stampOrZero(x.Ends),
 		}
+		if e, ok := w.standing(t, d); ok {
+			out[i].Why, out[i].Entitlement, out[i].Owner, out[i].Due = targets.WhyStanding, e.ID, e.Owner, now.Add(set.standing)
+		}
 	}
 	return out
+}
+
+// standing tells whether unknown access is what somebody whom we know could ask for when they need it: then it is not a stranger's, and has a
+// deadline (R52). The name of the finding does not change when somebody becomes known.
+func (w *sweeper) standing(t workflows.TargetID, d reconcile.Difference) (workflows.Entitlement, bool) {
+	p := w.desk.Policy()
+	if d.Why != reconcile.Unknown || len(d.Access.Params) == 0 || d.Access.Group || !p.HasAccount(t, d.Access.Account) {
+		return workflows.Entitlement{}, false
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Workflows)) {
+		for _, e := range p.Workflows[id].Workflow.Entitlements {
+			if e.Target == t && covers(offerKey(d.Access.Params), e.Params) {
+				return e, true
+			}
+		}
+	}
+	return workflows.Entitlement{}, false
 }
 
 // mark is a name that says nothing to whoever lacks the key: accounts are few, and a plain hash of one would tell it.

@@ -85,6 +85,9 @@ type driftFinding struct {
 	Accepted bool   `json:"accepted,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	Trouble  string `json:"trouble,omitempty"`
+	Could    string `json:"entitlement,omitempty"` // what gives the same for a time
+	Owner    string `json:"owner,omitempty"`       // who answers for that
+	Due      string `json:"due,omitempty"`
 	Sentence string `json:"sentence"`
 }
 
@@ -160,6 +163,7 @@ func (r *driftReport) fill(s targets.State) {
 		r.Findings = append(r.Findings, driftFinding{
 			Finding: f.Finding, Why: f.Why, Act: f.Act, What: f.What, Account: f.Account, Grant: string(f.Grant), MadeBy: f.MadeBy, MadeAt: stampText(f.MadeAt),
 			LastUsed: stampText(f.LastUsed), Found: stampText(x.At), Accepted: x.Accepted, Reason: x.Reason, Trouble: x.Trouble.Text, Sentence: x.Sentence(stampText),
+			Could: string(f.Entitlement), Owner: string(f.Owner), Due: stampText(f.Due),
 		})
 	}
 }

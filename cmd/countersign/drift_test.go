@@ -304,3 +304,35 @@ func TestReq_R79_DoctorHoldsTheFilesAgainstTheTarget(t *testing.T) {
 	}
 	said(t, out, "NOT OK  target pg-main: entitlement readonly is there", "NOT OK  target pg-main: the bot's account is a superuser")
 }
+
+// R52: Maya, whom the files know, has for good what she could ask for. A sweep finds that with who answers for it and a deadline, and tells the
+// owner again when the deadline has passed; a stranger's access is no such thing.
+func TestReq_R52_SweepsFindStandingAccess(t *testing.T) {
+	t.Parallel()
+	d, pg, database := driftDemo(t, "drift_schedule: never", "standing_for: 14d")
+	ctx := t.Context()
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `GRANT cs_readonly TO maya_pg`, `GRANT cs_readonly TO mallory`)
+	r := d.drift(ctx, t)
+	f, _ := r.of("maya_pg")
+	if f.Why != "standing" || f.Could != "readonly" || f.Owner == "" || f.Due == "" || !strings.Contains(f.Sentence, "readonly gives for a time") {
+		t.Fatalf("%+v", r)
+	}
+	if f, _ := r.of("mallory"); f.Why != "unknown" || f.Due != "" {
+		t.Errorf("%+v", f)
+	}
+	s := &story{demo: d}
+	_, err := s.dm(ctx, "jonas", "maya_pg is member of the role cs_readonly for good")
+	mustSay(t, err)
+	mustSay(t, d.advance(ctx, 15*24*time.Hour))
+	d.drift(ctx, t)
+	_, err = s.dm(ctx, "jonas", "maya_pg is member of the role cs_readonly for good", "was to be gone, or answered for")
+	mustSay(t, err)
+	execAs(t, pg.URLFor("dba", "dba-pw", database), `REVOKE cs_readonly FROM maya_pg`)
+	if _, still := d.drift(ctx, t).of("maya_pg"); still {
+		t.Error("it is gone, and still found")
+	}
+	out, err := d.ledger(ctx, "verify")
+	if err != nil || !strings.Contains(out, "intact") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -93,7 +93,7 @@ func storyOfEveryKind() []workflows.Record {
 	say(drift, "", targets.Found{Finding: "f_02", Why: targets.WhyLeftOver, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
 	say(drift, "", targets.Found{Finding: "f_03", Why: targets.WhyLonger, Act: targets.ActReport, What: "a login", Grant: "g_01", Ends: end})
 	say(drift, "", targets.Found{Finding: "f_04", Why: targets.WhyVanished, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
-	say(drift, "", targets.Found{Finding: "f_05", Why: targets.WhyStanding, Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
+	say(drift, "", targets.Found{Finding: "f_05", Why: targets.WhyStanding, Entitlement: "payments-read", Act: targets.ActReport, What: "member of the role payments", Grant: "g_01"})
 	say(drift, "", targets.RemoveFailed{Finding: "f_01", Class: "retry", Text: "the database could not be reached"})
 	say(drift, "", targets.Cleared{Finding: "f_01", How: targets.OverRemoved})
 	say(drift, "", targets.Cleared{Finding: "f_02", How: targets.OverGone})

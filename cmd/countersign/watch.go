@@ -20,13 +20,14 @@ const (
 	settingUnknown  = "on_unknown_access" // report (default) or revoke
 	settingKnown    = "known_access"      // accounts that nobody wants to hear of, separated by commas
 	settingSweep    = "drift_schedule"    // cron line in UTC; "never" for none
+	settingStanding = "standing_for"      // how long standing access may go on that could be asked for a time, before it is told again; default 30d
 	settingDrill    = "drill_schedule"    // cron line in UTC; empty: no drills
 	settingDrillOf  = "drill_entitlement" // what a canary is granted
 	settingDrillFor = "drill_account"     // the canary's account on the target, where the entitlement needs one
 )
 
 func watchSettingNames() []string {
-	return []string{settingUnknown, settingKnown, settingSweep, settingDrill, settingDrillOf, settingDrillFor}
+	return []string{settingUnknown, settingKnown, settingSweep, settingStanding, settingDrill, settingDrillOf, settingDrillFor}
 }
 
 const (
@@ -39,6 +40,7 @@ type watchSettings struct {
 	revoke       bool
 	known        []string
 	sweep, drill *jobs.Cron // nil: never
+	standing     time.Duration
 	entitlement  workflows.EntitlementID
 	account      string
 }
@@ -56,6 +58,9 @@ func watchOf(settings map[string]string) (w watchSettings, err error) {
 			w.known = append(w.known, k)
 		}
 	}
+	if w.standing, err = spanOf(settingStanding, settings[settingStanding], 30*24*3600); err != nil {
+		return w, err
+	}
 	line := settings[settingSweep]
 	if line == "" {
 		line = defaultSweep
@@ -71,6 +76,18 @@ func watchOf(settings map[string]string) (w watchSettings, err error) {
 		return w, fmt.Errorf("setting %s needs %s: what a canary is granted", settingDrill, settingDrillOf)
 	}
 	return w, nil
+}
+
+// spanOf reads a length of time.
+func spanOf(name, text string, usual workflows.Span) (time.Duration, error) {
+	if text == "" {
+		return usual.Duration(), nil
+	}
+	span, ok := workflows.ParseSpan(text)
+	if !ok || span < 3600 {
+		return 0, fmt.Errorf("setting %s is %q, which is no length of time of an hour or more, such as 30d", name, text)
+	}
+	return span.Duration(), nil
 }
 
 func cronOf(name, line string) (*jobs.Cron, error) {

@@ -97,3 +97,24 @@ func (d *Desk) Observe(ctx context.Context, stream workflows.StreamID, hold gran
 		return grants.Observe(f, stream, hold.Approved.Grant, now)
 	})
 }
+
+// Now is the moment of the ledger's clock.
+func (d *Desk) Now(ctx context.Context) (workflows.Stamp, error) { return d.now(ctx) }
+
+// HasAccount tells whether an account on a target is that of a person or an identity whom the files know.
+func (p *Policy) HasAccount(t workflows.TargetID, account string) bool {
+	if account == "" {
+		return false
+	}
+	for _, x := range p.People {
+		if x.Accounts[t] == account {
+			return true
+		}
+	}
+	for _, x := range p.Identities {
+		if x.Accounts[t] == account {
+			return true
+		}
+	}
+	return false
+}

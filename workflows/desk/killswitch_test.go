@@ -38,7 +38,7 @@ func (x *office) release(who string, id workflows.IdentityID) (string, bool) {
 
 // R84, R100: one action ends all grants of an identity on all targets, also those that have not begun, blocks what it asks, decides and was
 // granted meanwhile, and lists what it can reach; it stays so until two people lift it.
-func TestReq_R84_QuarantineIsOneAction(t *testing.T) {
+func TestReq_R84_R100_QuarantineIsOneAction(t *testing.T) {
 	t.Parallel()
 	x, _ := equipped(t, func(d *draft) { d.flows["pair"].Later = 24 * 3600 })
 	s1, g1 := x.active("zed", "shell", "ann")

@@ -54,14 +54,14 @@ func Record(f workflows.Facts, stream workflows.StreamID, w Sweep) (out workflow
 	}
 	for _, x := range s.Sorted() {
 		id := x.Found.Finding
-		if w.Unread != "" || now[id] || w.More > 0 || x.Found.Why == WhyStanding {
+		if w.Unread != "" || now[id] || w.More > 0 {
 			continue // not read to the end: what did not come may be there
 		}
 		e.Cleared++
 		out.Add(stream, workflows.System, "", Cleared{Finding: id, How: OverGone})
 	}
 	e.Open = standing(s, out)
-	changed := e.New > 0 || e.Cleared > 0 || e.Unread != s.Swept.Unread
+	changed := e.New > 0 || e.Cleared > 0 || e.Unread != s.Swept.Unread || len(s.overdue(f.Now.UTC)) > 0
 	if changed || w.Asked.Actor != "" || s.SweptAt == 0 || f.Now.UTC.Sub(s.SweptAt) >= quiet {
 		out.Add(stream, by, "", e)
 	}

@@ -8,7 +8,7 @@ const (
 	WhyLeftOver = "left_over" // the grant behind it has ended, and it is there
 	WhyLonger   = "longer"    // the grant behind it ends earlier than the target says
 	WhyVanished = "vanished"  // a grant is active, and the target has no such access
-	WhyStanding = "standing"  // an approver was shown that the holder has the same for good
+	WhyStanding = "standing"  // somebody whom we know has for good what can be asked for a time (R52)
 )
 
 // What is done about a finding.
@@ -38,6 +38,10 @@ type Found struct {
 	MadeAt   workflows.Stamp   `json:"made_at,omitzero"`              // zero: the target does not tell
 	LastUsed workflows.Stamp   `json:"last_used,omitzero"`
 	Ends     workflows.Stamp   `json:"ends,omitzero"` // the target's own end of it
+
+	Entitlement workflows.EntitlementID `json:"entitlement,omitempty"` // WhyStanding: what gives the same for a time
+	Owner       workflows.PersonID      `json:"owner,omitempty"`       // WhyStanding: who answers for that
+	Due         workflows.Stamp         `json:"due,omitzero"`          // WhyStanding: until when it is to be gone, or answered for
 }
 
 // Cleared says that a finding is over.

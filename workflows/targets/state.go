@@ -16,6 +16,7 @@ type Finding struct {
 	Accepted bool
 	By       workflows.PersonID // who answers for it
 	Reason   string
+	Late     bool // its deadline has passed, and a sweep said so
 }
 
 // State is what is known of a target.
@@ -109,7 +110,14 @@ func (s *State) change(finding string, do func(*Finding)) error {
 // swept forgets what nobody needs to be told any more: the state stays as small as what stands.
 func (s *State) swept(e Swept, r workflows.Record) {
 	s.tellings = slices.DeleteFunc(slices.Clone(s.tellings), func(t telling) bool { return !s.stands(t) })
-	if len(s.fresh) > 0 {
+	if late := s.overdue(r.At.UTC); len(late) > 0 {
+		s.tellings = append(s.tellings, telling{seq: r.Seq, findings: slices.Concat(s.fresh, late), owner: e.Owner, alarm: e.Alarm})
+		for _, id := range late {
+			x := s.Open[id]
+			x.Late = true
+			s.Open[id] = x
+		}
+	} else if len(s.fresh) > 0 {
 		s.tellings = append(s.tellings, telling{seq: r.Seq, findings: s.fresh, owner: e.Owner, alarm: e.Alarm})
 	}
 	for id := range s.Delivered {
@@ -122,6 +130,17 @@ func (s *State) swept(e Swept, r workflows.Record) {
 
 func (s *State) stands(t telling) bool {
 	return slices.ContainsFunc(t.findings, func(id string) bool { x, ok := s.Open[id]; return ok && !x.Accepted })
+}
+
+// overdue are the findings whose deadline has passed, which nobody answers for and which were not told again yet, in order.
+func (s State) overdue(now workflows.Stamp) []string {
+	var out []string
+	for _, x := range s.Sorted() {
+		if x.Found.Due != 0 && now >= x.Found.Due && !x.Accepted && !x.Late {
+			out = append(out, x.Found.Finding)
+		}
+	}
+	return out
 }
 
 // Standing counts the open findings that nobody answers for.

@@ -249,3 +249,51 @@ func TestFoldRefusesWhatDoesNotFollow(t *testing.T) {
 		t.Error("a gap was folded")
 	}
 }
+
+// R52: access that somebody has for good and could ask for has an owner and a deadline: it is told when it is found, told once more when
+// the deadline has passed, and never again; and it is over when it is gone.
+func TestReq_R52_StandingAccessHasADeadline(t *testing.T) {
+	w := newWorld(t)
+	due := w.l.Now.UTC.Add(30 * 24 * time.Hour)
+	sweep := func(there bool) {
+		t.Helper()
+		s := targets.Sweep{Seen: 1, Owner: owner, Alarm: "#security"}
+		if there {
+			s.Found = []targets.Found{{
+				Finding: "f_1", Why: targets.WhyStanding, Act: targets.ActReport, What: "member of the role reader", Account: "maya_pg",
+				Entitlement: "readonly", Owner: "p_jonas", Due: due,
+			}}
+		}
+		w.do(targets.Record(w.l.Facts(), stream, s))
+	}
+	sweep(true)
+	if got := w.tell(); len(got) != 2 {
+		t.Fatalf("told %v, want the owner and the channel", got)
+	}
+	when := func(at workflows.Stamp) string { return at.Time().Format(time.DateOnly) }
+	if text := w.state().Sorted()[0].Sentence(when); !strings.Contains(text, "for good, which readonly gives for a time") || !strings.Contains(text, "answer for it, by "+when(due)) {
+		t.Error(text)
+	}
+	w.l.Pass(29 * 24 * time.Hour)
+	sweep(true)
+	if got := w.tell(); len(got) != 0 {
+		t.Errorf("told %v before the deadline", got)
+	}
+	w.l.Pass(2 * 24 * time.Hour)
+	sweep(true)
+	if got := w.tell(); len(got) != 2 {
+		t.Errorf("told %v, want both again", got)
+	}
+	if text := w.state().Sorted()[0].Sentence(when); !strings.Contains(text, "was to be gone") {
+		t.Error(text)
+	}
+	w.l.Pass(40 * 24 * time.Hour)
+	sweep(true)
+	if got := w.tell(); len(got) != 0 {
+		t.Errorf("told %v a third time", got)
+	}
+	sweep(false)
+	if s := w.state(); s.Standing() != 0 {
+		t.Errorf("it is gone, and stands: %+v", s.Open)
+	}
+}

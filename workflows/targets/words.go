@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -19,7 +20,11 @@ func (x Finding) Sentence(when func(workflows.Stamp) string) string {
 	case WhyVanished:
 		return fmt.Sprintf("%s has lost what grant %s gives (%s): somebody took it away on the target.", who, f.Grant, f.What)
 	case WhyStanding:
-		return fmt.Sprintf("%s has for good what grant %s gives for a time: %s.", who, f.Grant, f.What)
+		s = fmt.Sprintf("%s is %s for good, which %s gives for a time", who, f.What, cmp.Or(string(f.Entitlement), "a grant")) + f.madeBy(when) + "."
+		if x.Late && !x.Accepted {
+			return s + " It was to be gone, or answered for, by " + when(f.Due) + "." + x.doing()
+		}
+		return s + x.due(when) + x.doing()
 	case WhyLeftOver:
 		s = fmt.Sprintf("%s is still %s, although grant %s has ended", who, f.What, f.Grant)
 	case WhyLonger:
@@ -45,6 +50,14 @@ func (f Found) madeBy(when func(workflows.Stamp) string) string {
 		return "; made " + when(f.MadeAt)
 	}
 	return "; the target does not say who made it"
+}
+
+// due says until when it is to be gone.
+func (x Finding) due(when func(workflows.Stamp) string) string {
+	if x.Found.Due == 0 || x.Accepted {
+		return ""
+	}
+	return " Take it away, or answer for it, by " + when(x.Found.Due) + "."
 }
 
 // doing says what happens to it.
