@@ -121,7 +121,7 @@ func (w *sweeper) difference(ctx context.Context, t workflows.TargetID, finding 
 	if err != nil {
 		return reconcile.Difference{}, false, fmt.Errorf("comparing target %q with the ledger: %w", t, err)
 	}
-	for i, f := range w.findings(t, set, res) {
+	for i, f := range w.findings(t, set, res, 0) {
 		if f.Finding == finding {
 			return res.Differences[i], true, nil
 		}
