@@ -9,6 +9,8 @@ require (
 	github.com/aws/aws-sdk-go-v2 v1.47.7 // Signature Version 4, for S3-shaped stores and for the connectors to AWS; only its signer
 	github.com/chromedp/cdproto v0.159.0 // tests: the words that chromedp sends to the browser
 	github.com/chromedp/chromedp v0.23.0 // tests: drives the demo in a real browser
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // tests: how the relay below proves who sends; comes with go-smtp
+	github.com/emersion/go-smtp v0.25.1 // tests: a relay for the e-mail of escalations, with STARTTLS and a password
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // ldap: the values of its extended operations; comes with go-ldap
 	github.com/go-jose/go-jose/v4 v4.1.8 // API: tokens of workloads, their keys and algorithms
 	github.com/go-ldap/ldap/v3 v3.4.15 // ldap: the protocol of directories

@@ -110,10 +110,17 @@ func (b *Bot) incidents(ctx context.Context) (answer, error) {
 	for _, l := range list {
 		items = append(items, screens.Item{
 			Title: fmt.Sprintf("%s SEV-%d", l.ID, l.Severity),
-			Line:  screens.Escape(l.Opened.Title) + ", commander " + b.person(ctx, l.Commander).Mention() + ", since " + screens.When(l.At.UTC),
+			Line:  screens.Escape(l.Opened.Title) + ", commander " + commanderWord(b.person(ctx, l.Commander)) + ", since " + screens.When(l.At.UTC),
 		})
 	}
 	return answer{message: screens.List(screens.Part{Title: "Open incidents", Empty: "None is open. `/incident open 2 what is wrong` opens one.", Items: items})}, nil
+}
+
+func commanderWord(p screens.Person) string {
+	if p.Name == "" {
+		return "nobody yet"
+	}
+	return p.Mention()
 }
 
 func (b *Bot) incidentCard(ctx context.Context, id string) (answer, error) {
@@ -156,7 +163,7 @@ func (b *Bot) incidentLetter(ctx context.Context, id string, n workflows.Notice)
 		case incidents.SeverityChanged:
 			s.News = fmt.Sprintf("Severity %d became %d: %s", e.From, e.To, screens.Escape(e.Why))
 		case incidents.HandedOver:
-			s.News = "Command went from " + b.person(ctx, e.From).Mention() + " to " + b.person(ctx, e.To).Mention() + ". Where it stands: " + screens.Escape(e.Summary)
+			s.News = "Command went from " + commanderWord(b.person(ctx, e.From)) + " to " + b.person(ctx, e.To).Mention() + ". Where it stands: " + screens.Escape(e.Summary)
 		case incidents.IncidentClosed:
 			s.News = "Closed by " + b.person(ctx, r.Person).Mention() + ": " + screens.Escape(e.Why) + ". What was granted for it is being taken back"
 		}

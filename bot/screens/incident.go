@@ -28,7 +28,11 @@ func (i Incident) Render() Message {
 		state = "closed " + When(i.Closed)
 	}
 	head := fmt.Sprintf("*%s* SEV-%d, %s: %s", label(i.ID), i.Severity, state, Escape(i.Title))
-	crew := "Commander " + i.Commander.Mention() + mentions(", executors ", i.Executors) + mentions(", scribes ", i.Scribes)
+	commander := "*nobody yet*: one of those who may command takes it over with `/incident handover " + i.ID + " @KEY SUMMARY`"
+	if i.Commander.Name != "" {
+		commander = i.Commander.Mention()
+	}
+	crew := "Commander " + commander + mentions(", executors ", i.Executors) + mentions(", scribes ", i.Scribes)
 	blocks := []slackgo.Block{section("🚨 " + head)}
 	if i.News != "" {
 		blocks = append(blocks, section(short(i.News, maxNotify)))

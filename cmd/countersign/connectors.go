@@ -49,6 +49,8 @@ func connectorKinds() map[string]connectorKind {
 		"kubernetes": {kubernetesParams(), openKubernetes},
 		"ldap":       {ldapParams(), openLDAP},
 		"linear":     {grantlessParams(), openLinear},
+		"pagerduty":  {grantlessParams(), openPagerDuty},
+		"goalert":    {grantlessParams(), openGoAlert},
 		"okta":       {oktaParams(), openOkta},
 		"postgres":   {postgresParams(), openPostgres},
 		"redis":      {redisParams(), openRedis},

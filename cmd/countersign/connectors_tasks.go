@@ -61,6 +61,30 @@ func openLinear(at opening) (runbooks.Connector, error) {
 	return opened(tasks.OpenLinear(tasks.LinearConfig{Rest: r, Token: token, Teams: words(s[settingTeams]), HookSecret: hook}))
 }
 
+func openPagerDuty(at opening) (runbooks.Connector, error) {
+	s := at.target.Settings
+	if err := knownSettings(s, []string{settingToken, settingHookSecret}, settingURL, settingRoots); err != nil {
+		return nil, err
+	}
+	r, token, hook, err := taskAccess(s)
+	if err != nil {
+		return nil, err
+	}
+	return opened(tasks.OpenPagerDuty(tasks.PagerDutyConfig{Rest: r, Token: token, HookSecret: hook}))
+}
+
+func openGoAlert(at opening) (runbooks.Connector, error) {
+	s := at.target.Settings
+	if err := knownSettings(s, []string{settingToken}, settingURL, settingRoots); err != nil {
+		return nil, err
+	}
+	r, token, _, err := taskAccess(s)
+	if err != nil {
+		return nil, err
+	}
+	return opened(tasks.OpenGoAlert(tasks.GoAlertConfig{Rest: r, Token: token}))
+}
+
 func openOwnTasks(at opening) (runbooks.Connector, error) {
 	s := at.target.Settings
 	if err := knownSettings(s, []string{settingSecretName}, settingURL, settingPattern, settingRoots); err != nil {

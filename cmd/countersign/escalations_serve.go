@@ -149,7 +149,7 @@ func (s *serving) openMatters(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, l := range live {
-		lines = append(lines, fmt.Sprintf("Incident %s, SEV-%d: %s. Commander: %s.", l.ID, l.Severity, strings.TrimSuffix(l.Opened.Title, "."), orNobodyName(s.desk.Name(ctx, l.Commander))))
+		lines = append(lines, fmt.Sprintf("Incident %s, SEV-%d: %s. Commander: %s.", l.ID, l.Severity, strings.TrimSuffix(l.Opened.Title, "."), orNobodyName(s.commanderOf(ctx, l))))
 	}
 	open, err := s.desk.Reviews(ctx, "", maxMatters)
 	if err != nil {

@@ -64,6 +64,12 @@ func (s *serving) cliIncident(ctx context.Context, by workflows.Acting, cause wo
 		return reply{}, err
 	}
 	out := reply{OK: true, ID: id, Status: openness(live), Text: incidentDone(in.Act, id, len(a.Records))}
+	switch {
+	case in.Act == incidents.ActOpen && live.Commander == by.Person:
+		out.Text = id + " is open and you command it."
+	case in.Act == incidents.ActOpen && live.Commander == "":
+		out.Text = id + " is open, and nobody commands it yet: you are not among those who may. One of them takes it over with countersign incident handover " + id + " KEY SUMMARY, naming themselves."
+	}
 	return withData(out, s.incidentData(ctx, live))
 }
 
@@ -72,7 +78,7 @@ func incidentDone(act, id string, recorded int) string {
 	case recorded == 0:
 		return "Nothing changed: " + id + " stood like that already."
 	case act == incidents.ActOpen:
-		return id + " is open and you command it."
+		return id + " is open."
 	case act == incidents.ActClose:
 		return id + " is closed. What was granted for it is being taken back."
 	}
@@ -96,6 +102,14 @@ type incidentSeen struct {
 	Timeline []reportLine `json:"timeline,omitempty"`
 }
 
+// commanderOf is the name of who commands an incident; empty while nobody does.
+func (s *serving) commanderOf(ctx context.Context, l incidents.Live) string {
+	if l.Commander == "" {
+		return ""
+	}
+	return s.desk.Name(ctx, l.Commander)
+}
+
 func openness(l incidents.Live) string {
 	if l.Closed != nil {
 		return "closed"
@@ -111,7 +125,7 @@ func (s *serving) incidentData(ctx context.Context, l incidents.Live) incidentSe
 		return out
 	}
 	out := incidentSeen{
-		ID: l.ID, Title: l.Opened.Title, Status: openness(l), Severity: l.Severity, Commander: s.desk.Name(ctx, l.Commander),
+		ID: l.ID, Title: l.Opened.Title, Status: openness(l), Severity: l.Severity, Commander: orNobodyName(s.commanderOf(ctx, l)),
 		Executors: names(l.Executors), Scribes: names(l.Scribes), Room: l.Opened.Room, Opened: day(l.At.UTC), Closed: day(l.ClosedAt.UTC),
 	}
 	if l.Settled != nil {

@@ -66,7 +66,47 @@ func watchGlass(ctx context.Context, d *desk.Desk, name func(workflows.PersonID)
 			}
 		}
 	}
+	paths, err := watchPaths(ctx, d, now)
+	return append(out, paths...), err
+}
+
+// watchPaths tells the owners of the bot which paths of escalation were not practised, and what nobody acknowledged in the last week.
+func watchPaths(ctx context.Context, d *desk.Desk, now workflows.Stamp) (out []watched, err error) {
+	say := func(path, what, format string, args ...any) {
+		for _, p := range rolesOwners(d.Policy()) {
+			out = append(out, watched{path, p, what, fmt.Sprintf(format, args...)})
+		}
+	}
+	drills, err := d.OverdueDrills(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range drills {
+		if x.Path != "" {
+			say(x.Path, "drill_overdue", "%s", x.Says())
+		}
+	}
+	list, err := d.Escalations(ctx, "", true, maxIncidentList)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		if e.Exhausted != 0 && now.Sub(e.Exhausted) <= watchWeek {
+			say(e.Opened.Path, "unanswered", "Nobody acknowledged escalation %s in time: %s.", e.ID, strings.TrimSuffix(e.Opened.What, "."))
+		}
+	}
 	return out, nil
+}
+
+// rolesOwners are the people of the role of owners, as the files alone say.
+func rolesOwners(p *desk.Policy) []workflows.PersonID {
+	sel := p.Roles[desk.RoleOwner]
+	out := slices.Clone(sel.People)
+	for _, g := range sel.Groups {
+		out = append(out, p.Groups[g.Name]...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func watchUses(v desk.BookView, name func(workflows.PersonID) string, now workflows.Stamp, say func(string, string, ...any)) {

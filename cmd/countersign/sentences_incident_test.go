@@ -16,5 +16,7 @@ func storyOfIncident(maya, jonas, ada workflows.PersonID) []toldLine {
 		{s, maya, incidents.HandedOver{From: maya, To: jonas, Summary: "The standby is being promoted."}},
 		{s, jonas, incidents.IncidentClosed{Why: "Orders arrive again."}},
 		{s, "", incidents.IncidentSettled{Grants: 2}},
+		{incidents.StreamOf("INC-9"), ada, incidents.IncidentOpened{Title: "Mail is down.", Severity: 2, Uncommanded: true}},
+		{incidents.StreamOf("INC-9"), maya, incidents.HandedOver{To: maya, Summary: "The relay does not answer."}},
 	}
 }

@@ -29,6 +29,18 @@
 //	  token_file: /etc/countersign/linear.token
 //	  hook_secret_file: /etc/countersign/linear.hook
 //
+//	id: pager
+//	connector: pagerduty
+//	settings:
+//	  token_file: /etc/countersign/pagerduty.key
+//	  hook_secret_file: /etc/countersign/pagerduty.hook
+//
+//	id: goalert
+//	connector: goalert
+//	settings:
+//	  url: https://goalert.northwind.example
+//	  token_file: /etc/countersign/goalert.key
+//
 //	id: changes
 //	connector: tasks
 //	settings:
@@ -39,6 +51,15 @@
 // Once there is one, a ticket that no system covers is refused, and so is one that a system cannot be asked about. Jira's
 // Data Center edition takes a personal access token without user. The token needs to read issues of the named projects or
 // teams ("Browse projects" in Jira, "Read" in Linear), and nothing else.
+//
+// # Incidents
+//
+// PagerDuty's incidents (PT4KHLK) and GoAlert's alerts (ALERT-17) can be named where an incident is: a runbook that needs a live incident
+// asks whether it is open, takes PagerDuty's priority (P1 … P5) or a label of GoAlert's service (anything/severity: SEV-2) for its
+// severity, and PagerDuty's first assignee for its commander. An alert of GoAlert has no commander. When PagerDuty posts that an incident is
+// resolved, what was granted for it ends. A read-only key of PagerDuty's REST API is enough (url: https://api.eu.pagerduty.com in the EU); a
+// key of GoAlert is made for one query, GoAlertQuery. The answers are those of the vendors' published examples and schema; the tests stand
+// in for both with small servers, which is not the same as having asked the services themselves.
 //
 // # Hooks
 //

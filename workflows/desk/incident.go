@@ -119,6 +119,7 @@ func (d *Desk) doing(ctx context.Context, c InIncident) incidents.Doing {
 	if act.Room == "" {
 		act.Room = d.Policy().Settings.SecurityChannel
 	}
+	d.incidentRights(ctx, &act)
 	if c.Person != "" && c.Person != c.By.Person {
 		s, err := d.directory.StandingOf(ctx, c.Person)
 		if err != nil {
@@ -127,6 +128,28 @@ func (d *Desk) doing(ctx context.Context, c InIncident) incidents.Doing {
 		act.Other = s
 	}
 	return act
+}
+
+// incidentRights asks whether the documents let somebody open, and somebody command an incident. Without such a list everybody may; who could
+// not be asked is not on it.
+func (d *Desk) incidentRights(ctx context.Context, act *incidents.Doing) {
+	p := d.Policy()
+	on := func(sel *workflows.Selector, who workflows.PersonID) bool {
+		if sel == nil {
+			return true
+		}
+		ok, err := d.among(ctx, p, *sel, asked{}, who)
+		if err != nil {
+			d.log.WarnContext(ctx, "a list for incidents was not resolved", "err", err)
+		}
+		return ok
+	}
+	who := act.By.Person
+	if act.Act == incidents.ActHandOver {
+		who = act.Person
+	}
+	act.Barred = act.Act == incidents.ActOpen && !act.Security && !on(p.Settings.IncidentsOpen, who)
+	act.Unfit = (act.Act == incidents.ActOpen || act.Act == incidents.ActHandOver) && !on(p.Settings.IncidentsCommand, who)
 }
 
 func (d *Desk) nextIncident(ctx context.Context) (string, error) {

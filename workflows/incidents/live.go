@@ -83,6 +83,9 @@ func (s *Live) apply(r workflows.Record) error {
 		}
 		s.ID, s.Opened, s.At, s.By = r.Stream.Rest(), e, r.At, r.Person
 		s.Severity, s.Commander = e.Severity, r.Person
+		if e.Uncommanded {
+			s.Commander = ""
+		}
 		s.tell(r, "")
 		return nil
 	case IncidentSettled:

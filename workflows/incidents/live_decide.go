@@ -29,6 +29,8 @@ type Doing struct {
 	Other    workflows.Standing // of Person, if it is somebody else
 	Role     string             // ActJoin
 	Security bool               // who acts is of security: may take over and close
+	Barred   bool               // ActOpen: who acts is not among those who may open incidents
+	Unfit    bool               // who would command it is not among those who may command incidents
 	Authn    string
 	Channel  string
 }
@@ -61,6 +63,8 @@ func (d Doing) open(stream workflows.StreamID, there bool) workflows.Outcome {
 	case no != nil:
 	case !IsIncidentName(d.ID):
 		no = workflows.Refuse(workflows.CodeBadField, "An incident is named like INC-7: capital letters, a hyphen, a number.", "Leave the name out, and the next number is taken.")
+	case d.Barred:
+		no = workflows.Refuse(workflows.CodeNotEligible, "You are not among those who may open an incident.", "Tell somebody who is; countersign.yaml names them under incidents.open.")
 	case there:
 		no = workflows.Refuse(workflows.CodeDecided, "There is an incident of this name already.", "Leave the name out, and the next number is taken.")
 	default:
@@ -73,7 +77,7 @@ func (d Doing) open(stream workflows.StreamID, there bool) workflows.Outcome {
 		return workflows.RefuseOn(workflows.SystemStream, d.By, "incident open", d.Channel, d.ID, no)
 	}
 	var out workflows.Outcome
-	out.Add(stream, d.By, "", IncidentOpened{Title: d.Text, Severity: d.Severity, Room: d.Room, Authn: d.Authn, Channel: d.Channel})
+	out.Add(stream, d.By, "", IncidentOpened{Title: d.Text, Severity: d.Severity, Room: d.Room, Authn: d.Authn, Channel: d.Channel, Uncommanded: d.Unfit})
 	return out
 }
 
@@ -159,7 +163,7 @@ func (d Doing) severity(s Live) (workflows.Event, *workflows.Refusal) {
 
 func (d Doing) handOver(s Live) (workflows.Event, *workflows.Refusal) {
 	no := d.said("Say where the incident stands: whoever takes it over reads that first.")
-	takes := d.Security && d.Person == d.By.Person
+	takes := (d.Security || s.Commander == "") && d.Person == d.By.Person // one without a commander is taken over by whoever may command
 	switch {
 	case d.By.Person != s.Commander && !takes:
 		no = workflows.Refuse(workflows.CodeNotYours, "Only the commander hands an incident over; somebody of security can take it over.", "")
@@ -167,6 +171,8 @@ func (d Doing) handOver(s Live) (workflows.Event, *workflows.Refusal) {
 		no = workflows.Refuse(workflows.CodeUnknown, "There is no such person in the people file.", "Name them by their key.")
 	case d.Person == s.Commander:
 		return nil, nil
+	case d.Unfit:
+		no = workflows.Refuse(workflows.CodeNotEligible, "This person is not among those who may command an incident.", "countersign.yaml names them under incidents.command.")
 	case d.Person != d.By.Person && d.Other.Refusal() != nil:
 		no = workflows.Refuse(workflows.CodeNotEligible, "This person cannot act here now, so the incident would be without a commander.", d.Other.Refusal().Sentence)
 	}

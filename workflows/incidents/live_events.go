@@ -15,6 +15,8 @@ type IncidentOpened struct {
 	Room     string `json:"room,omitempty"` // the channel that is told, such as "#incidents"
 	Authn    string `json:"authn"`
 	Channel  string `json:"channel"` // by which way it was said
+
+	Uncommanded bool `json:"uncommanded,omitempty"` // who opened it may not command incidents: one who may takes it over
 }
 
 // IncidentJoined gives somebody a role in an incident.
