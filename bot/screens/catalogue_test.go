@@ -297,6 +297,17 @@ func largeHome() screens.Home {
 	return h
 }
 
+func usualPage(status string) screens.Page {
+	p := screens.Page{
+		ID: "e_k3v9q2m7x4taaaaa", Subject: "Break glass in INC-7: Restart the database", Text: "Maya Chen went around the normal chain.\nWhy: *it* is <down>",
+		Status: status, Where: "step 1 of 3", Path: "duty", Until: later, Ack: value(60),
+	}
+	if status == "acknowledged" {
+		p.Acks = []screens.Answered{{By: jonas, At: at, Note: "On it; see <#C1>"}}
+	}
+	return p
+}
+
 func catalogue() []sample {
 	gone := screens.Access{Status: "ended", How: "expired", EndedAt: later, Presence: "absent", Leaves: "Open sessions stay."}
 	unsure := screens.Access{Status: "ended", How: "revoked", By: jonas, EndedAt: later, Presence: "unconfirmed"}
@@ -326,6 +337,11 @@ func catalogue() []sample {
 		{"offer-small", screens.Offer{Request: request, What: "Bastion hosts – shell", Long: 3600, By: jonas, Terms: []string{"for 30m instead of 1h"}}.Render(), false},
 		{"offer-form", screens.OfferForm(usualCard(), choices(2, 1), true, "meta"), false},
 		{"offer-form-small", screens.OfferForm(smallCard(), nil, false, "meta"), false},
+		{"page", usualPage("open").Render(), false},
+		{"page-acknowledged", usualPage("acknowledged").Render(), false},
+		{"page-told", screens.Page{ID: "e_1", Subject: "A secret was seen: a token", Text: "In a wiki.", Status: "open", Where: "step 1 of 2", Path: "duty", Told: true}.Render(), false},
+		{"page-large", screens.Page{ID: "e_1", Subject: strings.Repeat("Long ", 200), Text: strings.Repeat("<!channel> *text*\n", 900), Status: "unanswered", Where: "step 10 of 10, round 3", Path: "duty", Drill: true, Ack: value(90)}.Render(), true},
+		{"home-pages", screens.Home{Name: "Maya", MayDecide: true, DrawnAt: at, Pages: []screens.HomePage{{Subject: "Break glass in INC-7", Where: "open, step 1 of 3", Ack: value(60)}}, Overdue: []string{"Path duty was never practised."}}.Render(), false},
 		{"proposal", usualProposal().Render(), false},
 		{"proposal-large", largeProposal().Render(), true},
 		{"proposal-over", screens.Proposal{ID: "c_1", Loosens: []string{"a new chain"}, Outcome: "approved", Approve: value(80)}.Render(), false},

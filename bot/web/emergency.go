@@ -125,6 +125,7 @@ type emergencyData struct {
 	Waiting  []requestRow
 	Held     []grantRow
 	Ends     string
+	Tree     string
 	Invokers bool
 }
 
@@ -171,6 +172,9 @@ func (s *Server) emergency(w http.ResponseWriter, r *http.Request) {
 	for _, h := range held {
 		a := h.Hold.Approved
 		d.Held = append(d.Held, grantRow{string(a.Grant), a.TargetTitle + " – " + a.Title, clock(h.Hold.Ends.UTC), string(h.Hold.Status)})
+	}
+	if s.c.Tree != nil {
+		d.Tree = s.c.Tree()
 	}
 	s.show(w, http.StatusOK, "emergency", page{Title: "When the chat is down", Token: x.token, Name: s.c.Desk.Name(ctx, who), Data: d})
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Accounts Accounts  // nil when Provider is
 	Desk     *desk.Desk
 	Codes    Codes                  // nil: no pages for emergencies
+	Tree     func() string          // whom to call, with telephone numbers, as text; nil: nobody keeps that
 	Now      func() time.Time       // real time: sessions and links
 	Product  func() workflows.Stamp // product time: what the pages call now
 	Log      *slog.Logger

@@ -24,6 +24,7 @@ type control struct {
 	publish func(context.Context) (string, error)
 	retain  func(context.Context) (string, error)
 	anchor  func(context.Context) (string, error) // publishes, and waits for those who take the head
+	drills  func() (bool, string)                 // what is overdue, in words
 }
 
 const maxControlBody = 4096 // bytes: the bodies are one number at most
@@ -57,6 +58,12 @@ func (c control) handler() http.Handler {
 			return
 		}
 		io.WriteString(w, text)
+	})
+	mux.HandleFunc("POST /drills", func(w http.ResponseWriter, _ *http.Request) {
+		if c.drills != nil {
+			_, say := c.drills()
+			io.WriteString(w, say)
+		}
 	})
 	mux.HandleFunc("POST /retention", func(w http.ResponseWriter, r *http.Request) {
 		said, err := c.retain(r.Context())

@@ -34,6 +34,8 @@ func doctorCommand(ctx context.Context, p proc) error {
 	d.data()
 	d.slack(ctx, compiled, ok)
 	d.outflow(ctx)
+	d.drills(ctx)
+	d.mail()
 	if ok {
 		d.targets(ctx, compiled)
 	}

@@ -126,6 +126,17 @@ func (s *serving) keepTreeOf(p *desk.Policy) {
 	}
 }
 
+// treeText is the tree for the page that people open when the chat is down; empty where there is no path.
+func (s *serving) treeText() string {
+	t := treeOf(s.desk.Policy(), workflows.StampOf(s.clock.Now().Wall))
+	if len(t.Paths) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	t.write(&b)
+	return b.String()
+}
+
 // keepTree writes the tree beside the ledger. Not being able to is no reason not to run.
 func keepTree(c Config, t callTree) error {
 	if len(t.Paths) == 0 {

@@ -73,7 +73,7 @@ func (s *serving) buildPages() (err error) {
 	}
 	cfg := web.Config{
 		Base: base, Insecure: strings.HasPrefix(base, "http://"), Secrets: pageSecrets{s.hand, s.desk}, Messages: s.bot, Desk: s.desk,
-		Codes: pageCodes{s}, Accounts: pageAccounts{s}, Now: time.Now, Product: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Log: s.log,
+		Tree: s.treeText, Codes: pageCodes{s}, Accounts: pageAccounts{s}, Now: time.Now, Product: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Log: s.log,
 	}
 	if s.cfg.OIDCIssuer != "" {
 		cfg.Provider = &web.Provider{Issuer: s.cfg.OIDCIssuer, ClientID: s.cfg.OIDCClient, Secret: s.cfg.OIDCSecret}

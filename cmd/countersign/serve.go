@@ -390,7 +390,7 @@ func (s *serving) mux() *http.ServeMux {
 }
 
 func (s *serving) control() control {
-	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, publish: func(ctx context.Context) (string, error) {
+	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, publish: func(ctx context.Context) (string, error) {
 		c, _, err := s.store.Publish(ctx)
 		return string(c.Note), err
 	}}

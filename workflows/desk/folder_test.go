@@ -11,6 +11,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/escalations"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
@@ -28,6 +29,7 @@ type draft struct {
 	rotations  map[string]desk.Rotation
 	settings   desk.Settings
 	author     desk.Author
+	paths      escalations.Plan
 	conditions desk.Conditions
 }
 
@@ -119,7 +121,7 @@ func (d *draft) compile(t *testing.T) *desk.Policy {
 	p := &desk.Policy{
 		Workflows: map[workflows.WorkflowID]desk.Version{}, Runbooks: map[workflows.RunbookID]desk.Book{}, People: maps.Clone(d.people),
 		Groups: map[string][]workflows.PersonID{}, Identities: maps.Clone(d.identities), Roles: map[string]workflows.Selector{},
-		Settings: d.settings, Author: d.author, Targets: maps.Clone(d.targets), Conditions: d.conditions,
+		Settings: d.settings, Escalations: d.paths, Author: d.author, Targets: maps.Clone(d.targets), Conditions: d.conditions,
 		Calendars: map[string]desk.Calendar{}, Rotations: map[string]desk.Rotation{}, Hours: map[workflows.PersonID]*calendar.Hours{},
 		Unmark: func(mark string) (string, bool) { return strings.CutPrefix(mark, "a_") },
 		Loaded: workflows.PolicyLoaded{

@@ -103,6 +103,10 @@ func (d *Desk) reportLeak(ctx context.Context, c LeakReport) (LeakTaken, error) 
 	if known {
 		streams = append(streams, incident)
 	}
+	page, paged := d.leakPage(ctx, c, found, out.Incident)
+	if page != nil {
+		streams = append(streams, paged)
+	}
 	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		var all workflows.Outcome
 		for i, id := range found {
@@ -112,6 +116,9 @@ func (d *Desk) reportLeak(ctx context.Context, c LeakReport) (LeakTaken, error) 
 				return all, err
 			}
 			all.Events = append(all.Events, one.Events...)
+		}
+		if page != nil && len(all.Events) > 0 {
+			page(f, &all)
 		}
 		if !known || len(all.Events) == 0 {
 			return all, nil

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// drills asks the running bot which drills are overdue. Without one there is nobody who knows.
+func (d *doctor) drills(ctx context.Context) {
+	if d.cfg.Data == "" {
+		return
+	}
+	say, err := callControl(ctx, d.cfg.socketPath(), "/drills")
+	if err != nil {
+		d.say(true, "drills: no bot runs here, so nobody can tell which are overdue", "")
+		return
+	}
+	d.say(!strings.Contains(say, "OVERDUE"), "drills: "+strings.TrimSpace(say), "practise them: countersign runbook drill, countersign escalations drill")
+}
+
+// mail looks whether the steps by e-mail have a relay, and the settings of one make sense. It sends nothing.
+func (d *doctor) mail() {
+	m, err := openMail(d.cfg)
+	switch {
+	case err != nil:
+		return // said with the settings
+	case m == nil && d.mails():
+		d.say(false, "e-mail: escalations.yaml has steps by email, and no relay is set up: they go on to the next at once", "set "+prefix+"_SMTP_URL and "+prefix+"_SMTP_FROM")
+	case m != nil:
+		d.say(true, fmt.Sprintf("e-mail: escalations are sent through %s as %s", m.host, m.from.Address), "")
+	}
+}
+
+// mails tells whether a path of the folder has a step by e-mail.
+func (d *doctor) mails() bool {
+	if d.cfg.Config == "" {
+		return false
+	}
+	t, err := treeOfFolder(d.cfg)
+	if err != nil {
+		return false
+	}
+	for _, p := range t.Paths {
+		for _, s := range p.Steps {
+			if strings.Contains(strings.Join(s.By, " "), "email") {
+				return true
+			}
+		}
+	}
+	return false
+}
