@@ -17,6 +17,9 @@ import (
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/runbooks/library"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
 	"github.com/countersign-bot/countersign/workflows/runs"
 )
@@ -110,6 +113,21 @@ func TestStory_GlassInAnOutage(t *testing.T) {
 		t.Errorf("the order after the kill is another one: %q", orders)
 	}
 
+	t.Run("Glass_07_NothingThatMayBeDownIsNeeded", func(t *testing.T) {
+		told := w.entries(workflows.NoticeDelivered{}.Kind())
+		if len(told) > 0 && told[len(told)-1].At.UTC > w.entries("runbook.invoked")[0].At.UTC {
+			t.Errorf("Slack was reached meanwhile: %+v", told[len(told)-1])
+		}
+		w.recorded(grants.Started{}.Kind(), 1) // the access is usable all the same
+	})
+	t.Run("Glass_08_TheWayIsAnotherOne", func(t *testing.T) {
+		if e := w.entries("runbook.invoked")[0].Event.(incidents.Invoked); e.Channel != "web" || e.Authn != "one-time-code" {
+			t.Errorf("recorded as %q over %q", e.Authn, e.Channel)
+		}
+		if out, code := w.run("envelope", "check", code, "-person", "kenji"); code == exitDone {
+			t.Errorf("a code that was used is genuine again: %s", out)
+		}
+	})
 	w.slackUp()
 	w.later(2 * time.Minute) // what was tried in vain is tried again
 	w.goOnInSlack(run, incident)

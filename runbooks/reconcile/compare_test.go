@@ -158,6 +158,20 @@ func TestReq_R66_Compare(t *testing.T) {
 	})
 }
 
+// Access that somebody gave around the chains is found, and so is what outlived the use that gave it.
+func TestGlass_26_AccessAroundTheChainsIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	byHand, ended, held := access(grant(1), false), access(grant(2), true), grant(3)
+	byHand.Ours = false
+	w.has[byHand.Key], w.has[ended.Key], w.ended[grant(2).ID] = byHand, ended, grant(2)
+	w.has[held.Account], w.held[held.ID] = access(held, true), reconcile.Held{Grant: held, Active: true}
+	got, _ := w.compare(t, 100)
+	if d := cmp.Diff(map[string]reconcile.Why{byHand.Key: reconcile.Unknown, ended.Key: reconcile.LeftOver}, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
 // TestCompareWhileThingsChange: grants begin and end while the target is read; none of them becomes a finding.
 func TestCompareWhileThingsChange(t *testing.T) {
 	t.Parallel()
