@@ -213,6 +213,7 @@ func fieldsOf(list []workflows.Field) (out []fieldData) {
 type bookData struct {
 	ID, Title, Purpose, UseWhen, DoNot, What, Long, Ends, Notify, Incident, Reason, Nonce string
 	Fields                                                                                []fieldData
+	Steps                                                                                 any // what the text says to do, one after the other
 	Skipped, Confirm                                                                      bool
 }
 
@@ -230,7 +231,7 @@ func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal,
 			return bookData{
 				ID: string(id), Title: book.Title, Purpose: book.Purpose, UseWhen: book.UseWhen, DoNot: book.DoNotUseWhen, Long: book.Longest.String(),
 				What: book.Grant.TargetTitle + " – " + book.Grant.Title, Ends: clock(s.c.Product().Add(book.Longest.Duration())), Notify: book.Notify,
-				Fields: fieldsOf(book.Fields),
+				Fields: fieldsOf(book.Fields), Steps: b.Book.Outline(),
 			}, nil, nil
 		}
 	}

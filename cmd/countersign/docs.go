@@ -125,6 +125,9 @@ func manualOf(ctx context.Context, dir string, p spec.Policies) manual.Book {
 		c.Changed = lastChange(ctx, dir, c.File)
 		b.Chapters = append(b.Chapters, c)
 	}
+	for id, r := range p.Runbooks {
+		b.Runbooks = append(b.Runbooks, manual.Runbook{Runbook: r.Runbook, Text: r.Raw, File: "runbooks/" + string(id) + ".md"})
+	}
 	slices.SortFunc(b.Chapters, func(x, y manual.Chapter) int {
 		return strings.Compare(string(x.Workflow.ID), string(y.Workflow.ID))
 	})

@@ -92,7 +92,7 @@ var walls = []struct {
 	{"workflows/calendar", []string{"workflows"}, []string{"github.com/robfig/cron/v3", "github.com/rickar/cal/v2", "github.com/rickar/cal/v2/*", "github.com/arran4/golang-ical"}},
 	{"workflows/library", nil, nil},
 	{"workflows/intake", []string{"workflows", "workflows/identities"}, []string{"github.com/goccy/go-yaml"}},
-	{"workflows/manual", []string{"workflows", "workflows/calendar"}, nil},
+	{"workflows/manual", []string{"workflows", "workflows/calendar", "workflows/incidents"}, nil},
 	{"workflows/storytest", []string{"workflows", "workflows/*"}, nil},
 	{"workflows/desk", []string{"workflows", "workflows/grants", "workflows/identities", "workflows/reviews", "workflows/incidents", "workflows/escalations", "workflows/runs", "workflows/calendar", "workflows/targets", "workflows/campaigns"}, nil},
 	{"store/ledger", nil, []string{"golang.org/x/mod/*"}},

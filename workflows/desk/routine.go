@@ -49,6 +49,9 @@ func (p *Policy) formed(v Version, id workflows.RunbookID) Version {
 	return v
 }
 
+// Outline is what the text says to do, one step after the other.
+func (b Book) Outline() []incidents.Outlined { return incidents.ReadOutline(b.Text) }
+
 // stepStreams are where the steps of a runbook give access to who carries it out.
 func (b Book) stepStreams(who workflows.PersonID) []workflows.StreamID {
 	var out []workflows.StreamID

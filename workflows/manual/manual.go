@@ -16,6 +16,7 @@ type Book struct {
 	Rotations    map[string][]workflows.PersonID // who ever takes a turn
 	Calendars    map[string]*calendar.Business
 	Chapters     []Chapter
+	Runbooks     []Runbook
 }
 
 // Chapter is one chain.

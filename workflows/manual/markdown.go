@@ -25,6 +25,7 @@ func (b Book) Markdown() string {
 	if shared != nil {
 		fmt.Fprintf(&out, "- [Classes of risk](#risk)\n")
 	}
+	out.WriteString(b.runbookContents())
 	fmt.Fprintf(&out, "- [Who can approve what](#who-can-approve-what)\n- [Words](#words)\n")
 	for _, c := range b.ordered() {
 		out.WriteString("\n" + b.chapter(c, shared != nil))
@@ -34,6 +35,7 @@ func (b Book) Markdown() string {
 		s.Title = ""
 		out.WriteString("\n<a id=\"risk\"></a>\n\n## Classes of risk\n" + s.markdown())
 	}
+	out.WriteString(b.emergencies())
 	out.WriteString("\n" + b.people() + "\n" + glossary)
 	return out.String()
 }
