@@ -73,7 +73,7 @@ func (b *Bot) extendForm(ctx context.Context, c *call, h desk.Holding) (answer, 
 		In:    l,
 		Title: w.Title, Purpose: w.Purpose, Longest: w.Longest, Usual: w.Usual, ReasonMin: w.ReasonMin, Fields: w.Fields, Meta: string(meta),
 		Targets: b.targetChoices(w), Identities: b.identityChoices(w),
-		Extends: l.Say("%s, which ends at %s", title(a.TargetTitle, a.Title), l.When(h.Hold.Ends.UTC)),
+		Extends: l.Say("%s, which ends at %s", screens.Escape(title(a.TargetTitle, a.Title)), l.When(h.Hold.Ends.UTC)),
 	}
 	return b.open(ctx, c, f.Render())
 }

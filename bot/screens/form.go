@@ -157,7 +157,7 @@ type Form struct {
 	Targets      []Choice       // for fields that pick a target
 	Identities   []Choice       // for fields that pick a non-human identity
 	Later        workflows.Span // how far ahead it may start; 0: no such input
-	Extends      string         // what more time is asked for, until when it lasts; empty: new access
+	Extends      string         // what more time is asked for, until when it lasts, markup; empty: new access
 	Preview      []string       // who would be asked now and when a decision can be expected, markup
 	About        bool           // it is asked about a message, which the card will link
 	Reason       string         // filled in, to be changed
@@ -184,7 +184,7 @@ func (f Form) Render() slackgo.ModalViewRequest {
 	}
 	blocks := []slackgo.Block{section(intro)}
 	if f.Extends != "" {
-		blocks = append(blocks, section(f.In.Say("*More time* with %s. It is a request of its own: people decide it like the first one.", label(f.Extends))))
+		blocks = append(blocks, section(f.In.Say("*More time* with %s. It is a request of its own: people decide it like the first one.", f.Extends)))
 	}
 	if f.About {
 		blocks = append(blocks, note(f.In.Of("The card will link the message that you asked about, and with it its thread.")))
