@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -92,12 +94,14 @@ func openSSHCA(at opening) (runbooks.Connector, error) {
 	if at.all.ssh != nil {
 		return at.all.ssh, nil
 	}
-	seed, err := at.keys.seed(keySSHCA)
+	dir := filepath.Join(at.cfg.Data, "sshca")
+	_, err := os.Lstat(filepath.Join(dir, "register.json")) // a first target of this kind on an old ledger gets its key; one that signed is never made anew
+	seed, err := at.keys.lateSeed(keySSHCA, !errors.Is(err, fs.ErrNotExist))
 	if err != nil {
 		return nil, err
 	}
 	con, err := sshca.Open(sshca.Config{
-		Seed: seed, Dir: filepath.Join(at.cfg.Data, "sshca"), Now: wall(at.clock), Token: runbooks.NewSecret(at.cfg.SSHToken),
+		Seed: seed, Dir: dir, Now: wall(at.clock), Token: runbooks.NewSecret(at.cfg.SSHToken),
 		Hosts: at.all.sshHosts.names, Groups: at.all.sshHosts.groups, Canary: at.all.sshHosts.canary,
 	})
 	if err != nil {

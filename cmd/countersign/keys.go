@@ -261,8 +261,10 @@ func keyPlaces() []keyPlace {
 		{keyButtons, "marks the buttons that the bot made"},
 		{keyButtons + suffixNext, "follows it at the next start"},
 		{keySealing, "seals secrets that wait to be taken by their holder"},
+		{keySealing + suffixNext, "follows it at a start at which no secret waits"},
 		{keyFingerprint, "names secrets in the ledger, so that one that leaked is recognised"},
 		{keyFindings, "names what is found on targets, without telling whose it is"},
+		{keyFindings + suffixNext, "follows it at the next start"},
 	}
 }
 

@@ -25,7 +25,9 @@ import (
 
 // A key is replaced by two owners on the people's socket. That of the ledger signs from the entry on that records it, while the bot runs. The
 // others are used from the next start on: that of the buttons at once, as all cards are painted anew; that of the SSH authority once no access
-// lives under the old one, because what it signed can be revoked under it only.
+// lives under the old one, because what it signed can be revoked under it only; that which seals secrets once none waits to be taken; that which
+// names findings at once. The authority of client certificates is not replaced here: servers need the old list for as long as they trust
+// the old key. Nor is the key of fingerprints: secrets that are known by them could not be recognised any more.
 
 const doRekey = "rekey"
 
@@ -36,7 +38,9 @@ const (
 )
 
 // replaceable are the keys that can be.
-func replaceable() []string { return []string{keyLedger, keySSHCA, keyButtons} }
+func replaceable() []string {
+	return []string{keyLedger, keySSHCA, keyButtons, keySealing, keyFindings}
+}
 
 // besideKey reads the keys beside the ledger's own. What cannot be read is not there: opening the ledger says when it is needed.
 func besideKey(c Config, key ledger.Key) (next ledger.Key, previous []ledger.Key) {
@@ -184,6 +188,10 @@ func (s *serving) replaceKey(ctx context.Context, who custody.Who, cause workflo
 	case keySSHCA:
 		out.Lines = append(out.Lines, "Let every host trust it beside the old one, in the file that TrustedUserCAKeys names: "+public,
 			"Then start the bot again. It signs with the new key from the first start at which no SSH access lives; the old key can go from the hosts after that.")
+	case keySealing:
+		out.Lines = append(out.Lines, "Start the bot again to use it. The old one opens what waits to be taken, so it is used until a start at which nothing waits.")
+	case keyFindings:
+		out.Lines = append(out.Lines, "Start the bot again to use it: what stands on targets is found once more then, under other names, and has to be answered for again.")
 	default:
 		out.Lines = append(out.Lines, "Start the bot again to use it: every card is painted anew then, and buttons made before are refused.")
 	}
@@ -216,6 +224,9 @@ func (s *serving) promoteKeys(ctx context.Context, targets []spec.Target) error 
 		}
 		s.log.Warn("the key of the buttons was replaced; every card is painted anew", "cards", n)
 	}
+	if err := s.promoteQuiet(ctx); err != nil {
+		return err
+	}
 	if !s.keys.waiting(keySSHCA) {
 		return nil
 	}
@@ -231,6 +242,33 @@ func (s *serving) promoteKeys(ctx context.Context, targets []spec.Target) error 
 		return err
 	}
 	s.log.Warn("the key of the SSH authority was replaced: hosts must trust the new one")
+	return nil
+}
+
+// promoteQuiet takes the keys into use that nobody outside sees.
+func (s *serving) promoteQuiet(ctx context.Context) error {
+	taken, err := s.keys.promote(keyFindings)
+	if err != nil {
+		return err
+	}
+	if taken {
+		s.log.Warn("the key that names findings was replaced: what stands on targets is found once more under other names")
+	}
+	if !s.keys.waiting(keySealing) {
+		return nil
+	}
+	waiting, err := s.store.Handovers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(waiting) > 0 {
+		s.log.Warn("the new key that seals secrets waits for a start at which none waits to be taken", "secrets", len(waiting))
+		return nil
+	}
+	if _, err := s.keys.promote(keySealing); err != nil {
+		return err
+	}
+	s.log.Warn("the key that seals secrets was replaced")
 	return nil
 }
 

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/sshca"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -167,9 +172,9 @@ func TestFault_F39_ACrashInAChangeOfKeys(t *testing.T) {
 	})
 }
 
-// TestRotateOtherKeys holds that the keys of buttons and of SSH wait for a start.
+// TestRotateOtherKeys holds that the keys of buttons, of SSH, of sealing and of findings wait for a start.
 func TestRotateOtherKeys(t *testing.T) {
-	for _, name := range []string{keyButtons, keySSHCA} {
+	for _, name := range []string{keyButtons, keySSHCA, keySealing, keyFindings} {
 		o := newOffice(t).withKeys()
 		if _, err := o.keys.seed(keyButtons); err != nil {
 			t.Fatal(err)
@@ -242,5 +247,34 @@ func TestKeyFromTheEnvironment(t *testing.T) {
 	o.keys.given = strings.ReplaceAll(file, fixtureOrigin, "example.com/another/ledger")
 	if _, err := o.keys.ledger(fixtureOrigin); err == nil {
 		t.Error("the key of another ledger was taken")
+	}
+}
+
+// A first target of kind sshca on a ledger of years gets its authority's key; one that signed certificates is never made anew.
+func TestFirstSSHTargetOnAnOldLedger(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	mustSay(t, os.WriteFile(filepath.Join(data, "countersign.db"), []byte("an old ledger"), 0o600))
+	mustSay(t, os.Mkdir(filepath.Join(data, "keys"), 0o700))
+	first := func() (runbooks.Connector, error) {
+		keys := &keyring{dir: filepath.Join(data, "keys")}
+		return openSSHCA(opening{cfg: Config{Data: data}, keys: keys, clock: jobs.NewSystem(), all: &connectors{}})
+	}
+	con, err := first()
+	mustSay(t, err)
+	public, _, err := ed25519.GenerateKey(nil)
+	mustSay(t, err)
+	key, err := ssh.NewPublicKey(public)
+	mustSay(t, err)
+	now := time.Now()
+	_, err = con.Grant(t.Context(), runbooks.Grant{
+		ID: "g_1", Holder: "ann", Params: map[string][]string{"principals": {"deploy"}}, Fields: map[string]string{"key": string(ssh.MarshalAuthorizedKey(key))},
+		Start: now, End: now.Add(time.Hour),
+	})
+	mustSay(t, err)
+	mustSay(t, con.(*sshca.Connector).Close())
+	mustSay(t, os.Remove(filepath.Join(data, "keys", keySSHCA)))
+	if con, err := first(); err == nil || !strings.Contains(err.Error(), "missing although the ledger exists") {
+		t.Errorf("an authority that signed was made anew: %v, %v", con, err)
 	}
 }
