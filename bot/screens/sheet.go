@@ -63,7 +63,9 @@ func (s Sheet) Render() Message {
 	}
 	for _, i := range s.Items {
 		blocks = append(blocks, divider(), section(i.text()))
-		blocks = append(blocks, actions(i.buttons()...)...)
+		if b := i.buttons(); len(b) > 0 { // a message has each block's id once
+			blocks = append(blocks, slackgo.NewActionBlock(fmt.Sprintf("item%d", i.Number), b...))
+		}
 	}
 	blocks = append(blocks, actions(s.buttons()...)...)
 	if len(s.More) > 0 {

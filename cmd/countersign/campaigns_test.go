@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -161,5 +162,105 @@ func TestReq_R77_MissedRunIsCaughtUp(t *testing.T) {
 	mustSay(t, d.advance(t.Context(), 10*time.Minute))
 	if again := d.identityCLI(t, "campaign", "show", "machines"); !strings.HasPrefix(first, "c_") || !strings.HasPrefix(again, first) {
 		t.Errorf("the run is %q, ten minutes later\n%s", first, again)
+	}
+}
+
+const accessCampaignFile = `campaigns:
+  - name: standing
+    title: Standing access, twice a year
+    why: PCI DSS 7.2.4 wants it every six months.
+    of: access
+    where: {targets: [pg-main]}
+    reviewer: target_owner
+    self_review: true
+    due: 14d
+    silence: revoke
+`
+
+// TestReq_R56_StandingAccessBecomesRequestable: somebody is a member of a role on a real PostgreSQL for good. A reviewer makes that requestable: the
+// membership is gone on the server, and the same person gets it through a chain, for a while. What nobody could ask for afterwards is not
+// converted but revoked.
+func TestReq_R56_StandingAccessBecomesRequestable(t *testing.T) {
+	t.Parallel()
+	d, pg, database := driftDemoOf(t, map[string]string{"campaigns.yaml": accessCampaignFile, "roles.yaml": jonasRoles}, "drift_schedule: never", "known_access: dba")
+	dba := pg.URLFor("dba", "dba-pw", database)
+	execAs(t, dba, `GRANT cs_readonly TO maya_pg`, `GRANT cs_readonly TO mallory`)
+	if r := d.drift(t.Context(), t); r.Open != 2 {
+		t.Fatalf("before the campaign: %+v", r)
+	}
+	d.identityCLI(t, "campaign", "start", "standing")
+	sheet := string(d.sheetOf(t))
+	page := d.identityCLI(t, "campaign", "page", sheet)
+	said(t, page, "member of the role cs_readonly", "on: pg-main as maya_pg", "account of: Maya Chen", "on: pg-main as mallory", "made by: dba", "! unexplained")
+	maya, mallory := "1", "2"
+	if strings.Index(page, "as mallory") < strings.Index(page, "as maya_pg") {
+		maya, mallory = mallory, maya
+	}
+	d.campaignRefused(t, "Nobody's account is on record", "jit", sheet, mallory, "-reason", "Ask for it when it is needed.")
+	d.identityCLI(t, "campaign", "jit", sheet, maya, "-reason", "She reads there twice a year.")
+	d.identityCLI(t, "campaign", "revoke", sheet, mallory, "-reason", "Nobody knows who that is.")
+	report, err := until(t.Context(), "the campaign to be over", func() (string, bool) {
+		out := d.identityCLI(t, "campaign", "report", "standing")
+		return out, strings.Contains(out, "everything that was decided is done")
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, report)
+	}
+	said(t, report, "1 made requestable", "1 revoked", "can be asked for through prod-db-read (pg-main/")
+	if r := d.drift(t.Context(), t); r.Open != 0 {
+		t.Errorf("on the server after the campaign: %+v", r)
+	}
+	ctx, s := t.Context(), &story{demo: d}
+	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
+	_, err = s.view(ctx, "maya", screens.CallForm)
+	mustSay(t, err)
+	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "4h", screens.BlockReason: "A customer asks why her invoice is wrong."}))
+	_, err = s.message(ctx, "access", "Maya Chen", "Read the main database")
+	mustSay(t, err)
+	if out, err := d.cli(ctx, "", "ledger", "verify"); err != nil {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
+	}
+}
+
+// TestReq_R24_CampaignInSlack: the reviewer gets one message, looks, keeps what has no finding together, and revokes the rest with words.
+func TestReq_R24_CampaignInSlack(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles, "campaigns.yaml": campaignFile})
+	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", strings.Replace(campaignInventory, "maya,jonas", "jonas,maya", 4)), "-source", "cmdb")
+	d.identityCLI(t, "campaign", "start", "machines")
+	ctx, s := t.Context(), &story{demo: d}
+	mustSay(t, s.command(ctx, "maya", "/access", "review"))
+	_, err := s.told(ctx, "maya", "access", "Machines, every quarter")
+	mustSay(t, err)
+	mustSay(t, s.command(ctx, "maya", "/access", "review c_00000000000000000000000000-1"))
+	_, err = s.told(ctx, "maya", "access", "no such review")
+	mustSay(t, err)
+	mustSay(t, d.advance(ctx, 48*time.Hour)) // to a morning on which she works
+	m, err := s.dm(ctx, "maya", "Review: Machines", "5 of 5 items")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "maya", m, screens.ActSheetNext))
+	m, err = s.dm(ctx, "maya", "Review: Machines", "Prints the monthly report.", "Keep these")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "maya", m, screens.ActSheetAll))
+	m, err = s.dm(ctx, "maya", "Review: Machines", "1 of 5 items")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "maya", m, screens.ActSheetOther))
+	v, err := s.view(ctx, "maya", screens.CallSheet)
+	mustSay(t, err)
+	value, ok := optionValue(v.Blocks, "Revoke")
+	if !ok {
+		t.Fatal("the form does not offer to revoke")
+	}
+	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockSheetVerdict: value, screens.BlockReason: "It was replaced last year."}))
+	_, err = s.dm(ctx, "maya", "Review: Machines", "All 5 items are decided")
+	mustSay(t, err)
+	told := 0
+	for _, x := range s.slack.DM(s.slackID("maya")) {
+		if strings.Contains(x.Visible(), "Review: Machines") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("Maya got %d messages about one campaign on one day", told)
 	}
 }

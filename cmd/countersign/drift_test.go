@@ -19,6 +19,12 @@ import (
 // driftDemo is a demo whose tests act as Jonas, the owner of a role on a real PostgreSQL; settings are lines of the target's settings.
 func driftDemo(t *testing.T, settings ...string) (*demo, *pgtest.Server, string) {
 	t.Helper()
+	return driftDemoOf(t, map[string]string{}, settings...)
+}
+
+// driftDemoOf is driftDemo with further files of the configuration folder.
+func driftDemoOf(t *testing.T, files map[string]string, settings ...string) (*demo, *pgtest.Server, string) {
+	t.Helper()
 	pg := pgtest.Start(t, "fsync=off", "track_commit_timestamp=on")
 	target := pg.NewDatabase(t)
 	pg.Exec(t, "postgres",
@@ -34,11 +40,9 @@ func driftDemo(t *testing.T, settings ...string) (*demo, *pgtest.Server, string)
 	}
 	people, err := demoFiles.ReadFile("demo/org/people.yaml")
 	mustSay(t, err)
-	d := demoAsJonas(t, map[string]string{
-		"targets/pg-main.yaml": text, "workflows/prod-db-read.yaml": pgWorkflow,
-		"people.yaml": strings.Replace(string(people), "    unix: maya\n", "    unix: maya\n    accounts: {pg-main: maya_pg}\n", 1),
-	})
-	return d, pg, database
+	files["targets/pg-main.yaml"], files["workflows/prod-db-read.yaml"] = text, pgWorkflow
+	files["people.yaml"] = strings.Replace(string(people), "    unix: maya\n", "    unix: maya\n    accounts: {pg-main: maya_pg}\n", 1)
+	return demoAsJonas(t, files), pg, database
 }
 
 // drift asks as Jonas.
