@@ -76,3 +76,6 @@ func (n Notice) Job() Job {
 	}
 	return j
 }
+
+// FactOldGone is the fact of a rotation that says how it is known that the old credential is dead.
+const FactOldGone = "old_credential_gone"

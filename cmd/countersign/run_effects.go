@@ -69,6 +69,9 @@ func (e effects) act(ctx context.Context, s runs.State, st runs.StepState, order
 		return runs.StepDone{Ref: receipt.Ref, Facts: receipt.Facts, Personal: receipt.Personal}, err
 	case incidents.ActRotate:
 		receipt, err := e.runner.Rotate(ctx, name, order)
+		if err == nil {
+			receipt.Facts, err = e.oldIsGone(ctx, name, order, receipt.Facts)
+		}
 		return runs.StepDone{Ref: receipt.Ref, Facts: receipt.Facts, Personal: receipt.Personal}, err
 	}
 	receipt, err := e.runner.Start(ctx, name, order)

@@ -409,6 +409,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobShifts:           {Handle: s.shifts, Workers: 1},
 		jobLedgerWatch:      {Handle: s.watchLedger, Workers: 1},
 		jobCampaigns:        {Handle: s.beginCampaigns, Workers: 1},
+		jobRotations:        {Handle: s.carryRotations, Workers: 1},
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
 		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
 		runs.JobUndo:        {Handle: e.undo, Key: stepTarget, Workers: 8},
@@ -426,6 +427,9 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobLedgerWatch, watchCron, "UTC"); err != nil {
+		return err
+	}
+	if err := s.store.Schedule(ctx, jobRotations, campaignsCron, "UTC"); err != nil {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobCampaigns, campaignsCron, "UTC"); err != nil {

@@ -15,8 +15,9 @@ const (
 
 // The lists of identities.
 const (
-	ListOwned = "identities.owned" // member: a person who owns or backs it up
-	ListAsked = "identities.asked" // member: a person who is asked to take it over; "" for all that are being handed over
+	ListOwned    = "identities.owned"    // member: a person who owns or backs it up
+	ListRotating = "identities.rotating" // member: ""; those whose secret is to be replaced
+	ListAsked    = "identities.asked"    // member: a person who is asked to take it over; "" for all that are being handed over
 )
 
 // Notices of identities.
@@ -133,6 +134,9 @@ func Listings(s IdentityState) []workflows.Listing {
 		if ownerPerson(p) != "" && !s.Life.Retired {
 			add(ListOwned, p)
 		}
+	}
+	if s.Rotating() != nil && !s.Life.Retired {
+		add(ListRotating, "")
 	}
 	if h := s.Life.Handover; h != nil {
 		add(ListAsked, "")
