@@ -212,7 +212,7 @@ func TestGlass_ADrillCountsOnceItsAlertsAreProved(t *testing.T) {
 		return out
 	}
 	drill()
-	dm, err := s.dm(ctx, "sofia", "DRILL")
+	dm, err := s.dm(ctx, "sofia", "DRILL", "I look after it")
 	mustSay(t, err)
 	out, _ := s.cli(ctx, "", "runbook", "dry-run", "promote", "INC-9", "host=db1")
 	said(t, out, "does not count: nobody who was alerted acknowledged it")
