@@ -8,7 +8,7 @@
 // (runbooks/command) or a service of your own (runbooks/webhook) behind the bot is enough: both need no Go.
 //
 // The folder holds a type with the four methods of Connector. Most systems need these files, and few lines in each;
-// runbooks/redis is a whole one to read, whose contract is connector.go alone:
+// runbooks/redis is a whole one to read, whose contract is connector.go alone, under 150 lines of code:
 //
 //	doc.go        what it grants, what a revocation leaves, which rights the bot needs, an example of a target's file
 //	limits.go     every bound, with its reason
