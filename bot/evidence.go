@@ -176,3 +176,21 @@ func (b *Bot) leakLetter(s identities.IdentityState, n workflows.Notice, what st
 	}
 	return letter{Message: screens.Say(text + "\n`/access who " + id + "` shows what is known of it, and locks it.")}, nil
 }
+
+// exceptionLetter tells that an exception is over, or that an identity under one is used.
+func exceptionLetter(s identities.IdentityState, n workflows.Notice, what string) (letter, error) {
+	if n.Stage < 0 || n.Stage >= len(s.Life.Exceptions) {
+		return letter{}, errors.New("composing the notice of an exception: there is none of that number")
+	}
+	x := s.Life.Exceptions[n.Stage]
+	control := screens.Escape(strings.ReplaceAll(x.Control, "_", " "))
+	if n.What == identities.NoticeUsed {
+		return letter{Message: screens.Say("👁 " + what + " is being used. It stands under an exception (" + control + "), so each use is told.")}, nil
+	}
+	why := "its end has come"
+	if x.Failed != nil {
+		why = "what made up for it does not hold: " + screens.Escape(x.Failed.Why)
+	}
+	return letter{Message: screens.Say("⛔ The exception of " + what + " from the control *" + control + "* is over, because " + why +
+		". Everything that it holds is being taken back. Meet the control, or ask for the exception again; `countersign identities exceptions " + screens.Escape(string(s.ID)) + "` shows it.")}, nil
+}

@@ -42,6 +42,8 @@ func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n w
 			why = strings.ReplaceAll(s.Life.Suspended.Why, "_", " ")
 		}
 		return letter{Message: screens.Say(fmt.Sprintf("%s is suspended (%s). Everything that it holds is being taken back, and it can ask for nothing. Security can end that: `countersign identities resume %s`.", what, why, id))}, nil
+	case identities.NoticeException, identities.NoticeUsed:
+		return exceptionLetter(s, n, what)
 	case identities.NoticeLeaked:
 		return b.leakLetter(s, n, what)
 	case identities.NoticeRenew:

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -170,7 +171,9 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 	if e.Description != "" {
 		out = append([]screens.Pair{{Label: l.Of("What it allows"), Value: screens.Escape(e.Description)}}, out...)
 	}
-	if n := v.State.Asked.Renewal; n > 0 {
+	if x := v.Workflow.Exception; x != nil {
+		out = append(out, exceptionFacts(x, v.State.Asked)...)
+	} else if n := v.State.Asked.Renewal; n > 0 {
 		out = append(out, screens.Pair{Label: l.Of("Renewal"), Value: l.Say("extension %d of the same access", n)})
 	}
 	for _, list := range []struct {
@@ -307,4 +310,21 @@ func (b *Bot) ready(ctx context.Context, h grants.Hold, reader workflows.PersonI
 // length is how long a hold was granted for.
 func length(h grants.Hold) workflows.Span {
 	return workflows.SpanOf(h.Ends.UTC.Sub(h.At.UTC))
+}
+
+// exceptionFacts are what whoever approves an exception has to know: what is waived, what makes up for it, how often it was renewed and how old it is.
+func exceptionFacts(x *workflows.ExceptionTerms, a workflows.Submitted) []screens.Pair {
+	checks := make([]string, 0, len(x.Checks))
+	for _, c := range x.Checks {
+		checks = append(checks, "• "+screens.Escape(c.String()))
+	}
+	age := "asked for the first time"
+	if a.Renewal > 0 {
+		age = fmt.Sprintf("⚠️ renewal %d; it stands since %s", a.Renewal, a.Since.Time().Format("2006-01-02"))
+	}
+	return []screens.Pair{
+		{Label: "Waives", Value: screens.Escape(strings.ReplaceAll(x.Control, "_", " "))},
+		{Label: "In its place", Value: strings.Join(checks, "\n")},
+		{Label: "Renewals and age", Value: age},
+	}
 }

@@ -35,6 +35,7 @@ func Compare(before, after *Workflow) []PolicyChange {
 	c.stages(before.Stages, after.Stages)
 	c.risk(before.Risk, after.Risk)
 	c.window(before.Window, after.Window)
+	c.exception(before.Exception, after.Exception)
 	if len(c.changes) == 0 && !same(before, after) {
 		c.loosens("something changes that has no words yet")
 	}

@@ -335,3 +335,22 @@ func (c *comparison) window(before, after *WindowTerms) {
 		c.number("grants in all in the window", before.Budget, after.Budget, true)
 	}
 }
+
+// exception compares what an exception waives and what makes up for it. Another check is another promise: only a further one is none the weaker.
+func (c *comparison) exception(before, after *ExceptionTerms) {
+	switch {
+	case same(before, after):
+		return
+	case before == nil || after == nil:
+		c.loosens("the exception that it approves changes")
+		return
+	}
+	c.moved("the control that an exception waives", before.Control, after.Control)
+	c.moved("what follows when a check of an exception fails", before.Failed, after.Failed)
+	c.moved("the step of the fourth renewal", before.Higher, after.Higher)
+	for _, x := range before.Checks {
+		if !slices.ContainsFunc(after.Checks, func(o CheckTerms) bool { return same(x, o) }) {
+			c.loosens("what makes up for a waived control: %s is gone or changed", x)
+		}
+	}
+}

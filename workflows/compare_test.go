@@ -50,6 +50,10 @@ func everything() *workflows.Workflow {
 			Tiers: []workflows.Tier{{Name: "low", Longest: 7200, Approvers: 1, Review: 86400}, {Name: "high", Approvers: 2, StepUp: true}},
 			Rows:  []workflows.RiskRow{{Environment: []string{"production"}, Tier: "high"}, {Tier: "low"}},
 		},
+		Exception: &workflows.ExceptionTerms{
+			Control: workflows.ControlRotation, Failed: workflows.FailedSuspends, Higher: "owner",
+			Checks: []workflows.CheckTerms{{Kind: workflows.CheckFrom, Within: 60, From: []string{"10.0.0.0/8"}, Place: "vault:kv"}},
+		},
 		Window: &workflows.WindowTerms{Hours: "Mon-Fri 22:00-04:00", Zone: "UTC", Times: 2, Per: 86400, Lifetime: 600, Budget: 9},
 	}
 }

@@ -51,6 +51,8 @@ type Submitted struct {
 	Changes   []string `json:"changes,omitempty" seal:"true"`
 	PlanNotes []string `json:"plan_notes,omitempty" seal:"true"`
 	Standing  []string `json:"standing,omitempty" seal:"true"` // what the holder has for good already (R52)
+
+	Since Stamp `json:"since,omitzero"` // of an exception that is renewed: since when it stands
 }
 
 // PlannedStage is what a submission binds of each stage.

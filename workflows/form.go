@@ -58,7 +58,7 @@ func (w *Workflow) CheckForm(f Form) (Cleaned, []FieldProblem) {
 			say(FormEntitlement, "This chain does not grant that. Pick one of the list.")
 		}
 		c.Entitlement = e
-		if w.Kind != KindWindow { // how long a window stands is not how long what it gives lasts
+		if !w.Kind.Ahead() { // how long a window or an exception stands is not how long what it gives lasts
 			longest = w.LongestFor(e)
 		}
 	}

@@ -35,6 +35,7 @@ type InventoryRow struct {
 	Sources     []string     `json:"sources,omitempty"`  // who says that it exists: "file", "import/cmdb", "discovery/pg-main"
 	Findings    []string     `json:"findings,omitempty"` // codes of what is wrong whatever the time is
 	Related     []IdentityID `json:"related,omitempty"`
+	Waived      []string     `json:"waived,omitempty"` // controls that exceptions waive now
 
 	Words []string `json:"-"` // lower case; what a search finds it by, from their beginning
 	Keys  []string `json:"-"` // exact names of other systems: "subject:…", "fp:…", "serial:…", "account:…"

@@ -135,6 +135,8 @@ func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeNoPolicy, "This target has no owner, so nobody can request it.", "")
 	case w.Kind == KindWindow && a.Subject.IsPerson():
 		return Refuse(CodeNotEligible, "A standing window is for a named automation, not for a person.", "")
+	case w.Kind == KindException && a.Subject.IsPerson():
+		return Refuse(CodeNotEligible, "An exception is for an identity of the inventory, not for a person.", "")
 	case self && !w.Allows(ForSelf), !self && !a.Subject.IsPerson() && !w.Allows(ForOwned), !self && a.Subject.IsPerson() && !w.Allows(ForReports):
 		return Refuse(CodeNotEligible, "This chain does not grant to that kind of holder.", "")
 	case !self && a.Subject.IsPerson() && !a.Report:
@@ -179,6 +181,7 @@ func (w *Workflow) wayOf(a Ask, c Cleaned, now Stamp) (way, *Refusal) {
 	if g.Choice, r = w.Pick(a.Matched, c.Seconds); r != nil {
 		return g, r
 	}
+	g.Choice = w.Raised(g.Choice, a.Exception.Times)
 	if g.Rule != nil && g.Rule.Longest > 0 && c.Seconds > g.Rule.Longest {
 		return g, Refusef(CodeRule, "Ask for less.", "Rule %s of this chain gives %s at most.", g.Rule.Name, g.Rule.Longest)
 	}
@@ -281,7 +284,7 @@ func (w *Workflow) risk(g *way, a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeRisk, "The risk of this could not be told, so nobody can request it.", "Ask the owner of the risk table.")
 	}
 	g.tier, g.row = tier, row
-	if tier.Longest > 0 && c.Seconds > tier.Longest && w.Kind != KindWindow {
+	if tier.Longest > 0 && c.Seconds > tier.Longest && !w.Kind.Ahead() {
 		return Refusef(CodeRisk, "Ask for that or less.", "The risk of this is %s, which allows %s at most.", tier.Name, tier.Longest)
 	}
 	return nil
@@ -350,6 +353,9 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 	}
 	if a.Extends != "" {
 		sub.Renewal = a.Held.Renewals + 1
+	}
+	if w.Kind == KindException {
+		sub.Renewal, sub.Since = a.Exception.Times, a.Exception.Since
 	}
 	if g.Rule != nil {
 		sub.Chosen = g.Rule.Name

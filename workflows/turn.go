@@ -63,7 +63,7 @@ func (t *turn) finish(by Acting, voters []PersonID, f Final, a Answers) {
 	case f.Conflict != "":
 		over(CodeConflict, f.Conflict)
 	default:
-		if t.Asked.Request == KindWindow || t.Asked.Request == KindRoutine {
+		if t.Asked.Request.Ahead() || t.Asked.Request == KindRoutine {
 			f.Grant = ""
 		}
 		t.add(by, Approved{Digest: t.Asked.Digest, Grant: f.Grant, Answers: a})

@@ -265,6 +265,8 @@ func (s *State) question() Answers {
 		}
 	case KindWindow:
 		what = "a standing window of " + what
+	case KindException:
+		what = "an exception on " + what
 	}
 	return Answers{
 		Who:  fmt.Sprintf("%s asks for %s, by %s", s.Requester.Person, s.Asked.Subject, s.Asked.Authn),

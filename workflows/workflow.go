@@ -15,13 +15,14 @@ const (
 	KindPreapprove RequestKind = "runbook"    // approves the exact text of a runbook for later incidents
 	KindWindow     RequestKind = "window"     // gives a named automation a standing window: within it, its asks need nobody
 	KindRoutine    RequestKind = "routine"    // carries out the exact text of a routine runbook, once
+	KindException  RequestKind = "exception"  // waives a control for a named identity, for a time, while what makes up for it holds
 )
 
 // OfRunbook tells whether a request is about the text of a runbook rather than about access.
 func (k RequestKind) OfRunbook() bool { return k == KindPreapprove || k == KindRoutine }
 
 // GivesAccess tells whether an approval makes a grant by itself.
-func (k RequestKind) GivesAccess() bool { return !k.OfRunbook() && k != KindWindow }
+func (k RequestKind) GivesAccess() bool { return !k.OfRunbook() && !k.Ahead() }
 
 // Span is a length of time in whole seconds, as compiled policies spell it.
 type Span int64
@@ -79,6 +80,8 @@ type Workflow struct {
 	Tell      *Selector    `json:"tell,omitempty"`       // who is told the outcome without being asked
 	Risk      *RiskTable   `json:"risk,omitempty"`
 	Window    *WindowTerms `json:"window,omitempty"` // KindWindow: what its approval allows
+
+	Exception *ExceptionTerms `json:"exception,omitempty"` // KindException: what its approval waives
 
 	MaxUnverified Span     `json:"max_unverified,omitempty"` // how long access goes on while nobody can tell whether it should; 0: the usual limit
 	Posture       []string `json:"posture,omitempty"`        // claims about the holder's device or workload that must hold, such as "disk-encrypted"

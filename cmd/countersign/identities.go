@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -31,6 +31,8 @@ func identityVerbs() []identityVerbWords {
 		{"evidence", "ID", "the card for a dispute: owner, approvals with proof, who can revoke and how fast that was measured, rotation, purpose, sessions; every blank is a finding"},
 		{"leak", "FILE -place TEXT [-form TEXT]", "report a secret that was seen where it must not be, read from a file (or its -fingerprint); it is never kept"},
 		{"leaks", "FILE.sarif", "report what a secret scanner found (SARIF 2.1.0)"},
+		{"exceptions", "[ID] [-all yes]", "the register of exceptions: waived control, reason, owner, approvers, end, exit plan, what makes up for it and whether that holds"},
+		{"lift-exception", "ID EXCEPTION -reason TEXT", "end an exception that is not needed any more"},
 		{"export", "[-format csv|json] [-kind K] …", "everybody and everything, for a spreadsheet or a program"},
 		{"orphans", "", "what nobody answers for"},
 		{"report", "", "how well the inventory is known, and every kind of finding with its number"},
@@ -100,6 +102,7 @@ func identityFlags() []identityFlag {
 		{"revocation", "how to take it back in an emergency"},
 		{"fingerprint", "of the new secret"},
 		{"serial", "of the new certificate or token"},
+		{"all", "exceptions: yes lists those that are over, too"},
 		{"place", "where it was seen: a link, a file and line"},
 		{"form", "what it looks like: cloud key, database password; never the secret itself"},
 		{"scope", "campaign narrow: what stays, separated by commas"},

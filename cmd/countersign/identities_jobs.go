@@ -21,6 +21,8 @@ func (s *serving) withIdentityJobs(kinds map[string]jobs.Kind) map[string]jobs.K
 	kinds[identities.JobEmpty] = jobs.Kind{Handle: s.emptyIdentity, Workers: 8}
 	kinds[campaigns.JobSettle] = jobs.Kind{Handle: s.settleSheet, Workers: 8}
 	kinds[campaigns.JobClose] = jobs.Kind{Handle: s.closeSheet, Workers: 2}
+	kinds[identities.JobUnlock] = jobs.Kind{Handle: s.unlockAccount, Workers: 2}
+	kinds[jobExceptions] = jobs.Kind{Handle: s.checkExceptions, Workers: 1}
 	kinds[identities.JobHandOver] = jobs.Kind{Handle: s.handOver, Workers: 4}
 	return kinds
 }
@@ -30,6 +32,9 @@ func (s *serving) emptyIdentity(ctx context.Context, j jobs.Job) error {
 	seq, err := strconv.ParseInt(j.Key, 10, 64)
 	if err != nil {
 		return fmt.Errorf("job %s: %w", j.Key, err)
+	}
+	if err := s.lockAccount(ctx, desk.Cause(j.Cause())+"/lock", j.Stream); err != nil {
+		return err
 	}
 	err = s.desk.EmptyIdentity(ctx, desk.Cause(j.Cause()), j.Stream, seq)
 	if errors.Is(err, desk.ErrStillHeld) {

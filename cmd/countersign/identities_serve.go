@@ -21,7 +21,7 @@ const doIdentities = "identities"
 // identityDo joins verbs to what the desk does.
 func identityDo(verb string) string {
 	switch verb {
-	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew", "attest":
+	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew", "attest", "lift-exception":
 		return verb
 	case "retired-item":
 		return desk.DoItem
@@ -40,6 +40,8 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 	switch o.What {
 	case "show":
 		return s.showIdentity(ctx, by, workflows.IdentityID(o.ID))
+	case "exceptions":
+		return s.listExceptions(ctx, by, o)
 	case "evidence":
 		return s.evidenceIdentity(ctx, by, workflows.IdentityID(o.ID))
 	case "who":

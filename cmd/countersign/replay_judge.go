@@ -78,6 +78,8 @@ func (j *judge) stream(ctx context.Context, s workflows.StreamID) error {
 		return j.review(ctx, h)
 	case workflows.KindRun:
 		return j.run(ctx, h)
+	case workflows.KindIdentity:
+		return j.identity(ctx, h)
 	case workflows.KindIncident:
 		j.incident(h)
 	case workflows.KindEscalation:

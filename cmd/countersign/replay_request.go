@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -30,6 +31,9 @@ func (j *judge) request(ctx context.Context, h []workflows.Record) error {
 		return err
 	}
 	c.submitted(h[0])
+	if err := c.renewal(ctx, h[0]); err != nil {
+		return err
+	}
 	for i, r := range h[1:] {
 		if err := c.event(ctx, h[:i+1], r); err != nil {
 			return err
@@ -94,6 +98,7 @@ func (c *chain) chosen() string {
 		c.stages = nil
 		return ""
 	case len(c.w.Rules) == 0:
+		c.stages = c.w.Planned(c.w.Raised(workflows.Choice{Stages: stageNames(c.w)}, c.sub.Renewal).Stages).Stages
 		return ""
 	}
 	matched := make([]bool, len(c.sub.Trace))
@@ -110,8 +115,39 @@ func (c *chain) chosen() string {
 	case choice.Rule == nil || choice.Rule.Name != c.sub.Chosen:
 		return "the rule " + orNone(c.sub.Chosen) + " is not the one that its answers choose"
 	}
-	c.rule, c.stages = choice.Rule, c.w.Planned(choice.Stages).Stages
+	c.rule, c.stages = choice.Rule, c.w.Planned(c.w.Raised(choice, c.sub.Renewal).Stages).Stages
 	return ""
+}
+
+func stageNames(w *workflows.Workflow) []string {
+	out := make([]string, 0, len(w.Stages))
+	for _, s := range w.Stages {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// renewal holds what an ask for an exception says of those before it against the identity's own entries.
+func (c *chain) renewal(ctx context.Context, r workflows.Record) error {
+	if c.sub.Request != workflows.KindException || c.w.Exception == nil {
+		return nil
+	}
+	h, err := c.j.history(ctx, workflows.IdentityStream(c.sub.Subject))
+	if no := (unreadable{}); errors.As(err, &no) {
+		return nil // named when its own stream is judged
+	}
+	if err != nil {
+		return err
+	}
+	before := slices.DeleteFunc(slices.Clone(h), func(x workflows.Record) bool { return x.Index > r.Index })
+	s, err := identities.FoldIdentity(before)
+	if err != nil {
+		return nil // named when its own stream is judged
+	}
+	if want := s.RenewalOf(c.w.Exception.Control); want.Times != c.sub.Renewal || want.Since != c.sub.Since {
+		c.j.wrong(r, "says that its exception is renewed for the %d. time, but its identity's entries say %d", c.sub.Renewal, want.Times)
+	}
+	return nil
 }
 
 func orNone(s string) string {
@@ -161,7 +197,9 @@ func (c *chain) asked(r workflows.Record) {
 			j.wrong(r, "asks for %s/%s, which the document does not grant", c.sub.Target, c.sub.Entitlement)
 			return
 		}
-		longest = c.w.LongestFor(e)
+		if !c.sub.Request.Ahead() {
+			longest = c.w.LongestFor(e)
+		}
 	}
 	if c.rule != nil && c.rule.Longest > 0 {
 		longest = min(longest, c.rule.Longest)
@@ -171,7 +209,7 @@ func (c *chain) asked(r workflows.Record) {
 		if c.sub.StepUp != (tier.StepUp && len(c.sub.Plan) > 0) {
 			c.j.wrong(r, "is recorded with a click as enough, or not enough, unlike its tier %q", tier.Name)
 		}
-		if tier.Longest > 0 && c.sub.Request != workflows.KindWindow {
+		if tier.Longest > 0 && !c.sub.Request.Ahead() {
 			longest = min(longest, tier.Longest)
 		}
 	}
@@ -340,6 +378,8 @@ func (c *chain) followed(ctx context.Context, id workflows.RequestID, e workflow
 		_, _, ok, err = find(ctx, c.j, workflows.RunStream(desk.RoutineRun(id)), func(o runs.Opened) bool { return o.Request == id && o.Document == c.sub.Document })
 	case workflows.KindWindow:
 		_, _, ok, err = find(ctx, c.j, workflows.IdentityStream(c.sub.Subject), func(e identities.WindowGranted) bool { return e.Window == string(id) })
+	case workflows.KindException:
+		_, _, ok, err = find(ctx, c.j, workflows.IdentityStream(c.sub.Subject), func(e identities.ExceptionGranted) bool { return e.Exception == string(id) })
 	default:
 		stream := workflows.GrantStream(c.sub.Subject, c.sub.Target, c.sub.Entitlement)
 		_, _, ok, err = find(ctx, c.j, stream, func(g grants.Approved) bool { return g.Grant == e.Grant && g.Request == id })

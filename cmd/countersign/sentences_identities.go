@@ -27,6 +27,8 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 		return fmt.Sprintf("%s renewed %s until %s%s.", n.actor(r), id, n.at(e.Expires), approvedFor(n, e.Approvers))
 	case identities.RenewalAsked:
 		return fmt.Sprintf("The owner of %s was due to be asked to renew it: it ends at %s.", id, n.at(e.Expires))
+	case identities.ExceptionGranted, identities.ExceptionChecked, identities.ExceptionUsed, identities.ExceptionFailed, identities.ExceptionEnded, identities.AccountLocked:
+		return n.tellException(r, id)
 	case identities.Leaked:
 		return tellLeak(e, id)
 	case identities.Attested:
@@ -134,4 +136,41 @@ func tellLeak(e identities.Leaked, id string) string {
 		return fmt.Sprintf("A secret of %s was seen where it must not be, found by %s%s.", id, e.Source, optional("; incident ", e.Incident))
 	}
 	return fmt.Sprintf("A secret that nobody had on record was seen where it must not be, found by %s; it is known as %s from now on.", e.Source, id)
+}
+
+// tellException tells what became of a waived control.
+func (n *narrator) tellException(r workflows.Record, id string) string {
+	switch e := r.Event.(type) {
+	case identities.ExceptionGranted:
+		renewed := ""
+		if e.Renewal > 0 {
+			renewed = fmt.Sprintf(" (renewal %d, standing since %s)", e.Renewal, n.at(e.Since))
+		}
+		var checks []string
+		for _, c := range e.Checks {
+			checks = append(checks, c.String())
+		}
+		return fmt.Sprintf("The control %s is waived for %s until %s%s, approved by %s; what makes up for it: %s.", strings.ReplaceAll(e.Control, "_", " "), id, n.at(e.EndsAt), renewed,
+			n.people(e.Approvers), printable(strings.Join(checks, "; ")))
+	case identities.ExceptionChecked:
+		bad := 0
+		for _, a := range e.Answers {
+			if a.Answer != identities.CheckHolds {
+				bad++
+			}
+		}
+		return fmt.Sprintf("What makes up for the waived control of %s was looked at: %s, %d of which do not hold or could not be told.", id, howMany(len(e.Answers), "check"), bad)
+	case identities.ExceptionUsed:
+		return fmt.Sprintf("The identity %s, under an exception, was seen in use (%s).", id, printable(e.Session))
+	case identities.ExceptionFailed:
+		return fmt.Sprintf("An exception of %s ended because what made up for the waived control does not hold: %s.", id, printable(trimDot(e.Why)))
+	case identities.ExceptionEnded:
+		return fmt.Sprintf("An exception of %s ended, recorded by %s: %s.", id, n.actor(r), trimDot(e.Why))
+	case identities.AccountLocked:
+		if e.Locked {
+			return fmt.Sprintf("The account of %s on %s was kept from logging in.", id, e.Target)
+		}
+		return fmt.Sprintf("The account of %s on %s may log in again.", id, e.Target)
+	}
+	return ""
 }

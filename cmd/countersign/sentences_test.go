@@ -167,6 +167,16 @@ func storyOfEveryKind() []workflows.Record {
 		say(e.stream, e.by, e.event)
 	}
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Leaked{Leak: "l_01", Source: "github", Form: "aws_access_key", Print: "hmac:00", Known: true, Incident: "INC-7", Place: "a repository", Channel: "webhook"})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.ExceptionGranted{
+		Exception: "r_07", Control: workflows.ControlRotation, Checks: []workflows.CheckTerms{{Kind: workflows.CheckFrom, From: []string{"10.2.0.0/16"}}, {Kind: workflows.CheckAlert}},
+		Approvers: []workflows.PersonID{ada}, EndsAt: end, Renewal: 2, Since: start, Plan: "The new driver.", Reason: "It cannot.",
+	})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.ExceptionChecked{Exception: "r_07", Answers: []identities.CheckAnswer{{Answer: identities.CheckHolds}, {Check: 1, Answer: identities.CheckUnknown, Why: "pg-main could not tell who uses it"}}})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.ExceptionUsed{Exception: "r_07", Session: "pid 4711", Since: start, From: "10.2.0.7"})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.ExceptionFailed{Exception: "r_07", Why: "it is used from elsewhere"})
+	say(workflows.IdentityStream("svc-deploy"), ada, identities.ExceptionEnded{Exception: "r_08", Why: identities.ExceptionLifted})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.AccountLocked{Target: "pg-main", Locked: true})
+	say(workflows.IdentityStream("svc-deploy"), "", identities.AccountLocked{Target: "pg-main"})
 	say(workflows.IdentityStream("shadow-01"), maya, identities.Leaked{Leak: "l_02", Source: "person", Print: "hmac:01", Place: "a wiki", Channel: "slack"})
 	for _, e := range storyOfEscalation(maya, jonas, ada) {
 		say(e.stream, e.by, e.event)

@@ -426,6 +426,9 @@ func (s *serving) buildJobs(ctx context.Context) error {
 	if err := s.store.Schedule(ctx, jobShifts, shiftsCron, "UTC"); err != nil {
 		return err
 	}
+	if err := s.store.Schedule(ctx, jobExceptions, exceptionsCron, "UTC"); err != nil {
+		return err
+	}
 	if err := s.store.Schedule(ctx, jobLedgerWatch, watchCron, "UTC"); err != nil {
 		return err
 	}

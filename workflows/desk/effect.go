@@ -41,7 +41,7 @@ func effectStreams(s workflows.State) []workflows.StreamID {
 		return []workflows.StreamID{workflows.RunbookStream(s.Asked.Runbook)}
 	case workflows.KindRoutine:
 		return []workflows.StreamID{workflows.RunStream(RoutineRun(s.ID))}
-	case workflows.KindWindow:
+	case workflows.KindWindow, workflows.KindException:
 		return []workflows.StreamID{workflows.IdentityStream(s.Asked.Subject)}
 	}
 	return []workflows.StreamID{workflows.GrantStream(s.Asked.Subject, s.Asked.Target, s.Asked.Entitlement)}
@@ -77,7 +77,31 @@ func (m making) effect(f workflows.Facts, out *workflows.Outcome) error {
 		})
 		return nil
 	}
+	if s.Asked.Request == workflows.KindException {
+		return m.except(f, out, s)
+	}
 	return m.grant(f, out, s, approved.Grant)
+}
+
+// except puts an exception in force. What was suspended because an earlier one had ended is free again.
+func (m making) except(f workflows.Facts, out *workflows.Outcome, s workflows.State) error {
+	if m.w.Exception == nil {
+		return fmt.Errorf("workflow %q approves an exception without terms", m.w.ID)
+	}
+	stream := effectStreams(s)[0]
+	state, err := identities.FoldIdentity(f.Histories[stream])
+	if err != nil {
+		return err
+	}
+	t := *m.w.Exception
+	for _, e := range identities.Except(state, identities.ExceptionGranted{
+		Exception: string(s.ID), Workflow: s.Asked.Workflow, Target: s.Asked.Target, Entitlement: s.Asked.Entitlement, Control: t.Control, Checks: t.Checks,
+		Failed: t.Failed, Owner: s.Asked.Sponsor, Approvers: s.Voters(), EndsAt: f.Now.UTC.Add(s.Asked.Seconds.Duration()), Renewal: s.Asked.Renewal,
+		Since: s.Asked.Since, Plan: s.Asked.Texts[workflows.ExitPlan], Reason: s.Asked.Reason,
+	}) {
+		out.Add(stream, workflows.System, s.Policy, e)
+	}
+	return nil
 }
 
 func (m making) grant(f workflows.Facts, out *workflows.Outcome, s workflows.State, id workflows.GrantID) error {

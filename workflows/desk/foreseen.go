@@ -118,7 +118,7 @@ func cloneWith(m map[string]string, k, v string) map[string]string {
 // nothing of.
 func (d *Desk) foresee(ctx context.Context, q *question) {
 	p, ok := d.reader.(Planner)
-	if !ok || q.ent.ID == "" || q.v.Workflow.Kind == workflows.KindWindow || len(q.ask.Problems) > 0 {
+	if !ok || q.ent.ID == "" || q.v.Workflow.Kind.Ahead() || len(q.ask.Problems) > 0 {
 		return
 	}
 	clean, bad := q.v.Workflow.CheckForm(q.ask.Form)

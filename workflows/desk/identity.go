@@ -45,6 +45,7 @@ const (
 	DoClaim    = "claim"
 	DoRenew    = "renew"
 	DoAttest   = "attest"
+	DoLift     = "lift-exception"
 )
 
 // handoverRung is how long each of those who are asked to take an identity over has.
@@ -103,6 +104,8 @@ func (d *Desk) identityDecision(ctx context.Context, c IdentityCommand, do ident
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.RetireDone(f, do, id, e) }, nil
 	case DoAttest:
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Attest(f, do, id, c.Verdict) }, nil
+	case DoLift:
+		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.LiftException(f, do, id, c.Item) }, nil
 	case DoClaim:
 		return d.claim(ctx, c, do, s)
 	case DoRenew:

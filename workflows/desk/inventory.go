@@ -208,10 +208,12 @@ func (d *Desk) overlay(p *Policy) func(workflows.IdentityID) (Identity, bool) {
 		}
 		e := s.Entry()
 		leaves := s.Life.Handover != nil && s.Life.Handover.Why == identities.WhyLeaver // whoever answers for it decides first
-		if s.State(e) != workflows.IdentityActive || leaves {
+		lapsed := s.Life.Suspended != nil && s.Life.Suspended.Why == identities.SuspendedWaiver && s.Life.Retirement == nil
+		if s.State(e) != workflows.IdentityActive && !lapsed || leaves {
 			return Identity{}, false
 		}
 		out := listed
+		out.Lapsed = lapsed
 		out.ID, out.Class, out.Name, out.Owner, out.Backup = id, e.Class, cmp.Or(e.Name, string(id)), owningPerson(e.Owner), owningPerson(e.Backup)
 		out.Team = d.Policy().Groups[strings.TrimPrefix(e.Owner, identities.GroupPrefix)]
 		out.Purpose, out.Environment, out.Expires = e.Purpose, e.Environment, e.Expires
@@ -233,8 +235,23 @@ func owningPerson(owner string) workflows.PersonID {
 	return workflows.PersonID(owner)
 }
 
-// known is what holds of an identity of the documents or of the ledger.
+// known is what holds of an identity of the documents or of the ledger. One that is suspended because an exception is over is not there.
 func (p *Policy) known(id workflows.IdentityID) (Identity, bool) {
+	i, ok := p.knownAs("", id)
+	return i, ok
+}
+
+// knownAs is known for a request of a kind: one for an exception may be for an identity that is suspended because its last one is over.
+func (p *Policy) knownAs(kind workflows.RequestKind, id workflows.IdentityID) (Identity, bool) {
+	i, ok := p.even(id)
+	if i.Lapsed && kind != workflows.KindException {
+		return Identity{}, false
+	}
+	return i, ok
+}
+
+// even is known also for an identity that is suspended because an exception is over: who answers for it.
+func (p *Policy) even(id workflows.IdentityID) (Identity, bool) {
 	if p.Inventory != nil {
 		return p.Inventory(id)
 	}

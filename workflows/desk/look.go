@@ -226,7 +226,12 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 
 // identity finds a non-human identity in the inventory, unless it has expired by now.
 func (p *Policy) identity(id workflows.IdentityID, now workflows.Stamp) (Identity, bool) {
-	i, ok := p.known(id)
+	return p.identityAs("", id, now)
+}
+
+// identityAs is identity for a request of a kind.
+func (p *Policy) identityAs(kind workflows.RequestKind, id workflows.IdentityID, now workflows.Stamp) (Identity, bool) {
+	i, ok := p.knownAs(kind, id)
 	return i, ok && !now.After(i.Expires)
 }
 

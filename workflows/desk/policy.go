@@ -134,6 +134,7 @@ type Person struct {
 
 // Identity is a non-human identity of the inventory.
 type Identity struct {
+	Lapsed      bool // suspended because an exception is over: only another exception may be asked for
 	ID          workflows.IdentityID
 	Class       string
 	Name        string

@@ -56,7 +56,7 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 		ask.Subject = c.By.Person.Identity()
 	}
 	q.ent, _ = w.Entitlement(c.Form.Target, c.Form.Entitlement)
-	p.describeSubject(ask, q.ent)
+	p.describeSubject(w.Kind, ask, q.ent)
 	if w.Kind == workflows.KindRoutine && ask.Subject == "" {
 		if ask.Subject, err = d.inInventory(ctx, c.Subject); err != nil {
 			return nil, err
@@ -70,6 +70,13 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 	a.behind = []workflows.PersonID{c.By.Person, ask.Subject.Person(), ask.Sponsor}
 	if err := q.outside(ctx); err != nil {
 		return nil, err
+	}
+	if x := w.Exception; x != nil && ask.Subject != "" && !ask.Subject.IsPerson() {
+		s, err := d.identityState(ctx, ask.Subject)
+		if err != nil {
+			return nil, err
+		}
+		ask.Exception = s.RenewalOf(x.Control)
 	}
 	if err := q.choose(ctx, now); err != nil {
 		return nil, err
@@ -155,7 +162,7 @@ func (p *Policy) holds(when string, in workflows.Inputs) (bool, error) {
 func (q *question) rosters(ctx context.Context, a asked) {
 	w := q.v.Workflow
 	if c, no := w.Pick(q.ask.Matched, q.ask.Form.Seconds); no == nil {
-		q.ask.Rosters = q.desk.rosters(ctx, q.policy, w.Planned(c.Stages), a)
+		q.ask.Rosters = q.desk.rosters(ctx, q.policy, w.Planned(w.Raised(c, q.ask.Exception.Times).Stages), a)
 	}
 	if w.Tell != nil {
 		told, err := q.desk.resolve(ctx, q.policy, *w.Tell, a)
@@ -185,7 +192,7 @@ func (q *question) auditors(ctx context.Context) []workflows.PersonID {
 
 // describeSubject adds what the inventory knows about the holder. A non-human identity that is not in it is emptied, which
 // refuses (R71); so is one past its expiry, when the decision is taken and the time is known.
-func (p *Policy) describeSubject(ask *workflows.Ask, ent workflows.Entitlement) {
+func (p *Policy) describeSubject(kind workflows.RequestKind, ask *workflows.Ask, ent workflows.Entitlement) {
 	if who := ask.Subject.Person(); who != "" {
 		x, listed := p.People[who]
 		if !listed && who != ask.By.Person {
@@ -195,7 +202,7 @@ func (p *Policy) describeSubject(ask *workflows.Ask, ent workflows.Entitlement) 
 		ask.Report = listed && x.Manager == ask.By.Person && ask.By.Person != ""
 		return
 	}
-	id, ok := p.known(ask.Subject)
+	id, ok := p.knownAs(kind, ask.Subject)
 	if !ok {
 		ask.Subject = ""
 		return
@@ -290,7 +297,7 @@ func (q *question) inputs(ctx context.Context, now workflows.Stamp) (workflows.I
 		Entitlement: workflows.InputEntitlement{ID: q.ent.ID, Action: q.ent.Action, Breadth: q.ent.Breadth},
 		Seconds:     q.ask.Form.Seconds, Now: now, Channel: q.c.Channel, Network: q.c.Network,
 	}
-	if id, ok := p.known(q.ask.Subject); ok {
+	if id, ok := p.knownAs(w.Kind, q.ask.Subject); ok {
 		in.Subject.Owner, in.Subject.Environment = id.Owner, id.Environment
 	}
 	if tier, _, ok := w.TierOf(q.ent, q.ask.Principal); ok {

@@ -76,7 +76,7 @@ func (d *Desk) resolveOne(ctx context.Context, p *Policy, sel workflows.Selector
 		add("target_owner", a.owner, a.backup)
 	}
 	if sel.IdentityOwner {
-		id, _ := p.known(a.subject)
+		id, _ := p.even(a.subject)
 		add("identity_owner", id.Owner, id.Backup)
 	}
 	if sel.Manager {

@@ -101,7 +101,7 @@ func (d *Desk) yields(ctx context.Context, p *Policy, x seated, now *workflows.S
 		}
 		return who == a.owner || who == a.backup, nil
 	case "identity_owner":
-		id, _ := p.known(a.subject)
+		id, _ := p.even(a.subject)
 		return who == id.Owner || who == id.Backup, nil
 	case "manager":
 		return p.People[x.state.Requester.Person].Manager == who, nil

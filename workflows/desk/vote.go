@@ -267,11 +267,11 @@ func gone(p *Policy, s workflows.State, now workflows.Stamp) string {
 		return "The time until which it was asked for is over."
 	case !ok:
 		return "The chain no longer grants what was asked for."
-	case s.Asked.Seconds > v.Workflow.LongestFor(e):
+	case s.Asked.Seconds > v.Workflow.LongestFor(e) && !s.Asked.Request.Ahead():
 		return "The longest access was lowered below what was asked for."
 	}
 	if !s.Asked.Subject.IsPerson() {
-		if _, ok := p.identity(s.Asked.Subject, now); !ok {
+		if _, ok := p.identityAs(s.Asked.Request, s.Asked.Subject, now); !ok {
 			return "The identity is no longer in the inventory, or has expired there."
 		}
 	}

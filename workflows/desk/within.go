@@ -59,7 +59,7 @@ func (q *question) counts() bool {
 // within adds to the ask what must be read inside of the decision: the time, what is counted, what is held.
 func (q *question) within(f workflows.Facts) (workflows.Ask, error) {
 	ask, w, now := q.ask, q.v.Workflow, f.Now.UTC
-	if _, ok := q.policy.identity(ask.Subject, now); !ok && !ask.Subject.IsPerson() && w.Kind != workflows.KindRoutine {
+	if _, ok := q.policy.identityAs(w.Kind, ask.Subject, now); !ok && !ask.Subject.IsPerson() && w.Kind != workflows.KindRoutine {
 		ask.Subject = "" // R71: refused as not in the inventory
 	}
 	ask.Frozen, ask.Closed = q.policy.stopped(w, now)
@@ -80,6 +80,15 @@ func (q *question) within(f workflows.Facts) (workflows.Ask, error) {
 	}
 	if ask.Subject == "" || q.ent.ID == "" {
 		return ask, nil
+	}
+	if x := w.Exception; x != nil {
+		s, err := identities.FoldIdentity(f.Histories[workflows.IdentityStream(ask.Subject)])
+		if err != nil {
+			return ask, err
+		}
+		if s.RenewalOf(x.Control) != ask.Exception {
+			return ask, workflows.ErrAskAgain // another one was approved meanwhile: other people may have to be asked
+		}
 	}
 	g, err := grants.Fold(f.Histories[workflows.GrantStream(ask.Subject, q.ent.Target, q.ent.ID)])
 	if err != nil {

@@ -372,6 +372,9 @@ func Tick(f workflows.Facts, stream workflows.StreamID, rotation string) (workfl
 		widen(f, s, h, &out)
 		return out, nil // what else is due is looked at again: the wake of this stream is now
 	}
+	if s.endExceptions(stream, now, &out) {
+		return out, nil
+	}
 	switch {
 	case s.Life.Suspended == nil && now.After(e.Expires):
 		out.Add(stream, workflows.System, "", Suspended{Why: SuspendedExpired})
@@ -417,6 +420,9 @@ func NextWake(s IdentityState) workflows.Stamp {
 	}
 	if h := s.Life.Handover; h != nil {
 		add(!s.stuck(), h.Until())
+	}
+	for _, x := range s.OpenExceptions() {
+		add(true, x.EndsAt)
 	}
 	add(s.Life.Suspended == nil, e.Expires)
 	add(s.Life.Suspended == nil, e.ContractEnd)

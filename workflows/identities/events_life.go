@@ -199,7 +199,7 @@ func (Returned) Kind() string         { return "person.returned" }
 
 // lifeKinds are the kinds of what is known and what becomes of an identity and of those who answer for it.
 func lifeKinds() []workflows.EventKind {
-	return []workflows.EventKind{
+	return append([]workflows.EventKind{
 		workflows.Of[Claimed](),
 		workflows.Of[Vanished](),
 		workflows.Of[HandoverOpened](),
@@ -221,5 +221,5 @@ func lifeKinds() []workflows.EventKind {
 		workflows.Of[Left](),
 		workflows.Of[HandedOver](),
 		workflows.Of[Returned](),
-	}
+	}, exceptionKinds()...)
 }

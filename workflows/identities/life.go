@@ -121,8 +121,11 @@ type Life struct {
 	RetireSeq  int64 // the entry that opened it
 	Retired    bool
 	Attested   []AttestedAt
-	Leaks      []LeakAt        // in the order in which they were reported
-	Delivered  map[string]bool // notices that were sent, or never will be
+	Leaks      []LeakAt // in the order in which they were reported
+	Exceptions []ExceptionState
+	ResumeSeq  int64              // of the last entry that ended a suspension
+	Locked     workflows.TargetID // where its account was kept from logging in; empty: nowhere
+	Delivered  map[string]bool    // notices that were sent, or never will be
 }
 
 // AttestedAt is a verdict with its time.
@@ -149,7 +152,7 @@ func (s *IdentityState) applyLife(r workflows.Record) (bool, error) {
 		if s.Life.Suspended == nil {
 			return true, fmt.Errorf("resumed although it was not suspended")
 		}
-		s.Life.Suspended = nil
+		s.Life.Suspended, s.Life.ResumeSeq = nil, r.Seq
 	case Emptied:
 		s.Life.Emptied = max(s.Life.Emptied, e.For)
 	case Renewed:
@@ -162,7 +165,13 @@ func (s *IdentityState) applyLife(r workflows.Record) (bool, error) {
 	case Attested:
 		s.Life.Attested = append(slices.Clip(s.Life.Attested), AttestedAt{e, r.At})
 	default:
-		return false, nil
+		ours, err := s.applyException(r)
+		if !ours {
+			return false, nil
+		}
+		if err != nil {
+			return true, err
+		}
 	}
 	s.Life.Lively = true
 	return true, nil

@@ -38,6 +38,9 @@ func Pending(s IdentityState) []workflows.Job {
 	if seq := s.emptyFor(); seq != 0 {
 		out = append(out, workflows.Job{Kind: JobEmpty, Key: strconv.FormatInt(seq, 10), Lane: workflows.LaneUrgent})
 	}
+	if s.unlocks() {
+		out = append(out, workflows.Job{Kind: JobUnlock, Key: string(s.Life.Locked)})
+	}
 	for _, n := range s.Notices() {
 		out = append(out, n.Job())
 	}
@@ -82,6 +85,7 @@ func (s IdentityState) Notices() []workflows.Notice {
 	e := s.Entry()
 	people := []workflows.PersonID{ownerPerson(e.Owner), ownerPerson(e.Backup)}
 	out = append(out, s.leakNotices(people)...)
+	out = append(out, s.exceptionNotices(people)...)
 	if s.Life.Suspended != nil {
 		for _, p := range people {
 			owe(NoticeSuspended, strconv.FormatInt(s.Life.SuspendSeq, 10), p, true)
@@ -137,6 +141,9 @@ func Listings(s IdentityState) []workflows.Listing {
 	}
 	if s.Rotating() != nil && !s.Life.Retired {
 		add(ListRotating, "")
+	}
+	if len(s.OpenExceptions()) > 0 {
+		add(ListExceptions, "")
 	}
 	if h := s.Life.Handover; h != nil {
 		add(ListAsked, "")

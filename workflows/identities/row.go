@@ -65,9 +65,10 @@ func (s IdentityState) Row() *workflows.InventoryRow {
 	row := &workflows.InventoryRow{
 		ID: s.ID, State: s.State(e), Kind: e.Class, Name: e.Name, Owner: e.Owner, Backup: e.Backup, Business: e.Business, Purpose: e.Purpose,
 		Environment: e.Environment, ManagedBy: cmp.Or(e.ManagedBy, ManagedInternal), Target: e.Target, Risk: e.Risk, Created: e.Created, LastUsed: e.LastUsed,
-		Rotated: cmp.Or(e.Rotated, e.Created), Expires: e.Expires, Sources: sources, ReviewBy: s.reviewBy(e), Findings: s.findings(e),
+		Rotated: cmp.Or(e.Rotated, e.Created), Expires: e.Expires, Sources: sources, ReviewBy: s.reviewBy(e), Waived: s.Waived(),
 		Words: wordsOf(s.ID, e), Keys: keysOf(e),
 	}
+	row.Findings = append(unwaived(s.findings(e), row.Waived), s.exceptionFindings()...)
 	if n := len(s.Life.Attested); n > 0 {
 		row.Attested = s.Life.Attested[n-1].At.UTC
 	}
@@ -260,7 +261,7 @@ func Findings(r workflows.InventoryRow, now workflows.Stamp, gone func(owner str
 	when(r.ReviewBy != 0 && now.After(r.ReviewBy), FindReview)
 	when(Oldest(r.Kind) > 0 && r.Rotated != 0 && now.After(r.Rotated.Add(Oldest(r.Kind))), FindOld)
 	when(gone != nil && r.Owner != "" && gone(r.Owner), FindOwnerGone)
-	return out
+	return unwaived(out, r.Waived)
 }
 
 // unusedSince is when the identity was used last, or made if it never was; zero: nobody knows.

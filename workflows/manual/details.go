@@ -106,6 +106,20 @@ func (b Book) limits(w *workflows.Workflow) Section {
 	if x := w.Window; x != nil {
 		add("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", Span(x.Lifetime), x.Hours, x.Zone, times(x.Times), within(x.Per), times(x.Budget))
 	}
+	if x := w.Exception; x != nil {
+		add("What it waives: %s.", strings.ReplaceAll(x.Control, "_", " "))
+		for _, c := range x.Checks {
+			add("What makes up for it, looked at again and again: %s.", escape(c.String()))
+		}
+		then := "the identity is suspended"
+		if x.Failed == workflows.FailedRetires {
+			then = "everything is taken back from the identity for good"
+		}
+		add("When one of these fails, or the exception ends: %s.", then)
+		if x.Higher != "" {
+			add("From the fourth renewal on, the step %s is asked, too.", escape(x.Higher))
+		}
+	}
 	return s
 }
 

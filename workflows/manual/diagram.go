@@ -47,6 +47,9 @@ func outcome(w *workflows.Workflow) string {
 	case workflows.KindWindow:
 		return "The robot has its window for up to " + Span(w.Longest)
 	}
+	if w.Kind == workflows.KindException {
+		return "The exception stands for up to " + Span(w.Longest) + ", while what makes up for it holds"
+	}
 	return "Access for up to " + Span(w.Longest) + ", then it is taken back"
 }
 

@@ -205,6 +205,8 @@ func kindWords(k workflows.RequestKind) string {
 		return "one carrying-out of a routine runbook"
 	case workflows.KindWindow:
 		return "a standing window for a robot: within it, it needs nobody"
+	case workflows.KindException:
+		return "an exception to a control for one identity, for a time, while what makes up for it holds"
 	default:
 		return "access for a limited time"
 	}

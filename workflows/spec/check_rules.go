@@ -104,7 +104,7 @@ func (c *checker) checkRule(w *workflow, r *value) {
 		return
 	}
 	switch {
-	case w.kind() == workflows.KindPreapprove || w.kind() == workflows.KindWindow:
+	case w.kind() == workflows.KindPreapprove || w.kind().Ahead():
 		c.at(r.get("auto"), "let people decide", "%s: what is approved ahead is approved by people", r.path)
 	case !r.has("when") && !r.has("up_to"):
 		c.at(r.get("auto"), "say which asks: when, up_to", "%s: a rule that approves everything by itself is no rule", r.path)

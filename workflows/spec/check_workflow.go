@@ -93,6 +93,7 @@ func (c *checker) kinds(w *workflow) {
 	case window && (len(w.whom()) != 1 || w.whom()[0] != workflows.ForOwned):
 		c.at(w.or("for"), "for: [owned]", "a standing window is for a named automation only")
 	}
+	c.exception(w)
 	switch {
 	case routine && len(grants) > 0:
 		c.at(w.get("grants"), "the runbook's steps say what is done", "workflow %q has routines carried out, so it grants nothing itself", w.id)
@@ -123,7 +124,7 @@ func (c *checker) spans(w *workflow) {
 	if longest > 0 && usual > longest {
 		c.at(w.get("usual"), "", "usual: %s is longer than the longest, %s", usual, longest)
 	}
-	if w.kind() != workflows.KindPreapprove && w.kind() != workflows.KindWindow && longest > maxAccess {
+	if w.kind() != workflows.KindPreapprove && !w.kind().Ahead() && longest > maxAccess {
 		c.at(w.get("longest"), "", "longest: %s is longer than %s, the most that access may last", longest, maxAccess)
 	}
 }
@@ -188,6 +189,9 @@ func (c *checker) entitlement(v *value) (grantable, bool) {
 
 // anyAccount tells whether one of those a request may be for has an account on the target.
 func (c *checker) anyAccount(target string, w *workflow, askers *yield) bool {
+	if w.kind() == workflows.KindException {
+		return true // most stand for identities that were found on the target, which no file lists
+	}
 	for _, p := range c.f.people {
 		if !p.get("accounts").has(target) {
 			continue

@@ -226,7 +226,7 @@ func howMany(n int) string {
 
 // long warns of access that is as good as standing, and of lengths that a tier cuts off (R42).
 func (c *checker) long(x chain) {
-	if x.w.kind() == workflows.KindPreapprove || x.w.kind() == workflows.KindWindow {
+	if x.w.kind() == workflows.KindPreapprove || x.w.kind().Ahead() {
 		return
 	}
 	most := x.w.span("longest", 0)
@@ -280,7 +280,7 @@ func (c *checker) weaker() {
 	by := map[string][]way{}
 	var names []string
 	for _, x := range c.chains {
-		if x.w.kind() == workflows.KindWindow {
+		if x.w.kind().Ahead() {
 			continue // its approval is of the window, with a budget of its own
 		}
 		for _, g := range x.w.list("grants") {

@@ -48,8 +48,8 @@ func workflowShape() shape {
 		key{"title", true, line(maxLine), "Name, as the request form shows it."},
 		key{"purpose", true, prose(), "What it is for and when to use it."},
 		key{
-			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine)),
-			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation) or routine (has a routine runbook carried out once).",
+			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine), string(workflows.KindException)),
+			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation), routine (has a routine runbook carried out once) or exception (waives a control for a named identity, for a time).",
 		},
 		key{"owner", true, personRef(), "Key of the person who answers for the chain."},
 		key{"may_ask", true, selectorShape(false), "Who may ask."},
@@ -59,7 +59,7 @@ func workflowShape() shape {
 		},
 		key{"grants", false, listOf(maxGrants, grantRef()), "What can be asked for, as target/entitlement; none for the kinds runbook and routine."},
 		key{"fields", false, fieldsShape(), "Further inputs of the request form."},
-		key{"longest", true, span(maxSpan), "The longest that can be asked for; of a runbook or a window: how long its approval is valid; of a routine: how long its steps may take."},
+		key{"longest", true, span(maxSpan), "The longest that can be asked for; of a runbook, a window or an exception: how long its approval is valid; of a routine: how long its steps may take."},
 		key{"usual", false, span(maxSpan), "What the form offers first. Default: the longest."},
 		key{"reason_min", false, number(0, maxReason), "Fewest characters of a reason. Default 10."},
 		key{
@@ -82,6 +82,7 @@ func workflowShape() shape {
 		key{"only", false, oneOf(workflows.OnlyBusiness), "business_hours: asked for and granted in the open hours of the calendar only."},
 		key{"freezes", false, listOf(maxFreezes, ident()), "Names of change freezes of the calendar during which nothing is granted."},
 		key{"window", false, windowShape(), "Kind window only: what its approval allows."},
+		key{"exception", false, exceptionShape(), "Kind exception only: what its approval waives, and what makes up for that."},
 		key{"choose", false, oneOf(chooseFirst, workflows.ChooseSpecific), "How a rule is chosen when several match: first (in the order of the file) or specific (the most conditions; a tie refuses). Default first."},
 		key{"rules", false, listOf(maxRules, ruleShape()), "Which asks go through which stages. Without rules all asks go through all stages; with rules an ask that none covers is refused."},
 		key{"stages", true, listOf(maxStages, stageShape()), "The steps of the chain, in order; at least one, unless every rule approves or refuses by itself."},
