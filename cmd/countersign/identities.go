@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -33,6 +33,8 @@ func identityVerbs() []identityVerbWords {
 		{"leaks", "FILE.sarif", "report what a secret scanner found (SARIF 2.1.0)"},
 		{"exceptions", "[ID] [-all yes]", "the register of exceptions: waived control, reason, owner, approvers, end, exit plan, what makes up for it and whether that holds"},
 		{"lift-exception", "ID EXCEPTION -reason TEXT", "end an exception that is not needed any more"},
+		{"vendor", "NAME", "everything that a vendor holds, also what was registered by hand, and what is left of its off-boarding"},
+		{"offboard-vendor", "NAME -reason TEXT", "take all of it off: what it holds ends, and every item wants evidence of its closure"},
 		{"export", "[-format csv|json] [-kind K] …", "everybody and everything, for a spreadsheet or a program"},
 		{"orphans", "", "what nobody answers for"},
 		{"report", "", "how well the inventory is known, and every kind of finding with its number"},
@@ -152,7 +154,7 @@ func identityVerb(ctx context.Context, p proc, verb, usage string) error {
 	}
 	o := order{Do: doIdentities, What: verb, Reason: *reason, Args: args}
 	switch verb {
-	case "search", "who":
+	case "search", "who", "vendor", "offboard-vendor":
 		args["words"] = strings.Join(words, " ")
 	default:
 		if len(words) > 0 {

@@ -40,6 +40,8 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 	switch o.What {
 	case "show":
 		return s.showIdentity(ctx, by, workflows.IdentityID(o.ID))
+	case "vendor", "offboard-vendor":
+		return s.vendorReply(ctx, by, cause, o)
 	case "exceptions":
 		return s.listExceptions(ctx, by, o)
 	case "evidence":

@@ -5,6 +5,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // outside asks what the world beside people says to an ask: its tickets, the state of the holder's device, and whether the holder is locked.
@@ -20,6 +21,9 @@ func (q *question) outside(ctx context.Context) error {
 	}
 	if who := q.policy.People[q.ask.Subject.Person()]; who.Sponsor != "" {
 		q.ask.NoLaterThan = who.ContractEnds // R48: nothing lasts longer than the contract
+	}
+	if err := q.contract(ctx); err != nil {
+		return err
 	}
 	in, err := q.desk.inquire(ctx, false)
 	if err != nil {
@@ -67,4 +71,24 @@ func (q *question) claim(ctx context.Context, in *inquiry, claim string) {
 		return
 	}
 	q.ask.Blocked = workflows.Refusef(workflows.CodePosture, "This chain needs "+claim+" to be confirmed. Put that right on the device, wait until it has reported, and ask again.", "%s", f.Why)
+}
+
+// contract holds an ask for an identity of somebody outside against their contract: it needs a sponsor, and nothing lasts longer.
+func (q *question) contract(ctx context.Context) error {
+	if q.ask.Subject == "" || q.ask.Subject.IsPerson() {
+		return nil
+	}
+	s, err := q.desk.identityState(ctx, q.ask.Subject)
+	if err != nil {
+		return err
+	}
+	e := s.Entry()
+	if e.ContractEnd != 0 && (q.ask.NoLaterThan == 0 || e.ContractEnd < q.ask.NoLaterThan) {
+		q.ask.NoLaterThan = e.ContractEnd
+	}
+	outside := e.ManagedBy == identities.ManagedVendor || e.ManagedBy == identities.ManagedContractor
+	if outside && (e.Sponsor == "" || e.ContractEnd == 0) {
+		q.ask.Blocked = workflows.Refuse(workflows.CodeNotInInventory, "This identity is run by somebody outside, and has no sponsor or no end of the contract on record.", "Have both put on record: countersign identities import, columns sponsor and contract_end.")
+	}
+	return nil
 }
