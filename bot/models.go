@@ -2,8 +2,8 @@ package bot
 
 import (
 	"context"
-	"fmt"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
