@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,7 +77,7 @@ func TestGlass_EveryDemandHasATest(t *testing.T) {
 		return err
 	}))
 	for i, d := range incidents.Guidance() {
-		number := string([]byte{byte('0' + d.Number/10), byte('0' + d.Number%10)})
+		number := fmt.Sprintf("%02d", d.Number)
 		if d.Number != i+1 || d.Asks == "" || d.Source == "" || len(strings.Fields(d.Here)) < 5 {
 			t.Errorf("demand %d: %+v", i+1, d)
 		}
