@@ -106,7 +106,7 @@ func TestReq_R30_ATierWantsMoreThanAClick(t *testing.T) {
 			t.Error("the submission does not say that a click is not enough")
 		}
 	}
-	w.later(3 * time.Hour)
+	w.later(61 * time.Minute)
 	w.recorded(grants.Revoked{}.Kind(), 2)
 	w.verify()
 }
