@@ -28,6 +28,7 @@ func callers() map[string]func(context.Context, *slack.Sender) error {
 			_, err := s.PostMessage(ctx, "C1", slack.Message{Text: "x"})
 			return err
 		},
+		"bots.info": func(ctx context.Context, s *slack.Sender) error { _, err := s.AuthTest(ctx); return err },
 		"chat.update": func(ctx context.Context, s *slack.Sender) error {
 			return s.UpdateMessage(ctx, at, slack.Message{Text: "x"})
 		},
@@ -132,7 +133,13 @@ func TestSender_EveryPublishedErrorOfEveryMethod(t *testing.T) {
 		}
 		bubble(t, func(t *testing.T) {
 			answer := ""
-			f, stop := newAPI(t, func(w http.ResponseWriter, _ string, _ int) { _, _ = io.WriteString(w, answer) })
+			f, stop := newAPI(t, func(w http.ResponseWriter, asked string, _ int) {
+				if asked == "auth.test" && method != asked { // it does not name the app, so that bots.info is asked
+					_, _ = io.WriteString(w, `{"ok":true,"team_id":"T1","user_id":"U1","bot_id":"B1"}`)
+					return
+				}
+				_, _ = io.WriteString(w, answer)
+			})
 			defer stop()
 			for _, code := range m.Errors {
 				n++
