@@ -23,6 +23,7 @@ func TestEvents(t *testing.T) {
 		identities.Away{Away: "w_1", From: 1, Until: 2, Delegate: "p_bob", Reason: "holiday", Authn: "slack-click", Channel: "slack"},
 		identities.Back{Away: "w_1", Channel: "cli"},
 		identities.Used{What: identities.UsedAsk, Workflow: "prod-shell", Rule: "short", Request: "r_1"},
+		identities.Unlinked{Account: "a_ann", Medium: "slack", How: "by hand", Why: "another person", Authn: "unix-peer", Channel: "cli"},
 		identities.WindowGranted{
 			Window: "r_2", Workflow: "nightly", Target: "pg-main", Entitlement: "readonly",
 			Terms:     workflows.WindowTerms{Hours: "Mon-Fri 22:00-04:00", Zone: "UTC", Times: 2, Per: 86400, Lifetime: 1800, Budget: 100},
