@@ -84,7 +84,7 @@ func TestFault_F16_LossAcceptedByTwo(t *testing.T) {
 		t.Errorf("recorded: %d, %+v", gap.Index, e)
 	}
 	e := w.recorded("target.reconciled", 1)[0].Event.(custody.TargetReconciled)
-	if e.Target != "bastion" || e.Asked != 2 || e.Present != 1 || e.Ended != 1 || !e.Unlisted || e.Silent {
+	if e.Target != "bastion" || e.Asked != 2 || e.Present != 1 || e.Ended != 1 || e.Unlisted || e.Unknown != 0 || e.Silent {
 		t.Errorf("the target: %+v", e)
 	}
 	w.recorded("request.superseded", 1)

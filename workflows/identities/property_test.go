@@ -2,6 +2,7 @@ package identities_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,11 +38,12 @@ func TestAwayIsWhatWasAnnouncedAndNotEnded(t *testing.T) {
 					}
 				}
 			case "back":
+				before := slices.Clone(x.person().Aways)
 				code, err := x.step([]string{"ann", "comes", "back"})
 				if err != nil || (code == "") != hours[now] {
 					t.Fatalf("coming back at %dh, away %t: %q, %v", now, hours[now], code, err)
 				}
-				for h := now; code == "" && h < len(hours) && hours[h] && x.covered(h, now); h++ {
+				for h := now; code == "" && h < len(hours) && hours[h] && x.calledOff(before, h); h++ {
 					hours[h] = false
 				}
 			case "wait":
@@ -57,12 +59,11 @@ func TestAwayIsWhatWasAnnouncedAndNotEnded(t *testing.T) {
 	})
 }
 
-// covered tells whether the time off that covered a moment covered another one, too.
-func (x *office) covered(hour, now int) bool {
-	start := storytest.Start().UTC
-	for _, a := range x.person().Aways {
-		at := func(h int) bool { s := start.Add(time.Duration(h) * time.Hour); return a.From <= s && s < a.Until }
-		if a.Ended == start.Add(time.Duration(now)*time.Hour) && at(now) && at(hour) {
+// calledOff tells whether a time off that has ended since covered an hour.
+func (x *office) calledOff(before []identities.AwayState, hour int) bool {
+	at := storytest.Start().UTC.Add(time.Duration(hour) * time.Hour)
+	for i, a := range x.person().Aways {
+		if a.From <= at && at < a.Until && a.Ended != 0 && before[i].Ended == 0 {
 			return true
 		}
 	}
