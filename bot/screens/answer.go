@@ -107,7 +107,7 @@ func (l Locale) List(parts ...Part) Message {
 
 // Status answers /access status: the card without its buttons.
 func Status(c Card) Message {
-	c.Buttons = CardButtons{}
+	c.Buttons, c.whole = CardButtons{}, true
 	return c.Render()
 }
 

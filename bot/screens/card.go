@@ -50,6 +50,7 @@ type Card struct {
 	In Locale // of the reader; of a channel: of the workspace
 
 	compact bool // on a Home page: fewer fields fit
+	whole   bool // asked for by name: every stage and every field
 }
 
 // CardButtons are the values of the buttons; an empty value is no button.
@@ -111,9 +112,8 @@ func (c Card) Render() Message {
 		blocks = append(blocks, note(c.Past))
 	}
 	blocks = append(blocks, section(c.state()))
-	for i, st := range c.Why.Children {
-		blocks = append(blocks, section(c.stage(i, st)))
-	}
+	inSight, folded := c.stages()
+	blocks = append(blocks, inSight...)
 	if c.Next != "" && c.Status == workflows.StatusOpen {
 		blocks = append(blocks, note(c.Next))
 	}
@@ -131,6 +131,7 @@ func (c Card) Render() Message {
 		blocks = append(blocks, note(c.stepUp()))
 	}
 	blocks = append(blocks, actions(c.buttons()...)...)
+	blocks = append(blocks, folded...)
 	if l := link(c.Link, c.In.Of("the card in its channel")); l != "" {
 		blocks = append(blocks, note(c.In.Say("See %s and what was said below it.", l)))
 	}
@@ -220,12 +221,12 @@ func (c Card) asked() []slackgo.Block {
 	reason, _ := c.In.cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
 	out := []slackgo.Block{section("*" + c.In.Of("Why") + "*"), c.In.typed(reason)}
 	list := c.Fields
-	if more := len(list) - compactFields; c.compact && more > 0 {
+	if more := c.unseen(); more > 0 {
 		words := c.In.Of("1 more field to read.")
 		if more > 1 {
 			words = c.In.Say("%d more fields to read.", more)
 		}
-		out, list = append(out, note(words)), list[:compactFields]
+		out, list = append(out, note(words)), list[:len(list)-more]
 	}
 	return append(out, c.filled(list)...)
 }
@@ -305,22 +306,6 @@ func sign(verdict string) string {
 	}
 }
 
-func (c Card) stage(i int, st workflows.Explanation) string {
-	head := c.In.Say("*Stage %d of %d: %s* – %s", i+1, len(c.Why.Children), st.Name, st.Sentence)
-	lines := make([]string, 0, maxSeats)
-	for _, n := range st.Notes[:min(maxOffers, len(st.Notes))] {
-		head += "\n" + sign(n.Status) + " " + n.Sentence
-	}
-	for _, seat := range st.Children[:min(maxSeats, len(st.Children))] {
-		status, sentence := seat.Status, seat.Sentence
-		if asked, ok := strings.CutPrefix(sentence, c.In.Of("Asked")); ok && st.Status != "pending" {
-			status, sentence = "skipped", c.In.Say("Was asked%s Not needed any more.", asked)
-		}
-		lines = append(lines, sign(status)+" "+seat.Name+" – "+sentence)
-	}
-	return c.In.listingOf(head, lines, len(st.Children), maxSeats)
-}
-
 func (c Card) buttons() []slackgo.BlockElement {
 	var out []slackgo.BlockElement
 	b := c.Buttons
@@ -363,7 +348,19 @@ func (c Card) buttons() []slackgo.BlockElement {
 
 // mustOpen tells whether what stands on this screen is less than what is asked.
 func (c Card) mustOpen() bool {
-	return c.Long() || c.compact && len(c.Fields) > compactFields
+	return c.Long() || c.unseen() > 0
+}
+
+// unseen is how many fields do not stand on this screen.
+func (c Card) unseen() int {
+	most := cardFields
+	switch {
+	case c.whole:
+		return 0
+	case c.compact:
+		most = compactFields
+	}
+	return max(0, len(c.Fields)-most)
 }
 
 func (c Card) holder() string {

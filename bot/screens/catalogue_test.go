@@ -89,8 +89,13 @@ func largeCard() screens.Card {
 	c.Why.Children = nil
 	for i := range 20 {
 		st := workflows.Explanation{Name: fmt.Sprintf("stage %d", i), Status: "approved", Sentence: "1 of 1 approvals."}
+		seat := workflows.Explanation{Name: wide.Mention(), Status: "approved", Sentence: "Approved at " + screens.When(at) + "."}
+		if i >= 7 { // the eighth decides now
+			st.Status, st.Sentence = "pending", fmt.Sprintf("Opens when stage %d is satisfied; needs 1.", i)
+			seat.Status, seat.Sentence = "pending", "Asked: member of @security in the chat. "+there.Sentence()
+		}
 		for range 500 {
-			st.Children = append(st.Children, workflows.Explanation{Name: wide.Mention(), Status: "approved", Sentence: "Approved at " + screens.When(at) + "."})
+			st.Children = append(st.Children, seat)
 		}
 		c.Why.Children = append(c.Why.Children, st)
 	}
@@ -324,6 +329,7 @@ func catalogue() []sample {
 		{"card-key", keyCard().Render(), false},
 		{"card-step-up", stepUpCard().Render(), false},
 		{"card-large", largeCard().Render(), true},
+		{"status-large", screens.Status(largeCard()), true},
 		{"card-approved", overCard(workflows.StatusApproved, "Approved by Jonas.", &screens.Access{Status: "active", Ends: later}).Render(), false},
 		{"card-ended", overCard(workflows.StatusApproved, "Approved by Jonas.", &gone).Render(), false},
 		{"card-unconfirmed", overCard(workflows.StatusApproved, "Approved by Jonas.", &unsure).Render(), false},

@@ -12,12 +12,16 @@ const (
 	maxNotify       = 600 // runes of a notification: phones cut much earlier, screen readers read all of it
 	maxWho          = 28  // runes of a name within a notification, so that its first 100 hold verb, who, what and how long
 	maxWhat         = 46
+	maxName         = 80  // runes of a person's name; Slack's own names end there
 	shownRunes      = 300 // of a typed text on a card: more would push the decision out of sight, so it is cut and must be opened
 	shownLines      = 6
 	shownField      = 120
 	halfCard        = 40 // runes that one of two columns shows without breaking a word that has no spaces
 	wideFields      = 3  // long values that get a line of their own: each takes two of Slack's 50 blocks
 	compactFields   = 5  // fields of a request on a Home page
+	cardFields      = 10 // fields on a card: what decides and the buttons stay within a screen or two; the rest must be opened
+	foldStages      = 4  // stages of a chain that a card shows whole; of longer ones only the stage that decides now
+	foldedLines     = 3  // stages before it and after it that get a line; the rest is counted
 	maxSeats        = 12 // people listed per stage; the rest is counted
 	maxOptions      = 100
 	maxSuggested    = 18_000 // bytes of what a search offers, below the 20 KB of an acknowledgement

@@ -143,7 +143,7 @@ type Person struct {
 
 // Mention names a person: the account where one is known, and the name on record, because a display name in Slack proves nothing (T06).
 func (p Person) Mention() string {
-	name := label(p.Name)
+	name := label(short(p.Name, maxName))
 	switch {
 	case p.Slack == "":
 		return name
