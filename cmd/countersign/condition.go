@@ -52,12 +52,7 @@ func (s *serving) conditions(context.Context) []bot.Condition {
 		}
 		out = append(out, bot.Condition{Part: c.name, OK: ok, Say: say})
 	}
-	lag := time.Duration(s.jobLag() * float64(time.Second)).Round(time.Second)
-	words := "nothing waits longer than it should"
-	if lag > 0 {
-		words = fmt.Sprintf("the longest waiting message or deadline is %v late", lag)
-	}
-	out = append(out, bot.Condition{Part: "messages and deadlines", OK: lag >= 0 && lag < lateJobs, Say: words})
+	out = append(out, lagCondition(s.jobLag()))
 	st := s.intake.Stats()
 	lost := st.Busy + st.InboxErrors
 	out = append(out, bot.Condition{
@@ -65,6 +60,19 @@ func (s *serving) conditions(context.Context) []bot.Condition {
 		Say: fmt.Sprintf("%d came since the start, %d of them twice, %d could not be recorded (people were told)", st.Received, st.Duplicates, lost),
 	})
 	return out
+}
+
+// lagCondition says how late the longest waiting message or deadline is, in seconds; below zero it is not known.
+func lagCondition(seconds float64) bot.Condition {
+	lag := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+	c := bot.Condition{Part: "messages and deadlines", OK: lag >= 0 && lag < lateJobs, Say: "nothing waits longer than it should"}
+	switch {
+	case lag < 0:
+		c.Say = "how long they wait is not known, as the database does not answer"
+	case lag > 0:
+		c.Say = fmt.Sprintf("the longest waiting message or deadline is %v late", lag)
+	}
+	return c
 }
 
 // sweepEvery is how often counted attempts of strangers are looked at; a summary is made at most every five minutes.
