@@ -31,6 +31,7 @@ func doctorCommand(ctx context.Context, p proc) error {
 	d := &doctor{p: p, cfg: c}
 	d.settings()
 	compiled, ok := d.folder()
+	d.feeds(workflows.StampOf(time.Now()))
 	d.data()
 	d.slack(ctx, compiled, ok)
 	d.outflow(ctx)

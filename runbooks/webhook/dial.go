@@ -3,7 +3,9 @@ package webhook
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -89,4 +91,15 @@ func client(r reach, tlsConfig *tls.Config, resolver *net.Resolver) (*http.Clien
 			MaxConnsPerHost: maxConns, MaxIdleConnsPerHost: maxConns, IdleConnTimeout: idle, MaxResponseHeaderBytes: maxHeader,
 		},
 	}, dial
+}
+
+// Caller makes single calls to addresses that somebody typed, with the same care as those of a target: of the open internet, with reach "private"
+// of private networks as well, with "loopback" of this machine only; no redirects, no proxy. roots nil: the system's.
+func Caller(how string, roots *x509.CertPool) (*http.Client, error) {
+	r, ok := map[string]reach{"public": reachPublic, "private": reachPrivate, "loopback": reachLoopback}[how]
+	if !ok {
+		return nil, fmt.Errorf("%q says nothing of what may be called: public, private or loopback", how)
+	}
+	c, _ := client(r, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil)
+	return c, nil
 }
