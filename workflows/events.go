@@ -239,6 +239,8 @@ type Refused struct {
 	Code    string `json:"code"`
 	Channel string `json:"channel"`
 	About   string `json:"about,omitempty"` // what was attempted on, when there is no stream for it
+
+	Failed []string `json:"failed,omitempty"` // of a runbook: the names of the conditions that did not hold
 }
 
 // NoticeDelivered says that somebody was told; Place is where (channel and message), to edit or find it again.

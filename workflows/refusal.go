@@ -7,6 +7,8 @@ type Refusal struct {
 	Code     string // stable, for tests and statistics
 	Sentence string // what and why, one sentence or two
 	Next     string // what the person can do; may be empty
+
+	Failed []string // of a runbook: the names of the conditions that did not hold; recorded with the code
 }
 
 // Error makes a Refusal usable as an error; callers find it with errors.As.

@@ -375,7 +375,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 // RefuseOn is the Outcome that records a refusal and returns it.
 func RefuseOn(stream StreamID, by Acting, command, channel, about string, r *Refusal) Outcome {
 	var out Outcome
-	out.Add(stream, by, "", Refused{Command: command, Code: r.Code, Channel: channel, About: cutAbout(about)})
+	out.Add(stream, by, "", Refused{Command: command, Code: r.Code, Channel: channel, About: cutAbout(about), Failed: r.Failed})
 	out.Refusal = r
 	return out
 }

@@ -173,7 +173,11 @@ func (n *narrator) tellEndOfRequest(r workflows.Record) string {
 		if e.About != "" {
 			about = " on " + e.About
 		}
-		return fmt.Sprintf("%s tried %q%s by %s and was turned away (%s); nothing changed.", n.actor(r), e.Command, about, e.Channel, e.Code)
+		why := e.Code
+		if len(e.Failed) > 0 {
+			why += ": what did not hold is " + strings.Join(e.Failed, ", ")
+		}
+		return fmt.Sprintf("%s tried %q%s by %s and was turned away (%s); nothing changed.", n.actor(r), e.Command, about, e.Channel, why)
 	case workflows.NoticeDelivered:
 		return fmt.Sprintf("The notice %q about %s was delivered by %s.", e.Notice, n.subject(r.Stream), e.Via)
 	case workflows.NoticeUndelivered:

@@ -306,6 +306,9 @@ func (s State) refuse(in Invocation, a Assessment, now workflows.Stamp) *workflo
 		return workflows.Refusef(workflows.CodeBadField, "Type `/breakglass "+string(in.Book.ID)+" INC-123`.", "Name the incident, in the form %s.", in.Book.IncidentPattern)
 	}
 	if r := s.refuseTier(in, a, now); r != nil {
+		for _, c := range a.Failed() {
+			r.Failed = append(r.Failed, c.Name)
+		}
 		return r
 	}
 	switch {
