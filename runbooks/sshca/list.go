@@ -142,7 +142,7 @@ func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (runbooks.Plan, 
 		return plan, err
 	}
 	if presence == runbooks.Absent {
-		plan.Changes = t.changes(g.End)
+		plan.Changes = t.changes(g.End.Sub(g.Start))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,8 +159,10 @@ func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (runbooks.Plan, 
 	return plan, nil
 }
 
-func (t terms) changes(end time.Time) []string {
-	line := "an SSH certificate is signed for " + strings.Join(t.principals, ", ") + ", valid until " + end.UTC().Format("2006-01-02 15:04 UTC")
+// changes are what an access of this length makes. They stand on the card for as long as people decide, so they name no moment: the time runs from the
+// approval.
+func (t terms) changes(long time.Duration) []string {
+	line := fmt.Sprintf("an SSH certificate is signed for %s, valid for %s from when it is given", strings.Join(t.principals, ", "), workflows.SpanOf(long))
 	if from := t.critical["source-address"]; from != "" {
 		line += ", from " + from + " only"
 	}

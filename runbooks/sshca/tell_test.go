@@ -20,6 +20,7 @@ import (
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/sshca"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 var hostToken = runbooks.NewSecret("token-of-the-hosts")
@@ -209,7 +210,11 @@ func TestReq_R66_KeysBesideTheCAAreListed(t *testing.T) {
 	}
 	_, err := r.RemoveAccess(t.Context(), found[1])
 	wantClass(t, err, runbooks.Refuse)
-	plan, err := r.Plan(t.Context(), r.grant("g_2", newHolder(t), map[string][]string{"host_group": {"web"}}))
+	next := r.grant("g_2", newHolder(t), map[string][]string{"host_group": {"web"}})
+	plan, err := r.Plan(t.Context(), next)
+	if long := "valid for " + workflows.SpanOf(next.End.Sub(next.Start)).String() + " "; len(plan.Changes) != 1 || !strings.Contains(plan.Changes[0], long) || strings.Contains(plan.Changes[0], "UTC") {
+		t.Errorf("the time runs from the approval, and a plan names no moment: %q lacks %q", plan.Changes, long)
+	}
 	if err != nil || len(plan.Standing) != 1 || !strings.Contains(plan.Standing[0], "as deploy") {
 		t.Errorf("%+v (%v)", plan, err)
 	}
