@@ -8,7 +8,7 @@ type Refusal struct {
 	Sentence string // what and why, one sentence or two
 	Next     string // what the person can do; may be empty
 
-	Failed []string // of a runbook: the names of the conditions that did not hold; recorded with the code
+	Failed string // of a runbook: the names of the conditions that did not hold, with blanks between; recorded with the code
 }
 
 // Error makes a Refusal usable as an error; callers find it with errors.As.

@@ -375,7 +375,11 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 // RefuseOn is the Outcome that records a refusal and returns it.
 func RefuseOn(stream StreamID, by Acting, command, channel, about string, r *Refusal) Outcome {
 	var out Outcome
-	out.Add(stream, by, "", Refused{Command: command, Code: r.Code, Channel: channel, About: cutAbout(about), Failed: r.Failed})
+	e := Refused{Command: command, Code: r.Code, Channel: channel, About: cutAbout(about)}
+	if r.Failed != "" {
+		e.Failed = strings.Fields(r.Failed)
+	}
+	out.Add(stream, by, "", e)
 	out.Refusal = r
 	return out
 }

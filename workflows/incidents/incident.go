@@ -307,7 +307,7 @@ func (s State) refuse(in Invocation, a Assessment, now workflows.Stamp) *workflo
 	}
 	if r := s.refuseTier(in, a, now); r != nil {
 		for _, c := range a.Failed() {
-			r.Failed = append(r.Failed, c.Name)
+			r.Failed = strings.TrimSpace(r.Failed + " " + c.Name)
 		}
 		return r
 	}

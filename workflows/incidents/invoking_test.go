@@ -52,7 +52,7 @@ func TestRefusalsInTheirWords(t *testing.T) {
 			Code: workflows.CodeBadField, Sentence: "Name the incident, in the form INC-[0-9]{1,7}.", Next: "Type `/breakglass failover INC-123`.",
 		}},
 		{func(in *incidents.Invocation) { in.Book.Document = workflows.HashDocument(nil) }, workflows.Refusal{
-			Code: workflows.CodeRunbook, Sentence: "This runbook was changed since it was approved.", Next: askApproval,
+			Code: workflows.CodeRunbook, Sentence: "This runbook was changed since it was approved.", Next: askApproval, Failed: incidents.CondApproved,
 		}},
 		{func(in *incidents.Invocation) { in.Owner = "" }, workflows.Refusal{
 			Code: workflows.CodeNobody, Sentence: "Nobody but you could review this afterwards, so it cannot be invoked.", Next: "Ask the runbook's owner to add a reviewer.",
@@ -80,12 +80,20 @@ func TestRefusalsInTheirWords(t *testing.T) {
 		}
 		about, _, _ := strings.Cut(in.Incident, " ")
 		want := []workflows.StreamEvent{{Stream: stream, Actor: "a_zed", Person: "p_zed", Event: workflows.Refused{
-			Command: "break glass", Code: checks[first].want.Code, Channel: "slack", About: about,
+			Command: "break glass", Code: checks[first].want.Code, Channel: "slack", About: about, Failed: namesOf(checks[first].want.Failed),
 		}}}
 		if d := cmp.Diff(want, out.Events); d != "" {
 			t.Errorf("check %d is recorded (-want +got):\n%s", first, d)
 		}
 	}
+}
+
+// namesOf are the conditions that an entry names; an entry without any has no such field.
+func namesOf(failed string) []string {
+	if failed == "" {
+		return nil
+	}
+	return strings.Fields(failed)
 }
 
 // A reason of exactly the most characters is taken, counted in characters and not in bytes; none at all is, too: an incident does not wait.
