@@ -20,7 +20,7 @@ require (
 	github.com/gorilla/websocket v1.5.3 // Socket Mode: the overlapping transport, and the simulator it is tested on
 	github.com/gowebpki/jcs v1.0.2 // tests: an independent RFC 8785 to hold our canonical JSON to
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL: as the ledger's database and as a target
-	github.com/kelseyhightower/envconfig v1.4.0 // settings from the environment: names and defaults are held to it
+	github.com/kelseyhightower/envconfig v1.4.0 // settings from the environment
 	github.com/modelcontextprotocol/go-sdk v1.8.0 // API: the MCP server for agents, by the official SDK
 	github.com/pressly/goose/v3 v3.28.0 // schema migrations for both databases, with a lock for replicas
 	github.com/prometheus/client_golang v1.25.0 // /metrics

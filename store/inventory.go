@@ -61,6 +61,34 @@ func (s *Store) InventoryRow(ctx context.Context, id workflows.IdentityID) (out 
 	return out, json.Unmarshal(doc, out)
 }
 
+// SharedKeys gives the identities that have an exact name in common with another one, in the order of their ids, at most as many as one reading
+// gives: names that begin with a prefix ("fp:" for fingerprints of secrets), and identities that are not retired.
+func (s *Store) SharedKeys(ctx context.Context, prefix string) (out []workflows.IdentityID, err error) {
+	defer wrap(&err, "reading what identities share")
+	if s.version < versionInventory {
+		return nil, ErrSchema
+	}
+	from := keyWord(prefix)
+	err = s.reader(ctx).each(`
+		SELECT DISTINCT w.id FROM inventory_word AS w
+		JOIN (
+			SELECT k.word AS word FROM inventory_word AS k JOIN inventory AS i ON i.id = k.id
+			WHERE k.word >= $1 AND k.word < $2 AND i.state <> $3
+			GROUP BY k.word HAVING COUNT(*) > 1
+		) AS twice ON twice.word = w.word
+		JOIN inventory AS i ON i.id = w.id
+		WHERE i.state <> $3
+		ORDER BY w.id LIMIT $4`, func(scan func(...any) error) error {
+		var id string
+		if err := scan(&id); err != nil {
+			return err
+		}
+		out = append(out, workflows.IdentityID(id))
+		return nil
+	}, from, afterPrefix(from), workflows.IdentityRetired, int64(maxListRead))
+	return out, err
+}
+
 // where collects conditions out of fixed texts; what people type is only ever an argument.
 type where struct {
 	text strings.Builder

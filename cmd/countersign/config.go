@@ -15,6 +15,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/kelseyhightower/envconfig"
+
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -63,12 +65,16 @@ type Config struct {
 
 const prefix = "COUNTERSIGN"
 
-// loadConfig reads the environment strictly.
+// loadConfig reads the environment strictly: envconfig fills in values and defaults, and what it does not do is added here, namely that no name is
+// misspelt, that secrets may lie in files, and that a caller may give another environment than the process's own.
 func loadConfig(env []string) (Config, error) {
 	var c Config
 	vars, err := environment(env)
 	if err != nil {
 		return c, err
+	}
+	if err := envconfig.Process(prefix, &c); err != nil {
+		return Config{}, err
 	}
 	v := reflect.ValueOf(&c).Elem()
 	for i := range v.NumField() {
@@ -121,8 +127,8 @@ func environment(env []string) (map[string]string, error) {
 	return out, nil
 }
 
-// eachVariable names the settings as envconfig does, whose tags they have; TestSettingsAreThoseOfEnvconfig holds both to each other. The module
-// itself is not linked: it lists names through text/template, and a program with that keeps every exported method of everything it links.
+// eachVariable names the settings as envconfig does, whose tags they have; TestSettingsAreThoseOfEnvconfig holds both to each other. Its own list of
+// names goes through text/template, and a program that executes one keeps every exported method of everything it links.
 func eachVariable(f func(name string, secret bool)) {
 	for field := range reflect.TypeFor[Config]().Fields() {
 		f(prefix+"_"+field.Tag.Get("envconfig"), field.Tag.Get("secret") != "")

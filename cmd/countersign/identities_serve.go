@@ -332,14 +332,21 @@ func (s *serving) reportIdentities(ctx context.Context, by workflows.Acting) (re
 	return out, err
 }
 
-// surveyIdentities goes through the whole inventory once, in memory that grows with the number of secrets alone: eight bytes each.
+// surveyIdentities goes through the whole inventory once, in memory that grows with the number of shared secrets alone.
 func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error) {
 	rep := inventoryReport{People: len(s.desk.Policy().People), States: map[string]int{}, Findings: map[string]int{}}
 	cover := map[string]*sourceCover{}
 	now := workflows.StampOf(s.clock.Now().Wall)
-	err := s.desk.EachIdentity(ctx, workflows.InventoryQuery{}, func(r workflows.InventoryRow) error {
+	shared, err := s.desk.SharedSecrets(ctx)
+	if err != nil {
+		return rep, err
+	}
+	err = s.desk.EachIdentity(ctx, workflows.InventoryQuery{}, func(r workflows.InventoryRow) error {
 		rep.Identities++
 		rep.States[r.State]++
+		if shared[r.ID] {
+			rep.Findings[identities.FindSharedPrint]++
+		}
 		for _, f := range identities.Findings(r, now, s.hasLeft) {
 			rep.Findings[f]++
 		}

@@ -135,6 +135,48 @@ func TestReq_R78_OneListOneSearchOneExport(t *testing.T) {
 	said(t, d.identityCLI(t, "report"), "known from import/cmdb: 2", "over_scoped: it may do more than it uses, or everything")
 }
 
+// TestReq_R73_OneSecretForTwoIsAFinding: two identities with one secret are known by its keyed fingerprint, in the report and on each; a secret of
+// its own, or the end of the other, puts it right (R15: the report also says how much is known, by source).
+func TestReq_R73_OneSecretForTwoIsAFinding(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles})
+	const file = "id,kind,owner,backup,purpose,expires,revocation,last_used\n" +
+		"key-a,api_key,maya,jonas,Uploads build artefacts to the store.,2027-03-31,runbook off,2026-11-20\n" +
+		"key-b,api_key,maya,jonas,Reads build artefacts from the store.,2027-03-31,runbook off,\n" +
+		"key-c,api_key,maya,jonas,Prints the monthly report for finance.,2027-03-31,runbook off,\n"
+	said(t, d.identityCLI(t, "import", fileOf(t, "cmdb.csv", file), "-source", "cmdb"), "3 new")
+	secret := func(id, print string) {
+		d.identityCLI(t, "rotate", id)
+		d.identityCLI(t, "rotated", id, "-fingerprint", print, "-evidence", "the platform's page of keys, CHG-88")
+	}
+	report := func() (r inventoryReport) {
+		var got reply
+		mustSay(t, json.Unmarshal([]byte(d.identityCLI(t, "report", "-json")), &got))
+		mustSay(t, json.Unmarshal(got.Data, &r))
+		return r
+	}
+	secret("key-a", "SHA256:one")
+	secret("key-b", "SHA256:two")
+	secret("key-c", "SHA256:three")
+	if n := report().Findings[identities.FindSharedPrint]; n != 0 {
+		t.Fatalf("%d share a secret of their own", n)
+	}
+	secret("key-b", "SHA256:one")
+	if n := report().Findings[identities.FindSharedPrint]; n != 2 {
+		t.Errorf("%d are known to share a secret, want 2", n)
+	}
+	said(t, d.identityCLI(t, "report"), "shared_secret: another identity has the same secret", "known from import/cmdb: 3, of which 33 % have owner, purpose, end and last use")
+	for id, want := range map[string]bool{"key-a": true, "key-b": true, "key-c": false} {
+		if out := d.identityCLI(t, "show", id); strings.Contains(out, identities.FindSharedPrint) != want {
+			t.Errorf("%s: want %t in\n%s", id, want, out)
+		}
+	}
+	secret("key-a", "SHA256:four")
+	if n := report().Findings[identities.FindSharedPrint]; n != 0 {
+		t.Errorf("%d still share a secret that was replaced", n)
+	}
+}
+
 // TestImportRefusesWholeFiles: one wrong row, and nothing of the file is taken; each is named with row and column.
 func TestImportRefusesWholeFiles(t *testing.T) {
 	t.Parallel()

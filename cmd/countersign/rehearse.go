@@ -201,6 +201,26 @@ func (l *memoryLedger) Inventory(_ context.Context, q workflows.InventoryQuery) 
 	return out, nil
 }
 
+// SharedKeys implements desk.Ledger.
+func (l *memoryLedger) SharedKeys(_ context.Context, prefix string) ([]workflows.IdentityID, error) {
+	holders := map[string][]workflows.IdentityID{}
+	for id, r := range l.inventory {
+		for _, k := range r.Keys {
+			if strings.HasPrefix(k, prefix) && r.State != workflows.IdentityRetired {
+				holders[k] = append(holders[k], id)
+			}
+		}
+	}
+	var out []workflows.IdentityID
+	for _, ids := range holders {
+		if len(ids) > 1 {
+			out = append(out, ids...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
 // List implements desk.Ledger.
 func (l *memoryLedger) List(_ context.Context, list, member string, limit int) ([]workflows.StreamID, error) {
 	type place struct {

@@ -153,7 +153,30 @@ func (d *Desk) Identity(ctx context.Context, reader workflows.PersonID, id workf
 	if err != nil {
 		return IdentityView{}, err
 	}
-	return IdentityView{State: s, Entry: s.Entry(), Row: *row, Findings: identities.Findings(*row, now, nil), Now: now}, nil
+	findings := identities.Findings(*row, now, nil)
+	if print := s.Entry().Print; print != "" && row.State != workflows.IdentityRetired {
+		same, err := d.ledger.Inventory(ctx, workflows.InventoryQuery{Key: identities.PrintKey(print)})
+		if err != nil {
+			return IdentityView{}, err
+		}
+		if slices.ContainsFunc(same, func(r workflows.InventoryRow) bool { return r.ID != id && r.State != workflows.IdentityRetired }) {
+			findings = append(findings, identities.FindSharedPrint)
+		}
+	}
+	return IdentityView{State: s, Entry: s.Entry(), Row: *row, Findings: findings, Now: now}, nil
+}
+
+// SharedSecrets gives the identities whose secret another one has, too, by the keyed fingerprints of both (R73).
+func (d *Desk) SharedSecrets(ctx context.Context) (map[workflows.IdentityID]bool, error) {
+	ids, err := d.ledger.SharedKeys(ctx, identities.PrintKey(""))
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[workflows.IdentityID]bool, len(ids))
+	for _, id := range ids {
+		out[id] = true
+	}
+	return out, nil
 }
 
 // ownsIdentity tells whether a person answers for an identity: as owner, as backup, or as one of the team.

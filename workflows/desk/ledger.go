@@ -30,6 +30,7 @@ type Ledger interface {
 
 	// Inventory reads what the inventory lists, in the order of ids.
 	Inventory(ctx context.Context, q workflows.InventoryQuery) ([]workflows.InventoryRow, error)
+	SharedKeys(ctx context.Context, prefix string) ([]workflows.IdentityID, error)
 
 	// Document reads an immutable text by its hash.
 	Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error)
