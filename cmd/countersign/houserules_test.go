@@ -248,8 +248,8 @@ func TestNoInit(t *testing.T) {
 	})
 }
 
-// rowTest is a test named for a row of the requirements, threats or faults.
-var rowTest = regexp.MustCompile(`(?m)^func (Test(Req|Threat|Fault)_([RTF][0-9]+)[A-Za-z0-9_]*)\(`)
+// rowTest is a test named for a row of the requirements, threats or faults, or for several.
+var rowTest = regexp.MustCompile(`(?m)^func (Test(Req|Threat|Fault)_([RTF][0-9]+(?:_[RTF][0-9]+)*)[A-Za-z0-9_]*)\(`)
 
 // TestRows holds testdata/rows.tsv: every row is there once, names tests that exist or the capability that will bring them, and no
 // row's test is missing from it.
@@ -257,7 +257,9 @@ func TestRows(t *testing.T) {
 	found := map[string][]string{}
 	goFiles(t, func(path, text string) {
 		for _, m := range rowTest.FindAllStringSubmatch(text, -1) {
-			found[m[3]] = append(found[m[3]], m[1])
+			for row := range strings.SplitSeq(m[3], "_") {
+				found[row] = append(found[row], m[1])
+			}
 		}
 	})
 	f, err := os.Open(filepath.Join(root(t), "testdata", "rows.tsv"))
