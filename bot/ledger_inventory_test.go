@@ -32,3 +32,6 @@ func (m *memory) Inventory(_ context.Context, q workflows.InventoryQuery) ([]wor
 	}
 	return out, nil
 }
+
+// SharedKeys implements desk.Ledger: nothing here shares a secret.
+func (m *memory) SharedKeys(context.Context, string) ([]workflows.IdentityID, error) { return nil, nil }

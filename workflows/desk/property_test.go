@@ -297,6 +297,12 @@ func (o *oracle) vote(r *rapid.T, id workflows.RequestID, verdict workflows.Verd
 	if a.Refusal != nil {
 		return
 	}
+	if a.Ended() { // too late for a vote: the access exists, and somebody who may end it said no (T20)
+		if verdict != workflows.Deny || s.Status != workflows.StatusApproved || slices.ContainsFunc(a.Records, isVote) {
+			r.Fatalf("%s ended access of a request that is %q by %q: %+v", who, s.Status, verdict, a.Records)
+		}
+		return
+	}
 	if !o.may(stage, who) {
 		r.Fatalf("%s decided stage %d of %+v; away %v, group %v", who, stage, o.stages, o.away, o.x.draft.groups["g"])
 	}
@@ -314,6 +320,11 @@ func (o *oracle) vote(r *rapid.T, id workflows.RequestID, verdict workflows.Verd
 		x.parts = append(x.parts, p)
 	}
 	*votes = append(*votes, x)
+}
+
+func isVote(r workflows.Record) bool {
+	_, ok := r.Event.(workflows.VoteRecorded)
+	return ok
 }
 
 // judge counts again whether each stage had its quorum of distinct people.
