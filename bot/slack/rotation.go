@@ -176,9 +176,7 @@ func (r *Rotation) Renew(ctx context.Context, ended string) error {
 	case lost:
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callWait) // a caller that gives up must not lose what Slack answers
-	defer cancel()
-	return r.refresh(ctx, ended)
+	return r.refresh(context.WithoutCancel(ctx), ended)
 }
 
 func refused(err error) bool {
@@ -192,12 +190,15 @@ func (r *Rotation) exchange(ctx context.Context) error {
 	next, old := r.unsaved, r.now
 	r.mu.Unlock()
 	if next.Access == "" {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		old.Asked = time.Now().UTC()
 		if err := r.opt.Save(old); err != nil { // where nothing can be stored, the one refresh token must not be spent
 			return fmt.Errorf("storing that the Slack token is exchanged: %w", err)
 		}
 		var err error
-		if next, err = r.ask(ctx, old.Refresh); err != nil {
+		if next, err = r.ask(context.WithoutCancel(ctx), old.Refresh); err != nil { // whoever stops now must not lose what Slack answers
 			return err
 		}
 		r.mu.Lock()

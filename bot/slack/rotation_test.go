@@ -121,6 +121,30 @@ func TestRotationOutlivesItsTokens(t *testing.T) {
 	})
 }
 
+// TestRotationIsNotCutShort: a bot that is told to stop while Slack is being asked keeps what Slack answers, and one that was told before asks no more.
+func TestRotationIsNotCutShort(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x := rotatingApp(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		r := x.start("xoxe-1-first", func(dial context.Context, _, _ string) (net.Conn, error) {
+			cancel()
+			if err := dial.Err(); err != nil {
+				return nil, err
+			}
+			return nil, &net.OpError{Op: "dial", Err: errors.New("no way")}
+		})
+		var away *slack.Unreached
+		if err := r.Refresh(ctx); !errors.As(err, &away) || !strings.Contains(err.Error(), "no way") {
+			t.Errorf("asking was cut short: %v", err)
+		}
+		kept := len(x.kept)
+		if err := x.start("xoxe-1-first", nil).Refresh(ctx); !errors.Is(err, context.Canceled) || len(x.kept) != kept {
+			t.Errorf("a bot that stops began an exchange: %v", err)
+		}
+	})
+}
+
 // TestRotationCrashes: a process that dies before it asks loses nothing. One that dies between Slack's answer and the disk keeps working with the
 // token it has until that ends, says that it is lost, and goes on at once with a refresh token of a new installation.
 func TestRotationCrashes(t *testing.T) {
