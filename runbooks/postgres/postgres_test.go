@@ -39,7 +39,7 @@ func grantOf(id, account, role string) runbooks.Grant {
 // TestThreat_T44_Exercise holds the connector to the contract on a real server; its part "nasty strings" is the threat's.
 func TestThreat_T44_Exercise(t *testing.T) {
 	t.Parallel()
-	s := postgresql(t)
+	s := ownPostgresql(t)
 	round := 0
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		round++
@@ -85,7 +85,7 @@ func TestThreat_T44_Exercise(t *testing.T) {
 // TestReq_R60_LoginsExercise holds the logins that a grant makes to the same contract.
 func TestReq_R60_LoginsExercise(t *testing.T) {
 	t.Parallel()
-	s := postgresql(t)
+	s := ownPostgresql(t)
 	round := 0
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		round++

@@ -58,6 +58,17 @@ func postgresql(t testing.TB) *server {
 	return running
 }
 
+// ownPostgresql starts a server that no other test touches: what is listed twice there is the same twice.
+func ownPostgresql(t testing.TB) *server {
+	t.Helper()
+	s, err := startServer()
+	t.Cleanup(s.stop)
+	if err != nil {
+		t.Skipf("no PostgreSQL here: %v", err)
+	}
+	return s
+}
+
 func startServer() (*server, error) {
 	initdb, err := program("initdb")
 	if err != nil {
