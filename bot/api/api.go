@@ -29,6 +29,9 @@ type Office interface {
 	Secret(ctx context.Context, s Session, id string) (Secret, *workflows.Refusal, error)
 	End(ctx context.Context, s Session, id, why string) (*workflows.Refusal, error)
 	Held(ctx context.Context, s Session) ([]Request, error)
+
+	// Kill takes everything away from an identity. key names the call: one that is repeated finds each part done.
+	Kill(ctx context.Context, s Session, key string, k Kill) (Killed, *workflows.Refusal, error)
 }
 
 // Ask is what a workload asks for.

@@ -311,7 +311,7 @@ func TestTheDocumentKnowsEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	if n != 9 {
+	if n != 10 {
 		t.Errorf("%d operations", n)
 	}
 }

@@ -16,6 +16,9 @@
 // document or acts for somebody else: the request is the same as a person's, with the identity as its subject and its owner as the person who
 // stands behind it, and people decide. A request of another identity and one that does not exist get the same answer.
 //
+// POST /v1/revoke-all is the kill switch: a workload may take everything away from itself, and from anybody where its entry says kill_switch,
+// which is for security's own automation. It is no tool of the MCP server.
+//
 // # MCP
 //
 // POST /mcp serves the same to AI agents as tools of the Model Context Protocol (streamable HTTP, stateless): request_access, get_request,

@@ -30,6 +30,7 @@ func (s *Server) routes() map[string]http.Handler {
 		"GET /v1/requests/{id}":          s.known(s.look),
 		"POST /v1/requests/{id}/secret":  s.known(s.secret),
 		"POST /v1/requests/{id}/release": s.known(s.end),
+		"POST /v1/revoke-all":            s.known(s.kill),
 		"/v1/":                           http.HandlerFunc(nowhere),
 		"/mcp":                           s.mcp(),
 	}

@@ -24,6 +24,9 @@ type Session struct {
 	door     Door
 }
 
+// Door is the entry of the documents under which the session was opened.
+func (s Session) Door() Door { return s.door }
+
 // sessions are those that are open, by the hash of what their bearer holds: a memory dump opens nothing.
 type sessions struct {
 	now func() time.Time

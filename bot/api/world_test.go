@@ -126,6 +126,7 @@ type office struct {
 	keys     map[string]string
 	secrets  map[string]bool
 	asked    []api.Ask
+	killed   []workflows.IdentityID
 	refuse   *workflows.Refusal
 	fail     error
 }
@@ -217,6 +218,30 @@ func (o *office) Held(_ context.Context, s api.Session) (out []api.Request, err 
 		}
 	}
 	return out, o.fail
+}
+
+// Kill takes what the session's identity has; another's only under a door that says so.
+func (o *office) Kill(_ context.Context, s api.Session, _ string, k api.Kill) (api.Killed, *workflows.Refusal, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail != nil {
+		return api.Killed{}, nil, o.fail
+	}
+	id := workflows.IdentityID(k.Identity)
+	if id == "" {
+		id = s.Identity
+	}
+	if k.Reason == "" || id != s.Identity && !s.Door().KillSwitch {
+		return api.Killed{}, workflows.Refuse(workflows.CodeNotYours, "There is no such identity, or it is not yours.", ""), nil
+	}
+	o.killed = append(o.killed, id)
+	out := api.Killed{Identity: string(id), Quarantined: k.Quarantine}
+	for r, of := range o.of {
+		if of == id && o.requests[r].State == api.StateActive {
+			out.Ended = append(out.Ended, api.KilledGrant{Grant: "g_1", Target: "pg", Entitlement: "writer", EndsAt: time.Now(), Leaves: "sessions"})
+		}
+	}
+	return out, nil, nil
 }
 
 func (o *office) set(id string, change func(*api.Request)) {

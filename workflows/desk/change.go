@@ -226,7 +226,7 @@ func (d *difference) workloads(old, now []Workload) {
 	same := func(a Workload) func(Workload) bool { return func(b Workload) bool { return sameJSON(a, b) } }
 	for _, w := range now {
 		if !slices.ContainsFunc(old, same(w)) {
-			d.say(true, "tokens of %s for %q act as it", w.Issuer, w.Subject)
+			d.say(true, "tokens of %s for %q act as it%s", w.Issuer, w.Subject, w.switches())
 		}
 	}
 	for _, w := range old {
@@ -234,6 +234,14 @@ func (d *difference) workloads(old, now []Workload) {
 			d.say(false, "tokens of %s for %q act as it no longer", w.Issuer, w.Subject)
 		}
 	}
+}
+
+// switches says what a workload may do beside asking for itself.
+func (w Workload) switches() string {
+	if !w.KillSwitch {
+		return ""
+	}
+	return ", and may take everybody's access away"
 }
 
 // compareTargets compares what a target has beside its entitlements, which chains carry and compare themselves.

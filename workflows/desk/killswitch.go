@@ -24,6 +24,13 @@ type RevokeAll struct {
 	Authn      string
 	Channel    string
 	Quarantine bool // also lets it neither ask, decide nor hold anything until two people release it
+	Robot      *Robot
+}
+
+// Robot is a non-human identity that acts by the token of a workload. It speaks for itself only, whatever its owner may do.
+type Robot struct {
+	Identity workflows.IdentityID
+	Workload Workload // as the documents describe it
 }
 
 // RevokedAll is what became of it.
@@ -44,12 +51,12 @@ func (d *Desk) RevokeAll(ctx context.Context, c RevokeAll) (RevokedAll, error) {
 		return out, err
 	}
 	o := identities.Order{
-		By: c.By, May: known && d.mayKill(ctx, c.By, c.Identity, true), Subject: c.Identity, Why: c.Why, Authn: c.Authn, Channel: c.Channel,
+		By: c.By, May: known && d.mayKillBy(ctx, c), Subject: c.Identity, Why: c.Why, Authn: c.Authn, Channel: c.Channel,
 	}
 	switch {
 	case !o.May:
 		out.Refusal, err = d.Refuse(ctx, c.Cause, c.By, "revoke-all", c.Channel, string(c.Identity), workflows.Refuse(workflows.CodeNotYours,
-			"There is no such identity, or it is not yours to take access away from.", "Security, owners of Countersign, the owner of a non-human identity and everybody for themselves can."))
+			"There is no such identity, or it is not yours to take access away from.", "Security, owners of Countersign, the owner of a non-human identity, everybody for themselves, and workloads whose documents say kill_switch can."))
 		return out, err
 	case c.Why == "":
 		out.Refusal, err = d.Refuse(ctx, c.Cause, c.By, "revoke-all", c.Channel, string(c.Identity), workflows.Refuse(workflows.CodeReasonNeeded, "Taking everything away needs a reason.", ""))
@@ -214,6 +221,19 @@ func (d *Desk) mayKill(ctx context.Context, by workflows.Acting, id workflows.Id
 	}
 	s, err := d.identityState(ctx, id) // one that only the ledger knows
 	return err == nil && d.ownsIdentity(s.Entry(), p)
+}
+
+// mayKillBy is mayKill for a command: a workload may take from itself, and from others where the documents in force say so.
+func (d *Desk) mayKillBy(ctx context.Context, c RevokeAll) bool {
+	if c.Robot == nil {
+		return d.mayKill(ctx, c.By, c.Identity, true)
+	}
+	if c.By.Person == "" {
+		return false
+	}
+	return c.Robot.Identity == c.Identity || slices.ContainsFunc(d.Policy().Identities[c.Robot.Identity].Workloads, func(w Workload) bool {
+		return w.KillSwitch && sameJSON(w, c.Robot.Workload)
+	})
 }
 
 // knows tells whether there is such an identity: in the documents, or with access or a past in the ledger.

@@ -219,3 +219,46 @@ func TestRevokeAllOfManyStreams(t *testing.T) {
 		t.Errorf("%d endings", ended)
 	}
 }
+
+// R84: a workload may take everything from itself, and from others only where the documents in force say so of the very entry that it came by;
+// what its owner may do is not its own.
+func TestReq_R84_AWorkloadsKillSwitch(t *testing.T) {
+	t.Parallel()
+	plain := desk.Workload{Issuer: "https://ci.example.com", Audience: "bot", Subject: "repo:x"}
+	soar := plain
+	soar.Subject, soar.KillSwitch = "repo:soar", true
+	x, _ := equipped(t, func(d *draft) {
+		id := d.identities["svc-deploy"]
+		id.Workloads = []desk.Workload{plain, soar}
+		d.identities["svc-deploy"] = id
+	})
+	x.active("zed", "shell", "ann")
+	svc := x.submission("ivy", "shell")
+	svc.Subject = "svc-deploy"
+	x.makes(svc, "ann")
+	forged := plain
+	forged.KillSwitch = true
+	for _, c := range []struct {
+		name     string
+		who      string
+		workload desk.Workload
+		id       workflows.IdentityID
+		code     string
+		ended    int
+	}{
+		{"another, by an entry that may not", "sam", plain, "p_zed", workflows.CodeNotYours, 0},
+		{"another, by an entry that is not in force", "sam", forged, "p_zed", workflows.CodeNotYours, 0},
+		{"nobody there is", "ivy", soar, "svc-nobody", workflows.CodeNotYours, 0},
+		{"itself", "ivy", plain, "svc-deploy", "", 1},
+		{"another, by the entry that may", "ivy", soar, "p_zed", "", 1},
+	} {
+		r, err := x.desk.RevokeAll(t.Context(), desk.RevokeAll{
+			Cause: x.cause(), By: acting(c.who), Identity: c.id, Why: "the runner is compromised", Authn: "oidc", Channel: "api",
+			Robot: &desk.Robot{Identity: "svc-deploy", Workload: c.workload},
+		})
+		if err != nil || code(r.Refusal) != c.code || len(r.Ended) != c.ended {
+			t.Errorf("%s: %v, %d ended, %v", c.name, r.Refusal, len(r.Ended), err)
+		}
+		x.check()
+	}
+}

@@ -159,6 +159,8 @@ type Workload struct {
 	Keys     string            `json:"keys,omitempty"`
 	Hours    string            `json:"hours,omitempty"`
 	Zone     string            `json:"zone,omitempty"`
+
+	KillSwitch bool `json:"kill_switch,omitempty"` // its bearer may take everything away from anybody
 }
 
 // Target is a system as the documents describe it, without what its entitlements carry themselves.

@@ -17,6 +17,8 @@ type Workload struct {
 	Keys     string            // JSON Web Key Set of the issuer; empty: fetched from the issuer
 	Hours    string            // as workflows/calendar.ParseHours reads it; empty: always
 	Zone     string            // of Hours
+
+	KillSwitch bool // its tokens may take everything away from anybody
 }
 
 const schemeSPIFFE = "spiffe"
@@ -30,6 +32,7 @@ func workloadShape() shape {
 		key{"keys", false, keySet(), "The issuer's public keys, as a JSON Web Key Set. Without them they are fetched from the issuer and follow its rotation."},
 		key{"hours", false, hours(), "When it may ask."},
 		key{"zone", false, zone(), "Time zone of the hours."},
+		key{"kill_switch", false, flag(), "true: its tokens may take all access away from anybody and quarantine them (POST /v1/revoke-all), as security's own automation does. Without it only from itself. It gives nothing. Default false."},
 	)
 }
 
@@ -161,7 +164,7 @@ func (c *compiler) workloads(i *value) (out []Workload) {
 	for _, w := range i.list("workloads") {
 		out = append(out, Workload{
 			Issuer: w.str("issuer"), Audience: w.str("audience"), Subject: w.str("subject"), Claims: table(w, "claims"),
-			Keys: w.str("keys"), Hours: w.str("hours"), Zone: w.str("zone"),
+			Keys: w.str("keys"), Hours: w.str("hours"), Zone: w.str("zone"), KillSwitch: w.flag("kill_switch"),
 		})
 	}
 	return out
