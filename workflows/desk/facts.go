@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -259,14 +260,18 @@ func (q *inquiry) claims(s workflows.State, w *workflows.Workflow) []string {
 	return slices.Compact(out)
 }
 
-// task is the fact of the ticket that access must not outlast; false where none is or nobody could be asked about it.
+// task is the fact of the ticket that access must not outlast; false where none is or nobody could be asked about it. A name that no system of
+// tasks keeps may be an incident of the ledger's own.
 func (q *inquiry) task(ctx context.Context, ref string) (grants.Fact, bool) {
-	src := q.d.taskSource(ref)
-	if ref == "" || src == nil {
+	if ref == "" {
 		return grants.Fact{}, false
 	}
 	if f, ok := q.tasks[ref]; ok {
 		return f, true
+	}
+	src := q.d.taskSource(ref)
+	if src == nil {
+		return q.ownIncident(ctx, ref)
 	}
 	var t workflows.Task
 	err := q.asks(ctx, "task source "+src.Name(), func(ctx context.Context) (err error) {
@@ -280,6 +285,24 @@ func (q *inquiry) task(ctx context.Context, ref string) (grants.Fact, bool) {
 		f.Answer, f.Why = grants.No, why
 	}
 	q.tasks[ref], q.until[ref] = f, t.Until
+	return f, true
+}
+
+// ownIncident is the fact of an incident that the ledger keeps; false where it keeps none of this name.
+func (q *inquiry) ownIncident(ctx context.Context, ref string) (grants.Fact, bool) {
+	const source = "the ledger"
+	f := grants.Fact{Name: grants.FactTask, Answer: grants.Yes, Source: source}
+	i, err := q.d.Incident(ctx, ref)
+	switch {
+	case errors.Is(err, workflows.ErrNoStream):
+		return f, false
+	case err != nil:
+		q.d.log.WarnContext(ctx, "a fact behind access cannot be told", "source", source, "err", err)
+		f.Answer, f.Why = grants.CannotTell, "Incident "+ref+" could not be read."
+	case i.Closed != nil:
+		f.Answer, f.Why = grants.No, "Incident "+ref+" is closed."
+	}
+	q.tasks[ref] = f
 	return f, true
 }
 

@@ -161,13 +161,13 @@ func (d *Desk) nextIncident(ctx context.Context) (string, error) {
 	return incidents.NextIncident(names), err
 }
 
-// SettleIncident ends everything that was given for a closed incident, and records that.
+// SettleIncident ends everything that was given for a closed incident, by a runbook or by a chain whose access hangs on it, and records that.
 func (d *Desk) SettleIncident(ctx context.Context, cause Cause, id string) error {
 	s, err := d.Incident(ctx, id)
 	if err != nil || s.Closed == nil || s.Settled != nil {
 		return err
 	}
-	n, err := d.EndIncident(ctx, cause, workflows.System, id)
+	n, err := d.CloseTask(ctx, cause, workflows.System, id)
 	if err != nil {
 		return err
 	}

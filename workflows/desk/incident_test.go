@@ -164,3 +164,51 @@ func TestReq_R25_AnIncidentKeptElsewhereEndsWhatItGave(t *testing.T) {
 		t.Errorf("the grant is %s after its incident: %v", g.Hold.Status, err)
 	}
 }
+
+// TestReq_R25_AccessThatHangsOnAnIncidentEndsWithIt: a chain's ends_with may name an incident that the ledger keeps. Closing it ends the access, as a
+// ticket elsewhere would; an incident that is closed is refused at once, also where no system of tickets is there to ask.
+func TestReq_R25_AccessThatHangsOnAnIncidentEndsWithIt(t *testing.T) {
+	t.Parallel()
+	x := on(t, monday, func(d *draft) {
+		flow(d, "ticket", func(w *workflows.Workflow) { w.EndsWith = "ticket" }, stage("peers", 1, named("ann")))
+	})
+	for _, id := range []string{"INC-7", "INC-8"} {
+		if _, no := x.incident("ann", incidents.ActOpen, id, "The database is down", 2, "", ""); no != nil {
+			t.Fatal(no)
+		}
+	}
+	ask := func(who, incident string) workflows.RequestID {
+		s := x.submission(who, "ticket")
+		s.Form.Values["ticket"] = incident
+		out := x.submit(s)
+		if out.Refusal != nil {
+			t.Fatal(out.Refusal)
+		}
+		x.approve(out.ID, "ann")
+		x.start(out.ID)
+		return out.ID
+	}
+	one, other := ask("zed", "INC-7"), ask("nia", "INC-8")
+	if _, no := x.incident("ann", incidents.ActClose, "INC-7", "Writes work again.", 0, "", ""); no != nil {
+		t.Fatal(no)
+	}
+	for range 2 { // the job may come twice
+		if err := x.desk.SettleIncident(t.Context(), "settle-7", "INC-7"); err != nil {
+			t.Fatal(err)
+		}
+		x.check()
+	}
+	for id, want := range map[workflows.RequestID]grants.Status{one: grants.StatusEnding, other: grants.StatusActive} {
+		if _, h := x.hold(id); h.Status != want {
+			t.Errorf("%s is %s, want %s", id, h.Status, want)
+		}
+	}
+	if l, err := x.desk.Incident(t.Context(), "INC-7"); err != nil || l.Settled == nil || l.Settled.Grants != 1 {
+		t.Errorf("settled: %+v %v", l.Settled, err)
+	}
+	late := x.submission("gus", "ticket")
+	late.Form.Values["ticket"] = "INC-7"
+	if out := x.submit(late); code(out.Refusal) != workflows.CodeTask {
+		t.Errorf("for a closed incident: %v", out.Refusal)
+	}
+}

@@ -44,11 +44,9 @@ func (q *question) outside(ctx context.Context) error {
 
 // ticket asks about one that the form names. Where nobody can be asked about any, it is taken as typed.
 func (q *question) ticket(ctx context.Context, in *inquiry, field workflows.Field, ref string) {
-	if len(q.desk.tasks) == 0 {
-		return
-	}
 	f, ok := in.task(ctx, ref)
 	switch {
+	case !ok && len(q.desk.tasks) == 0:
 	case !ok:
 		q.ask.Blocked = workflows.Refusef(workflows.CodeTask, "Write it as the ticket system does.", "%s: no ticket system here knows a ticket of that form.", field.Label)
 	case f.Answer == grants.No:
