@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -170,7 +171,14 @@ func TestReq_R25_AnIncidentKeptElsewhereEndsWhatItGave(t *testing.T) {
 func TestReq_R25_AccessThatHangsOnAnIncidentEndsWithIt(t *testing.T) {
 	t.Parallel()
 	x := on(t, monday, func(d *draft) {
-		flow(d, "ticket", func(w *workflows.Workflow) { w.EndsWith = "ticket" }, stage("peers", 1, named("ann")))
+		flow(d, "ticket", func(w *workflows.Workflow) {
+			w.EndsWith, w.Fields = "ticket", slices.Clone(w.Fields)
+			for i, f := range w.Fields {
+				if f.Name == "ticket" {
+					w.Fields[i].Pattern = "INC-[0-9]+"
+				}
+			}
+		}, stage("peers", 1, named("ann")))
 	})
 	for _, id := range []string{"INC-7", "INC-8"} {
 		if _, no := x.incident("ann", incidents.ActOpen, id, "The database is down", 2, "", ""); no != nil {
