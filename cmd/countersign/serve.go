@@ -400,7 +400,7 @@ func (s *serving) control() control {
 func (s *serving) buildJobs(ctx context.Context) error {
 	e := effects{s.desk, s.runner, s.clock, s.log, s.hand, s.took}
 	kinds := map[string]jobs.Kind{
-		workflows.JobNotice: {Handle: s.notice, Workers: 8, Longest: 5 * time.Minute},
+		workflows.JobNotice: {Handle: s.notice, Workers: 8, Urgent: 4, Longest: 5 * time.Minute},
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
 		grants.JobDestroy:   {Handle: s.hand.destroy, Workers: 2},
 		jobCheckpoint:       {Handle: s.postCheckpoint, Workers: 1},

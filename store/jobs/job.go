@@ -61,6 +61,7 @@ type Kind struct {
 	Key func(Job) string
 
 	Workers int           // handlers at once per group; zero: 4
+	Urgent  int           // beside them, for the urgent lane alone, so that it never waits for routine ones that hang; zero: none
 	First   time.Duration // back-off after the first error; zero: 1 s; doubles with jitter
 	Longest time.Duration // cap of the back-off; zero: 60 s
 }

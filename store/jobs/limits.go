@@ -13,6 +13,8 @@ const (
 
 	defaultWorkers = 4                // handlers at once per concurrency key
 	defaultPace    = time.Second      // Slack's "one message per second per channel"
+	urgentAhead    = 2                // urgent jobs of one pace key ahead of their pace: Slack lets short bursts pass, and its bucket holds some three
+	calmAfter      = 10               // times the pace after the receiver asked to wait: only then ahead of it again
 	firstBackoff   = time.Second      // after the first error
 	longestBackoff = 60 * time.Second // a target that comes back is noticed within a minute
 	crowdedDelay   = time.Second      // a job put back because its key holds half of maxReady comes again after this

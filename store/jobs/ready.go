@@ -11,7 +11,8 @@ import (
 // Worker guards it with a lock.
 //
 // Each job belongs to a group (a concurrency key: so many at once) and may have a pace key (one at a time, spaced). Within a
-// group and within a pace key the urgent lane goes first, otherwise first come, first served.
+// group and within a pace key the urgent lane goes first, otherwise first come, first served. An urgent job waits neither for a routine
+// one that is under way with the same pace key nor, for a few of them, for the pace: what they took ahead the routine ones wait for.
 type ready struct {
 	pace    time.Duration
 	groups  map[string]*group
@@ -28,6 +29,7 @@ type ready struct {
 type group struct {
 	name    string
 	workers int
+	spare   int // beside them, for the urgent lane
 	running int
 	held    int           // paced ones included
 	lanes   [2][]*item    // unpaced, ready to start
@@ -46,11 +48,36 @@ type item struct {
 type paceKey struct {
 	name  string
 	lanes [2][]*item
-	busy  bool      // one of its jobs is running
-	open  time.Time // no start before
+	busy  [2]bool   // one of its jobs is running, by lane
+	open  time.Time // no start before that keeps the pace
+	held  time.Time // no start before at all: the receiver asked for it
+	calm  time.Time // no start ahead of the pace before: the receiver has just complained
 
 	queued bool // stands in ready.closed
 	due    time.Time
+	at     int // where
+}
+
+// startsAt is when the head may start, as far as time goes: in the past, or ahead.
+func (p *paceKey) startsAt(lane int, pace time.Duration) time.Time {
+	at := p.open
+	if lane == 1 {
+		if early := later(p.calm, at.Add(-urgentAhead*pace)); early.Before(at) {
+			at = early
+		}
+	}
+	return later(p.held, at)
+}
+
+// taken tells whether a job of that lane must wait for one that is running. An urgent one waits for none but its like: the answer to a routine
+// message may hang for half a minute.
+func (p *paceKey) taken(lane int) bool { return p.busy[1] || lane == 0 && p.busy[0] }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // paceQueue orders pace keys by the time they were to open when they were put in; it may have moved on since.
@@ -58,8 +85,16 @@ type paceQueue []*paceKey
 
 func (q paceQueue) Len() int           { return len(q) }
 func (q paceQueue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q paceQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *paceQueue) Push(x any)        { *q = append(*q, x.(*paceKey)) }
+func (q paceQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
+
+func (q *paceQueue) Push(x any) {
+	p := x.(*paceKey)
+	p.at = len(*q)
+	*q = append(*q, p)
+}
 
 func (q *paceQueue) Pop() any {
 	last := len(*q) - 1
@@ -79,10 +114,10 @@ func laneOf(j Job) int {
 	return 0
 }
 
-func (r *ready) group(name string, workers int) *group {
+func (r *ready) group(name string, workers, spare int) *group {
 	g, ok := r.groups[name]
 	if !ok {
-		g = &group{name: name, workers: workers}
+		g = &group{name: name, workers: workers, spare: spare}
 		r.groups[name] = g
 		r.order = append(r.order, g)
 	}
@@ -96,7 +131,7 @@ func (r *ready) push(j Job, k *Kind, groupName string, now time.Time) bool {
 	if workers <= 0 {
 		workers = defaultWorkers
 	}
-	g := r.group(groupName, workers)
+	g := r.group(groupName, workers, k.Urgent)
 	if g.held >= maxReady/2 {
 		return false
 	}
@@ -132,18 +167,22 @@ func (p *paceKey) head() *item {
 // offer puts a pace key that may start now up in the group of its head. Doing so twice is harmless: start looks again.
 func (r *ready) offer(p *paceKey, now time.Time) {
 	it := p.head()
-	if it == nil || p.busy {
-		return
-	}
-	if now.Before(p.open) {
-		if !p.queued {
-			p.queued, p.due = true, p.open
-			heap.Push(&r.closed, p)
-		}
+	if it == nil {
 		return
 	}
 	lane := laneOf(it.job)
-	it.group.paced[lane] = append(it.group.paced[lane], p)
+	at := p.startsAt(lane, r.pace)
+	switch {
+	case p.taken(lane): // end offers it again
+	case !now.Before(at):
+		it.group.paced[lane] = append(it.group.paced[lane], p)
+	case !p.queued:
+		p.queued, p.due = true, at
+		heap.Push(&r.closed, p)
+	case at.Before(p.due):
+		p.due = at
+		heap.Fix(&r.closed, p.at)
+	}
 }
 
 // start gives the next job that may run, if any: urgent ones of all groups first, then the groups in turn.
@@ -158,10 +197,10 @@ func (r *ready) start(now time.Time) *item {
 		}
 		for i := range r.order {
 			g := r.order[(r.next+i)%len(r.order)]
-			if g.running >= g.workers {
+			if g.running >= g.workers+lane*g.spare {
 				continue
 			}
-			if it := g.take(lane, now); it != nil {
+			if it := g.take(lane, now, r.pace); it != nil {
 				r.next = (r.next + i + 1) % len(r.order)
 				r.begin(it, now)
 				return it
@@ -172,12 +211,12 @@ func (r *ready) start(now time.Time) *item {
 }
 
 // take removes the next item of one lane from the group. Paced ones go first: they have waited for their turn.
-func (g *group) take(lane int, now time.Time) *item {
+func (g *group) take(lane int, now time.Time, pace time.Duration) *item {
 	for len(g.paced[lane]) > 0 {
 		p := g.paced[lane][0]
 		g.paced[lane] = g.paced[lane][1:]
 		it := p.head()
-		if it == nil || p.busy || now.Before(p.open) || it.group != g || laneOf(it.job) != lane {
+		if it == nil || p.taken(lane) || it.group != g || laneOf(it.job) != lane || now.Before(p.startsAt(lane, pace)) {
 			continue // stale: it was served, blocked, or overtaken since
 		}
 		p.lanes[lane] = p.lanes[lane][1:]
@@ -197,8 +236,8 @@ func (r *ready) begin(it *item, now time.Time) {
 	r.held--
 	r.running++
 	if it.pace != nil {
-		it.pace.busy = true
-		it.pace.open = now.Add(r.pace)
+		it.pace.busy[laneOf(it.job)] = true
+		it.pace.open = later(it.pace.open, now).Add(r.pace)
 	}
 }
 
@@ -207,7 +246,7 @@ func (r *ready) end(it *item, now time.Time, blockKey string, block time.Time) {
 	it.group.running--
 	r.running--
 	if it.pace != nil {
-		it.pace.busy = false
+		it.pace.busy[laneOf(it.job)] = false
 	}
 	if blockKey != "" {
 		p, ok := r.paces[blockKey]
@@ -215,9 +254,8 @@ func (r *ready) end(it *item, now time.Time, blockKey string, block time.Time) {
 			p = &paceKey{name: blockKey}
 			r.paces[blockKey] = p
 		}
-		if block.After(p.open) {
-			p.open = block
-		}
+		p.held, p.open = later(p.held, block), later(p.open, block)
+		p.calm = later(p.calm, block.Add(calmAfter*r.pace))
 	}
 	if it.pace != nil {
 		r.offer(it.pace, now)
@@ -231,7 +269,7 @@ func (r *ready) forget(now time.Time) {
 		return
 	}
 	for name, p := range r.paces {
-		if !p.busy && !p.queued && p.head() == nil && !now.Before(p.open) {
+		if p.busy == [2]bool{} && !p.queued && p.head() == nil && !now.Before(p.open) && !now.Before(p.calm) {
 			delete(r.paces, name)
 		}
 	}

@@ -192,7 +192,78 @@ func TestOneReceiverIsSpacedAndUrgentOvertakes(t *testing.T) {
 			b.log[0], b.log[1] = b.log[1], b.log[0] // two receivers at once: either first
 		}
 		b.mu.Unlock()
-		b.want("0s a0", "0s b0", "1s urgent", "2s a1", "3s a2")
+		b.want("0s a0", "0s b0", "0s urgent", "2s a1", "3s a2")
+	})
+}
+
+// TestUrgentIsAheadOfThePaceForAFewOnly: two go at once although a message has just been sent, the third at the pace; and what they took ahead the
+// routine ones wait for.
+func TestUrgentIsAheadOfThePaceForAFewOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := begin(t, jobs.NewSystem(), noting)
+		b.q.add(jobs.Job{Kind: "n", Key: "a0", Pace: "ch:a"})
+		synctest.Wait()
+		for i := range 4 {
+			b.q.add(jobs.Job{Kind: "n", Key: fmt.Sprint("u", i), Pace: "ch:a", Lane: workflows.LaneUrgent})
+			synctest.Wait()
+		}
+		b.q.add(jobs.Job{Kind: "n", Key: "a1", Pace: "ch:a"})
+		time.Sleep(10 * time.Second)
+		b.want("0s a0", "0s u0", "0s u1", "1s u2", "2s u3", "5s a1")
+	})
+}
+
+// TestUrgentWaitsForNoRoutineAnswer: every worker hangs in a routine message, one of them in the same channel: the urgent one starts all the same.
+func TestUrgentWaitsForNoRoutineAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := begin(t, jobs.NewSystem(), func(b *bench) map[string]jobs.Kind {
+			return map[string]jobs.Kind{"n": {Workers: 2, Urgent: 1, Handle: func(ctx context.Context, j jobs.Job) error {
+				b.note("%s", j.Key)
+				if j.Lane != workflows.LaneUrgent {
+					<-ctx.Done()
+				}
+				return jobs.Done
+			}}}
+		})
+		b.q.add(jobs.Job{Kind: "n", Key: "a0", Pace: "ch:a"})
+		synctest.Wait()
+		b.q.add(jobs.Job{Kind: "n", Key: "b0", Pace: "ch:b"})
+		synctest.Wait()
+		b.q.add(jobs.Job{Kind: "n", Key: "c0", Pace: "ch:c"})
+		b.q.add(jobs.Job{Kind: "n", Key: "urgent", Pace: "ch:a", Lane: workflows.LaneUrgent})
+		time.Sleep(time.Minute)
+		b.want("0s a0", "0s b0", "0s urgent")
+	})
+}
+
+// TestUrgentIsNotAheadOfAReceiverThatComplained: Slack said how long to wait. No lane goes before that, and the burst behind it is spaced.
+func TestUrgentIsNotAheadOfAReceiverThatComplained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Bool
+		b := begin(t, jobs.NewSystem(), func(b *bench) map[string]jobs.Kind {
+			return map[string]jobs.Kind{"n": {Handle: func(_ context.Context, j jobs.Job) error {
+				if !asked.Swap(true) {
+					return &jobs.RetryAfter{D: 30 * time.Second, Pace: "ch:a", Why: "rate limited"}
+				}
+				b.note("%s", j.Key)
+				return jobs.Done
+			}}}
+		})
+		b.q.add(jobs.Job{Kind: "n", Key: "first", Pace: "ch:a", Lane: workflows.LaneUrgent})
+		synctest.Wait()
+		for i := range 2 {
+			b.q.add(jobs.Job{Kind: "n", Key: fmt.Sprint("u", i), Pace: "ch:a", Lane: workflows.LaneUrgent})
+			synctest.Wait()
+		}
+		time.Sleep(31500 * time.Millisecond)
+		b.mu.Lock()
+		got := len(b.log)
+		b.mu.Unlock()
+		if got != 2 {
+			t.Errorf("%d went within a second and a half after the thirty: %q", got, b.log)
+		}
+		time.Sleep(time.Minute)
+		b.want("30s u0", "31s u1", "32s first")
 	})
 }
 
