@@ -12,7 +12,8 @@ var (
 	ErrLedgerUnknown = errors.New("the ledger could not be written: whether this was recorded is unknown until a restart")
 
 	// ErrUnavailable: nothing was written, and asking again may work.
-	ErrUnavailable = errors.New("the ledger cannot be written just now; nothing was recorded")
+	ErrUnavailable error = &saying{text: "the ledger cannot be written just now; nothing was recorded",
+		people: "The ledger cannot be written just now: nothing was recorded, and nothing was given. Try again, and tell who runs Countersign. What cannot wait goes by the sealed envelope (countersign envelope)."}
 
 	// ErrReadOnly: the store was opened for reading.
 	ErrReadOnly = errors.New("the ledger is open for reading only")
@@ -32,6 +33,16 @@ var (
 	// ErrNotFound: no such row.
 	ErrNotFound = errors.New("not found")
 )
+
+// saying is an error that has a sentence for people beside the text for the log. What shows errors to people looks for ForPeople.
+type saying struct {
+	text, people string
+	is           error // a sentinel that it is also
+}
+
+func (e *saying) Error() string     { return e.text }
+func (e *saying) Unwrap() error     { return e.is }
+func (e *saying) ForPeople() string { return e.people }
 
 // LockedError says who holds the data folder.
 type LockedError struct {

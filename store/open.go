@@ -57,7 +57,9 @@ func OpenReadOnly(ctx context.Context, cfg Config) (s *Store, err error) {
 	} else if path := sqlitePath(cfg); !exists(path) {
 		err = fmt.Errorf("%s: %w", path, ErrNotFound)
 	} else {
-		_, s.db, err = openSQLite(ctx, path, true)
+		if _, s.db, err = openSQLite(ctx, path, true); isUnwritable(err) {
+			s.db, s.scratch, s.readHow, err = openUnwritable(ctx, path, err)
+		}
 	}
 	if err != nil {
 		return nil, asDamage(err)
@@ -118,6 +120,7 @@ func (s *Store) abandon() {
 			_ = db.Close()
 		}
 	}
+	s.dropScratch()
 	if s.lock != nil {
 		s.lock.release()
 	}

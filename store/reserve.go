@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,5 +80,8 @@ func (s *Store) affords(cause Cause) error {
 	if !s.lean.Load() || cause == "" || strings.HasPrefix(string(cause), "job/") || strings.HasPrefix(string(cause), "start/") {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, errFull)
+	return &saying{
+		is: ErrUnavailable, text: ErrUnavailable.Error() + ": " + errFull.Error(),
+		people: "The disk of the ledger is full: nothing can be recorded, so nothing was given. What is due is still taken back. Tell who runs Countersign to make room. What cannot wait goes by the sealed envelope (countersign envelope).",
+	}
 }

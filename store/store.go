@@ -67,6 +67,8 @@ type Store struct {
 	reads     *pooled // db with its statements kept; nil on PostgreSQL
 	writeDB   *sql.DB
 	foldDB    *sql.DB      // SQLite: folds the write-ahead log
+	scratch   string       // folder of the copy that is read, where the database's own takes no write
+	readHow   string       // in words, then
 	lean      atomic.Bool  // the disk is full and the reserve given up
 	commits   atomic.Int64 // transactions that wrote, since the start
 	kinds     map[string]kindOf
@@ -189,6 +191,7 @@ func (s *Store) close() (err error) {
 			err = e
 		}
 	}
+	s.dropScratch()
 	if s.lock != nil {
 		s.lock.release()
 	}

@@ -226,7 +226,7 @@ func (i *Intake) take(ctx context.Context, x *exchange) {
 	case err != nil:
 		i.count.inboxErrors.Add(1)
 		i.opt.Log.Error("an interaction was not recorded", "kind", in.Kind, "err", err)
-		i.refuse(x, in, inboxSentence)
+		i.refuse(x, in, notSaved(err))
 	case dup:
 		i.count.duplicates.Add(1)
 		x.follow(first)
@@ -235,6 +235,15 @@ func (i *Intake) take(ctx context.Context, x *exchange) {
 		in.InboxID = id
 		i.handle(ctx, x, in)
 	}
+}
+
+// notSaved says that an interaction was not recorded, and why as far as the inbox has words for people.
+func notSaved(err error) string {
+	var says interface{ ForPeople() string }
+	if errors.As(err, &says) {
+		return "Not recorded, so nothing has happened. " + says.ForPeople()
+	}
+	return inboxSentence
 }
 
 // claim enters an exchange under its keys and returns the one that was entered under any of them before, or nil.

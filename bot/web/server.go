@@ -244,6 +244,11 @@ func (s *Server) refused(w http.ResponseWriter, no *workflows.Refusal) {
 func (s *Server) failed(w http.ResponseWriter, what string, err error) {
 	ref := strings.ToUpper(random(4))
 	s.c.Log.Error("a page failed", "page", what, "ref", ref, "err", err)
+	var says interface{ ForPeople() string }
+	if errors.As(err, &says) {
+		s.sorry(w, http.StatusServiceUnavailable, says.ForPeople(), "Nothing was done (ref "+ref+"). The operator's log says more.")
+		return
+	}
 	s.sorry(w, http.StatusInternalServerError, "Something went wrong (ref "+ref+").", "Nothing was shown. Try again; the operator's log says more.")
 }
 

@@ -93,6 +93,9 @@ func openToRead(ctx context.Context, p proc, data string) (*store.Store, error) 
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, hint(err, "is %s the data folder of a bot that has been started once?", c.Data)
 	}
+	if err == nil && s.ReadHow() != "" {
+		fmt.Fprintf(p.err, "note: the ledger in %s: %s\n", c.Data, s.ReadHow())
+	}
 	return s, err
 }
 

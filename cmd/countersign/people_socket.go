@@ -155,6 +155,10 @@ func orders(obey func(context.Context, order) (reply, error), log *slog.Logger, 
 		if err != nil {
 			ref := clockIDs{clock}.New("")[18:]
 			log.Error("a command was not carried out", "do", o.Do, "ref", ref, "err", err)
+			if words := forPeople(err); words != "" {
+				http.Error(w, words+" (ref "+ref+")", http.StatusServiceUnavailable)
+				return
+			}
 			http.Error(w, "something went wrong (ref "+ref+"); the operator's log says more", http.StatusInternalServerError)
 			return
 		}
@@ -547,4 +551,13 @@ func (s *serving) cliList(ctx context.Context, by workflows.Acting) (reply, erro
 		out.Lines = append(out.Lines, fmt.Sprintf("  %s  %s, up to %s", w.ID, w.Title, w.Longest))
 	}
 	return out, nil
+}
+
+// forPeople is what an error says to people; empty when it says nothing to them.
+func forPeople(err error) string {
+	var says interface{ ForPeople() string }
+	if errors.As(err, &says) {
+		return says.ForPeople()
+	}
+	return ""
 }
