@@ -12,8 +12,10 @@ var (
 	ErrLedgerUnknown = errors.New("the ledger could not be written: whether this was recorded is unknown until a restart")
 
 	// ErrUnavailable: nothing was written, and asking again may work.
-	ErrUnavailable error = &saying{text: "the ledger cannot be written just now; nothing was recorded",
-		people: "The ledger cannot be written just now: nothing was recorded, and nothing was given. Try again, and tell who runs Countersign. What cannot wait goes by the sealed envelope (countersign envelope)."}
+	ErrUnavailable error = &saying{
+		text:   "the ledger cannot be written just now; nothing was recorded",
+		people: "The ledger cannot be written just now: nothing was recorded, and nothing was given. Try again, and tell who runs Countersign. What cannot wait goes by the sealed envelope (countersign envelope).",
+	}
 
 	// ErrReadOnly: the store was opened for reading.
 	ErrReadOnly = errors.New("the ledger is open for reading only")
