@@ -78,6 +78,12 @@ type Catalog interface {
 	ListOffers(ctx context.Context) iter.Seq2[Offer, error]
 }
 
+// OpenCatalog is an optional part of a Catalog that does not list all that Grant takes.
+type OpenCatalog interface {
+	// IsUnlisted tells whether an entitlement's words mean something that ListOffers would not give though it is there.
+	IsUnlisted(ctx context.Context, params map[string][]string) bool
+}
+
 // Offer is one thing that can be granted.
 type Offer struct {
 	Name        string              // short, stable within the target: becomes an entitlement's id

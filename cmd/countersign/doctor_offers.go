@@ -51,6 +51,9 @@ func (d *doctor) entitlements(ctx context.Context, t spec.Target, con runbooks.C
 		if strings.Contains(fmt.Sprint(params), "${") {
 			continue // a part of it comes from a form
 		}
+		if open, ok := con.(runbooks.OpenCatalog); ok && open.IsUnlisted(ctx, params) {
+			continue
+		}
 		there := slices.ContainsFunc(slices.Collect(maps.Keys(offers)), func(o string) bool { return covers(o, params) })
 		d.say(there, fmt.Sprintf("target %s: entitlement %s is there on the target", t.ID, id), "the target has nothing like it: correct its params, or make it there")
 	}

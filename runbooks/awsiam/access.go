@@ -31,34 +31,6 @@ type userDetail struct {
 	} `xml:"Tags>member"`
 }
 
-// users gives all users, page after page.
-func (c *Connector) users(ctx context.Context) iter.Seq2[userDetail, error] {
-	return func(yield func(userDetail, error) bool) {
-		form := url.Values{"Filter.member.1": {"User"}, "MaxItems": {pageSize}}
-		for range maxPages {
-			var out struct {
-				Users  []userDetail `xml:"GetAccountAuthorizationDetailsResult>UserDetailList>member"`
-				More   bool         `xml:"GetAccountAuthorizationDetailsResult>IsTruncated"`
-				Marker string       `xml:"GetAccountAuthorizationDetailsResult>Marker"`
-			}
-			if err := c.api.Query(ctx, awsapi.IAM, "GetAccountAuthorizationDetails", form, &out); err != nil {
-				yield(userDetail{}, err)
-				return
-			}
-			for _, u := range out.Users {
-				if !yield(u, nil) {
-					return
-				}
-			}
-			if !out.More || out.Marker == "" {
-				return
-			}
-			form.Set("Marker", out.Marker)
-		}
-		yield(userDetail{}, runbooks.Errorf(runbooks.Broken, errPages, "listing the users: there are more than %d pages", maxPages))
-	}
-}
-
 func key(user, policy string) string { return "user " + user + " policy " + policy }
 
 // AccessKey is the user and the name of the grant's policy; empty when the grant could never be made.

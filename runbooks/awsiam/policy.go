@@ -93,15 +93,27 @@ func (d document) encode() string {
 
 // decode reads a policy as IAM gives it: percent-encoded.
 func decode(s string) (document, error) {
+	var d document
+	if err := decodeInto(s, &d); err != nil {
+		return document{}, err
+	}
+	return d, nil
+}
+
+func decodeInto(s string, v any) error {
 	raw, err := url.PathUnescape(s)
 	if err != nil {
 		raw = s
 	}
-	var d document
-	if err := json.Unmarshal([]byte(raw), &d); err != nil {
-		return document{}, fmt.Errorf("a policy cannot be read: %w", err)
+	if err := json.Unmarshal([]byte(raw), v); err != nil {
+		return fmt.Errorf("a policy cannot be read: %w", err)
 	}
-	return d, nil
+	return nil
+}
+
+// holds tells whether a list has every one of the wanted, or everything.
+func (l list) holds(wanted list) bool {
+	return slices.Contains(l, "*") || !slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(l, w) })
 }
 
 // end finds when a policy of ours ends.

@@ -35,7 +35,7 @@ func Permissions(account, boundary string, rotate bool) string {
 	if boundary != "" {
 		put.Condition = map[string]map[string]list{"StringEquals": {"iam:PermissionsBoundary": {boundary}}}
 	}
-	read := list{"iam:GetUser", "iam:GetUserPolicy", "iam:ListAccessKeys"}
+	read := list{"iam:GetUser", "iam:GetUserPolicy", "iam:ListUserPolicies", "iam:ListAccessKeys"}
 	d := document{Version: policy, Statement: []statement{
 		put,
 		{Sid: "Read", Effect: allow, Action: read, Resource: users},

@@ -42,8 +42,9 @@ type Connector struct {
 	scope           []string
 	poll            time.Duration
 
-	mu   sync.Mutex
-	made map[string]bool // keys that this process made: AWS does not tell who made an assignment
+	mu        sync.Mutex
+	made      map[string]bool      // keys that this process made: AWS does not tell who made an assignment
+	described map[string]described // by the ARN of a permission set
 }
 
 // Open reads the configuration; it calls nobody.
@@ -60,7 +61,7 @@ func Open(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{api: api, instance: cfg.Instance, store: cfg.Store, scope: cfg.Scope, poll: cfg.Poll, made: map[string]bool{}}
+	c := &Connector{api: api, instance: cfg.Instance, store: cfg.Store, scope: cfg.Scope, poll: cfg.Poll, made: map[string]bool{}, described: map[string]described{}}
 	if c.poll == 0 {
 		c.poll = pollEvery
 	}
@@ -110,8 +111,18 @@ func refuse(format string, args ...any) error {
 }
 
 func (t terms) key() string { return t.account + " " + t.set + " " + t.user }
-func (t terms) ref() string {
-	return "permission set " + t.set[strings.LastIndex(t.set, "/")+1:] + " on " + t.account
+func (t terms) ref() string { return "permission set " + t.number() + " on " + t.account }
+
+// number is the last part of a permission set's ARN.
+func (t terms) number() string { return t.set[strings.LastIndex(t.set, "/")+1:] }
+
+// known is the id of the person, who must be in the identity store.
+func (c *Connector) known(ctx context.Context, t terms) (string, error) {
+	id, err := c.userID(ctx, t.user)
+	if err == nil && id == "" {
+		err = refuse("Identity Center knows no user of the account's name")
+	}
+	return id, err
 }
 
 // userID finds the person in the identity store; "" when there is none.
@@ -148,12 +159,9 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if err != nil {
 		return runbooks.Receipt{}, err
 	}
-	id, err := c.userID(ctx, t.user)
+	id, err := c.known(ctx, t)
 	if err != nil {
 		return runbooks.Receipt{}, err
-	}
-	if id == "" {
-		return runbooks.Receipt{}, refuse("Identity Center knows no user of the account's name")
 	}
 	has, err := c.has(ctx, t, id)
 	if err != nil {

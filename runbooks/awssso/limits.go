@@ -21,4 +21,10 @@ const (
 
 	// maxNames bounds the names of users that are kept while listing: they are looked up one by one.
 	maxNames = 10_000
+
+	// maxGroups bounds the groups that are asked about for a plan; there are a handful on a permission set.
+	maxGroups = 50
+
+	// maxChange bounds a sentence of a plan; the ledger takes 500 bytes.
+	maxChange = 480
 )

@@ -74,8 +74,10 @@ func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, e
 }
 
 type repository struct {
-	Name  string `json:"name"`
-	Owner struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Archived    bool   `json:"archived"`
+	Owner       struct {
 		Login string `json:"login"`
 	} `json:"owner"`
 }

@@ -198,24 +198,41 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 }
 
 func (c *Connector) collaborate(ctx context.Context, t terms) error {
-	held, err := c.held(ctx, t)
-	if err != nil {
+	if has, err := c.hasRole(ctx, t); has || err != nil {
 		return err
 	}
-	switch {
-	case held.role == "" && held.invited == "":
-	case held.role == "" && held.invited == roleName(t.role), held.role == roleName(t.role) && held.invited == "":
-		return nil
-	default:
-		return refuse("the account holds the role %q on the repository already, given outside of this system: ask the owner to remove it there", held.role+held.invited)
-	}
 	body := rest.JSON(map[string]string{"permission": t.role})
-	_, err = c.api.Ask(ctx, "adding the collaborator", rest.Call{Method: http.MethodPut, Path: t.collaborator(), Body: body}, nil)
+	_, err := c.api.Ask(ctx, "adding the collaborator", rest.Call{Method: http.MethodPut, Path: t.collaborator(), Body: body}, nil)
 	return err
 }
 
+// hasRole tells whether the account holds the role, or is invited to it, and refuses one that holds another.
+func (c *Connector) hasRole(ctx context.Context, t terms) (bool, error) {
+	held, err := c.held(ctx, t)
+	switch {
+	case err != nil:
+		return false, err
+	case held.role == "" && held.invited == "":
+		return false, nil
+	case held.role == "" && held.invited == roleName(t.role), held.role == roleName(t.role) && held.invited == "":
+		return true, nil
+	}
+	return false, refuse("the account holds the role %q on the repository already, given outside of this system: ask the owner to remove it there", held.role+held.invited)
+}
+
 func (c *Connector) join(ctx context.Context, t terms) error {
-	const what = "looking for the account in the organisation"
+	if err := c.isInside(ctx, t); err != nil {
+		return err
+	}
+	if in, err := c.isMember(ctx, t); in || err != nil {
+		return err
+	}
+	_, err := c.api.Ask(ctx, "adding the member", rest.Call{Method: http.MethodPut, Path: t.member(), Body: rest.JSON(map[string]string{"role": "member"})}, nil)
+	return err
+}
+
+// isInside refuses an account that the organisation does not have.
+func (c *Connector) isInside(ctx context.Context, t terms) error {
 	r, err := c.api.Do(ctx, rest.Call{Method: http.MethodGet, Path: rest.Path("orgs", t.org, "members", t.account)})
 	if err != nil {
 		return err
@@ -223,18 +240,19 @@ func (c *Connector) join(ctx context.Context, t terms) error {
 	if r.Status == http.StatusNotFound || r.Status == http.StatusFound {
 		return refuse("the account is no member of the organisation %.39q, or the organisation hides it from the bot: people are not invited by chat", t.org)
 	}
-	if err := c.api.Judge(what, r); err != nil {
-		return err
-	}
+	return c.api.Judge("looking for the account in the organisation", r)
+}
+
+// isMember tells whether the account is in the team, and refuses one that maintains it.
+func (c *Connector) isMember(ctx context.Context, t terms) (bool, error) {
 	state, role, err := c.membership(ctx, t)
-	if err != nil || state != "" && role == "member" {
-		return err
+	switch {
+	case err != nil || state != "" && role == "member":
+		return err == nil, err
+	case role != "":
+		return false, refuse("the account maintains the team already, by somebody else's hand: ask the owner to remove it there")
 	}
-	if role != "" {
-		return refuse("the account maintains the team already, by somebody else's hand: ask the owner to remove it there")
-	}
-	_, err = c.api.Ask(ctx, "adding the member", rest.Call{Method: http.MethodPut, Path: t.member(), Body: rest.JSON(map[string]string{"role": "member"})}, nil)
-	return err
+	return false, nil
 }
 
 func (t terms) collaborator() string {

@@ -24,6 +24,9 @@ const (
 	maxGrants  = 20
 	maxFinding = 300
 
+	// maxChange bounds a sentence of a plan; the ledger takes 500 bytes.
+	maxChange = 480
+
 	// maxStatus bounds the word for how a task stands.
 	maxStatus = 60
 )

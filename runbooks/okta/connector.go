@@ -171,20 +171,29 @@ func (c *Connector) user(ctx context.Context, login string) (user, bool, error) 
 	return u, u.ID != "" && strings.EqualFold(u.Profile.Login, login), nil
 }
 
-// Grant makes the person a member of the group, or assigns the app, once.
-func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
+// sound reads a grant and finds its person, who must be active.
+func (c *Connector) sound(ctx context.Context, g runbooks.Grant) (place, user, error) {
 	p, err := c.readPlace(g)
 	if err != nil {
-		return runbooks.Receipt{}, err
+		return p, user{}, err
 	}
 	u, found, err := c.user(ctx, g.Account)
 	switch {
 	case err != nil:
-		return runbooks.Receipt{}, err
+		return p, u, err
 	case !found:
-		return runbooks.Receipt{}, refuse("Okta knows no such account")
+		return p, u, refuse("Okta knows no such account")
 	case !slices.Contains([]string{"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY", "LOCKED_OUT"}, u.Status):
-		return runbooks.Receipt{}, refuse("the account is not active at Okta (%.40s)", rest.Clean(u.Status, 40))
+		return p, u, refuse("the account is not active at Okta (%.40s)", rest.Clean(u.Status, 40))
+	}
+	return p, u, nil
+}
+
+// Grant makes the person a member of the group, or assigns the app, once.
+func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
+	p, u, err := c.sound(ctx, g)
+	if err != nil {
+		return runbooks.Receipt{}, err
 	}
 	if p.group != "" {
 		err = c.join(ctx, p, u)
@@ -204,30 +213,33 @@ func receipt(p place, login string) runbooks.Receipt {
 	}
 }
 
-// join refuses groups that are not filled by hand.
 func (c *Connector) join(ctx context.Context, p place, u user) error {
-	var group struct{ Type string }
-	if _, err := c.api.Ask(ctx, "looking for the group", rest.Call{Method: http.MethodGet, Path: rest.Path("api", "v1", "groups", p.group)}, &group); err != nil {
+	if _, err := c.group(ctx, p); err != nil {
 		return err
-	}
-	if group.Type != "OKTA_GROUP" {
-		return refuse("the group is of type %q: Okta or an application fills it, and would undo what we do", rest.Clean(group.Type, 40))
 	}
 	_, err := c.api.Ask(ctx, "adding the member", rest.Call{Method: http.MethodPut, Path: p.path(u.ID)}, nil)
 	return err
 }
 
 func (c *Connector) assign(ctx context.Context, p place, u user) error {
+	if has, err := c.isAssigned(ctx, p, u); has || err != nil {
+		return err
+	}
+	call := rest.Call{Method: http.MethodPost, Path: rest.Path("api", "v1", "apps", p.app, "users"), Body: rest.JSON(map[string]string{"id": u.ID, "scope": "USER"})}
+	_, err := c.api.Ask(ctx, "assigning the application", call, nil)
+	return err
+}
+
+// isAssigned refuses a person who has the app by a group.
+func (c *Connector) isAssigned(ctx context.Context, p place, u user) (bool, error) {
 	scope, err := c.assignment(ctx, p, u)
 	switch {
 	case err != nil || scope == "USER":
-		return err
+		return err == nil, err
 	case scope != "":
-		return refuse("the person has the application through a group already: taking a direct assignment back would not end that")
+		return false, refuse("the person has the application through a group already: taking a direct assignment back would not end that")
 	}
-	call := rest.Call{Method: http.MethodPost, Path: rest.Path("api", "v1", "apps", p.app, "users"), Body: rest.JSON(map[string]string{"id": u.ID, "scope": "USER"})}
-	_, err = c.api.Ask(ctx, "assigning the application", call, nil)
-	return err
+	return false, nil
 }
 
 // assignment gives the scope of a person's assignment: USER, GROUP, or "" for none. That the app is there at all is asked

@@ -21,4 +21,7 @@ const (
 
 	// maxShown bounds what the inventory shows of one identity.
 	maxShown = 200
+
+	// maxChange bounds a sentence of a plan; the ledger takes 500 bytes.
+	maxChange = 480
 )

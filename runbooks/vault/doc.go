@@ -29,6 +29,8 @@
 // message brokers), "ssh" for signed keys, "pki" for signed certificates. The path is what is read or written, such as
 // database/creds/orders-read, ssh-client/sign/deploy or pki/sign/clients. namespace names one of Vault Enterprise's.
 //
+// scope names what is compared with the ledger (leases below these paths, certificates of these engines) and whose roles forms offer.
+//
 // # Leases
 //
 // For each grant the bot makes a token of its own, called after the grant, with the policies that the entitlement names,
@@ -61,8 +63,12 @@
 //	path "sys/leases/lookup/database/creds/*" { capabilities = ["list", "sudo"] }
 //	path "sys/leases/revoke"                 { capabilities = ["update"] }
 //	path "sys/wrapping/wrap"                 { capabilities = ["update"] }
+//	path "database/roles"                    { capabilities = ["list"] }
 //	path "ssh-client/sign/*"                 { capabilities = ["update"] }
+//	path "ssh-client/roles"                  { capabilities = ["list"] }
 //	path "pki/sign/*", "pki/revoke"          { capabilities = ["update"] }
+//	path "pki/roles", "pki/certs"            { capabilities = ["list"] }
+//	path "pki/cert/*"                        { capabilities = ["read"] }
 //
 // The token role (role) says with allowed_policies which policies can be given to the grants' tokens at most.
 //

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,7 @@ type fake struct {
 	wrapped  map[string][]byte   // by wrapping token
 	requests map[string]*request // of control groups, by accessor
 	certs    map[string]int64    // revocation time by serial
+	pems     map[string]string   // certificates by serial
 	users    users
 	n        int
 	down     bool
@@ -77,7 +80,7 @@ func newFake(t *testing.T, u users) *fake {
 	}
 	f := &fake{
 		t: t, now: time.Now().UTC().Truncate(time.Second), tokens: map[string]*token{}, leases: map[string]*lease{}, wrapped: map[string][]byte{}, users: u,
-		requests: map[string]*request{}, certs: map[string]int64{}, caps: map[string][]string{}, ca: ca, key: key,
+		requests: map[string]*request{}, certs: map[string]int64{}, pems: map[string]string{}, caps: map[string][]string{}, ca: ca, key: key,
 	}
 	f.tokens[botToken] = &token{accessor: "bot", policies: []string{"countersign"}, end: f.now.AddDate(10, 0, 0)}
 	mux := http.NewServeMux()
@@ -87,7 +90,9 @@ func newFake(t *testing.T, u users) *fake {
 		"LIST /v1/sys/leases/lookup/database/creds/{role}": f.list, "GET /v1/database/creds/{role}": f.creds, "GET /v1/guarded/creds/{role}": f.guarded,
 		"GET /v1/secret/{name}": f.static, "POST /v1/sys/wrapping/wrap": f.wrap, "POST /v1/sys/control-group/request": f.control,
 		"POST /v1/sys/capabilities-self": f.capabilities, "POST /v1/ssh/sign/{role}": f.signSSH, "POST /v1/pki/sign/{role}": f.signPKI,
-		"POST /v1/pki/revoke": f.revokeCert, "GET /v1/pki/cert/{serial}": f.cert,
+		"LIST /v1/database/roles": f.roles, "LIST /v1/ssh/roles": f.roles, "LIST /v1/pki/roles": f.roles, "GET /v1/database/roles/{role}": f.role,
+		"GET /v1/ssh/roles/{role}": f.role, "GET /v1/pki/roles/{role}": f.role,
+		"LIST /v1/pki/certs": f.listCerts, "POST /v1/pki/revoke": f.revokeCert, "GET /v1/pki/cert/{serial}": f.cert,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()
@@ -352,8 +357,8 @@ func (f *fake) signPKI(w http.ResponseWriter, r *http.Request, _ *token, in map[
 		return
 	}
 	serial := fmt.Sprintf("%02x", f.n)
-	f.certs[serial] = 0
-	answer(w, map[string]any{"data": map[string]any{"serial_number": serial, "certificate": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}})
+	f.certs[serial], f.pems[serial] = 0, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	answer(w, map[string]any{"data": map[string]any{"serial_number": serial, "certificate": f.pems[serial]}})
 }
 
 func (f *fake) revokeCert(w http.ResponseWriter, _ *http.Request, _ *token, in map[string]any) {
@@ -372,5 +377,29 @@ func (f *fake) cert(w http.ResponseWriter, r *http.Request, _ *token, _ map[stri
 		fail(w, http.StatusNotFound, "")
 		return
 	}
-	answer(w, map[string]any{"data": map[string]any{"revocation_time": at}})
+	answer(w, map[string]any{"data": map[string]any{"revocation_time": at, "certificate": f.pems[r.PathValue("serial")]}})
+}
+
+// listCerts lists what was ever signed, revoked or not, as Vault does.
+func (f *fake) listCerts(w http.ResponseWriter, _ *http.Request, _ *token, _ map[string]any) {
+	answer(w, map[string]any{"data": map[string]any{"keys": slices.Sorted(maps.Keys(f.certs))}})
+}
+
+// roles are one for each engine, and one of ssh that signs nothing.
+func (f *fake) roles(w http.ResponseWriter, r *http.Request, _ *token, _ map[string]any) {
+	mount := strings.Split(r.URL.Path, "/")[2]
+	if mount == "ssh" {
+		answer(w, map[string]any{"data": map[string]any{"keys": []string{"deploy", "once"}, "key_info": map[string]any{"deploy": map[string]string{"key_type": "ca"}, "once": map[string]string{"key_type": "otp"}}}})
+		return
+	}
+	answer(w, map[string]any{"data": map[string]any{"keys": map[string][]string{"database": {"orders-read"}, "pki": {"clients"}}[mount]}})
+}
+
+func (f *fake) role(w http.ResponseWriter, r *http.Request, _ *token, _ map[string]any) {
+	if !slices.Contains([]string{"orders-read", "deploy", "clients"}, r.PathValue("role")) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"errors":[]}`)
+		return
+	}
+	answer(w, map[string]any{"data": map[string]any{"db_name": "orders"}})
 }

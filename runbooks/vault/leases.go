@@ -330,7 +330,7 @@ func (l *Leases) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, erro
 			ours[r.Lease] = r
 		}
 		for _, path := range l.cfg.Scope {
-			leases, err := l.leases(ctx, path)
+			leases, _, err := l.keys(ctx, "listing the leases", "sys/leases/lookup/"+path)
 			if err != nil {
 				yield(runbooks.Access{}, err)
 				return
@@ -350,25 +350,6 @@ func (l *Leases) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, erro
 			yield(runbooks.Access{}, err)
 		}
 	}
-}
-
-func (l *Leases) leases(ctx context.Context, path string) ([]string, error) {
-	const what = "listing the leases"
-	r, err := l.api.Do(ctx, rest.Call{Method: "LIST", Path: v1("sys/leases/lookup/" + path)})
-	if err != nil || r.Status == http.StatusNotFound { // Vault's answer to an empty list
-		return nil, err
-	}
-	var out struct{ Data struct{ Keys []string } }
-	if err := l.api.Judge(what, r); err != nil {
-		return nil, err
-	}
-	if err := l.api.Into(what, r, &out); err != nil {
-		return nil, err
-	}
-	if len(out.Data.Keys) > maxListed {
-		return nil, runbooks.Errorf(runbooks.Broken, nil, "%s: there are more than %d below %s", what, maxListed, path)
-	}
-	return out.Data.Keys, nil
 }
 
 func (l *Leases) access(ctx context.Context, lease string, ours map[string]record) (runbooks.Access, bool, error) {

@@ -22,6 +22,13 @@ const (
 	// maxWords bounds what Vault says in its own words and we repeat.
 	maxWords = 200
 
-	// maxListed bounds the leases of one path: Vault gives them all at once.
+	// maxChange bounds a sentence of a plan; the ledger takes 500 bytes.
+	maxChange = 480
+
+	// young is how long after its making a certificate that the register does not know is passed over: longer than a call, and than the
+	// half minute by which Vault dates certificates back.
+	young = 2 * time.Minute
+
+	// maxListed bounds the leases of one path, and the roles and certificates of one engine: Vault gives them all at once.
 	maxListed = 20_000
 )

@@ -157,17 +157,21 @@ func (s *Signed) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Receipt
 	if err != nil || !known {
 		return runbooks.Receipt{Ref: o.path}, err
 	}
-	out := runbooks.Receipt{Ref: "serial " + rec.Serial, Facts: map[string]string{"serial": rec.Serial}}
+	return runbooks.Receipt{Ref: "serial " + rec.Serial, Facts: map[string]string{"serial": rec.Serial}}, s.end(ctx, rec)
+}
+
+// end revokes what can be, and remembers that it should be gone. The caller holds the grant.
+func (s *Signed) end(ctx context.Context, rec record) error {
 	if s.engine == EnginePKI {
 		if err := s.revokeSerial(ctx, rec); err != nil {
-			return runbooks.Receipt{}, err
+			return err
 		}
 	}
 	if s.ended(rec) {
-		return out, s.forget(g.ID)
+		return s.forget(rec.Grant)
 	}
 	rec.Revoked = true
-	return out, s.save(rec)
+	return s.save(rec)
 }
 
 // mount is the part of the path before /sign/.
