@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,18 +88,34 @@ func (x standingReader) Offered(ctx context.Context, e workflows.Entitlement, fi
 	var out []desk.Offered
 	for _, o := range offers {
 		if value, ok := standsFor(e.Params, o.Params, field); ok && !slices.ContainsFunc(out, func(x desk.Offered) bool { return x.Value == value }) {
-			out = append(out, desk.Offered{Value: value, Text: o.Description})
+			text := o.Description
+			if picks(e.Params) > 1 { // it is about all the words together
+				text = ""
+			}
+			out = append(out, desk.Offered{Value: value, Text: text})
 		}
 	}
 	return out, nil
 }
 
-// standsFor gives the word of an offer that the field stands for, where the offer agrees with the entitlement in all its other words.
+// picks counts the words of an entitlement that come from a form.
+func picks(params map[string][]string) (n int) {
+	for _, words := range params {
+		if len(words) == 1 && strings.HasPrefix(words[0], "${fields.") {
+			n++
+		}
+	}
+	return n
+}
+
+// standsFor gives the word of an offer that the field stands for, where the offer agrees with the entitlement in all its other words but those
+// that other fields stand for.
 func standsFor(asked, offer map[string][]string, field string) (value string, ok bool) {
 	for name, words := range offer {
 		switch taken := asked[name]; {
 		case slices.Equal(taken, []string{"${fields." + field + "}"}) && len(words) == 1:
 			value, ok = words[0], true
+		case len(taken) == 1 && strings.HasPrefix(taken[0], "${fields.") && len(words) == 1: // another field's to say
 		case !slices.Equal(taken, words):
 			return "", false
 		}

@@ -124,7 +124,8 @@ func (o *connectors) open(c Config, keys *keyring, clock jobs.Clock, t spec.Targ
 	if err != nil {
 		return nil, err
 	}
-	if closer, ok := con.(io.Closer); ok && con != runbooks.Connector(o.ssh) && con != runbooks.Connector(o.x509) { // one CA serves all its targets, and is closed once
+	_, certified := con.(*x509.Target)
+	if closer, ok := con.(io.Closer); ok && con != runbooks.Connector(o.ssh) && !certified { // one CA serves all its targets, and is closed once
 		o.closing(closer.Close)
 	}
 	return con, nil

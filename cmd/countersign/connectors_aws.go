@@ -13,12 +13,15 @@ import (
 )
 
 func awsiamParams() *spec.Params {
-	return &spec.Params{Known: []string{awsiam.ParamActions, awsiam.ParamResources, awsiam.ParamRole}}
+	return &spec.Params{
+		Known:  []string{awsiam.ParamActions, awsiam.ParamResources, awsiam.ParamRole},
+		Either: []string{awsiam.ParamActions, awsiam.ParamRole}, Lists: []string{awsiam.ParamRole},
+	}
 }
 
 func awsssoParams() *spec.Params {
 	both := []string{awssso.ParamAccount, awssso.ParamSet}
-	return &spec.Params{Known: both, Needed: both}
+	return &spec.Params{Known: both, Needed: both, Lists: both}
 }
 
 // awsConfig reads what both connectors to AWS need; more are the settings that one of them knows beside that.

@@ -11,7 +11,8 @@ import (
 )
 
 func githubParams() *spec.Params {
-	return &spec.Params{Known: []string{github.ParamRepository, github.ParamRole, github.ParamTeam}}
+	all := []string{github.ParamRepository, github.ParamRole, github.ParamTeam}
+	return &spec.Params{Known: all, Either: []string{github.ParamRepository, github.ParamTeam}, Lists: all}
 }
 
 func openGitHub(at opening) (runbooks.Connector, error) {

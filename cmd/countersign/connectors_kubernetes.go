@@ -15,7 +15,7 @@ func kubernetesParams() *spec.Params {
 			kubernetes.ParamAudience,
 		},
 		Needed: []string{kubernetes.ParamNamespace},
-		Lists:  []string{kubernetes.ParamRole, kubernetes.ParamClusterRole},
+		Lists:  []string{kubernetes.ParamNamespace, kubernetes.ParamRole, kubernetes.ParamClusterRole},
 	}
 }
 

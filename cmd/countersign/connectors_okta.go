@@ -12,7 +12,8 @@ import (
 )
 
 func oktaParams() *spec.Params {
-	return &spec.Params{Known: []string{okta.ParamGroup, okta.ParamApp}}
+	both := []string{okta.ParamGroup, okta.ParamApp}
+	return &spec.Params{Known: both, Either: both, Lists: both}
 }
 
 func openOkta(at opening) (runbooks.Connector, error) {

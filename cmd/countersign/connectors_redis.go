@@ -9,7 +9,8 @@ import (
 )
 
 func redisParams() *spec.Params {
-	return &spec.Params{Known: []string{redis.ParamRules}, Needed: []string{redis.ParamRules}}
+	both := []string{redis.ParamRules, redis.ParamRole}
+	return &spec.Params{Known: both, Either: both, Lists: []string{redis.ParamRole}}
 }
 
 func openRedis(at opening) (runbooks.Connector, error) {

@@ -113,7 +113,7 @@ func TestReq_R63_EveryClassShipsWithCheckAndDrift(t *testing.T) {
 		"services": {"github": (*github.Connector)(nil), "okta": (*okta.Connector)(nil)},
 		"clouds":   {"awsiam": (*awsiam.Connector)(nil), "awssso": (*awssso.Connector)(nil), "kubernetes": (*kubernetes.Connector)(nil)},
 		"pipelines and hosts": {
-			"vault": (*vault.Leases)(nil), "sshca": (*sshca.Connector)(nil), "x509": (*x509.Connector)(nil), "postgres": (*postgres.Connector)(nil),
+			"vault": (*vault.Leases)(nil), "sshca": (*sshca.Connector)(nil), "x509": (*x509.Target)(nil), "postgres": (*postgres.Connector)(nil),
 			"redis": (*redis.Connector)(nil), "ldap": (*ldap.Connector)(nil),
 		},
 	} {

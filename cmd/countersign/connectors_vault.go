@@ -17,7 +17,7 @@ import (
 func vaultParams() *spec.Params {
 	return &spec.Params{
 		Known:  []string{vault.ParamPath, vault.ParamPolicies, vault.ParamPrincipals, vault.ParamName, vault.ParamField},
-		Needed: []string{vault.ParamPath},
+		Needed: []string{vault.ParamPath}, Lists: []string{vault.ParamPath},
 	}
 }
 

@@ -13,33 +13,36 @@ import (
 )
 
 func x509Params() *spec.Params {
-	return &spec.Params{Known: []string{x509.ParamName, x509.ParamOrganization, x509.ParamSPIFFE, x509.ParamField, x509.ParamKey}}
+	return &spec.Params{Known: []string{x509.ParamName, x509.ParamOrganization, x509.ParamSPIFFE, x509.ParamField, x509.ParamKey}, Lists: []string{x509.ParamOrganization, x509.ParamSPIFFE}}
 }
 
-// openX509 gives the one authority that serves all targets.
+// openX509 gives the one authority that serves all targets, within the limits of one of them.
 func openX509(at opening) (runbooks.Connector, error) {
-	if err := runbooks.KnownSettings(at.target.Settings); err != nil {
-		return nil, err
+	if at.all.x509 == nil {
+		if err := openAuthority(at); err != nil {
+			return nil, err
+		}
 	}
-	if at.all.x509 != nil {
-		return at.all.x509, nil
-	}
+	return opened(at.all.x509.For(at.target.Settings))
+}
+
+func openAuthority(at opening) error {
 	dir := filepath.Join(at.cfg.Data, "x509")
 	if at.keys == nil {
-		return nil, errors.New("the authority is open in serve")
+		return errors.New("the authority is open in serve")
 	}
 	_, err := os.Lstat(filepath.Join(dir, "register.json"))
 	seed, err := at.keys.lateSeed(keyX509, !errors.Is(err, fs.ErrNotExist))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	con, err := x509.Open(x509.Config{Seed: seed, Dir: dir, Now: wall(at.clock), PublicURL: at.cfg.publicURL()})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	at.all.x509 = con
 	at.all.closing(con.Close)
-	return con, nil
+	return nil
 }
 
 // x509Routes adds what servers fetch that trust the authority.

@@ -49,13 +49,20 @@ func (c *Connector) MakeSecret(g runbooks.Grant) (runbooks.Handover, error) {
 
 func account(g runbooks.Grant) string { return prefix + string(g.ID) }
 
-// readRules refuses what is not one plain rule each. Selectors are refused since what we take away does not hold within them.
+// readRules refuses what is not one plain rule each, and gives none where a role is named. Selectors are refused since what we take away does
+// not hold within them.
 func readRules(g runbooks.Grant) ([]string, error) {
 	rules := g.Params[ParamRules]
 	g = g.Clone()
 	delete(g.Params, ParamRules)
-	if _, err := runbooks.ReadTerms(g); err != nil {
+	words, err := runbooks.ReadTerms(g, ParamRole)
+	switch role, named := words[ParamRole]; {
+	case err != nil:
 		return nil, err
+	case named && (len(rules) > 0 || !isRoleName(role)):
+		return nil, runbooks.Errorf(runbooks.Refuse, nil, "the entitlement's params: %q is the name of a role, and stands alone", ParamRole)
+	case named:
+		return nil, nil
 	}
 	if len(rules) == 0 || len(rules) > maxRules {
 		return nil, runbooks.Errorf(runbooks.Refuse, nil, "the entitlement's params: %q takes 1 to %d rules", ParamRules, maxRules)
@@ -90,6 +97,12 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 		if i < 0 {
 			return runbooks.Errorf(runbooks.Broken, nil, "no password was made for the account, and one without is open to everybody")
 		}
+		if len(rules) == 0 {
+			var err error
+			if rules, err = conn.roleRules(g.Params[ParamRole][0]); err != nil {
+				return err
+			}
+		}
 		sum := sha256.Sum256([]byte(g.Secret.Parts[i].Value.Reveal()))
 		args := append([]string{"ACL", "SETUSER", account(g), "reset", "on", "#" + hex.EncodeToString(sum[:])}, rules...)
 		_, err := conn.do(args...)
@@ -108,7 +121,7 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if c.tls != nil {
 		use.Command += " --tls"
 	}
-	return runbooks.Receipt{Ref: account(g), Facts: map[string]string{"user": account(g), "rules": cut(strings.Join(g.Params[ParamRules], " "))}, Use: use}, nil
+	return runbooks.Receipt{Ref: account(g), Facts: map[string]string{"user": account(g), "rules": cut(strings.Join(slices.Concat(g.Params[ParamRules], g.Params[ParamRole]), " "))}, Use: use}, nil
 }
 
 // blamed finds the rule that an error is about.

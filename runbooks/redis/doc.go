@@ -39,5 +39,9 @@
 //	    params:
 //	      rules: ["~basket:*", "+@read"]
 //
+// In place of rules an entitlement may name a role of the server: an account role:NAME that is off and has no password, made by an administrator
+// with ACL SETUSER role:read-baskets off ~basket:* +@read. Forms offer the roles that are there, and a grant gets what the role has when it
+// is made.
+//
 // Programs' own accounts are rotated in place: the server takes two passwords of one account until the old one is retired.
 package redis

@@ -74,7 +74,7 @@ func (c *Connector) EndSessions(ctx context.Context, g runbooks.Grant) (n int, e
 	return n, err
 }
 
-// ListAccess gives every account but the server's default one and the bot's.
+// ListAccess gives every account but the server's default one, the bot's, and roles.
 func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, error] {
 	return func(yield func(runbooks.Access, error) bool) {
 		users, err := c.users(ctx)
@@ -83,7 +83,7 @@ func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, e
 			return
 		}
 		for _, u := range users {
-			if u.name == "default" || u.name == c.user {
+			if u.name == "default" || u.name == c.user || u.isRole() {
 				continue
 			}
 			if !yield(u.access(), nil) {
@@ -97,7 +97,9 @@ func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, e
 type user struct {
 	name  string
 	rules []string // without passwords
-	open  bool     // enabled, without a password
+
+	password bool
+	open     bool // enabled, without a password
 }
 
 func (c *Connector) users(ctx context.Context) ([]user, error) {
@@ -106,7 +108,11 @@ func (c *Connector) users(ctx context.Context) ([]user, error) {
 		return nil, err
 	}
 	defer conn.end()
-	answer, err := conn.do("ACL", "LIST")
+	return conn.users()
+}
+
+func (c *conn) users() ([]user, error) {
+	answer, err := c.do("ACL", "LIST")
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +121,8 @@ func (c *Connector) users(ctx context.Context) ([]user, error) {
 	for _, l := range lines {
 		text, _ := l.(string)
 		if words := strings.Fields(text); len(words) > 1 && words[0] == "user" {
-			rules := slices.DeleteFunc(words[2:], func(w string) bool { return strings.HasPrefix(w, "#") })
-			out = append(out, user{words[1], rules, slices.Contains(rules, "on") && slices.Contains(rules, "nopass")})
+			rules := slices.DeleteFunc(slices.Clone(words[2:]), func(w string) bool { return strings.HasPrefix(w, "#") })
+			out = append(out, user{words[1], rules, len(rules) < len(words)-2, slices.Contains(rules, "on") && slices.Contains(rules, "nopass")})
 		}
 	}
 	return out, nil
@@ -180,6 +186,12 @@ func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered,
 // Plan says which account is made.
 func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (plan runbooks.Plan, err error) {
 	err = c.with(ctx, g, func(conn *conn, rules []string) error {
+		if len(rules) == 0 {
+			var err error
+			if rules, err = conn.roleRules(g.Params[ParamRole][0]); err != nil {
+				return err
+			}
+		}
 		found, err := conn.do("ACL", "GETUSER", account(g))
 		if err == nil && found == nil {
 			plan.Changes = []string{cut(fmt.Sprintf("an account %s is made with the rules %s", account(g), strings.Join(rules, " ")))}

@@ -554,3 +554,66 @@ func TestReq_R41_PasswordsAreRotated(t *testing.T) {
 		}
 	}
 }
+
+// TestReq_R50_RolesOfTheServer: forms offer the roles that administrators keep as accounts nobody can log in with; a grant gets such a role's rules
+// and no more, a role cannot be logged in with, and one that could be is not granted.
+func TestReq_R50_RolesOfTheServer(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.admin(t, "ACL", "SETUSER", "role:read-baskets", "off", "~basket:*", "+@read")
+	s.admin(t, "ACL", "SETUSER", "role:open", "on", "nopass", "~*", "+@all")
+	s.admin(t, "ACL", "SETUSER", "role:selective", "off", "(~a +get)")
+	c := s.connector(t)
+	var offers []string
+	for o, err := range c.ListOffers(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		offers = append(offers, o.Name+": "+o.Description)
+	}
+	if !slices.Equal(offers, []string{"read-baskets: ~basket:* -@all +@read"}) {
+		t.Fatalf("offered: %q", offers)
+	}
+	g := grantOf("role")
+	g.Params = map[string][]string{redis.ParamRole: {"read-baskets"}}
+	plan, err := c.Plan(t.Context(), g)
+	if err != nil || len(plan.Changes) != 1 || !strings.Contains(plan.Changes[0], "~basket:* -@all +@read -@admin") {
+		t.Errorf("%+v (%v)", plan, err)
+	}
+	g = armed(t, c, g)
+	if _, err := c.Grant(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	holder, err := s.login("countersign:"+string(g.ID), password(g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.close()
+	if got, err := holder.say("GET", "basket:1"); got != "42" || err != nil {
+		t.Errorf("reading a basket: %q (%v)", got, err)
+	}
+	for _, denied := range [][]string{{"SET", "basket:1", "0"}, {"GET", "order:1"}, {"ACL", "LIST"}} {
+		if got, _ := holder.say(denied...); !strings.HasPrefix(got, "-NOPERM") {
+			t.Errorf("%q is answered with %q", denied, got)
+		}
+	}
+	for a, err := range c.ListAccess(t.Context()) {
+		if err != nil || a.Account == "role:read-baskets" {
+			t.Errorf("a role is listed as access: %+v (%v)", a, err)
+		}
+	}
+	for _, role := range []string{"open", "selective", "missing", "read-baskets x"} {
+		g := armed(t, c, grantOf("refused"))
+		g.Params = map[string][]string{redis.ParamRole: {role}}
+		if _, err := c.Grant(t.Context(), g); runbooks.ClassOf(err) != runbooks.Refuse || err == nil {
+			t.Errorf("the role %s: %v", role, err)
+		}
+	}
+	s.admin(t, "ACL", "DELUSER", "role:read-baskets") // a role that is gone keeps nobody from taking its grants back
+	if _, err := c.Revoke(t.Context(), g); err != nil {
+		t.Error(err)
+	}
+	if p, err := c.Check(t.Context(), g); p != runbooks.Absent || err != nil {
+		t.Errorf("%s (%v)", p, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -184,17 +185,35 @@ func exerciseCatalog(t *testing.T, s System) {
 	if err != nil {
 		t.Fatalf("listing what can be granted: %v", err)
 	}
-	seen := map[string]bool{}
+	seen, g := map[string]bool{}, s.Grant(1)
+	same, agrees := 0, 0 // offers in the words of what is exercised, and those that are just that
 	for _, o := range offers {
+		if shares, all := meets(o, g); shares {
+			same++
+			agrees += map[bool]int{true: 1}[all]
+		}
 		if o.Name == "" || seen[o.Name] || len(o.Params) == 0 {
 			t.Errorf("an offer without a name of its own or without words: %+v", o)
 		}
 		seen[o.Name] = true
 		wantShown(t, o.Name, o.Description)
 	}
+	if same > 0 && agrees == 0 {
+		t.Errorf("of %d offers in the words of the grant none is what Grant takes: %v", same, g.Params)
+	}
 	if again, err := drain(c.ListOffers(t.Context())); err != nil || len(again) != len(offers) {
 		t.Errorf("%d offers, then %d (%v)", len(offers), len(again), err)
 	}
+}
+
+// meets tells whether an offer has words that a grant has as well, and whether they all agree.
+func meets(o runbooks.Offer, g runbooks.Grant) (shares, all bool) {
+	all = true
+	for name, values := range o.Params {
+		has, ok := g.Params[name]
+		shares, all = shares || ok, all && ok && slices.Equal(has, values)
+	}
+	return shares, all
 }
 
 // exercisePlanner: a plan changes nothing, and there is nothing left to change after it was carried out.

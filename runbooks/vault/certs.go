@@ -85,7 +85,9 @@ func (s *Signed) foreign(ctx context.Context, mount string, ours map[string]bool
 	return true
 }
 
-func isSerial(s string) bool { return runbooks.Pattern(`[0-9a-fA-F]{2}(?:[:-]?[0-9a-fA-F]{2}){0,40}`)(s) }
+func isSerial(s string) bool {
+	return runbooks.Pattern(`[0-9a-fA-F]{2}(?:[:-]?[0-9a-fA-F]{2}){0,40}`)(s)
+}
 
 // certificate reads one back; those of authorities, and those that ended or were revoked, are no access. A young one may be ours, made after the
 // register was read: the next sweep tells.

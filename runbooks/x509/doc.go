@@ -14,6 +14,8 @@
 // There is one authority for all targets: its key is the file keys/x509, its register lies in the data folder. It has no rights
 // anywhere: servers that trust ca.pem are what it reaches, and Probe is about the files and the address of the list.
 //
+// The settings are optional. With them, forms offer what they name, and nothing else is certified for that target.
+//
 // A target of a configuration folder, and a field of its workflow:
 //
 //	id: edge
@@ -22,6 +24,9 @@
 //	owner: ravi
 //	environment: production
 //	data_class: internal
+//	settings:
+//	  organizations: edge-operators edge-readers
+//	  spiffe_ids: spiffe://northwind.example/edge/*
 //	entitlements:
 //	  - id: operator
 //	    title: Operator of the edge

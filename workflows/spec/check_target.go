@@ -49,6 +49,9 @@ func (c *checker) checkWords(e *value, connector string) {
 			c.at(e.or("id"), "params: {"+n+": …}", "an entitlement on %s needs the parameter %q", connector, n)
 		}
 	}
+	if len(words.Either) > 0 && (p == nil || !slices.ContainsFunc(words.Either, p.has)) {
+		c.at(e.or("id"), "params: {"+words.Either[0]+": …}", "an entitlement on %s needs one of the parameters %s", connector, strings.Join(words.Either, ", "))
+	}
 	if p == nil {
 		return
 	}

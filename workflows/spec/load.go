@@ -28,6 +28,7 @@ type Options struct {
 type Params struct {
 	Known     []string
 	Needed    []string
+	Either    []string // of Known; an entitlement has at least one of them
 	Lists     []string // of Known, what its catalogue tells the possible values of
 	Grantless bool     // it grants nothing, such as a system of tickets: its targets have no entitlements
 }
