@@ -29,6 +29,9 @@ const (
 	maxFiles = 5
 	maxFile  = 16 << 10
 
+	// maxTold bounds the holder's name in a target's own log: a User-Agent of some hundred bytes goes through everywhere.
+	maxTold = 120
+
 	// maxErrorText bounds an error's words: they are shown on a card and kept in the ledger.
 	maxErrorText = 500
 

@@ -251,6 +251,9 @@ func (r *Runner) call(ctx context.Context, o order, what string, after func(), d
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
+	if slices.Contains(changing(), what) {
+		ctx = Telling(ctx, o.grant)
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	mine := o.grant.Clone()
@@ -270,6 +273,9 @@ func (r *Runner) call(ctx context.Context, o order, what string, after func(), d
 	r.leave(o, what, done, after)
 	return Errorf(Retry, ctx.Err(), "the target did not answer within %s", timeout)
 }
+
+// changing are the calls that a target's log is asked about later.
+func changing() []string { return []string{"grant", "revoke", "renew", "prove", "retire"} }
 
 // waitFor gives the call's answer, or gives up some time after the end of ctx.
 func waitFor(ctx context.Context, done <-chan *Error) (*Error, bool) {

@@ -111,7 +111,7 @@ func (r roleDetail) trustsPeople() bool {
 	account := strings.Split(r.ARN, ":")[4]
 	for _, s := range trust.Statement {
 		for _, p := range s.Principal.AWS {
-			if s.Effect == allow && (p == account || strings.HasPrefix(p, "arn:") && strings.Contains(p, "::"+account+":") && (strings.HasSuffix(p, ":root") || strings.Contains(p, ":user/"))) {
+			if s.Effect == allow && (p == "*" || p == account || strings.HasPrefix(p, "arn:") && strings.Contains(p, "::"+account+":") && (strings.HasSuffix(p, ":root") || strings.Contains(p, ":user/"))) {
 				return true
 			}
 		}

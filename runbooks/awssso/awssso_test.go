@@ -40,6 +40,7 @@ type slow struct {
 	fail  bool
 	down  bool
 	asked atomic.Int64
+	heard []string // who called, of changes
 }
 
 const wanted = 2 // questions until an order is done
@@ -62,6 +63,9 @@ func newSlow(t *testing.T, to string) *slow {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		down := s.down
+		if target := r.Header.Get("X-Amz-Target"); strings.Contains(target, "CreateAccountAssignment") || strings.Contains(target, "DeleteAccountAssignment") {
+			s.heard = append(s.heard, r.UserAgent())
+		}
 		s.mu.Unlock()
 		if down {
 			w.WriteHeader(http.StatusServiceUnavailable)

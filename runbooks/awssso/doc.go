@@ -36,7 +36,7 @@
 // sso:CreateAccountAssignment, DeleteAccountAssignment, ListAccountAssignments, ListPermissionSetsProvisionedToAccount, and
 // the two DescribeAccountAssignment…Status, on the instance, the permission sets and the accounts in question;
 // identitystore:GetUserId and DescribeUser on the store. For what forms and approvers are shown, also sso:ListPermissionSets and
-// DescribePermissionSet, and identitystore:GetGroupMembershipId. Not sso:* : permission sets are not the bot's to change. doctor
+// DescribePermissionSet, and identitystore:ListGroupMembershipsForMember. Not sso:* : permission sets are not the bot's to change. doctor
 // calls each that reads, on every account of scope, and tries nothing that writes.
 //
 // # What is special

@@ -25,6 +25,9 @@ const (
 	// maxGroups bounds the groups that are asked about for a plan; there are a handful on a permission set.
 	maxGroups = 50
 
+	// maxGroupPages bounds the groups of one user: 1,000, which is what AWS allows.
+	maxGroupPages = 10
+
 	// maxChange bounds a sentence of a plan; the ledger takes 500 bytes.
 	maxChange = 480
 )

@@ -104,27 +104,43 @@ func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (runbooks.Plan, 
 		return runbooks.Plan{}, err
 	}
 	plan.Changes = []string{rest.Clean(t.user+" is assigned the permission set "+nameOf(d, t.set)+" on the AWS account "+t.account+"; AWS takes up to a minute for it", maxChange)}
+	if len(groups) == 0 {
+		return plan, nil
+	}
+	mine, err := c.groupsOf(ctx, id)
+	switch {
+	case err != nil && runbooks.ClassOf(err) == runbooks.Retry:
+		return runbooks.Plan{}, err
+	case err != nil:
+		plan.Notes = append(plan.Notes, "whether a group gives the same already AWS does not tell the bot (identitystore:ListGroupMembershipsForMember)")
+		return plan, nil
+	}
 	for _, group := range groups {
-		in, err := c.isIn(ctx, id, group)
-		switch {
-		case err != nil && runbooks.ClassOf(err) == runbooks.Retry:
-			return runbooks.Plan{}, err
-		case err != nil:
-			plan.Notes = append(plan.Notes, "whether a group gives the same already AWS does not tell the bot (identitystore:GetGroupMembershipId)")
-			return plan, nil
-		case in:
+		if mine[group] {
 			plan.Standing = append(plan.Standing, "the user has the permission set on this account already, by the group "+rest.Clean(group, maxReason))
 		}
 	}
 	return plan, nil
 }
 
-// isIn tells whether somebody is in a group of the identity store.
-func (c *Connector) isIn(ctx context.Context, id, group string) (bool, error) {
-	in := map[string]any{"IdentityStoreId": c.store, "GroupId": group, "MemberId": map[string]string{"UserId": id}}
-	err := c.api.JSON(ctx, awsapi.IdentityStore, "AWSIdentityStore.GetGroupMembershipId", in, nil)
-	if awsapi.Is(err, "ResourceNotFoundException") {
-		return false, nil
+// groupsOf are the groups of the identity store that somebody is in, by their ids.
+func (c *Connector) groupsOf(ctx context.Context, id string) (map[string]bool, error) {
+	in, groups := map[string]any{"IdentityStoreId": c.store, "MemberId": map[string]string{"UserId": id}, "MaxResults": pageSize}, map[string]bool{}
+	for range maxGroupPages {
+		var out struct {
+			GroupMemberships []struct{ GroupId string }
+			NextToken        string
+		}
+		if err := c.api.JSON(ctx, awsapi.IdentityStore, "AWSIdentityStore.ListGroupMembershipsForMember", in, &out); err != nil {
+			return nil, err
+		}
+		for _, m := range out.GroupMemberships {
+			groups[m.GroupId] = true
+		}
+		if out.NextToken == "" {
+			return groups, nil
+		}
+		in["NextToken"] = out.NextToken
 	}
-	return err == nil, err
+	return nil, runbooks.Errorf(runbooks.Broken, nil, "reading the user's groups: there are more pages than %d", maxGroupPages)
 }

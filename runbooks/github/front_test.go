@@ -32,6 +32,7 @@ type front struct {
 	team     string              // the one that is listed, if any: the emulator keeps who belongs to an organisation as a team of its own
 	down     bool
 	calls    []string
+	heard    []string // who called, of changes
 }
 
 type invite struct {
@@ -75,6 +76,9 @@ func (f *front) answers(w http.ResponseWriter, r *http.Request) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, r.Method+" "+r.URL.Path)
+	if r.Method != http.MethodGet {
+		f.heard = append(f.heard, r.UserAgent())
+	}
 	if f.down {
 		w.WriteHeader(http.StatusBadGateway)
 		return true

@@ -35,6 +35,7 @@ type front struct {
 	ended    []string // ids whose sessions were ended
 	roles    map[string]string
 	down     bool
+	heard    []string // who called, of changes
 }
 
 var (
@@ -69,6 +70,9 @@ func (f *front) answers(t *testing.T, w http.ResponseWriter, r *http.Request) bo
 	if f.down {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
+	}
+	if r.Method != http.MethodGet {
+		f.heard = append(f.heard, r.UserAgent())
 	}
 	if m := pathMember.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodPut {
 		f.record(r, "group.user_membership.add", m[1], m[2])

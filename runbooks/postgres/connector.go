@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,14 +159,9 @@ func refuse(format string, args ...any) error {
 	return runbooks.Errorf(runbooks.Refuse, nil, format, args...)
 }
 
-// tag is the comment that every statement for a grant carries: the ids are checked, so they cannot end the comment. An
-// invocation of a runbook has no request.
-func tag(g runbooks.Grant) string {
-	if g.Request == "" {
-		return fmt.Sprintf("/* countersign grant=%s */ ", g.ID)
-	}
-	return fmt.Sprintf("/* countersign grant=%s request=%s */ ", g.ID, g.Request)
-}
+// tag is the comment that every statement for a grant carries: nothing in it can end the comment. An invocation of a runbook has no
+// request.
+func tag(g runbooks.Grant) string { return "/* " + g.TagFor() + " */ " }
 
 // connect opens a connection that bears the grant's id in the server's pg_stat_activity and log.
 func (c *Connector) connect(ctx context.Context, name string) (*pgx.Conn, error) {

@@ -141,7 +141,7 @@ func TestReq_R72_LoginLeadsBackToTheHuman(t *testing.T) {
 	if strings.Contains(log, passwordOf(g.Secret)) {
 		t.Error("the password stands in the server's log")
 	}
-	for _, want := range []string{"/* countersign grant=g_lb_1 request=r_lb_1 */", "user=cs_lb_1", "SCRAM-SHA-256$"} {
+	for _, want := range []string{"/* countersign grant=g_lb_1 request=r_lb_1 holder=Alice%20Ng */", "user=cs_lb_1", "SCRAM-SHA-256$"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the server's log does not say %q", want)
 		}

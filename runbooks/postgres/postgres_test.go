@@ -431,9 +431,9 @@ func TestReq_R72_PostgresLogLeadsToTheGrant(t *testing.T) {
 	_, err := c.Grant(t.Context(), forged)
 	wantError(t, err, runbooks.Refuse, "id")
 	for _, want := range []string{
-		`/* countersign grant=g_inv0ked */ GRANT "l_reader" TO "l_alice"`,
-		`bot app=countersign g_l0gged LOG:  statement: /* countersign grant=g_l0gged request=r_l0gged */ GRANT "l_reader" TO "l_alice"`,
-		`bot app=countersign g_l0gged LOG:  statement: /* countersign grant=g_l0gged request=r_l0gged */ REVOKE "l_reader" FROM "l_alice"`,
+		`/* countersign grant=g_inv0ked holder=Alice%20Ng */ GRANT "l_reader" TO "l_alice"`,
+		`bot app=countersign g_l0gged LOG:  statement: /* countersign grant=g_l0gged request=r_l0gged holder=Alice%20Ng */ GRANT "l_reader" TO "l_alice"`,
+		`bot app=countersign g_l0gged LOG:  statement: /* countersign grant=g_l0gged request=r_l0gged holder=Alice%20Ng */ REVOKE "l_reader" FROM "l_alice"`,
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the server's log does not say %q", want)

@@ -152,7 +152,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	if err != nil {
 		return nil, runbooks.Errorf(runbooks.Refuse, nil, "what is asked of %s makes no address", c.cfg.Service)
 	}
-	req.Header.Set("User-Agent", "countersign")
+	req.Header.Set("User-Agent", agent(ctx))
 	req.Header.Set("Accept", "application/json")
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -170,6 +170,15 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 		return nil, err
 	}
 	return req, nil
+}
+
+// agent is what the service logs of us: the product, and for which grant and whom it calls (RFC 9110, 10.1.5: words of the grant are a comment).
+func agent(ctx context.Context) string {
+	tag, ok := strings.CutPrefix(runbooks.Told(ctx), "countersign ")
+	if !ok {
+		return "countersign"
+	}
+	return "countersign (" + strings.ReplaceAll(tag, " ", "; ") + ")"
 }
 
 // wayError makes an error of the network one that can be kept: without the address, whose path names people.

@@ -36,6 +36,7 @@ type fake struct {
 	pems     map[string]string   // certificates by serial
 	users    users
 	n        int
+	heard    []string // who called, of changes
 	down     bool
 	caps     map[string][]string // what the bot's token may do more than it must
 	ca       ssh.Signer
@@ -46,6 +47,7 @@ type token struct {
 	accessor, name string
 	policies       []string
 	end            time.Time
+	meta           map[string]string
 }
 
 type lease struct {
@@ -97,6 +99,9 @@ func newFake(t *testing.T, u users) *fake {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
+			if r.Method == http.MethodPost && !strings.Contains(r.URL.Path, "lookup") {
+				f.heard = append(f.heard, r.UserAgent())
+			}
 			who, ok := f.tokens[r.Header.Get("X-Vault-Token")]
 			var in map[string]any
 			_ = json.NewDecoder(r.Body).Decode(&in)
@@ -144,7 +149,11 @@ func (f *fake) create(w http.ResponseWriter, _ *http.Request, _ *token, in map[s
 		return
 	}
 	id := f.name("hvs.child-")
-	f.tokens[id] = &token{accessor: f.name("acc-"), name: "token-" + text(in, "display_name"), policies: policies, end: f.now.Add(ttl)}
+	meta := map[string]string{}
+	for k, v := range in["meta"].(map[string]any) {
+		meta[k], _ = v.(string)
+	}
+	f.tokens[id] = &token{accessor: f.name("acc-"), name: "token-" + text(in, "display_name"), policies: policies, end: f.now.Add(ttl), meta: meta}
 	answer(w, map[string]any{"auth": map[string]any{"client_token": id, "accessor": f.tokens[id].accessor}})
 }
 

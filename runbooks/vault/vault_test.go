@@ -200,6 +200,22 @@ func TestReq_R72_GrantInVault(t *testing.T) {
 	if err != nil || !strings.HasPrefix(part(r, "username"), "v-token-g_1-") {
 		t.Errorf("the user is called %q (%v)", part(r, "username"), err)
 	}
+	meta := map[string]string{}
+	for _, x := range f.tokens {
+		if x.name == "token-g_1" {
+			meta = x.meta
+		}
+	}
+	if meta["grant"] != "g_1" || meta["request"] != "r_1" || meta["holder"] != "Maya Chen" { // Vault's audit log has it with every use of the token
+		t.Errorf("the token's record says %v", meta)
+	}
+	runbooktest.Told(t, open(t, f, vault.EngineLeases, 0), grant(2, f, creds(), nil), func() []string {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		out := f.heard
+		f.heard = nil
+		return out
+	})
 }
 
 // TestFault_F26_CrashBetween: the bot dies after Vault made the credentials and before it knew. Asked again, there is one user and not two; and
