@@ -245,6 +245,7 @@ func (c *comparison) limits(before, after *Workflow) {
 	}
 	c.span("how long access goes on while nobody can tell whether it should", before.LongestUnverified(), after.LongestUnverified(), true, true)
 	c.set("claims about the device or workload that must hold", before.Posture, after.Posture, false)
+	c.task(before.Task, after.Task)
 	c.moved("the calendar", before.Calendar, after.Calendar)
 	switch {
 	case before.Only == after.Only:

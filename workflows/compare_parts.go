@@ -354,3 +354,42 @@ func (c *comparison) exception(before, after *ExceptionTerms) {
 		}
 	}
 }
+
+// task compares what the ticket must be like.
+func (c *comparison) task(before, after *TaskTerms) {
+	var old, now TaskTerms
+	if before != nil {
+		old = *before
+	}
+	if after != nil {
+		now = *after
+	}
+	switch {
+	case old.Source == now.Source:
+	case old.Source == "":
+		c.tightens("the ticket must be one of %s from now on", now.Source)
+	default:
+		c.loosens("whose ticket it must be: %s, was %s", orAny(string(now.Source)), old.Source)
+	}
+	switch {
+	case old.Assignee == now.Assignee:
+	case now.Assignee == AssigneeRequester, old.Assignee == "":
+		c.tightens("the ticket must be assigned: %s", now.Assignee)
+	default:
+		c.loosens("to whom the ticket must be assigned: %s, was %s", orAny(now.Assignee), old.Assignee)
+	}
+	switch {
+	case old.Window == now.Window:
+	case now.Window:
+		c.tightens("the ticket must be a change window from now on")
+	default:
+		c.loosens("the ticket need not be a change window any more")
+	}
+}
+
+func orAny(s string) string {
+	if s == "" {
+		return "any"
+	}
+	return s
+}

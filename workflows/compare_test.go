@@ -22,7 +22,7 @@ func everything() *workflows.Workflow {
 	}
 	told := who("p_t")
 	return &workflows.Workflow{
-		Posture: []string{"disk-encrypted"}, MaxUnverified: 7200,
+		Posture: []string{"disk-encrypted"}, MaxUnverified: 7200, Task: &workflows.TaskTerms{Source: "jira", Assignee: workflows.AssigneeAnyone, Window: true},
 		ID: "prod", Title: "Production", Purpose: "Work", Kind: workflows.KindElevation, Owner: "p_o", Ask: all, For: []string{"self"},
 		Entitlements: []workflows.Entitlement{{
 			Target: "pg", ID: "read", TargetTitle: "Database", Title: "Read", Description: "Reads", BusinessTask: "Support", Owner: "p_o",
@@ -169,6 +169,12 @@ func TestCompareTellsTheDirection(t *testing.T) {
 		{"a later reminder", neutral, func(w *workflows.Workflow) { w.Stages[0].Remind = 900 }, "a reminder after 15m, was 10m"},
 		{"more time to decide", loosens, func(w *workflows.Workflow) { w.Stages[0].Timeout = 7200 }, "the time to decide becomes 2h, was 1h"},
 		{"denials only count", loosens, func(w *workflows.Workflow) { w.Stages[0].Deny = workflows.DenyCounts }, "no longer ends the request"},
+		{"any ticket will do", loosens, func(w *workflows.Workflow) { w.Task = nil }, "need not be a change window"},
+		{"tickets of any system", loosens, func(w *workflows.Workflow) { w.Task.Source = "" }, "whose ticket it must be: any, was jira"},
+		{"tickets of another system", unclear, func(w *workflows.Workflow) { w.Task.Source = "linear" }, "whose ticket it must be: linear, was jira"},
+		{"the requester's ticket", tightens, func(w *workflows.Workflow) { w.Task.Assignee = workflows.AssigneeRequester }, "must be assigned: requester"},
+		{"nobody's ticket", loosens, func(w *workflows.Workflow) { w.Task.Assignee = "" }, "to whom the ticket must be assigned: any, was anyone"},
+		{"no window", loosens, func(w *workflows.Workflow) { w.Task.Window = false }, "need not be a change window"},
 		{"nobody is told", loosens, func(w *workflows.Workflow) { w.Stages[0].Tell = nil }, "those who are told: nobody any more"},
 		{"longer access", loosens, func(w *workflows.Workflow) { w.Longest = 14400 }, "the longest access becomes 4h, was 2h"},
 		{"no cap on an entitlement", loosens, func(w *workflows.Workflow) { w.Entitlements[0].Longest = 0 }, "pg/read: the longest access becomes none, was 1h"},

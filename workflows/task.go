@@ -6,6 +6,8 @@ type Task struct {
 	Source string // the source's name as the operator configured it, such as "jira"; recorded
 	Ref    string // as the source spells it, such as "PAY-123" or "acme/shop#12"; recorded
 
+	Incident bool // it is an incident that the ledger itself keeps
+
 	Exists bool   // false: the source answered, and there is no such task; the fields below are empty then
 	Open   bool   // false: it is done, closed, merged, resolved or cancelled
 	Status string // the source's own word for it, such as "In Progress": at most 60 characters, no names; recorded

@@ -85,6 +85,16 @@ type Workflow struct {
 
 	MaxUnverified Span     `json:"max_unverified,omitempty"` // how long access goes on while nobody can tell whether it should; 0: the usual limit
 	Posture       []string `json:"posture,omitempty"`        // claims about the holder's device or workload that must hold, such as "disk-encrypted"
+
+	Task *TaskTerms `json:"task,omitempty"` // what the ticket of EndsWith must be like; nil: that it is open is enough
+}
+
+// TaskTerms are what the task must be like, as a list of one or none.
+func (w *Workflow) TaskTerms() []TaskTerms {
+	if w.Task == nil {
+		return nil
+	}
+	return []TaskTerms{*w.Task}
 }
 
 // OnlyBusiness keeps a workflow to the business hours of its calendar.

@@ -23,11 +23,12 @@ const (
 )
 
 // hooks takes the webhooks of systems of tasks. One says only which task to ask about: what hangs on a task that is not open any more ends
-// now instead of at the next look. So a webhook that is repeated, late or invented by somebody with the secret does nothing that the system
+// now instead of at the next look, and so does what wants it assigned or in its window where it is not any more. So a webhook that is repeated, late or invented by somebody with the secret does nothing that the system
 // itself would not say.
 type hooks struct {
 	sources []taskSource
 	close   func(ctx context.Context, cause workflows.Cause, ref string) (int, error)
+	verify  func(ctx context.Context, ref string) (int, error) // it is open: whether it still is what the policy wants
 	log     func(target string, ref string, ended int, err error)
 	slots   chan struct{}
 }
@@ -37,6 +38,10 @@ func newHooks(s *serving, sources []taskSource) *hooks {
 		sources: sources, slots: make(chan struct{}, maxHooks),
 		close: func(ctx context.Context, cause workflows.Cause, ref string) (int, error) {
 			return s.desk.CloseTask(ctx, cause, workflows.System, ref)
+		},
+		verify: func(ctx context.Context, ref string) (int, error) {
+			v, err := s.desk.VerifyTicket(ctx, ref)
+			return v.Ended, err
 		},
 		log: func(target, ref string, ended int, err error) {
 			if err != nil {
@@ -83,14 +88,18 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
-// look asks about each task and ends what hung on one that is not open.
+// look asks about each task and ends what hung on one that is not open, or is not what the policy wants.
 func (h *hooks) look(ctx context.Context, s taskSource, refs []string) error {
 	var errs []error
 	for _, ref := range refs {
 		s.Forget(ref)
 		t, err := s.Task(ctx, ref)
 		ended := 0
-		if err == nil && !(t.Exists && t.Open) {
+		switch {
+		case err != nil:
+		case t.Exists && t.Open:
+			ended, err = h.verify(ctx, ref)
+		default:
 			ended, err = h.close(ctx, workflows.Cause("hook/"+s.name+"/"+rand.Text()), ref)
 		}
 		h.log(s.name, ref, ended, err)

@@ -31,6 +31,7 @@ const changesSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 type changeDesk struct {
 	*httptest.Server
 	closed atomic.Bool
+	more   atomic.Pointer[string] // further fields of its answer
 	away   atomic.Bool
 	asked  atomic.Int64
 }
@@ -44,7 +45,11 @@ func newChanges(t *testing.T) *changeDesk {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		fmt.Fprintf(w, `{"exists":true,"open":%v,"status":"Scheduled","title":"Slow shop"}`, !c.closed.Load())
+		more := ""
+		if m := c.more.Load(); m != nil {
+			more = *m
+		}
+		fmt.Fprintf(w, `{"exists":true,"open":%v,"status":"Scheduled","title":"Slow shop"%s}`, !c.closed.Load(), more)
 	}))
 	t.Cleanup(c.Close)
 	return c
@@ -148,6 +153,64 @@ func TestReq_R55_TaskClosedByHook(t *testing.T) {
 	if got, err := postHook(ctx, s.child.url()+"/hooks/nothing", `{}`, true); err != nil || got != http.StatusUnauthorized {
 		t.Errorf("a target that is none: %d (%v)", got, err)
 	}
+}
+
+// TestReq_R55_TheRequestersTicketInItsWindow: a chain that wants the ticket to be the requester's and in its change window refuses another one in words
+// that say which, takes the right one, and ends the access as soon as the ticket's system says that it is somebody else's now.
+func TestReq_R55_TheRequestersTicketInItsWindow(t *testing.T) {
+	t.Parallel()
+	system := newChanges(t)
+	chain := strings.Replace(talkChain, "ends_with: ticket\n", "ends_with: ticket\ntask: {source: changes, assignee: requester, window: true}\n", 1)
+	s := &story{demo: demoAsJonas(t, map[string]string{"workflows/talk.yaml": chain, "targets/changes.yaml": system.target(t)})}
+	ctx := t.Context()
+	key := filepath.Join(t.TempDir(), "id.pub")
+	mustSay(t, os.WriteFile(key, []byte(s.people["jonas"].public()), 0o600))
+	answer := func(who, from, until string) {
+		more := `,"assignees":["` + who + `"],"from":"` + from + `","until":"` + until + `"`
+		system.more.Store(&more)
+	}
+	ask := func(ticket string) (string, error) {
+		return s.cli(ctx, "", "request", "talk", "-for-time", "15m", "-reason", "A short look only.", "-field", "key=@"+key, "-field", "ticket="+ticket)
+	}
+	out, err := ask("OPS-1")
+	if err == nil {
+		t.Errorf("a ticket without a window was taken:\n%s", out)
+	}
+	said(t, out, "OPS-1 has no change window", "with a change window that covers the start, assigned to you")
+	answer("maya@northwind.example", "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z")
+	if out, err = ask("OPS-2"); err == nil {
+		t.Errorf("somebody else's ticket was taken:\n%s", out)
+	}
+	said(t, out, "OPS-2 is not assigned to whoever asks")
+	answer("Jonas@northwind.example", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z")
+	if out, err = ask("OPS-3"); err == nil {
+		t.Errorf("a ticket whose window is over was taken:\n%s", out)
+	}
+	said(t, out, "Ticket OPS-3: its window was over at 2021-01-01 00:00 UTC")
+	answer("Jonas@northwind.example", "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z")
+	out, err = ask("OPS-7")
+	mustSay(t, err)
+	said(t, out, "Approved without people, by rule A look")
+	_, err = until(ctx, "the access", func() (bool, bool) {
+		out, err := s.ledger(ctx, "search", "grant.started", "-json")
+		return true, err == nil && strings.Contains(out, `"grant.started"`)
+	})
+	mustSay(t, err)
+	answer("maya@northwind.example", "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z")
+	if got, err := postHook(ctx, s.child.url()+"/hooks/changes", `{"ref":"OPS-7"}`, true); err != nil || got != http.StatusNoContent {
+		t.Fatalf("the hook: %d %v", got, err)
+	}
+	_, err = until(ctx, "the access to be taken back", func() (bool, bool) {
+		out, err := s.ledger(ctx, "search", "grant.revoked", "-json")
+		return true, err == nil && strings.Contains(out, `"grant.revoked"`)
+	})
+	mustSay(t, err)
+	out, err = s.ledger(ctx, "search", "grant.ending", "-json")
+	mustSay(t, err)
+	said(t, out, "OPS-7 is not assigned to whoever asks")
+	out, err = s.cli(ctx, "", "ledger", "verify")
+	mustSay(t, err)
+	said(t, out, "intact")
 }
 
 // TestTaskSources: systems of tasks are found among the targets; one that is down covers what no other does and cannot tell.

@@ -52,6 +52,13 @@
 // Data Center edition takes a personal access token without user. The token needs to read issues of the named projects or
 // teams ("Browse projects" in Jira, "Read" in Linear), and nothing else.
 //
+// What a workflow wants of the ticket that its access ends with, beside that it is open, stands there:
+//
+//	ends_with: change
+//	task: {source: changes, assignee: requester, window: true}
+//
+// A requester is known to the system by their e-mail address in people.yaml, or by their account on this target there (accounts: {changes: mchen}).
+//
 // # Incidents
 //
 // PagerDuty's incidents (PT4KHLK) and GoAlert's alerts (ALERT-17) can be named where an incident is: a runbook that needs a live incident

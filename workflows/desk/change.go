@@ -163,7 +163,7 @@ func comparePeople(before, after *Policy, id workflows.PersonID) difference {
 		if old.ContractEnds != now.ContractEnds {
 			d.say(now.ContractEnds > old.ContractEnds, "%s: the contract ends at %s, was %s", id, now.ContractEnds, old.ContractEnds)
 		}
-		d.marks(string(id), old.Marks, now.Marks, after.Settings.LinkByEmail)
+		d.marks(string(id), old.Marks, now.Marks, after.Settings.LinkByEmail || after.asksForAssignee())
 	}
 	return d
 }
@@ -197,6 +197,16 @@ const (
 	markSlack = "slack"
 	markUnix  = "unix"
 )
+
+// asksForAssignee tells whether a chain wants tickets that are assigned to the requester: then an e-mail address says who that is.
+func (p *Policy) asksForAssignee() bool {
+	for _, v := range p.Workflows {
+		if v.Workflow.Task != nil && v.Workflow.Task.Assignee == workflows.AssigneeRequester {
+			return true
+		}
+	}
+	return false
+}
 
 func compareIdentities(before, after *Policy, id workflows.IdentityID) difference {
 	d := difference{unit: unitIdentity + "/" + string(id)}

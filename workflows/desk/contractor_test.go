@@ -118,7 +118,7 @@ func TestReq_R55_TicketsAreAskedAbout(t *testing.T) {
 		w.tasks["OPS-90004"] = workflows.Task{Exists: true, Open: true, Until: x.now().Add(20 * time.Minute)}
 	})
 	for ref, words := range map[string]string{
-		"OPS-90001": "is closed (Done)", "OPS-90002": "There is no ticket", "OPS-90003": "not open now", "XYZ-1": "no ticket system here knows",
+		"OPS-90001": "is closed (Done)", "OPS-90002": "There is no ticket", "OPS-90003": "opens at", "XYZ-1": "no ticket system here knows",
 	} {
 		if out := ask(ref); code(out.Refusal) != workflows.CodeTask || !strings.Contains(out.Refusal.Error(), words) {
 			t.Errorf("%s: %v", ref, out.Refusal)
@@ -140,5 +140,110 @@ func TestReq_R55_TicketsAreAskedAbout(t *testing.T) {
 	w.set(func(w *world) { w.down = false; w.tasks["OPS-90004"] = workflows.Task{Exists: true, Status: "Closed"} })
 	if why, err := x.desk.MayStart(t.Context(), stream, h); err != nil || !strings.Contains(why, "is closed") {
 		t.Errorf("closed before the target was called: %q %v", why, err)
+	}
+}
+
+// TestReq_R55_AssigneeAndWindow: a chain may want the ticket to be the requester's and in its change window. Both are asked at submission, for the
+// agreed start; right before the target is called; and while access lasts: a ticket that goes to somebody else, or whose window is moved, ends it. A
+// ticket's system that says so is heard at once, and that nobody can tell ends nothing.
+func TestReq_R55_AssigneeAndWindow(t *testing.T) {
+	t.Parallel()
+	x, w := equipped(t, func(d *draft) {
+		f := d.flows["shell"]
+		f.EndsWith, f.Later, f.Longest, f.Usual = "ticket", 24*3600, 8*3600, 3600
+		f.Task = &workflows.TaskTerms{Source: "jira", Assignee: workflows.AssigneeRequester, Window: true}
+		p := d.people["p_zed"]
+		p.Email = "zed@example.com"
+		d.people["p_zed"] = p
+	})
+	begin := x.now().Add(2 * time.Hour)
+	change := workflows.Task{Source: "jira", Exists: true, Open: true, Assignees: []string{"zed@example.com"}, From: begin, Until: begin.Add(3 * time.Hour)}
+	set := func(ref string, edit func(*workflows.Task)) {
+		w.set(func(w *world) {
+			c, ok := w.tasks[ref]
+			if !ok {
+				c = change
+			}
+			edit(&c)
+			w.tasks[ref] = c
+		})
+	}
+	set("OPS-91001", func(*workflows.Task) {})
+	set("OPS-91002", func(c *workflows.Task) { c.Assignees = []string{"ivy@example.com"} })
+	set("OPS-91003", func(c *workflows.Task) { c.From, c.Until = 0, 0 })
+	ask := func(ref string, at workflows.Stamp) desk.Submitted {
+		s := x.submission("zed", "shell")
+		s.Form.Values["ticket"], s.NotBefore = ref, at
+		return x.submit(s)
+	}
+	for ref, words := range map[string]string{"OPS-91001": "opens at", "OPS-91002": "is not assigned to whoever asks", "OPS-91003": "has no change window"} {
+		if out := ask(ref, 0); code(out.Refusal) != workflows.CodeTask || !strings.Contains(out.Refusal.Error(), words) || !strings.Contains(out.Refusal.Error(), "assigned to you") {
+			t.Errorf("%s: %v", ref, out.Refusal)
+		}
+	}
+	out := ask("OPS-91001", begin.Add(time.Minute)) // for the window, ahead of it
+	if out.Refusal != nil {
+		t.Fatal(out.Refusal)
+	}
+	x.approve(out.ID, "ann")
+	stream, h := x.hold(out.ID)
+	if h.Approved.StartsAt != begin.Add(time.Minute) {
+		t.Fatalf("it starts at %s", h.Approved.StartsAt)
+	}
+	verify := func(want grants.Status) {
+		t.Helper()
+		if _, err := x.desk.VerifyTicket(t.Context(), "OPS-91001"); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.status(stream, h.Approved.Grant); got != want {
+			t.Fatalf("it is %s, want %s", got, want)
+		}
+		x.check()
+	}
+	verify(grants.StatusApproved) // the window is not open yet, and need not be
+	x.pass(2*time.Hour + 2*time.Minute)
+	if why, err := x.desk.MayStart(t.Context(), stream, h); why != "" || err != nil {
+		t.Fatalf("in the window: %q %v", why, err)
+	}
+	if err := x.desk.GrantStarted(t.Context(), "", stream, grants.Started{Grant: h.Approved.Grant, Ref: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	verify(grants.StatusActive)
+	w.set(func(w *world) { w.down = true })
+	verify(grants.StatusActive)
+	w.set(func(w *world) { w.down = false })
+	set("OPS-91001", func(c *workflows.Task) { c.Assignees = []string{"ivy@example.com", "ZED@example.com"} })
+	verify(grants.StatusActive)
+	set("OPS-91001", func(c *workflows.Task) { c.Assignees = []string{"ivy@example.com"} })
+	verify(grants.StatusEnding)
+}
+
+// TestReq_R55_AMovedWindowEndsAccess: a change window that is cut short ends what hangs on it at the next look, and access never outlasts it.
+func TestReq_R55_AMovedWindowEndsAccess(t *testing.T) {
+	t.Parallel()
+	x, w := equipped(t, func(d *draft) {
+		d.flows["shell"].EndsWith, d.flows["shell"].Task = "ticket", &workflows.TaskTerms{Window: true}
+	})
+	until := x.now().Add(40 * time.Minute)
+	w.set(func(w *world) {
+		w.tasks["OPS-92001"] = workflows.Task{Exists: true, Open: true, From: x.now(), Until: until}
+	})
+	s := x.submission("zed", "shell")
+	s.Form.Values["ticket"] = "OPS-92001"
+	stream, g := x.makes(s, "ann")
+	if h, _, err := x.desk.Due(t.Context(), stream, workflows.JobRevoke, g); err != nil || h.Ends.UTC != until {
+		t.Errorf("it ends at %s, its window at %s: %v", h.Ends.UTC, until, err)
+	}
+	x.pass(5 * time.Minute)
+	if _, err := x.desk.Verify(t.Context(), grants.CheckSchedule); err != nil || x.status(stream, g) != grants.StatusActive {
+		t.Fatalf("in its window: %s %v", x.status(stream, g), err)
+	}
+	w.set(func(w *world) {
+		c := w.tasks["OPS-92001"]
+		c.Until = x.now()
+		w.tasks["OPS-92001"] = c
+	})
+	if v, err := x.desk.Verify(t.Context(), grants.CheckSchedule); err != nil || v.Ended != 1 || x.status(stream, g) != grants.StatusEnding {
+		t.Errorf("after its window: %+v %s %v", v, x.status(stream, g), err)
 	}
 }

@@ -62,10 +62,22 @@ type inquiry struct {
 	now      workflows.Stamp
 	recall   bool // what the directory said lately counts where it does not answer
 	people   map[workflows.PersonID]told
-	tasks    map[string]grants.Fact
-	until    map[string]workflows.Stamp // ends of the windows of tasks
+	tasks    map[string]toldTask
 	postures map[string]grants.Fact
 	failed   map[string]int // by source: failures in a row
+}
+
+// toldTask is what a source said of a task, or an error.
+type toldTask struct {
+	task workflows.Task
+	err  error
+}
+
+// need is what access wants of a task: who asked for it, by which documents, and when it is or would begin to be used.
+type need struct {
+	requester workflows.PersonID
+	terms     []workflows.TaskTerms
+	at        workflows.Stamp
 }
 
 // told is what the directory said of a person: why they may not hold anything, or an error.
@@ -78,7 +90,7 @@ func (d *Desk) inquire(ctx context.Context, recall bool) (*inquiry, error) {
 	now, err := d.now(ctx)
 	return &inquiry{
 		d: d, policy: d.Policy(), now: now, recall: recall, people: map[workflows.PersonID]told{},
-		tasks: map[string]grants.Fact{}, until: map[string]workflows.Stamp{}, postures: map[string]grants.Fact{}, failed: map[string]int{},
+		tasks: map[string]toldTask{}, postures: map[string]grants.Fact{}, failed: map[string]int{},
 	}, err
 }
 
@@ -157,7 +169,7 @@ func (q *inquiry) facts(ctx context.Context, hold grants.Hold) ([]grants.Fact, e
 		return nil, err
 	}
 	out = append(out, q.documents(ctx, s))
-	if f, ok := q.task(ctx, a.Ticket); ok {
+	if f, ok := q.task(ctx, a.Ticket, need{a.Requester, q.taskTerms(s, w), max(q.now, a.StartsAt)}); ok {
 		out = append(out, f)
 	}
 	if f, ok := q.posture(ctx, a.Identity, q.claims(s, w)); ok {
@@ -260,70 +272,74 @@ func (q *inquiry) claims(s workflows.State, w *workflows.Workflow) []string {
 	return slices.Compact(out)
 }
 
+// taskTerms are what the task must be like: by the documents that bind the request, and by those in force.
+func (q *inquiry) taskTerms(s workflows.State, w *workflows.Workflow) []workflows.TaskTerms {
+	out := w.TaskTerms()
+	if v, ok := q.policy.Workflows[s.Asked.Workflow]; ok {
+		out = append(out, v.Workflow.TaskTerms()...)
+	}
+	return out
+}
+
 // task is the fact of the ticket that access must not outlast; false where none is or nobody could be asked about it. A name that no system of
 // tasks keeps may be an incident of the ledger's own.
-func (q *inquiry) task(ctx context.Context, ref string) (grants.Fact, bool) {
+func (q *inquiry) task(ctx context.Context, ref string, want need) (grants.Fact, bool) {
 	if ref == "" {
 		return grants.Fact{}, false
 	}
-	if f, ok := q.tasks[ref]; ok {
-		return f, true
+	t, ok := q.tasks[ref]
+	if !ok {
+		if t, ok = q.askTask(ctx, ref); !ok {
+			return grants.Fact{}, false
+		}
+		q.tasks[ref] = t
 	}
+	f := grants.Fact{Name: grants.FactTask, Answer: grants.Yes, Source: t.task.Source}
+	if t.err != nil {
+		f.Answer, f.Why = grants.CannotTell, "The source of ticket "+ref+" does not answer."
+	} else if why := t.task.Against(ref, want.terms, q.knownAs(want.requester, t.task.Source), want.at); why != "" {
+		f.Answer, f.Why = grants.No, why
+	}
+	return f, true
+}
+
+// askTask asks whoever answers for a reference; false: nobody does.
+func (q *inquiry) askTask(ctx context.Context, ref string) (t toldTask, ok bool) {
 	src := q.d.taskSource(ref)
 	if src == nil {
 		return q.ownIncident(ctx, ref)
 	}
-	var t workflows.Task
-	err := q.asks(ctx, "task source "+src.Name(), func(ctx context.Context) (err error) {
-		t, err = src.Task(ctx, ref)
+	t.err = q.asks(ctx, "task source "+src.Name(), func(ctx context.Context) (err error) {
+		t.task, err = src.Task(ctx, ref)
 		return err
 	})
-	f := grants.Fact{Name: grants.FactTask, Answer: grants.Yes, Source: src.Name()}
-	if err != nil {
-		f.Answer, f.Why = grants.CannotTell, "The source of ticket "+ref+" does not answer."
-	} else if why := against(t, ref, q.now); why != "" {
-		f.Answer, f.Why = grants.No, why
-	}
-	q.tasks[ref], q.until[ref] = f, t.Until
-	return f, true
+	t.task.Source = src.Name()
+	return t, true
 }
 
-// ownIncident is the fact of an incident that the ledger keeps; false where it keeps none of this name.
-func (q *inquiry) ownIncident(ctx context.Context, ref string) (grants.Fact, bool) {
-	const source = "the ledger"
-	f := grants.Fact{Name: grants.FactTask, Answer: grants.Yes, Source: source}
+// ownIncident is an incident that the ledger keeps, as a task: its commander is whom it is assigned to. False where it keeps none of this name.
+func (q *inquiry) ownIncident(ctx context.Context, ref string) (t toldTask, ok bool) {
+	t.task = workflows.Task{Source: "the ledger", Ref: ref, Incident: true, Exists: true}
 	i, err := q.d.Incident(ctx, ref)
 	switch {
 	case errors.Is(err, workflows.ErrNoStream):
-		return f, false
+		return t, false
 	case err != nil:
-		q.d.log.WarnContext(ctx, "a fact behind access cannot be told", "source", source, "err", err)
-		f.Answer, f.Why = grants.CannotTell, "Incident "+ref+" could not be read."
-	case i.Closed != nil:
-		f.Answer, f.Why = grants.No, "Incident "+ref+" is closed."
+		q.d.log.WarnContext(ctx, "a fact behind access cannot be told", "source", t.task.Source, "err", err)
+		t.err = err
+		return t, true
 	}
-	q.tasks[ref] = f
-	return f, true
+	t.task.Open = i.Closed == nil
+	if i.Commander != "" {
+		t.task.Assignees = []string{string(i.Commander)}
+	}
+	return t, true
 }
 
-// against says what speaks against a ticket; empty when nothing does.
-func against(t workflows.Task, ref string, now workflows.Stamp) string {
-	switch {
-	case !t.Exists:
-		return "There is no ticket " + ref + "."
-	case !t.Open:
-		return "Ticket " + ref + " is closed" + inBrackets(t.Status) + "."
-	case !t.Covers(now):
-		return "The window of ticket " + ref + " is not open now."
-	}
-	return ""
-}
-
-func inBrackets(s string) string {
-	if s == "" {
-		return ""
-	}
-	return " (" + s + ")"
+// knownAs are the names by which a system of tasks may know a person; the ledger knows their pseudonym.
+func (q *inquiry) knownAs(p workflows.PersonID, source string) []string {
+	who := q.policy.People[p]
+	return []string{who.Email, who.Accounts[workflows.TargetID(source)], string(p)}
 }
 
 // taskSource finds who answers for a reference; nil: nobody.

@@ -44,21 +44,62 @@ func (q *question) outside(ctx context.Context) error {
 
 // ticket asks about one that the form names. Where nobody can be asked about any, it is taken as typed.
 func (q *question) ticket(ctx context.Context, in *inquiry, field workflows.Field, ref string) {
-	f, ok := in.task(ctx, ref)
+	want := need{requester: q.c.By.Person, at: max(in.now, q.c.NotBefore)}
+	if field.Name == q.v.Workflow.EndsWith {
+		want.terms = q.v.Workflow.TaskTerms()
+	}
+	f, ok := in.task(ctx, ref, want)
 	switch {
-	case !ok && len(q.desk.tasks) == 0:
+	case !ok && len(q.desk.tasks) == 0 && len(want.terms) == 0:
 	case !ok:
 		q.ask.Blocked = workflows.Refusef(workflows.CodeTask, "Write it as the ticket system does.", "%s: no ticket system here knows a ticket of that form.", field.Label)
 	case f.Answer == grants.No:
-		q.ask.Blocked = workflows.Refuse(workflows.CodeTask, f.Why, "Name a ticket that is open.")
+		q.ask.Blocked = workflows.Refuse(workflows.CodeTask, f.Why, wanted(want.terms))
 	case f.Answer == grants.CannotTell:
 		q.ask.Blocked = workflows.Refuse(workflows.CodeTask, f.Why, "Without its answer nothing can be asked for here. Try again in a minute.")
 	default:
-		q.ask.Checks = append(q.ask.Checks, "task "+ref+": open ("+f.Source+")")
-		if until := in.until[ref]; until != 0 && (q.ask.NoLaterThan == 0 || until < q.ask.NoLaterThan) && field.Name == q.v.Workflow.EndsWith {
+		q.ask.Checks = append(q.ask.Checks, "task "+ref+": open"+met(want.terms)+" ("+f.Source+")")
+		if until := in.tasks[ref].task.Until; until != 0 && (q.ask.NoLaterThan == 0 || until < q.ask.NoLaterThan) && field.Name == q.v.Workflow.EndsWith {
 			q.ask.NoLaterThan = until
 		}
 	}
+}
+
+// wanted says which ticket would do.
+func wanted(terms []workflows.TaskTerms) string {
+	next := "Name a ticket that is open"
+	for _, w := range terms {
+		if w.Source != "" {
+			next += ", kept by " + string(w.Source)
+		}
+		if w.Window {
+			next += ", with a change window that covers the start"
+		}
+		switch w.Assignee {
+		case workflows.AssigneeAnyone:
+			next += ", assigned to somebody"
+		case workflows.AssigneeRequester:
+			next += ", assigned to you (it is looked for your e-mail address, and your account there, of people.yaml)"
+		}
+	}
+	return next + "."
+}
+
+// met says for the record what else was found.
+func met(terms []workflows.TaskTerms) string {
+	out := ""
+	for _, w := range terms {
+		if w.Window {
+			out += ", in its window"
+		}
+		switch w.Assignee {
+		case workflows.AssigneeAnyone:
+			out += ", assigned"
+		case workflows.AssigneeRequester:
+			out += ", assigned to the requester"
+		}
+	}
+	return out
 }
 
 // claim asks about one that the chain needs to hold. Nothing said of it is a no (R43).

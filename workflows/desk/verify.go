@@ -117,6 +117,34 @@ func (d *Desk) VerifyPerson(ctx context.Context, p workflows.PersonID) (Verifica
 	return out, nil
 }
 
+// VerifyTicket asks again about everything that hangs on a ticket: its system says that something about it changed.
+func (d *Desk) VerifyTicket(ctx context.Context, ticket string) (Verification, error) {
+	var out Verification
+	if ticket == "" {
+		return out, nil
+	}
+	q, err := d.inquire(ctx, true)
+	if err != nil {
+		return out, err
+	}
+	err = d.each(ctx, grants.ListTicket, ticket, func(stream workflows.StreamID) error {
+		s, err := d.grantState(ctx, stream)
+		if err != nil {
+			return err
+		}
+		for _, h := range s.Holds {
+			if h.Approved.Ticket != ticket {
+				continue
+			}
+			if err := d.verifyHold(ctx, q, stream, h, grants.CheckEvent, &out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // VerifyIdentity asks again about everything that an identity holds.
 func (d *Desk) VerifyIdentity(ctx context.Context, id workflows.IdentityID) (Verification, error) {
 	if p := id.Person(); p != "" {

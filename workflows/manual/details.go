@@ -94,6 +94,9 @@ func (b Book) limits(w *workflows.Workflow) Section {
 	if w.EndsWith != "" {
 		add("%s", ending(w))
 	}
+	if w.Task != nil {
+		add("%s", taskWords(*w.Task))
+	}
 	if len(w.Posture) > 0 {
 		add("The holder's device or workload must be known to be in order (%s): when it is asked for, when the access is made, and for as long as it lasts.", strings.Join(w.Posture, ", "))
 	}
@@ -139,6 +142,24 @@ func ending(w *workflows.Workflow) string {
 		}
 	}
 	return "The access ends no later than the time given as " + name + "."
+}
+
+// taskWords say what the ticket must be like.
+func taskWords(t workflows.TaskTerms) string {
+	out := "The ticket must be open"
+	if t.Source != "" {
+		out += ", one of " + string(t.Source)
+	}
+	if t.Window {
+		out += ", with a change window that covers the time"
+	}
+	switch t.Assignee {
+	case workflows.AssigneeAnyone:
+		out += ", assigned to somebody"
+	case workflows.AssigneeRequester:
+		out += ", assigned to whoever asks"
+	}
+	return out + ": when it is asked for, when the access is made, and for as long as it lasts."
 }
 
 func verbs(given []string) string {

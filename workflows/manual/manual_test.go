@@ -54,7 +54,7 @@ func full() *workflows.Workflow {
 			{Name: "everything else", When: `risk >= 2 || fields.size > 1`, Longest: 4 * 3600},
 		},
 		Choose: workflows.ChooseSpecific, Often: &workflows.Often{Times: 5, Per: 86400}, Extend: &workflows.Extend{Cap: 86400}, Later: 7 * 86400,
-		EndsWith: "ticket", Calendar: "hq", Only: workflows.OnlyBusiness, Freezes: []string{"year-end"}, ReasonFor: []string{workflows.VerbApprove, workflows.VerbRevoke, workflows.VerbDeny},
+		EndsWith: "ticket", Task: &workflows.TaskTerms{Source: "jira", Assignee: workflows.AssigneeRequester, Window: true}, Calendar: "hq", Only: workflows.OnlyBusiness, Freezes: []string{"year-end"}, ReasonFor: []string{workflows.VerbApprove, workflows.VerbRevoke, workflows.VerbDeny},
 		Tell: &workflows.Selector{ChatChannels: []string{"#dba"}},
 		Risk: &workflows.RiskTable{
 			Tiers: []workflows.Tier{{Name: "low"}, {Name: "high", Longest: 4 * 3600, Approvers: 2, StepUp: true}},
@@ -148,7 +148,8 @@ func TestNothingIsLeftOut(t *testing.T) {
 	whole := book(t, full()).Markdown()
 	for name, change := range map[string]func(*workflows.Workflow){
 		"often": func(w *workflows.Workflow) { w.Often = nil }, "extend": func(w *workflows.Workflow) { w.Extend = nil }, "later": func(w *workflows.Workflow) { w.Later = 0 },
-		"ends with": func(w *workflows.Workflow) { w.EndsWith = "" }, "only": func(w *workflows.Workflow) { w.Only = "" }, "freezes": func(w *workflows.Workflow) { w.Freezes = nil },
+		"ends with": func(w *workflows.Workflow) { w.EndsWith = "" }, "only": func(w *workflows.Workflow) { w.Only = "" },
+		"task": func(w *workflows.Workflow) { w.Task = nil }, "task's window": func(w *workflows.Workflow) { w.Task.Window = false }, "task's source": func(w *workflows.Workflow) { w.Task.Source = "" }, "task's assignee": func(w *workflows.Workflow) { w.Task.Assignee = workflows.AssigneeAnyone }, "freezes": func(w *workflows.Workflow) { w.Freezes = nil },
 		"reason for": func(w *workflows.Workflow) { w.ReasonFor = nil }, "tell": func(w *workflows.Workflow) { w.Tell = nil }, "risk": func(w *workflows.Workflow) { w.Risk = nil },
 		"choose": func(w *workflows.Workflow) { w.Choose = "" }, "exclude": func(w *workflows.Workflow) { w.Ask.Exclude = nil }, "for": func(w *workflows.Workflow) { w.For = w.For[:1] },
 		"longest": func(w *workflows.Workflow) { w.Longest = 7200 }, "reason": func(w *workflows.Workflow) { w.ReasonMin = 0 }, "seen by": func(w *workflows.Workflow) { w.SeenBy = workflows.SeenByMembers },

@@ -195,6 +195,7 @@ func (c *checker) moments(w *workflow) {
 		}
 	}
 	c.endsWith(w)
+	c.task(w)
 }
 
 func (c *checker) endsWith(w *workflow) {
@@ -218,6 +219,47 @@ func (c *checker) endsWith(w *workflow) {
 		return
 	}
 	c.unknown(e, e.scalar(), "field", names)
+}
+
+// task holds what a ticket must be like to what there is: a field that names it, and a system that can be asked.
+func (c *checker) task(w *workflow) {
+	t := w.get("task")
+	if t == nil {
+		return
+	}
+	ticket := false
+	for _, f := range w.list("fields") {
+		ticket = ticket || f.str("type") == workflows.FieldTicket && f.str("name") == w.str("ends_with")
+	}
+	if !ticket {
+		c.at(t, "ends_with: the name of a field of type ticket", "task says what a ticket must be like, and access of workflow %q ends with none, so it would not be asked again", w.id)
+	}
+	if !t.has("source") && !t.has("assignee") && !t.flag("window") {
+		c.at(t, "source, assignee or window: true", "task wants nothing of the ticket")
+	}
+	var keepers []string
+	for _, id := range keys(c.ix.targets) {
+		if c.keepsTasks(c.ix.targets[id]) {
+			keepers = append(keepers, id)
+		}
+	}
+	slices.Sort(keepers)
+	src := t.get("source")
+	switch {
+	case len(c.params) == 0: // the connectors are not known here
+	case len(keepers) == 0:
+		c.at(t, "a target of the kind jira, linear, tasks or pagerduty, or one of github with tasks: \"true\"", "task wants something of a ticket, and no target keeps tickets that could be asked about")
+	case src != nil && !slices.Contains(keepers, src.scalar()):
+		c.at(src, meantOr(src.scalar(), keepers), "target %q keeps no tickets", src.scalar())
+	}
+}
+
+func (c *checker) keepsTasks(t *target) bool {
+	if c.params[t.str("connector")].Grantless {
+		return true
+	}
+	s := t.get("settings")
+	return s != nil && s.str("tasks") == "true"
 }
 
 // warn reports a lint: what is allowed and probably not meant.

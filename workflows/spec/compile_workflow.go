@@ -38,7 +38,7 @@ func (c *compiler) policy(w *workflow) (Policy, error) {
 		SeenBy: orElse(w.str("seen_by"), workflows.SeenByParties),
 		Later:  w.span("later", 0), EndsWith: w.str("ends_with"), Calendar: w.str("calendar"), Only: w.str("only"), Freezes: w.strs("freezes"),
 		ReasonFor: w.strs("reason_for"), Tell: c.optional(w.value, "tell"),
-		MaxUnverified: w.span("max_unverified", 0), Posture: w.strs("posture"),
+		MaxUnverified: w.span("max_unverified", 0), Posture: w.strs("posture"), Task: taskTerms(w.get("task")),
 	}
 	out.Usual = w.span("usual", out.Longest)
 	if out.Kind == workflows.KindPreapprove {
@@ -55,6 +55,13 @@ func (c *compiler) policy(w *workflow) (Policy, error) {
 		return Policy{}, err
 	}
 	return Policy{Workflow: out, Hash: hashOf(bytes), Canonical: bytes, Source: w.src.raw, SourceHash: hashOf(w.src.raw)}, nil
+}
+
+func taskTerms(v *value) *workflows.TaskTerms {
+	if v == nil {
+		return nil
+	}
+	return &workflows.TaskTerms{Source: workflows.TargetID(v.str("source")), Assignee: v.str("assignee"), Window: v.flag("window")}
 }
 
 // language is rules, stages and what else decides about an ask.

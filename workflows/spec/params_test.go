@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/library"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
@@ -58,6 +59,55 @@ func TestLoad_GrantlessConnector(t *testing.T) {
 		_, err := spec.Load(files, opts)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v, want %q", more, err, want)
+		}
+	}
+}
+
+// TestReq_R55_TaskNeedsASourceOfTasks: what a chain wants of a ticket is asked of a target that keeps some; without one, or of another, it is refused
+// with the line.
+func TestReq_R55_TaskNeedsASourceOfTasks(t *testing.T) {
+	opts := spec.Options{Connectors: []string{"postgres", "sshca", "jira"}, Params: map[string]spec.Params{"jira": {Grantless: true}}}
+	const tickets = "id: tickets\ntitle: Tickets\nconnector: jira\nowner: OWNER\nenvironment: production\ndata_class: internal\n"
+	for _, c := range []struct {
+		keeper bool
+		task   string
+		want   string
+	}{
+		{true, "{source: tickets, assignee: requester, window: true}", ""},
+		{true, "{assignee: anyone}", ""},
+		{false, "{assignee: anyone}", "no target keeps tickets that could be asked about"},
+		{true, "{source: bastion}", `target "bastion" keeps no tickets`},
+		{true, "{source: ticket}", `target "ticket" keeps no tickets`},
+	} {
+		files := fstest.MapFS{}
+		if err := copyInto(files, library.FS()); err != nil {
+			t.Fatal(err)
+		}
+		owner := regexp.MustCompile(`(?m)^owner: (\S+)`).FindSubmatch(files["targets/bastion.yaml"].Data)
+		if c.keeper {
+			files["targets/tickets.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(tickets, "OWNER", string(owner[1]), 1))}
+		}
+		const path = "workflows/prod-shell.yaml"
+		text := string(files[path].Data)
+		changed := regexp.MustCompile(`(?m)^longest:`).ReplaceAllString(text, "ends_with: ticket\ntask: "+c.task+"\nlongest:")
+		if changed == text {
+			t.Fatal("the example has another form now")
+		}
+		files[path] = &fstest.MapFile{Data: []byte(changed)}
+		f, err := spec.Load(files, opts)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path+":") {
+				t.Errorf("%s, keeper %t: %v, want %q", c.task, c.keeper, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.task, err)
+			continue
+		}
+		p, err := f.Compile(func(key string) workflows.PersonID { return workflows.PersonID("p_" + key) })
+		if err != nil || p.Workflows["prod-shell"].Workflow.Task == nil {
+			t.Errorf("%s is not in what governs: %v", c.task, err)
 		}
 	}
 }

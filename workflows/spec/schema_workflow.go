@@ -42,6 +42,14 @@ func fieldsShape() shape {
 	))
 }
 
+func taskShape() shape {
+	return object(
+		key{"source", false, ident(), "Id of the target that must keep it, such as jira. Default: any that keeps tickets."},
+		key{"assignee", false, oneOf(workflows.AssigneeRequester, workflows.AssigneeAnyone), "requester: it must be assigned to whoever asks, by their e-mail address or their account there in people.yaml; anyone: to somebody."},
+		key{"window", false, flag(), "true: it must be a change window, with a beginning and an end. A window that a ticket has is kept to in any case. Default false."},
+	)
+}
+
 func workflowShape() shape {
 	return object(
 		key{"id", true, ident(), "Id of the workflow; never reused for another purpose."},
@@ -76,6 +84,7 @@ func workflowShape() shape {
 		), "Access may be extended while it is active, by a new request. Without it access is not extended."},
 		key{"later", false, span(maxLater), "How far ahead access may be asked for. Without it access starts when it is approved."},
 		key{"ends_with", false, fieldName(), "Name of a date_time field (access ends no later) or of a ticket field (access ends when the ticket is closed)."},
+		key{"task", false, taskShape(), "What the ticket that ends_with names must be like, beside that there is one and that it is open: at submission, at the grant and while access lasts."},
 		key{"max_unverified", false, span(maxAccess), "How long access goes on while nobody can tell whether it should still be allowed: the directory, the ticket system or a posture source does not answer. Default 24h."},
 		key{"posture", false, listOf(maxClaims, ident()), "Claims about the holder's device or workload, such as disk-encrypted, that a posture source must have confirmed lately: at submission, at the grant and while access lasts."},
 		key{"calendar", false, ident(), "Name of the calendar whose business hours and freezes count."},
