@@ -99,20 +99,22 @@ func nextTier(st *workflows.StageState) workflows.Stamp {
 	return 0
 }
 
-// next says who of those asked is at work next. It is made of moments only, so that it stays right on a card that nobody repaints; how many
+// next says who of those asked is at work next, and whose turns are known from a feed that has not been read for a while. It is made of moments only, so that it stays right on a card that nobody repaints; how many
 // work right now would not.
 func (b *Bot) next(ctx context.Context, v desk.View, l screens.Locale) string {
+	var lines []string
+	for _, o := range b.c.Desk.OldFeeds(v, b.c.Now()) {
+		lines = append(lines, screens.FeedAge{Rotation: o.Rotation, At: o.At, Age: calendar.In(b.c.Now().Sub(o.At)), In: l}.Sentence())
+	}
 	f, err := b.c.Desk.Forecast(ctx, v)
 	if err != nil {
 		b.log.WarnContext(ctx, "who is at work next is not known", "request", v.State.ID, "err", err)
-		return ""
 	}
-	p, ok := f.Next()
-	if !ok || f.Awake > 0 {
-		return ""
+	if p, ok := f.Next(); ok && f.Awake == 0 && err == nil {
+		x := screens.Presence{In: l, City: calendar.City(p.Zone), At: p.Next, Local: calendar.Local(p.Next, p.Zone)}
+		lines = append(lines, x.Next(b.person(ctx, p.Person)))
 	}
-	x := screens.Presence{In: l, City: calendar.City(p.Zone), At: p.Next, Local: calendar.Local(p.Next, p.Zone)}
-	return x.Next(b.person(ctx, p.Person))
+	return strings.Join(lines, "\n")
 }
 
 // what is the thing asked for, in words.

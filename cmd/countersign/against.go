@@ -24,11 +24,11 @@ type comparing struct {
 // checkAgainst says in words what a changed folder loosens and tightens, for whoever reviews the change. It says what the bot would say and
 // hold back: the comparison is the same.
 func checkAgainst(p proc, dir string, c comparing) error {
-	before, err := readPolicies(c.old)
+	before, err := readPolicies(c.old, p.copies(""))
 	if err != nil {
 		return err
 	}
-	after, err := readPolicies(dir)
+	after, err := readPolicies(dir, p.copies(""))
 	if err != nil {
 		return err
 	}

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"path"
@@ -20,14 +18,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/countersign-bot/countersign/runbooks/webhook"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
 
 const (
-	calendarUsage = "fetch DIR/calendars/NAME.ics -from URL|@FILE [-reach public|private|loopback] [-ca FILE] [-json]"
+	calendarUsage = "feeds [DIR] [-json]; refresh; or fetch DIR/calendars/NAME.ics -from URL|@FILE [-reach public|private|loopback] [-ca FILE] [-json]"
 
 	maxFetched    = 1 << 20              // bytes of a feed: as much as the calendar reads
 	maxFeedURL    = 2048                 // bytes of its address: some carry long secrets
@@ -37,22 +34,83 @@ const (
 	suffixFetched = ".fetched"
 )
 
-// calendarCommand keeps an iCalendar file of the configuration folder like the feed that it comes from. The bot itself calls no feeds: what decides
-// who is asked is a file of the folder, which is checked, and recorded in the ledger, before it governs.
+// calendarCommand is about iCalendar feeds that others keep. Those that the folder names by their address the bot reads by itself; fetch keeps a
+// file of the folder like a feed whose address is a secret, or that people want to look at before it governs.
 func calendarCommand(ctx context.Context, p proc) error {
 	flags := p.flags("calendar", calendarUsage)
 	var f feedFetch
 	flags.StringVar(&f.from, "from", "", "`address` of the feed (https); @FILE: the file holds it, since many such addresses are secrets")
 	flags.StringVar(&f.reach, "reach", "public", "which addresses may be called: public, private (networks of your own as well) or loopback (this machine)")
 	flags.StringVar(&f.roots, "ca", "", "certificate authorities in this PEM `file`, instead of the system's")
-	asJSON := flags.Bool("json", false, "print what was done as JSON")
-	words, err := p.parseMixed(flags, 2, 2)
+	asJSON := flags.Bool("json", false, "print what was done, or how the feeds stand, as JSON")
+	words, err := p.parseMixed(flags, 1, 2)
 	if err != nil {
 		return err
 	}
-	if words[0] != "fetch" {
-		return usageError{"there is no calendar " + words[0] + ": fetch"}
+	switch {
+	case words[0] == "feeds":
+		return p.listFeeds(words[1:], *asJSON)
+	case words[0] == "refresh" && len(words) == 1:
+		return p.refreshFeeds(ctx)
+	case words[0] == "fetch" && len(words) == 2:
+		return p.fetchFeed(ctx, f, words, *asJSON)
+	case words[0] == "fetch":
+		return usageError{"the file is missing: countersign calendar fetch DIR/calendars/NAME.ics"}
 	}
+	return usageError{"there is no calendar " + strings.Join(words, " ") + ": feeds, refresh or fetch"}
+}
+
+// listFeeds says how the feeds stand that a folder names, by what the bot keeps of them.
+func (p proc) listFeeds(words []string, asJSON bool) error {
+	dir, err := p.folderNamed(words)
+	if err != nil {
+		return err
+	}
+	copies := p.copies("")
+	folder, err := readFolderFed(dir, copies)
+	if err != nil {
+		return err
+	}
+	list := feedsStatus(folder, copies.note, workflows.StampOf(time.Now()))
+	if asJSON {
+		enc := json.NewEncoder(p.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(map[string][]feedStatus{"feeds": append([]feedStatus{}, list...)})
+	}
+	if len(list) == 0 {
+		fmt.Fprintf(p.out, "%s names no feed: every rotation and holiday stands in the folder.\n", dir)
+	}
+	for _, f := range list {
+		mark := "ok    "
+		if !f.OK {
+			mark = "NOT OK"
+		}
+		fmt.Fprintf(p.out, "%s  %s\n", mark, f.Say)
+	}
+	if copies.dir == "" && len(list) > 0 {
+		fmt.Fprintf(p.err, "hint: set %s_DATA to the bot's data folder, where its copies lie\n", prefix)
+	}
+	return nil
+}
+
+// refreshFeeds has the running bot ask all feeds now.
+func (p proc) refreshFeeds(ctx context.Context) error {
+	c, err := loadConfig(p.env)
+	if err != nil {
+		return err
+	}
+	if c.Data == "" {
+		return hint(errors.New("no data folder is named"), "set %s_DATA to that of the running bot", prefix)
+	}
+	text, err := callControl(ctx, c.socketPath(), "/feeds")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(p.out, text)
+	return err
+}
+
+func (p proc) fetchFeed(ctx context.Context, f feedFetch, words []string, asJSON bool) error {
 	if f.file = words[1]; f.from == "" {
 		return usageError{"-from is missing: the address of the feed"}
 	}
@@ -60,7 +118,7 @@ func calendarCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return hint(fmt.Errorf("%s stays as it is: %w", f.file, err), "the bot goes on with the last good copy; countersign doctor says when that is getting old")
 	}
-	if *asJSON {
+	if asJSON {
 		return json.NewEncoder(p.out).Encode(done)
 	}
 	if !done.Changed {
@@ -136,47 +194,13 @@ func (f feedFetch) address() (*url.URL, error) {
 }
 
 func (f feedFetch) get(ctx context.Context, u *url.URL) ([]byte, error) {
-	var roots *x509.CertPool
-	if f.roots != "" {
-		pem, err := os.ReadFile(f.roots)
-		if err != nil {
-			return nil, fmt.Errorf("reading certificates: %w", err)
-		}
-		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading certificates: %s holds none", f.roots)
-		}
-	}
-	client, err := webhook.Caller(f.reach, roots)
+	caller, err := newFeedCaller(f.reach, f.roots)
 	if err != nil {
 		return nil, err
 	}
-	defer client.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, errors.New("the address of the feed cannot be asked")
-	}
-	req.Header.Set("Accept", "text/calendar")
-	res, err := client.Do(req)
-	if err != nil {
-		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-			err = wrapped.Err // without the address
-		}
-		return nil, fmt.Errorf("asking %s: %w", u.Host, err)
-	}
-	defer func() { _ = res.Body.Close() }() // only read
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking %s: it answered %d; a feed that has moved is not followed", u.Host, res.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxFetched+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the feed of %s: %w", u.Host, err)
-	}
-	if len(body) > maxFetched {
-		return nil, fmt.Errorf("the feed of %s is larger than %d KiB", u.Host, maxFetched>>10)
-	}
-	return body, nil
+	defer caller.client.CloseIdleConnections()
+	got, err := caller.get(ctx, u, "", "")
+	return got.body, err
 }
 
 // look reads the feed as the bot will. One that has nothing ahead is not taken: it would leave every step that asks a rotation with nobody.
@@ -271,6 +295,7 @@ func (d *doctor) feeds(now workflows.Stamp) {
 	if err != nil || d.cfg.Config == "" {
 		return
 	}
+	d.addressed(now)
 	for _, note := range notes {
 		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(note), "."), suffixFetched)
 		var x fetched
@@ -284,5 +309,18 @@ func (d *doctor) feeds(now workflows.Stamp) {
 		}
 		d.say(now.Sub(x.At) < fetchedStale, fmt.Sprintf("calendar %s: fetched from %s at %s", name, x.Host, x.At),
 			"rotations go by what the feed said then; run countersign calendar fetch by hand and see what is wrong")
+	}
+}
+
+// addressed says how the feeds stand that the bot reads by itself.
+func (d *doctor) addressed(now workflows.Stamp) {
+	copies := d.cfg.feeds()
+	folder, err := readFolderFed(d.cfg.Config, copies)
+	if err != nil {
+		return // said with the folder
+	}
+	for _, f := range feedsStatus(folder, copies.note, now) {
+		started := copies.dir != "" && copies.note(f.address).Tried != 0
+		d.say(f.OK || !started, f.Say, "people are asked by the last good copy; look at the feed, then countersign calendar refresh")
 	}
 }

@@ -37,7 +37,7 @@ func checkCommand(ctx context.Context, p proc) error {
 	if c.asJSON = *asJSON; c.old != "" {
 		return checkAgainst(p, dir, c)
 	}
-	folder, err := readFolder(dir)
+	folder, err := readFolderFed(dir, p.copies(""))
 	if broken := (*spec.Problems)(nil); *asJSON && errors.As(err, &broken) {
 		return errors.Join(printFindings(p, broken.List, nil), codeError{exitFailed, errors.New("the folder is not good")})
 	}

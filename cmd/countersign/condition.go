@@ -10,7 +10,7 @@ import (
 
 // checks are the parts of being ready: /readyz, `countersign health` and /access health ask the same.
 func (s *serving) checks() []check {
-	out := []check{{"ledger", s.ledgerHealth}, {"slack", s.slackHealth}, {"drills", s.drillHealth}}
+	out := []check{{"ledger", s.ledgerHealth}, {"slack", s.slackHealth}, {"drills", s.drillHealth}, {"on-call feeds", s.feedHealth}}
 	if s.rotation != nil {
 		out = append(out, check{"slack token", func() (bool, string) { return tokenHealth(s.rotation.Status(), time.Now()) }})
 	}

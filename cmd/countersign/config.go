@@ -57,6 +57,8 @@ type Config struct {
 	SMTPPassword   string `envconfig:"SMTP_PASSWORD" secret:"token" desc:"password of the user in SMTP_URL" example:""`
 	SMTPFrom       string `envconfig:"SMTP_FROM" desc:"address that the e-mail comes from" example:"countersign@example.com"`
 	SMTPRoots      string `envconfig:"SMTP_CA" desc:"file with the certificate of the authority that signed the relay's, where the system does not know it" example:""`
+	FeedReach      string `envconfig:"FEED_REACH" default:"public" desc:"which addresses may be called for iCalendar feeds: public, private (networks of your own as well) or loopback (this machine)" example:"public"`
+	FeedRoots      string `envconfig:"FEED_CA" desc:"file with the certificate of the authority that signed the feeds' hosts, where the system does not know it" example:""`
 	KeepTexts      string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
 	LogLevel       string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
 	LogFormat      string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`

@@ -24,6 +24,7 @@ type control struct {
 	publish func(context.Context) (string, error)
 	retain  func(context.Context) (string, error)
 	anchor  func(context.Context) (string, error) // publishes, and waits for those who take the head
+	feeds   func(context.Context) (string, error) // asks the feeds of shifts and holidays, and says how they stand
 	drills  func() (bool, string)                 // what is overdue, in words
 }
 
@@ -50,6 +51,14 @@ func (c control) handler() http.Handler {
 			return
 		}
 		io.WriteString(w, note)
+	})
+	mux.HandleFunc("POST /feeds", func(w http.ResponseWriter, r *http.Request) {
+		text, err := c.feeds(r.Context())
+		if err != nil {
+			answer(w, err)
+			return
+		}
+		io.WriteString(w, text)
 	})
 	mux.HandleFunc("POST /anchor", func(w http.ResponseWriter, r *http.Request) {
 		text, err := c.anchor(r.Context())

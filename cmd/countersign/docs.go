@@ -30,7 +30,7 @@ func docsCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
-	policies, err := readPolicies(dir)
+	policies, err := readPolicies(dir, p.copies(""))
 	if err != nil {
 		return err
 	}
@@ -83,8 +83,8 @@ func (p proc) folderNamed(words []string) (string, error) {
 
 // readPolicies compiles a folder without a ledger. People's ids are made of their keys; hashes of compiled chains are those of this folder alone,
 // since a ledger has pseudonyms of its own.
-func readPolicies(dir string) (spec.Policies, error) {
-	folder, err := readFolder(dir)
+func readPolicies(dir string, copies feedStore) (spec.Policies, error) {
+	folder, err := readFolderFed(dir, copies)
 	if err != nil {
 		return spec.Policies{}, err
 	}

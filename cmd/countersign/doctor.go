@@ -80,7 +80,7 @@ func (d *doctor) folder() (spec.Policies, bool) {
 	if d.cfg.Config == "" {
 		return spec.Policies{}, false
 	}
-	folder, err := readFolder(d.cfg.Config)
+	folder, err := readFolderFed(d.cfg.Config, d.cfg.feeds())
 	if err != nil {
 		d.say(false, "configuration: "+err.Error(), "")
 		return spec.Policies{}, false

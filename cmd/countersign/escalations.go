@@ -93,7 +93,7 @@ func treeOfFolder(c Config) (callTree, error) {
 	if c.Config == "" {
 		return callTree{}, fmt.Errorf("%s_CONFIG is not set", prefix)
 	}
-	p, err := readPolicies(c.Config)
+	p, err := readPolicies(c.Config, c.feeds())
 	if err != nil {
 		return callTree{}, err
 	}

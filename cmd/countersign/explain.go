@@ -258,7 +258,7 @@ func (x *explaining) fromLedger(ctx context.Context, p proc, c Config, word stri
 		}
 		return workflows.Explain(s, workflows.Outlook{Name: e.nameOf, When: func(t workflows.Stamp) string { return t.Time().In(loc).Format("Mon 2006-01-02 15:04 MST") }}), nil
 	}
-	policies, err := readPoliciesFor(dir, e)
+	policies, err := readPoliciesFor(dir, e, p.copies(x.data))
 	if err != nil {
 		return workflows.Explanation{}, err
 	}
@@ -383,7 +383,7 @@ func (x *explaining) stage(ctx context.Context, p proc, dir string, at workflows
 		return nil, err
 	}
 	if x.data == "" && c.Data == "" {
-		policies, err := readPolicies(dir)
+		policies, err := readPolicies(dir, p.copies(x.data))
 		if err != nil {
 			return nil, err
 		}
@@ -394,7 +394,7 @@ func (x *explaining) stage(ctx context.Context, p proc, dir string, at workflows
 		return nil, err
 	}
 	defer e.close()
-	policies, err := readPoliciesFor(dir, e)
+	policies, err := readPoliciesFor(dir, e, p.copies(x.data))
 	if err != nil {
 		return nil, err
 	}

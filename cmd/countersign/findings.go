@@ -205,7 +205,7 @@ func (p proc) watchRules(in string, usual bool) ([]workflows.WatchRule, error) {
 	if err != nil {
 		return nil, err
 	}
-	policies, err := readPolicies(dir)
+	policies, err := readPolicies(dir, p.copies(""))
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/reviews"
 	"github.com/countersign-bot/countersign/workflows/runs"
+	"github.com/countersign-bot/countersign/workflows/spec"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -123,21 +124,33 @@ type reloader struct {
 	cfg   Config
 	store *store.Store
 	desk  *desk.Desk
+	feeds *feedKeeper
 	log   *slog.Logger
 }
 
 func (r *reloader) reload(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	folder, err := readFolder(r.cfg.Config)
+	folder, err := r.feeds.read(ctx, r.cfg.Config)
 	if err != nil {
 		return err
 	}
+	return r.load(ctx, folder, authorOf(ctx, r.cfg.Config))
+}
+
+// take loads a folder that was read before, with what its feeds say now.
+func (r *reloader) take(ctx context.Context, folder *spec.Folder) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.load(ctx, folder, r.desk.Policy().Author)
+}
+
+func (r *reloader) load(ctx context.Context, folder *spec.Folder, author desk.Author) error {
 	policy, _, err := compile(ctx, r.store, folder)
 	if err != nil {
 		return err
 	}
-	policy.Author = authorOf(ctx, r.cfg.Config)
+	policy.Author = author
 	if err := r.desk.Load(ctx, policy); err != nil {
 		return err
 	}

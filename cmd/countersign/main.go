@@ -56,7 +56,7 @@ func commands() []command {
 		{"init", "[-example] DIR", "write a commented configuration folder to start from", initCommand},
 		{"check", "[-strict] [--json] [-against OLDDIR] [DIR]", "check a configuration folder and say what is wrong, or what a change loosens", checkCommand},
 		{"schema", "[-out DIR] [KIND]", "print the JSON Schema of a kind of file, for editors", schemaCommand},
-		{"calendar", calendarUsage, "fetch an iCalendar feed into the folder: who is on call, or holidays", calendarCommand},
+		{"calendar", calendarUsage, "feeds of shifts and holidays: how old they are, read them now, or keep a file like one", calendarCommand},
 		{"simulate", "FILE|DIR, or -history 90d [-against NEWDIR]", "play policy tests and stories against a folder, or past requests against a new one", simulateCommand},
 		{"explain", "REQUEST [-at TIME] [-without A,B], or -workflow W -as PERSON", "why a request is where it is, who could decide it when, what would become of one", explainCommand},
 		{"docs", "[DIR] [-out FILE|DIR]", "write the manual of all chains, for people who never saw the files", docsCommand},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"time"
 
 	"github.com/countersign-bot/countersign/store"
@@ -16,14 +15,7 @@ import (
 
 // readFolder loads a configuration folder; problems come with file, line and hint.
 func readFolder(dir string) (*spec.Folder, error) {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, hint(fmt.Errorf("%s is not a folder", dir), "countersign init %s writes one to start from", dir)
-	}
-	folder, err := spec.Load(os.DirFS(dir), spec.Options{Connectors: connectorNames(), Params: connectorParams()})
-	if err != nil {
-		return nil, fmt.Errorf("the configuration folder %s is not good, and nothing of it is used:\n%w", dir, err)
-	}
-	return folder, nil
+	return readFolderFed(dir, feedStore{})
 }
 
 // compile gives every person of the folder their id, keeps what is known about them in the directory, and turns the

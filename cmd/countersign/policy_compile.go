@@ -25,7 +25,7 @@ func addTime(out *desk.Policy, p spec.Policies) error {
 	out.Conditions = spec.NewConditions()
 	errs := []error{checkWatch(p.Targets)}
 	for _, c := range p.Calendars {
-		x := desk.Calendar{Name: c.Name, Zone: c.Zone, Week: c.Hours, Holidays: c.Holidays}
+		x := desk.Calendar{Feed: feedName(c.Feed), Name: c.Name, Zone: c.Zone, Week: c.Hours, Holidays: c.Holidays}
 		for _, f := range c.Freezes {
 			x.Stops = append(x.Stops, desk.Freeze{Name: f.Name, From: f.From, To: f.To, Why: f.Why})
 		}
@@ -34,7 +34,7 @@ func addTime(out *desk.Policy, p spec.Policies) error {
 		out.Calendars[c.Name] = made
 	}
 	for _, r := range p.Rotations {
-		out.Rotations[r.Name] = desk.Rotation{Name: r.Name, People: r.People, Shifts: r.Rotation}
+		out.Rotations[r.Name] = desk.Rotation{Name: r.Name, People: r.People, Shifts: r.Rotation, Feed: feedName(r.Feed)}
 	}
 	for _, t := range p.Targets {
 		out.Targets[t.ID] = desk.Target{

@@ -27,7 +27,7 @@ func startFolder(t *testing.T, file, from, to string) spec.Policies {
 		t.Fatalf("%s does not say %q", file, from)
 	}
 	mustSay(t, os.WriteFile(path, []byte(strings.Replace(string(text), from, to, 1)), 0o600))
-	p, err := readPolicies(dir)
+	p, err := readPolicies(dir, feedStore{})
 	mustSay(t, err)
 	return p
 }

@@ -175,7 +175,7 @@ func runbookCheck(_ context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
-	policies, err := readPolicies(dir)
+	policies, err := readPolicies(dir, p.copies(""))
 	if err != nil {
 		return err
 	}

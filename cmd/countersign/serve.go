@@ -66,6 +66,7 @@ type serving struct {
 	transport *slack.Transport // nil without an app-level token
 	receiver  *slack.Receiver  // nil without a signing secret
 	reloader  *reloader
+	feeds     *feedKeeper
 	names     *slack.Names
 	settings  specSettings
 	raised    raised
@@ -160,9 +161,12 @@ func serve(ctx context.Context, c Config, log *slog.Logger, accept string) (err 
 }
 
 // build joins the rooms.
-func (s *serving) build(ctx context.Context) error {
+func (s *serving) build(ctx context.Context) (err error) {
 	s.conns = &connectors{}
-	folder, err := readFolder(s.cfg.Config)
+	if s.feeds, err = openFeeds(s.cfg, s.clock, s.log); err != nil {
+		return err
+	}
+	folder, err := s.feeds.read(ctx, s.cfg.Config)
 	if err != nil {
 		return err
 	}
@@ -206,7 +210,7 @@ func (s *serving) build(ctx context.Context) error {
 	}
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks), Postures: s.postures(),
-		Standing: standingAccess{s}, Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
+		Feeds: s.feeds, Standing: standingAccess{s}, Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
 	})
 	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {
@@ -222,7 +226,7 @@ func (s *serving) build(ctx context.Context) error {
 		return err
 	}
 	s.sweeper = newSweeper(s, marks)
-	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, log: s.log}
+	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, feeds: s.feeds, log: s.log}
 	if err := s.desk.Load(ctx, policy); err != nil {
 		return err
 	}
@@ -333,6 +337,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the signals", s.reloadOnHangup)
 	part("the count of strangers", s.sweepStrangers)
 	part("the watch on the clock", s.watchClock)
+	part("the feeds of shifts and holidays", s.keepFeeds)
 	part("the watch on access", s.verifyAccess)
 	part("the watch on the targets", s.watch)
 	part("the watch on sessions", s.watchSessions)
@@ -390,7 +395,7 @@ func (s *serving) mux() *http.ServeMux {
 }
 
 func (s *serving) control() control {
-	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, publish: func(ctx context.Context) (string, error) {
+	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, feeds: s.refeed, publish: func(ctx context.Context) (string, error) {
 		c, _, err := s.store.Publish(ctx)
 		return string(c.Note), err
 	}}

@@ -52,7 +52,7 @@ func playPath(ctx context.Context, p proc, path, in string) ([]played, error) {
 		return nil, hint(fmt.Errorf("there is no file or folder %s", path), "countersign simulate DIR plays DIR/tests/*.yaml and DIR/tests/*.txt")
 	}
 	if info.IsDir() {
-		policies, err := readPolicies(path)
+		policies, err := readPolicies(path, p.copies(""))
 		if err != nil {
 			return nil, err
 		}
@@ -62,9 +62,9 @@ func playPath(ctx context.Context, p proc, path, in string) ([]played, error) {
 		in = folderOf(p, path)
 	}
 	if strings.HasSuffix(path, ".txt") {
-		return playStoryFile(ctx, path, in)
+		return playStoryFile(ctx, p, path, in)
 	}
-	policies, err := readPolicies(in)
+	policies, err := readPolicies(in, p.copies(""))
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func folderOf(p proc, path string) string {
 	return ""
 }
 
-func playStoryFile(ctx context.Context, path, in string) ([]played, error) {
+func playStoryFile(ctx context.Context, p proc, path, in string) ([]played, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func playStoryFile(ctx context.Context, path, in string) ([]played, error) {
 	}
 	var policies spec.Policies
 	if in != "" {
-		if policies, err = readPolicies(in); err != nil {
+		if policies, err = readPolicies(in, p.copies("")); err != nil {
 			return nil, err
 		}
 	}

@@ -42,7 +42,7 @@ func (p proc) simulateHistory(ctx context.Context, span, data, against string, a
 		return err
 	}
 	defer e.close()
-	policies, err := readPoliciesFor(dir, e)
+	policies, err := readPoliciesFor(dir, e, p.copies(""))
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func (p proc) simulateHistory(ctx context.Context, span, data, against string, a
 }
 
 // readPoliciesFor compiles a folder with the pseudonyms that a ledger has for its people.
-func readPoliciesFor(dir string, e *evidence) (spec.Policies, error) {
-	folder, err := readFolder(dir)
+func readPoliciesFor(dir string, e *evidence, copies feedStore) (spec.Policies, error) {
+	folder, err := readFolderFed(dir, copies)
 	if err != nil {
 		return spec.Policies{}, err
 	}

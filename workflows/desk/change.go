@@ -299,9 +299,11 @@ func compareCalendars(before, after *Policy, name string) difference {
 			d.say(false, "%s becomes a holiday", h)
 		}
 	}
+	fed := now.Feed != "" && now.Feed == old.Feed // what a feed says was approved with its address, and feeds forget the past
+	d.moved(true, "the feed of its holidays", old.Feed, now.Feed)
 	for _, h := range old.Holidays {
 		if !slices.Contains(now.Holidays, h) {
-			d.say(true, "%s is no holiday any more", h)
+			d.say(!fed, "%s is no holiday any more", h)
 		}
 	}
 	for _, f := range now.Stops {
@@ -333,6 +335,7 @@ func compareRotations(before, after *Policy, name string) difference {
 		d.say(false, "a new rotation; chains say what it decides")
 		return d
 	}
+	d.moved(false, "the feed of its shifts", old.Feed, now.Feed)
 	for _, c := range compareMembers(d.unit, old.People, now.People).changes {
 		d.say(c.Loosens, "%s", strings.NewReplacer("becomes a member", "takes turns from now on", "is no member any more", "takes turns no more").Replace(c.Text))
 	}

@@ -184,6 +184,7 @@ type Calendar struct {
 	Week     string          `json:"week"` // as calendar.ParseHours reads it
 	Holidays []calendar.Date `json:"holidays,omitempty"`
 	Stops    []Freeze        `json:"freezes,omitempty"`
+	Feed     string          `json:"feed,omitempty"` // what has further holidays, as Rotation.Feed
 }
 
 // Freeze is a change freeze of a calendar.
@@ -262,7 +263,8 @@ type Rotation struct {
 	Shifts `json:"-"` // nil: nobody is ever on shift
 
 	Name   string               `json:"name"`
-	People []workflows.PersonID `json:"people"` // everybody who is ever on shift
+	People []workflows.PersonID `json:"people"`         // everybody who is ever on shift
+	Feed   string               `json:"feed,omitempty"` // what says when: its host and the beginning of a hash of its address; empty: the folder
 }
 
 // On implements Shifts.

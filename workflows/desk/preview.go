@@ -173,7 +173,13 @@ func (p Preview) explain(ctx context.Context, d *Desk, w *workflows.Workflow, no
 		e.Children = append(e.Children, workflows.Explanation{Name: "risk", Status: "approved", Sentence: "Tier " + p.Tier + "." + p.beyondClicks()})
 	}
 	for _, st := range p.Plan {
-		e.Children = append(e.Children, st.explain(ctx, d, now))
+		x := st.explain(ctx, d, now)
+		for i := range w.Stages {
+			if w.Stages[i].Name == st.Name {
+				x.Children = append(d.oldWords(d.Policy(), &w.Stages[i], now), x.Children...)
+			}
+		}
+		e.Children = append(e.Children, x)
 	}
 	return e
 }
@@ -364,6 +370,7 @@ func (d *Desk) whoCould(ctx context.Context, p *Policy, st *workflows.Stage, a a
 			e.Children = append(e.Children, x)
 		}
 	}
+	e.Children = append(d.oldWords(p, st, a.now), e.Children...)
 	switch now, all := st.Enough(awake), st.Enough(could); {
 	case now:
 		e.Status, e.Sentence = "approved", fmt.Sprintf("It needs %d; %s awake.", st.Quorum, are(heads(awake)))

@@ -72,15 +72,21 @@ func (c *checker) checkHolidays(v *value, used map[string]bool) {
 		if f == nil {
 			return
 		}
+		if isAddress(ics.scalar()) {
+			return // its copy was tried before it was kept
+		}
 		if _, err := f.Between(calendar.First(calendar.Date{Year: holidaysFrom, Month: 1, Day: 1}, 0, time.UTC), calendar.First(calendar.Date{Year: holidaysTo + 1, Month: 1, Day: 1}, 0, time.UTC)); err != nil {
 			c.file(ics.scalar(), "", "%s", strings.TrimPrefix(err.Error(), "iCalendar: "))
 		}
 	}
 }
 
-// feed reads an iCalendar file of the folder; nil was reported.
+// feed reads an iCalendar file of the folder, or the copy of a feed; nil was reported, or there is no copy.
 func (c *checker) feed(ref *value, zone *time.Location) *calendar.Feed {
 	name := ref.scalar()
+	if isAddress(name) {
+		return c.fetched(name, zone)
+	}
 	src := c.f.feeds[name]
 	if src == nil {
 		c.at(ref, meantOr(name, keys(c.f.feeds)), "there is no file %q", name)
@@ -109,12 +115,16 @@ func (c *checker) checkRotation(v *value, used map[string]bool) {
 	turns := []string{"people", "first", "at", "days"}
 	if ics := v.get("ics"); ics != nil {
 		used[ics.scalar()] = true
+		if isAddress(ics.scalar()) {
+			turns = turns[1:]
+			c.whomFeedNames(v)
+		}
 		for _, k := range turns {
 			if v.has(k) {
 				c.at(v.or(k), "leave it out", "%s: the shifts of rotation %q stand in the iCalendar file", k, v.str("name"))
 			}
 		}
-		if c.feed(ics, zone) != nil && !hasBad(v) && len(c.all) == before {
+		if f := c.feed(ics, zone); (f != nil || isAddress(ics.scalar())) && !hasBad(v) && len(c.all) == before {
 			c.tryRotation(v)
 		}
 		return
@@ -140,14 +150,15 @@ func (c *checker) checkRotation(v *value, used map[string]bool) {
 
 // tryRotation builds the rotation with keys in place of ids, and reports what the calendar says of it.
 func (c *checker) tryRotation(v *value) {
-	_, err := c.f.rotation(v, func(ref string) workflows.PersonID { return workflows.PersonID(c.ix.keyOf(ref)) })
+	_, _, err := c.f.rotation(v, func(ref string) workflows.PersonID { return workflows.PersonID(c.ix.keyOf(ref)) })
 	if err != nil {
 		c.at(v.or("name"), "", "rotation %q: %s", v.str("name"), strings.TrimPrefix(err.Error(), "rotation: "))
 	}
 }
 
-// rotation makes a rotation of a checked entry. id is the person that a key or an address means.
-func (f *Folder) rotation(v *value, id func(ref string) workflows.PersonID) (*calendar.Rotation, error) {
+// rotation makes a rotation of a checked entry. id is the person that a key or an address means. strange are the entries of a feed that name
+// nobody whom they may.
+func (f *Folder) rotation(v *value, id func(ref string) workflows.PersonID) (r *calendar.Rotation, strange []string, err error) {
 	zone := zoneOf(v, "zone")
 	var over []calendar.Override
 	for _, o := range v.list("overrides") {
@@ -155,16 +166,22 @@ func (f *Folder) rotation(v *value, id func(ref string) workflows.PersonID) (*ca
 			Interval: calendar.Interval{From: begins(o.str("from"), zone), To: ends(o.str("until"), zone)}, Person: id(o.str("person")),
 		})
 	}
-	if ics := v.str("ics"); ics != "" {
-		return calendar.NewFeedRotation(f.icals[feedID(ics, zone)], func(e calendar.Event) (workflows.PersonID, error) { return onShift(e, id) }, over)
+	ics := v.str("ics")
+	switch {
+	case isAddress(ics):
+		return fetchedRotation(v, f.icals[feedID(ics, zone)], id, over)
+	case ics != "":
+		r, err = calendar.NewFeedRotation(f.icals[feedID(ics, zone)], func(e calendar.Event) (workflows.PersonID, error) { return onShift(e, id) }, over)
+		return r, nil, err
 	}
-	r := calendar.Rota{Zone: zone, Days: v.num("days", 0), Overrides: over}
-	r.First, _, _, _ = parseMoment(v.str("first")) // checked by their shapes
-	r.At, _ = calendar.ParseClock(v.str("at"))
+	turns := calendar.Rota{Zone: zone, Days: v.num("days", 0), Overrides: over}
+	turns.First, _, _, _ = parseMoment(v.str("first")) // checked by their shapes
+	turns.At, _ = calendar.ParseClock(v.str("at"))
 	for _, p := range v.strs("people") {
-		r.People = append(r.People, id(p))
+		turns.People = append(turns.People, id(p))
 	}
-	return calendar.NewRotation(r)
+	r, err = calendar.NewRotation(turns)
+	return r, nil, err
 }
 
 // onShift is the person whom an event of an iCalendar file names: the only attendee, or the summary as a key or an address.
@@ -197,8 +214,8 @@ func (f *Folder) rotaPeople(v *value) map[string]bool {
 	for _, o := range v.list("overrides") {
 		add(o.str("person"))
 	}
-	if v.has("ics") {
-		_, _ = f.rotation(v, add) // what it names is entered on the way; whether it holds together was told before
+	if ics := v.str("ics"); ics != "" && !isAddress(ics) {
+		_, _, _ = f.rotation(v, add) // what it names is entered on the way; whether it holds together was told before
 	}
 	return out
 }

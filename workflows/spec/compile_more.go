@@ -22,7 +22,7 @@ func timeOff(p *person) (out []calendar.Interval) {
 func (c *compiler) calendars() (out []Calendar) {
 	for _, v := range c.f.calendars {
 		zone := zoneOf(v, "zone")
-		x := Calendar{Name: v.str("name"), Zone: v.str("zone"), Hours: orElse(v.str("hours"), defaultHours), Country: v.str("country"), Holidays: c.f.holidaysOf(v, zone)}
+		x := Calendar{Name: v.str("name"), Zone: v.str("zone"), Hours: orElse(v.str("hours"), defaultHours), Country: v.str("country"), Holidays: c.f.holidaysOf(v, zone), Feed: feedOf(v)}
 		for _, f := range v.list("freezes") {
 			x.Freezes = append(x.Freezes, calendar.Freeze{
 				Name: f.str("name"), Interval: calendar.Interval{From: begins(f.str("from"), zone), To: ends(f.str("until"), zone)}, Why: f.str("why"),
@@ -63,21 +63,29 @@ func (f *Folder) holidaysOf(v *value, zone *time.Location) []calendar.Date {
 		date, _ := calendar.ParseDate(d) // checked by its shape
 		out = append(out, date)
 	}
-	if ics := v.str("ics"); ics != "" {
-		events, _ := f.icals[feedID(ics, zone)].Between(calendar.First(from, 0, zone), calendar.Last(to, calendar.EndOfDay, zone)) // tried when it was checked
+	if feed := f.icals[feedID(v.str("ics"), zone)]; feed != nil { // a feed that was never read has none
+		events, _ := feed.Between(calendar.First(from, 0, zone), calendar.Last(to, calendar.EndOfDay, zone)) // tried when it was checked
 		out = append(out, calendar.Dates(events)...)
 	}
 	slices.SortFunc(out, func(a, b calendar.Date) int { return a.Since(b) })
 	return slices.Compact(out)
 }
 
+// feedOf is the address of the feed of a calendar or rotation; empty where a file of the folder is named, or nothing.
+func feedOf(v *value) string {
+	if ics := v.str("ics"); isAddress(ics) {
+		return ics
+	}
+	return ""
+}
+
 func (c *compiler) rotations() (out []Rotation) {
 	for _, v := range c.f.rotations {
-		r, err := c.f.rotation(v, c.id)
+		r, strange, err := c.f.rotation(v, c.id)
 		if err != nil {
 			panic("spec: a rotation that was checked is refused: " + err.Error())
 		}
-		x := Rotation{Name: v.str("name"), Rotation: r}
+		x := Rotation{Name: v.str("name"), Rotation: r, Feed: feedOf(v), Strange: strange}
 		for _, k := range slices.Sorted(maps.Keys(c.f.rotaPeople(v))) {
 			x.People = append(x.People, c.id(k))
 		}

@@ -14,6 +14,7 @@ type Calendar struct {
 	Holidays []calendar.Date // public ones of 2024 to 2049, dated ones and those of the iCalendar file, in order, each once
 	Freezes  []calendar.Freeze
 	Business *calendar.Business // made of the above
+	Feed     string             // address of the feed whose events are holidays too; empty: none. It may hold a secret
 }
 
 // Rotation is one of rotations.yaml.
@@ -21,6 +22,8 @@ type Rotation struct {
 	Name     string
 	People   []workflows.PersonID // everybody who is ever on shift, in alphabetical order of their keys
 	Rotation *calendar.Rotation
+	Feed     string   // address of the feed that says when; empty: the folder does. It may hold a secret
+	Strange  []string // its entries that name nobody of People, in words; nobody is on shift by them
 }
 
 // TestFile is a file of policy tests: tests/*.yaml.

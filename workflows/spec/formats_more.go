@@ -72,10 +72,15 @@ func country() shape {
 	return matching("a country such as DE, or a part of one such as DE-BE", `[A-Z]{2}(-[A-Z0-9]{1,3})?`, "ISO 3166: DE, US, GB, US-CA")
 }
 
-// icsRef is the name of an iCalendar file inside the folder.
+// icsRef is the name of an iCalendar file inside the folder, or the address of a feed.
 func icsRef() shape {
-	return matching(`a file such as "calendars/company.ics"`, calendarsDir+`/[a-z0-9][a-z0-9_-]{0,60}\.ics`, "put the file into the folder "+calendarsDir+" beside this one")
+	return matching(`a file such as "calendars/company.ics" or an address such as https://calendar.example.com/company.ics`,
+		`(`+calendarsDir+`/[a-z0-9][a-z0-9_-]{0,60}\.ics|https://[a-zA-Z0-9.:-]{1,250}/[!-~]{0,1000})`,
+		"put the file into the folder "+calendarsDir+" beside this one, or name its https address, without a user in it")
 }
+
+// isAddress tells an address of a feed from the name of a file.
+func isAddress(ics string) bool { return strings.HasPrefix(ics, "https://") }
 
 func clock() shape {
 	s := text(`a time of day such as "09:00"`, func(s string) (string, string) {

@@ -23,6 +23,7 @@ func (c *checker) lint() {
 	}
 	c.weaker()
 	c.ungranted()
+	c.unread()
 }
 
 // fewest is how many different people approve at least on a way through a chain; as the engine counts.

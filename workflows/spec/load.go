@@ -22,6 +22,10 @@ type Options struct {
 	// Params are the words that a connector understands in an entitlement's params, and those it cannot do without. A connector that is
 	// not listed takes any.
 	Params map[string]Params
+
+	// Feed gives the last good copy of a feed that is named by its address, and nil where there is none: then nobody is on shift by it, and
+	// it has no holidays. nil: there is none of any.
+	Feed func(address string) []byte
 }
 
 // Params are the words of one connector.
@@ -57,9 +61,11 @@ type Folder struct {
 	feeds       map[string]*source // iCalendar files by name
 	index       *index
 	holidays    map[string][]calendar.Date // of each calendar
-	icals       map[string]*calendar.Feed  // iCalendar files that could be read
+	icals       map[string]*calendar.Feed  // iCalendar files that could be read, and copies of feeds
 	conditions  map[*value]int             // terms of each condition
 	warnings    []Problem
+	read        documents // what Refeed goes by
+	opts        Options
 }
 
 // Warnings are lints: what is allowed and probably not meant, in the order of files and lines.
@@ -101,10 +107,23 @@ func Load(fsys fs.FS, opts Options) (*Folder, error) {
 	if l.unread { // a file that is not YAML at all would make every name in it unknown
 		return nil, l.r.err()
 	}
+	return judge(docs, l.r, opts)
+}
+
+// Refeed is the folder as it was read, with what feeds say now: nobody has to ask the disk again, where somebody may be in the midst of a change.
+func (f *Folder) Refeed(feed func(address string) []byte) (*Folder, error) {
+	opts := f.opts
+	opts.Feed = feed
+	return judge(f.read, &report{}, opts)
+}
+
+// judge holds documents of the right shape against each other.
+func judge(docs documents, r *report, opts Options) (*Folder, error) {
 	f := gather(docs)
-	c := checker{report: l.r, f: f, connectors: opts.Connectors, params: opts.Params}
+	f.read, f.opts = docs, opts
+	c := checker{report: r, f: f, connectors: opts.Connectors, params: opts.Params, copyOf: opts.Feed}
 	c.check()
-	if err := l.r.err(); err != nil {
+	if err := r.err(); err != nil {
 		return nil, err
 	}
 	c.lint()

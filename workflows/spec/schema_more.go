@@ -11,7 +11,7 @@ func calendarsShape() shape {
 		key{"hours", false, hours(), "Business hours. Default `Mon-Fri 09:00-17:00`."},
 		key{"country", false, country(), "Two letters of a country whose public holidays count."},
 		key{"holidays", false, listOf(maxHolidays, date()), "Further holidays."},
-		key{"ics", false, icsRef(), "An iCalendar file of the folder whose events are holidays: `calendars/company.ics`."},
+		key{"ics", false, icsRef(), "An iCalendar file of the folder whose events are holidays, `calendars/company.ics`, or the https address of a feed, which the bot reads every quarter of an hour."},
 		key{"freezes", false, listOf(maxFreezes, object(
 			key{"name", true, ident(), "Name of the freeze, which workflows refer to."},
 			key{"from", true, moment(), "When it begins, on the clock of the calendar: a day, or a day and a time."},
@@ -25,7 +25,7 @@ func rotationsShape() shape {
 	return object(key{"rotations", true, listOf(maxRotations, object(
 		key{"name", true, ident(), "Name of the rotation."},
 		key{"zone", true, zone(), "Time zone of the hand-over."},
-		key{"people", false, listOf(maxRotaPeople, personRef()), "Who takes turns, in order."},
+		key{"people", false, listOf(maxRotaPeople, personRef()), "Who takes turns, in order; with the address of a feed, whom it may name."},
 		key{"first", false, date(), "Day on which the first of them takes over."},
 		key{"at", false, clock(), "Time of the hand-over, such as \"09:00\"."},
 		key{"days", false, number(1, maxRotaDays), "Days of a shift: 1 is daily, 7 is weekly."},
@@ -34,7 +34,7 @@ func rotationsShape() shape {
 			key{"from", true, moment(), "From when: a day, or a day and a time."},
 			key{"until", true, moment(), "Until when; a day alone counts as a whole."},
 		)), "Exchanges of shifts."},
-		key{"ics", false, icsRef(), "Instead of people: an iCalendar file of the folder whose events name the person on shift by key or e-mail address: `calendars/on-call.ics`."},
+		key{"ics", false, icsRef(), "Instead of turns: an iCalendar file whose events name the person on shift by key or e-mail address. A file of the folder, `calendars/on-call.ics`, alone; or the https address of a feed, which the bot reads every quarter of an hour, with the people whom it may name."},
 	)), "Who is on shift when."})
 }
 
