@@ -15,8 +15,8 @@ type checker struct {
 	connectors []string
 	params     map[string]Params
 	copyOf     func(address string) []byte // copies of feeds; may be nil
-	refused    map[string]bool   // ids that were refused by their shape, folded
-	looks      map[string]*value // what ids look like: 0 as o, 1 as l
+	refused    map[string]bool             // ids that were refused by their shape, folded
+	looks      map[string]*value           // what ids look like: 0 as o, 1 as l
 	envs       map[string]*cel.Env
 	warned     *report // lints
 	riskBad    bool    // the table of risks has a problem
