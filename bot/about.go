@@ -52,20 +52,20 @@ func (b *Bot) cardLink(ctx context.Context, v desk.View) string {
 
 // whoami is /access whoami: how an account is seen here.
 func (b *Bot) whoami(ctx context.Context, c *call) (answer, error) {
-	p := b.c.Desk.Policy()
+	p, l := b.c.Desk.Policy(), b.inUser(ctx, c.UserID)
 	person, listed := p.People[c.by.Person]
-	lines := []string{"*You here*"}
+	lines := []string{"*" + l.Of("You here") + "*"}
 	if !listed {
-		lines = append(lines, "• This account is not in the people file: you can ask for what anyone may ask for, and decide nothing. Ask the operator to add you, or `/access link` it to the account that is.")
+		lines = append(lines, "• "+l.Of("This account is not in the people file: you can ask for what anyone may ask for, and decide nothing. Ask the operator to add you, or `/access link` it to the account that is."))
 		return say(strings.Join(lines, "\n")), nil
 	}
-	lines = append(lines, "• "+b.person(ctx, c.by.Person).Mention()+", `"+person.Key+"` in the people file")
+	lines = append(lines, "• "+l.Say("%s, `%s` in the people file", b.person(ctx, c.by.Person).Mention(), person.Key))
 	if s, err := b.c.Identity.Standing(ctx, c.by); err != nil {
-		lines = append(lines, "• Slack cannot be asked about your account now, so that you cannot decide until it can")
+		lines = append(lines, "• "+l.Of("Slack cannot be asked about your account now, so that you cannot decide until it can"))
 	} else if no := s.Refusal(); no != nil {
-		lines = append(lines, "• ⛔ You cannot decide: "+refusalWords(no))
+		lines = append(lines, "• ⛔ "+l.Say("You cannot decide: %s", l.NotDone(no)))
 	} else {
-		lines = append(lines, "• ✅ You can decide what you are asked")
+		lines = append(lines, "• ✅ "+l.Of("You can decide what you are asked"))
 	}
 	var roles []string
 	for _, r := range sortedKeys(p.Roles) {
@@ -74,7 +74,7 @@ func (b *Bot) whoami(ctx context.Context, c *call) (answer, error) {
 		}
 	}
 	if len(roles) > 0 {
-		lines = append(lines, "• Roles: "+strings.Join(roles, ", "))
+		lines = append(lines, "• "+l.Say("Roles: %s", strings.Join(roles, ", ")))
 	}
 	if keys, err := b.c.Identity.accountsOf(ctx, c.by.Person); err == nil && len(keys) > 1 {
 		var names []string
@@ -82,12 +82,10 @@ func (b *Bot) whoami(ctx context.Context, c *call) (answer, error) {
 			_, user, _ := strings.Cut(k, "/")
 			names = append(names, "<@"+user+">")
 		}
-		lines = append(lines, "• Your accounts: "+strings.Join(names, ", ")+". They count as one person.")
+		lines = append(lines, "• "+l.Say("Your accounts: %s. They count as one person.", strings.Join(names, ", ")))
 	}
 	return say(strings.Join(lines, "\n")), nil
 }
-
-func refusalWords(r *workflows.Refusal) string { return refused(r).message.Text }
 
 // health is /access health: how the bot is, for those in the people file.
 func (b *Bot) health(ctx context.Context, c *call) (answer, error) {
@@ -95,13 +93,14 @@ func (b *Bot) health(ctx context.Context, c *call) (answer, error) {
 		return refused(workflows.Refuse(workflows.CodeUnlinked, "This account is not linked to a person in the people file.", "Ask the operator to add you.")), nil
 	}
 	if b.c.Health == nil {
-		return say("✅ The bot answers."), nil
+		return said("✅ The bot answers."), nil
 	}
-	lines := []string{"*How the bot is*"}
+	l := b.inUser(ctx, c.UserID)
+	lines := []string{"*" + l.Of("How the bot is") + "*"}
 	for _, h := range b.c.Health(ctx) {
 		mark := "✅ "
 		if !h.OK {
-			mark = "⚠️ not in order: "
+			mark = "⚠️ " + l.Of("not in order") + ": "
 		}
 		lines = append(lines, mark+"*"+h.Part+"*: "+h.Say)
 	}

@@ -43,7 +43,7 @@ func (b *Bot) assistantOpened(ctx context.Context, in slack.Interaction) error {
 	if err := b.c.Slack.SuggestPrompts(ctx, e.Thread.Channel, e.Thread.TS, "Ask me", prompts); err != nil {
 		b.log.WarnContext(ctx, "no questions could be offered in an assistant thread", "err", err)
 	}
-	m := screens.Say("I answer from the record and from the documents: *" + strings.Join(prompts, "* · *") + "*. What is typed here decides nothing.")
+	m := screens.Say(b.inUser(ctx, in.UserID).Say("I answer from the record and from the documents: *%s*. What is typed here decides nothing.", strings.Join(prompts, "* · *")))
 	_, err := b.c.Slack.PostMessage(ctx, e.Thread.Channel, slack.Message{Text: m.Text, Blocks: m.Blocks, ThreadTS: e.Thread.TS})
 	return err
 }

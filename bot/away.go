@@ -83,11 +83,11 @@ func (b *Bot) awayWord(ctx context.Context, c *call, rest []string) (answer, err
 		return b.openAway(ctx, c)
 	}
 	if !strings.EqualFold(rest[0], "until") || len(rest) < 2 {
-		return answer{message: screens.Help()}, nil
+		return spoken(screens.Locale.Help), nil
 	}
 	until, used, ok := b.untilWords(c.by.Person, rest[1:])
 	if !ok {
-		return say("Write the day as 2026-12-01, or day and time as 2026-12-01 14:00, on your own clock."), nil
+		return said("Write the day as 2026-12-01, or day and time as 2026-12-01 14:00, on your own clock."), nil
 	}
 	l := desk.Leave{Until: until}
 	rest = rest[1+used:]
@@ -97,7 +97,7 @@ func (b *Bot) awayWord(ctx context.Context, c *call, rest []string) (answer, err
 			return answer{}, err
 		}
 		if !ok {
-			return say("I do not know " + screens.Escape(rest[0]) + " from the people file. `/access away` without words opens a form where you can pick somebody."), nil
+			return said("I do not know %s from the people file. `/access away` without words opens a form where you can pick somebody.", screens.Escape(rest[0])), nil
 		}
 		l.Delegate, rest = p, rest[1:]
 	}

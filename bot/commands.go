@@ -83,7 +83,7 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 	if a, ours, err := b.killWord(ctx, c, verb, rest); ours || err != nil {
 		return a, err
 	}
-	return answer{message: screens.Help()}, nil
+	return spoken(screens.Locale.Help), nil
 }
 
 func (b *Bot) status(ctx context.Context, c *call, word string) (answer, error) {

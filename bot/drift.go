@@ -19,10 +19,12 @@ func (b *Bot) targetLetter(ctx context.Context, t workflows.TargetID, n workflow
 	}
 	switch n.What {
 	case targets.NoticeDrift:
-		return letter{Message: b.drift(t, s, s.Told(n.ID)).Render()}, nil
+		d := b.drift(t, s, s.Told(n.ID))
+		d.In = b.in(ctx, n.To)
+		return letter{Message: d.Render()}, nil
 	case targets.NoticeDrill:
 		d := s.Drilled
-		return letter{Message: screens.DrillFailed{Target: b.targetTitle(t), Entitlement: string(d.Entitlement), Step: d.Step, Said: d.Text}.Render()}, nil
+		return letter{Message: screens.DrillFailed{Target: b.targetTitle(t), Entitlement: string(d.Entitlement), Step: d.Step, Said: d.Text, In: b.in(ctx, n.To)}.Render()}, nil
 	}
 	return letter{}, fmt.Errorf("composing notice %q of a target: no screen shows it", n.What)
 }
@@ -71,7 +73,7 @@ func (b *Bot) driftWord(ctx context.Context, c *call, only string) (answer, erro
 		wait.Go(func() { parts[i] = b.driftNow(ctx, list[i], c.by) })
 	}
 	wait.Wait()
-	return answer{message: screens.Drifts(parts, more)}, nil
+	return spoken(func(l screens.Locale) screens.Message { return l.Drifts(parts, more) }), nil
 }
 
 // driftNow compares one target, or shows what was known before and why it could not be compared.

@@ -109,8 +109,8 @@ func (b *Bot) threadAnswered(ctx context.Context, in slack.Interaction) error {
 	if err != nil || res.Refusal == nil || res.Refusal.Code != workflows.CodeCredential {
 		return err
 	}
-	m := refused(res.Refusal).message
-	return b.tell(ctx, in, screens.Say(m.Text+"\nYour message still stands in the channel: delete it there."))
+	l := b.inUser(ctx, in.UserID)
+	return b.tell(ctx, in, screens.Say(l.NotDone(res.Refusal)+"\n"+l.Of("Your message still stands in the channel: delete it there.")))
 }
 
 // userChanged forgets what was known of an account: the next decision asks again.

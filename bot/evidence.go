@@ -26,7 +26,7 @@ type Whose interface {
 func (b *Bot) whoWord(ctx context.Context, c *call, rest []string) (answer, error) {
 	word := strings.Trim(strings.Join(rest, " "), "`")
 	if word == "" || b.c.Whose == nil {
-		return answer{message: screens.Help()}, nil
+		return spoken(screens.Locale.Help), nil
 	}
 	keys := b.c.Whose.Keys(word)
 	if at, ok := strings.CutPrefix(word, keysMark); ok {
@@ -47,9 +47,10 @@ func (b *Bot) whoWord(ctx context.Context, c *call, rest []string) (answer, erro
 	}
 	items := make([]screens.Item, 0, len(rows))
 	for _, r := range rows[:min(len(rows), maxListed)] {
-		items = append(items, b.identityItem(ctx, r, nil))
+		items = append(items, b.identityItem(ctx, r, nil, b.inUser(ctx, c.UserID)))
 	}
-	return answer{message: screens.List(screens.Part{Title: "More than one is known by that: /access who ID shows the card", Items: items})}, nil
+	l := b.inUser(ctx, c.UserID)
+	return answer{message: l.List(screens.Part{Title: l.Of("More than one is known by that: /access who ID shows the card"), Items: items})}, nil
 }
 
 // asksWhose tells that a secret was typed behind /access who: it came as keys, and nothing of it is left.
@@ -67,16 +68,17 @@ func (b *Bot) openEvidence(ctx context.Context, c *call, id workflows.IdentityID
 	if err != nil {
 		return answer{}, err
 	}
-	e := b.evidenceScreen(ctx, x)
+	e := b.evidenceScreen(ctx, x, b.inUser(ctx, c.UserID))
 	if b.c.Desk.MayKill(ctx, c.by, id) {
 		e.Meta = b.c.Buttons.Value(Button{Kind: kindLock, ID: string(id)}, c.by.Person)
 	}
 	return b.open(ctx, c, e.Render())
 }
 
-func (b *Bot) evidenceScreen(ctx context.Context, x desk.Evidence) screens.Evidence {
+func (b *Bot) evidenceScreen(ctx context.Context, x desk.Evidence, l screens.Locale) screens.Evidence {
 	e, r := x.Entry, x.Row
 	out := screens.Evidence{
+		In: l,
 		ID: string(r.ID), Name: r.Name, Kind: r.Kind, State: r.State, Owner: b.ownerMention(ctx, e.Owner), Backup: b.ownerMention(ctx, e.Backup),
 		Attested: r.Attested, ReviewBy: r.ReviewBy, Purpose: e.Purpose, Ticket: e.Ticket, Scope: e.Scope, Stored: e.Stored, Every: e.RotateEvery,
 		Where: strings.Trim(string(e.Target)+", "+e.Environment, ", "), Rotated: r.Rotated, RotateBy: r.RotateBy, LastUsed: e.LastUsed, Ends: e.Expires,
@@ -93,7 +95,7 @@ func (b *Bot) evidenceScreen(ctx context.Context, x desk.Evidence) screens.Evide
 		for _, p := range a.Approvers {
 			names = append(names, b.person(ctx, p).Mention())
 		}
-		line := "• " + screens.Escape(a.What) + ", " + a.At.Time().Format("2006-01-02") + " by " + cmp.Or(strings.Join(names, ", "), "a document")
+		line := "• " + l.Say("%s, %s by %s", screens.Escape(a.What), a.At.Time().Format("2006-01-02"), cmp.Or(strings.Join(names, ", "), l.Of("a document")))
 		if prove := a.Prove(); prove != "" {
 			line += ": `" + prove + "`"
 		}
@@ -125,7 +127,7 @@ func (b *Bot) evidenceLocked(ctx context.Context, c *call) (answer, error) {
 }
 
 func (b *Bot) openLeak(ctx context.Context, c *call) (answer, error) {
-	return b.open(ctx, c, screens.LeakForm())
+	return b.open(ctx, c, b.inUser(ctx, c.UserID).LeakForm())
 }
 
 // leakFilled is a report. The secret came as keys: it was replaced as it arrived.
@@ -152,45 +154,45 @@ func (b *Bot) leakFilled(ctx context.Context, c *call) (answer, error) {
 	for _, id := range res.Matched {
 		ids = append(ids, string(id))
 	}
-	m := screens.LeakAnswer(ids, string(res.Shadow), res.Incident, res.Again, b.c.Desk.SeesInventory(ctx, c.by.Person))
-	return inModal(answer{message: m}), nil
+	sees := b.c.Desk.SeesInventory(ctx, c.by.Person)
+	return inModal(spoken(func(l screens.Locale) screens.Message {
+		return l.LeakAnswer(ids, string(res.Shadow), res.Incident, res.Again, sees)
+	})), nil
 }
 
 const maxLeakForm = 60 // characters of what a secret looks like: a word or two
 
 // leakLetter tells that a secret was seen: who answers for it, and the channel of alarms.
-func (b *Bot) leakLetter(s identities.IdentityState, n workflows.Notice, what string) (letter, error) {
+func (b *Bot) leakLetter(ctx context.Context, s identities.IdentityState, n workflows.Notice, what string) (letter, error) {
 	if n.Stage < 0 || n.Stage >= len(s.Life.Leaks) {
 		return letter{}, errors.New("composing the notice of a leak: there is none of that number")
 	}
-	l := s.Life.Leaks[n.Stage]
+	l, in := s.Life.Leaks[n.Stage], b.in(ctx, n.To)
 	id := screens.Escape(string(s.ID))
-	text := "🚨 A secret of " + what + " was seen where it must not be (found by " + screens.Escape(l.Source) + ")."
+	text := in.Say("⚠️ A secret was seen where it must not be (found by %s), and nobody has it on record. It stands in the inventory as `%s`: find out whose it is, and have it taken off.", screens.Escape(l.Source), id)
 	if l.Known {
-		text += " Incident " + screens.Escape(l.Incident) + " is open, and the secret has to be replaced."
-	} else {
-		text = "⚠️ A secret was seen where it must not be (found by " + screens.Escape(l.Source) + "), and nobody has it on record. It stands in the inventory as `" + id + "`: find out whose it is, and have it taken off."
+		text = in.Say("🚨 A secret of %s was seen where it must not be (found by %s). Incident %s is open, and the secret has to be replaced.", what, screens.Escape(l.Source), screens.Escape(l.Incident))
 	}
 	if l.Place != "" && n.To != "" {
-		text += "\nWhere: " + screens.Escape(l.Place)
+		text += "\n" + in.Say("Where: %s", screens.Escape(l.Place))
 	}
-	return letter{Message: screens.Say(text + "\n`/access who " + id + "` shows what is known of it, and locks it.")}, nil
+	return letter{Message: screens.Say(text + "\n" + in.Say("`/access who %s` shows what is known of it, and locks it.", id))}, nil
 }
 
 // exceptionLetter tells that an exception is over, or that an identity under one is used.
-func exceptionLetter(s identities.IdentityState, n workflows.Notice, what string) (letter, error) {
+func (b *Bot) exceptionLetter(ctx context.Context, s identities.IdentityState, n workflows.Notice, what string) (letter, error) {
 	if n.Stage < 0 || n.Stage >= len(s.Life.Exceptions) {
 		return letter{}, errors.New("composing the notice of an exception: there is none of that number")
 	}
-	x := s.Life.Exceptions[n.Stage]
+	x, in := s.Life.Exceptions[n.Stage], b.in(ctx, n.To)
 	control := screens.Escape(strings.ReplaceAll(x.Control, "_", " "))
 	if n.What == identities.NoticeUsed {
-		return letter{Message: screens.Say("👁 " + what + " is being used. It stands under an exception (" + control + "), so each use is told.")}, nil
+		return letter{Message: screens.Say(in.Say("👁 %s is being used. It stands under an exception (%s), so each use is told.", what, control))}, nil
 	}
-	why := "its end has come"
+	why := in.Of("its end has come")
 	if x.Failed != nil {
-		why = "what made up for it does not hold: " + screens.Escape(x.Failed.Why)
+		why = in.Say("what made up for it does not hold: %s", screens.Escape(x.Failed.Why))
 	}
-	return letter{Message: screens.Say("⛔ The exception of " + what + " from the control *" + control + "* is over, because " + why +
-		". Everything that it holds is being taken back. Meet the control, or ask for the exception again; `countersign identities exceptions " + screens.Escape(string(s.ID)) + "` shows it.")}, nil
+	return letter{Message: screens.Say(in.Say("⛔ The exception of %s from the control *%s* is over, because %s. Everything that it holds is being taken back. Meet the control, or ask for the exception again; `countersign identities exceptions %s` shows it.",
+		what, control, why, screens.Escape(string(s.ID))))}, nil
 }

@@ -330,12 +330,15 @@ func fieldValues(v *slack.View, fields []workflows.Field) map[string]string {
 
 // formProblems sends a form back. Where that comes too late, the form is closed, and the person hears the same in a message.
 func formProblems(w *workflows.Workflow, problems []workflows.FieldProblem, again string) answer {
-	lines := make([]string, 0, len(problems))
-	for _, p := range problems {
-		lines = append(lines, "• "+screens.Escape(p.Field+": "+p.Text))
-	}
-	late := say("⛔ *Not sent.* Your form had problems:\n" + strings.Join(lines, "\n") + "\nOpen it again with " + again + ".")
-	return answer{errors: beside(w, problems), message: late.message}
+	late := spoken(func(l screens.Locale) screens.Message {
+		lines := make([]string, 0, len(problems))
+		for _, p := range problems {
+			lines = append(lines, "• "+screens.Escape(p.Field+": "+l.Filled(p.Text)))
+		}
+		return screens.Say(l.Say("⛔ *Not sent.* Your form had problems:\n%s\nOpen it again with %s.", strings.Join(lines, "\n"), again))
+	})
+	late.errors = beside(w, problems)
+	return late
 }
 
 // beside puts each problem under the input it belongs to; Slack refuses an answer that names an input which the form does not have.

@@ -35,21 +35,22 @@ func (b *Bot) breakglass(ctx context.Context, c *call) (answer, error) {
 	case len(w) >= 2:
 		return b.invoke(ctx, c, workflows.RunbookID(verb), rest)
 	}
-	return answer{message: screens.Help()}, nil
+	return spoken(screens.Locale.Help), nil
 }
 
 // books lists the runbooks with whether they may be invoked now.
 func (b *Bot) books(ctx context.Context, c *call) (answer, error) {
-	items, err := b.bookItems(ctx, c.by.Person, false)
+	l := b.inUser(ctx, c.UserID)
+	items, err := b.bookItems(ctx, c.by.Person, false, l)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{message: screens.List(screens.Part{
-		Title: "Runbooks for incidents", Empty: "There are none. A runbook is a Markdown file whose exact text was approved.", Items: items,
+	return answer{message: l.List(screens.Part{
+		Title: l.Of("Runbooks for incidents"), Empty: l.Of("There are none. A runbook is a Markdown file whose exact text was approved."), Items: items,
 	})}, nil
 }
 
-func (b *Bot) bookItems(ctx context.Context, p workflows.PersonID, onlyMine bool) ([]screens.Item, error) {
+func (b *Bot) bookItems(ctx context.Context, p workflows.PersonID, onlyMine bool, l screens.Locale) ([]screens.Item, error) {
 	views, err := b.c.Desk.Runbooks(ctx, p, b.c.Now())
 	if err != nil {
 		return nil, err
@@ -60,12 +61,12 @@ func (b *Bot) bookItems(ctx context.Context, p workflows.PersonID, onlyMine bool
 			continue
 		}
 		r := v.Book.Runbook
-		line := "ready: `/breakglass " + string(r.ID) + " INC-123`, approved until " + screens.When(v.Until)
+		line := l.Say("ready: `/breakglass %s INC-123`, approved until %s", r.ID, l.When(v.Until))
 		switch {
 		case v.No != nil:
-			line = "not ready. " + screens.Escape(v.No.Error())
+			line = l.Say("not ready. %s", screens.Escape(l.Refusal(v.No).Error()))
 		case !v.May:
-			line = "ready, but you are not on its list of invokers"
+			line = l.Of("ready, but you are not on its list of invokers")
 		}
 		out = append(out, screens.Item{Title: r.Title, Line: line + " (`" + string(r.ID) + "`)"})
 	}
@@ -106,7 +107,7 @@ func (b *Bot) reviewForm(ctx context.Context, c *call, id workflows.ReviewID) (a
 		return answer{}, err
 	}
 	if s.Closed != nil {
-		return say("This review is already closed: " + screens.Escape(string(s.Closed.Verdict)) + "."), nil
+		return spoken(func(l screens.Locale) screens.Message { return screens.Say(l.ReviewOver(string(s.Closed.Verdict))) }), nil
 	}
 	meta := b.c.Buttons.Value(Button{Kind: kindReviewForm, ID: string(id)}, c.by.Person)
 	return b.open(ctx, c, b.review(ctx, s, c.by.Person).ReviewForm(meta))
@@ -120,7 +121,7 @@ func (b *Bot) closeReview(ctx context.Context, c *call) (answer, error) {
 	verdict, _ := c.View.Input("verdict", screens.InputValue)
 	text, _ := c.View.Input("note", screens.InputValue)
 	if n := len([]rune(strings.TrimSpace(text.Value))); n < 10 {
-		return answer{errors: map[string]string{"note": "Say what you found, in at least 10 characters."}, message: say("Your review came back with a problem while its form was closed. Please open it again.").message}, nil
+		return answer{errors: map[string]string{"note": "Say what you found, in at least 10 characters."}, words: said("Your review came back with a problem while its form was closed. Please open it again.").words}, nil
 	}
 	res, err := b.c.Desk.Close(ctx, desk.Review{
 		Cause: c.cause(), By: c.by, Review: workflows.ReviewID(x.ID), Verdict: reviews.Verdict(verdict.Value), Note: text.Value,
@@ -129,5 +130,5 @@ func (b *Bot) closeReview(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return inModal(refusal(res.Refusal)), err
 	}
-	return inModal(say("✅ Recorded: the review is closed as *" + screens.Escape(verdict.Value) + "*. The invoker is told.")), nil
+	return inModal(spoken(func(l screens.Locale) screens.Message { return screens.Say(l.ReviewDone(verdict.Value)) })), nil
 }

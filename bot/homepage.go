@@ -36,7 +36,7 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 	if h.Proposals, err = b.homeProposals(ctx, p); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
-	if h.Runbooks, err = b.bookItems(ctx, p, true); err != nil {
+	if h.Runbooks, err = b.bookItems(ctx, p, true, l); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
 	if err := b.homePages(ctx, &h, p); err != nil {

@@ -24,13 +24,14 @@ func (b *Bot) howWord(ctx context.Context, c *call, word string) (answer, error)
 	case len(found) == 1:
 		return answer{message: b.how(ctx, found[0])}, nil
 	case len(found) == 0:
-		return say("There is no chain, target or entitlement called " + screens.Escape(word) + ". `/access how` without a name lists all chains."), nil
+		return said("There is no chain, target or entitlement called %s. `/access how` without a name lists all chains.", screens.Escape(word)), nil
 	}
 	items := make([]screens.Item, 0, len(found))
 	for _, v := range found {
 		items = append(items, screens.Item{Title: v.Workflow.Title, Line: "`/access how " + string(v.Workflow.ID) + "`: " + screens.Escape(v.Workflow.Purpose)})
 	}
-	return answer{message: screens.List(screens.Part{Title: "How access is decided here", Items: items})}, nil
+	l := b.inUser(ctx, c.UserID)
+	return answer{message: l.List(screens.Part{Title: l.Of("How access is decided here"), Items: items})}, nil
 }
 
 // chainsNamed are the chains that a word means; all of them for none.

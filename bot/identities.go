@@ -24,58 +24,59 @@ func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n w
 		return letter{}, err
 	}
 	e := s.Entry()
+	l := b.in(ctx, n.To)
 	what := "*" + screens.Escape(string(s.ID)) + "*"
 	if e.Name != "" {
 		what = "*" + screens.Escape(e.Name) + "* (" + screens.Escape(string(s.ID)) + ")"
 	}
 	if e.Purpose != "" {
-		what += ", which is for: " + screens.Escape(strings.TrimRight(e.Purpose, "."))
+		what += l.Say(", which is for: %s", screens.Escape(strings.TrimRight(e.Purpose, ".")))
 	}
 	day := func(at workflows.Stamp) string { return at.Time().Format("2006-01-02 15:04 UTC") }
 	id := screens.Escape(string(s.ID))
 	switch n.What {
 	case identities.NoticeHandover:
-		return b.handoverLetter(ctx, s, what)
+		return b.handoverLetter(ctx, s, n, what)
 	case identities.NoticeSuspended:
 		why := ""
 		if s.Life.Suspended != nil {
 			why = strings.ReplaceAll(s.Life.Suspended.Why, "_", " ")
 		}
-		return letter{Message: screens.Say(fmt.Sprintf("%s is suspended (%s). Everything that it holds is being taken back, and it can ask for nothing. Security can end that: `countersign identities resume %s`.", what, why, id))}, nil
+		return letter{Message: screens.Say(l.Say("%s is suspended (%s). Everything that it holds is being taken back, and it can ask for nothing. Security can end that: `countersign identities resume %s`.", what, why, id))}, nil
 	case identities.NoticeException, identities.NoticeUsed:
-		return exceptionLetter(s, n, what)
+		return b.exceptionLetter(ctx, s, n, what)
 	case identities.NoticeLeaked:
-		return b.leakLetter(s, n, what)
+		return b.leakLetter(ctx, s, n, what)
 	case identities.NoticeRenew:
-		return letter{Message: screens.Say(fmt.Sprintf("%s ends on %s. If it is still needed, ask for it to be renewed before then; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `countersign identities retire %s`.", what, day(e.Expires), id))}, nil
+		return letter{Message: screens.Say(l.Say("%s ends on %s. If it is still needed, ask for it to be renewed before then; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `countersign identities retire %s`.", what, day(e.Expires), id))}, nil
 	case identities.NoticeRotate:
 		r := s.Rotating()
 		if r == nil {
 			return letter{}, fmt.Errorf("composing notice %q of %q: no rotation is open", n.What, stream)
 		}
-		return letter{Message: screens.Say(fmt.Sprintf("The secret of %s has to be replaced by %s (%s). When that is done, say how you know that the old one is dead: `countersign identities rotated %s -evidence TEXT`.", what, day(r.Due), strings.ReplaceAll(r.Why, "_", " "), id))}, nil
+		return letter{Message: screens.Say(l.Say("The secret of %s has to be replaced by %s (%s). When that is done, say how you know that the old one is dead: `countersign identities rotated %s -evidence TEXT`.", what, day(r.Due), strings.ReplaceAll(r.Why, "_", " "), id))}, nil
 	}
 	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
 }
 
-func (b *Bot) handoverLetter(ctx context.Context, s identities.IdentityState, what string) (letter, error) {
-	h := s.Life.Handover
+func (b *Bot) handoverLetter(ctx context.Context, s identities.IdentityState, n workflows.Notice, what string) (letter, error) {
+	h, l := s.Life.Handover, b.in(ctx, n.To)
 	if h == nil {
 		return letter{}, fmt.Errorf("composing a hand-over of %q: none is open", s.ID)
 	}
-	why := "Its owner wants to give it to you."
+	why := l.Of("Its owner wants to give it to you.")
 	if h.Why == identities.WhyLeaver {
-		why = "Whoever answered for it does not any more."
+		why = l.Of("Whoever answered for it does not any more.")
 		if strings.HasPrefix(h.From, "p_") {
-			why = screens.Escape(b.c.Desk.Name(ctx, workflows.PersonID(h.From))) + ", who answered for it, has left or has another role."
+			why = l.Say("%s, who answered for it, has left or has another role.", screens.Escape(b.c.Desk.Name(ctx, workflows.PersonID(h.From))))
 		}
 	}
-	end := "If nobody answers, nothing changes."
+	end := l.Of("If nobody answers, nothing changes.")
 	if h.Silence == identities.SilenceSuspends {
-		end = "If nobody takes it over, it is suspended, and everything that it holds is taken back."
+		end = l.Of("If nobody takes it over, it is suspended, and everything that it holds is taken back.")
 	}
 	id := screens.Escape(string(s.ID))
-	return letter{Message: screens.Say(fmt.Sprintf("Please decide until %s whether you take over %s. %s %s\n`/access identity %s keep` takes it over, `… retire` says that it can go, `… decline REASON` passes it on.",
+	return letter{Message: screens.Say(l.Say("Please decide until %s whether you take over %s. %s %s\n`/access identity %s keep` takes it over, `… retire` says that it can go, `… decline REASON` passes it on.",
 		h.Until().Time().Format("2006-01-02 15:04 UTC"), what, why, end, id))}, nil
 }
 
@@ -96,7 +97,7 @@ func (b *Bot) identityVerb(ctx context.Context, c *call, rest []string) (answer,
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{message: screens.List(screens.Part{Title: cmp.Or(v.Entry.Name, string(id)), Items: []screens.Item{b.identityItem(ctx, v.Row, v.Findings)}})}, nil
+	return answer{message: b.inUser(ctx, c.UserID).List(screens.Part{Title: cmp.Or(v.Entry.Name, string(id)), Items: []screens.Item{b.identityItem(ctx, v.Row, v.Findings, b.inUser(ctx, c.UserID))}})}, nil
 }
 
 func unknownIdentity() *workflows.Refusal {
@@ -117,25 +118,26 @@ func (b *Bot) ownedIdentities(ctx context.Context, c *call) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		items = append(items, b.identityItem(ctx, v.Row, v.Findings))
+		items = append(items, b.identityItem(ctx, v.Row, v.Findings, b.inUser(ctx, c.UserID)))
 	}
-	return answer{message: screens.List(screens.Part{Title: "Identities you answer for", Empty: "None.", Items: items})}, nil
+	l := b.inUser(ctx, c.UserID)
+	return answer{message: l.List(screens.Part{Title: l.Of("Identities you answer for"), Empty: l.Of("None."), Items: items})}, nil
 }
 
-func (b *Bot) identityItem(ctx context.Context, r workflows.InventoryRow, findings []string) screens.Item {
-	owner := "nobody"
+func (b *Bot) identityItem(ctx context.Context, r workflows.InventoryRow, findings []string, l screens.Locale) screens.Item {
+	owner := l.Of("nobody")
 	switch {
 	case strings.HasPrefix(r.Owner, "p_"):
 		owner = b.person(ctx, workflows.PersonID(r.Owner)).Mention()
 	case r.Owner != "":
-		owner = screens.Escape(strings.Replace(r.Owner, identities.GroupPrefix, "the group ", 1))
+		owner = screens.Escape(strings.Replace(r.Owner, identities.GroupPrefix, l.Of("the group")+" ", 1))
 	}
-	line := "`" + screens.Escape(string(r.ID)) + "`, " + r.State + ", owned by " + owner
+	line := l.Say("`%s`, %s, owned by %s", screens.Escape(string(r.ID)), r.State, owner)
 	if r.Expires != 0 {
-		line += ", until " + r.Expires.Time().Format("2006-01-02")
+		line += l.Say(", until %s", r.Expires.Time().Format("2006-01-02"))
 	}
 	if r.Purpose != "" {
-		line += ". For: " + screens.Escape(r.Purpose)
+		line += ". " + l.Say("For: %s", screens.Escape(r.Purpose))
 	}
 	if len(findings) > 0 {
 		line += " :warning: " + strings.ReplaceAll(strings.Join(findings, ", "), "_", " ")
@@ -146,17 +148,16 @@ func (b *Bot) identityItem(ctx context.Context, r workflows.InventoryRow, findin
 // identityAnswer carries out what somebody says of an identity.
 func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.IdentityID, verb, rest string) (answer, error) {
 	cmd := desk.IdentityCommand{Cause: c.cause(), By: c.by, Identity: id, Reason: rest, Channel: viaSlack, Authn: slackClick}
-	said := ""
+	done := said("Thank you. That is on record.")
 	switch verb {
 	case identities.HandoverKeep, identities.HandoverRetire, identities.HandoverDecline:
 		cmd.Do, cmd.Verdict = desk.DoAnswer, verb
-		said = "Thank you. That is on record."
 	case "suspend":
-		cmd.Do, said = desk.DoSuspend, "It is suspended: everything that it holds is being taken back."
+		cmd.Do, done = desk.DoSuspend, said("It is suspended: everything that it holds is being taken back.")
 	case "rotate":
-		cmd.Do, cmd.Why, said = desk.DoRotate, identities.RotateDemand, "Its secret has to be replaced; its owner is told."
+		cmd.Do, cmd.Why, done = desk.DoRotate, identities.RotateDemand, said("Its secret has to be replaced; its owner is told.")
 	default:
-		return answer{message: screens.Help()}, nil
+		return spoken(screens.Locale.Help), nil
 	}
 	res, err := b.c.Desk.ChangeIdentity(ctx, cmd)
 	if err != nil {
@@ -165,7 +166,7 @@ func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.Identity
 	if res.Refusal != nil {
 		return refusal(res.Refusal), nil
 	}
-	return answer{message: screens.Say(said)}, nil
+	return done, nil
 }
 
 // departed records that somebody whom the chat has deactivated left, so that what they answer for is handed over; or that they are there again.

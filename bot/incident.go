@@ -21,24 +21,24 @@ func (b *Bot) incident(ctx context.Context, c *call) (answer, error) {
 		w = w[1:]
 	}
 	if verb == "list" && len(w) == 0 {
-		return b.incidents(ctx)
+		return b.incidents(ctx, b.inUser(ctx, c.UserID))
 	}
 	if verb == "show" && len(w) == 1 {
-		return b.incidentCard(ctx, strings.ToUpper(w[0]))
+		return b.incidentCard(ctx, strings.ToUpper(w[0]), b.inUser(ctx, c.UserID))
 	}
 	in, ok, err := b.incidentWords(ctx, verb, w)
 	if err != nil {
 		return answer{}, err
 	}
 	if !ok {
-		return answer{message: screens.IncidentHelp()}, nil
+		return spoken(screens.Locale.IncidentHelp), nil
 	}
 	in.Cause, in.By, in.Authn, in.Channel = c.cause(), c.by, slackClick, viaSlack
 	id, res, err := b.c.Desk.DoInIncident(ctx, in)
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return b.incidentCard(ctx, id)
+	return b.incidentCard(ctx, id, b.inUser(ctx, c.UserID))
 }
 
 // incidentWords reads what follows /incident. False: it is none of the forms.
@@ -101,7 +101,7 @@ func severity(word string) int {
 	return n
 }
 
-func (b *Bot) incidents(ctx context.Context) (answer, error) {
+func (b *Bot) incidents(ctx context.Context, in screens.Locale) (answer, error) {
 	list, err := b.c.Desk.Incidents(ctx, false, maxListed)
 	if err != nil {
 		return answer{}, err
@@ -110,29 +110,29 @@ func (b *Bot) incidents(ctx context.Context) (answer, error) {
 	for _, l := range list {
 		items = append(items, screens.Item{
 			Title: fmt.Sprintf("%s SEV-%d", l.ID, l.Severity),
-			Line:  screens.Escape(l.Opened.Title) + ", commander " + commanderWord(b.person(ctx, l.Commander)) + ", since " + screens.When(l.At.UTC),
+			Line:  in.Say("%s, commander %s, since %s", screens.Escape(l.Opened.Title), commanderWord(b.person(ctx, l.Commander), in), in.When(l.At.UTC)),
 		})
 	}
-	return answer{message: screens.List(screens.Part{Title: "Open incidents", Empty: "None is open. `/incident open 2 what is wrong` opens one.", Items: items})}, nil
+	return answer{message: in.List(screens.Part{Title: in.Of("Open incidents"), Empty: in.Of("None is open. `/incident open 2 what is wrong` opens one."), Items: items})}, nil
 }
 
-func commanderWord(p screens.Person) string {
+func commanderWord(p screens.Person, in screens.Locale) string {
 	if p.Name == "" {
-		return "nobody yet"
+		return in.Of("nobody yet")
 	}
 	return p.Mention()
 }
 
-func (b *Bot) incidentCard(ctx context.Context, id string) (answer, error) {
+func (b *Bot) incidentCard(ctx context.Context, id string, in screens.Locale) (answer, error) {
 	l, err := b.c.Desk.Incident(ctx, id)
 	if err != nil {
 		return refused(workflows.Refuse(workflows.CodeUnknown, "There is no such incident here.", "`/incident list` shows the open ones.")), nil
 	}
-	return answer{message: b.incidentScreen(ctx, l).Render()}, nil
+	return answer{message: b.incidentScreen(ctx, l, in).Render()}, nil
 }
 
-func (b *Bot) incidentScreen(ctx context.Context, l incidents.Live) screens.Incident {
-	s := screens.Incident{ID: l.ID, Title: l.Opened.Title, Severity: l.Severity, Commander: b.person(ctx, l.Commander), Since: l.At.UTC, Closed: l.ClosedAt.UTC}
+func (b *Bot) incidentScreen(ctx context.Context, l incidents.Live, in screens.Locale) screens.Incident {
+	s := screens.Incident{In: in, ID: l.ID, Title: l.Opened.Title, Severity: l.Severity, Commander: b.person(ctx, l.Commander), Since: l.At.UTC, Closed: l.ClosedAt.UTC}
 	for _, p := range l.Executors {
 		s.Executors = append(s.Executors, b.person(ctx, p))
 	}
@@ -152,20 +152,21 @@ func (b *Bot) incidentLetter(ctx context.Context, id string, n workflows.Notice)
 	if err != nil {
 		return letter{}, err
 	}
-	s := b.incidentScreen(ctx, l)
+	in := b.in(ctx, n.To)
+	s := b.incidentScreen(ctx, l, in)
 	for _, r := range h {
 		if r.Seq != int64(n.Stage) {
 			continue
 		}
 		switch e := r.Event.(type) {
 		case incidents.IncidentOpened:
-			s.News = "Incident opened by " + b.person(ctx, r.Person).Mention()
+			s.News = in.Say("Incident opened by %s", b.person(ctx, r.Person).Mention())
 		case incidents.SeverityChanged:
-			s.News = fmt.Sprintf("Severity %d became %d: %s", e.From, e.To, screens.Escape(e.Why))
+			s.News = in.Say("Severity %d became %d: %s", e.From, e.To, screens.Escape(e.Why))
 		case incidents.HandedOver:
-			s.News = "Command went from " + commanderWord(b.person(ctx, e.From)) + " to " + b.person(ctx, e.To).Mention() + ". Where it stands: " + screens.Escape(e.Summary)
+			s.News = in.Say("Command went from %s to %s. Where it stands: %s", commanderWord(b.person(ctx, e.From), in), b.person(ctx, e.To).Mention(), screens.Escape(e.Summary))
 		case incidents.IncidentClosed:
-			s.News = "Closed by " + b.person(ctx, r.Person).Mention() + ": " + screens.Escape(e.Why) + ". What was granted for it is being taken back"
+			s.News = in.Say("Closed by %s: %s. What was granted for it is being taken back", b.person(ctx, r.Person).Mention(), screens.Escape(e.Why))
 		}
 	}
 	return letter{Message: s.Render()}, nil

@@ -36,9 +36,11 @@ func (b *Bot) invoke(ctx context.Context, c *call, id workflows.RunbookID, rest 
 	}
 	meta, err := json.Marshal(invokeMeta{id, in.Incident, in.Executor})
 	if err != nil || len(meta) > 2000 {
-		return answer{message: screens.Help()}, err
+		return spoken(screens.Locale.Help), err
 	}
-	return b.open(ctx, c, b.confirm(ctx, seen, in).Render(string(meta)))
+	screen := b.confirm(ctx, seen, in)
+	screen.In = b.inUser(ctx, c.UserID)
+	return b.open(ctx, c, screen.Render(string(meta)))
 }
 
 // worthAsking tells whether the screen has a button that can do something: nothing stands against the use but what the screen asks for.
@@ -179,7 +181,7 @@ func (b *Bot) askInstead(ctx context.Context, c *call, in desk.Invocation) (answ
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ *Asked.* The chain was asked for what the runbook would have given (`" + string(res.ID) + "`). `/access status " + string(res.ID) + "` says who decides."), nil
+	return said("✅ *Asked.* The chain was asked for what the runbook would have given (`%s`). `/access status %s` says who decides.", res.ID, res.ID), nil
 }
 
 func (b *Bot) invokeWith(ctx context.Context, c *call, in desk.Invocation) (answer, error) {
@@ -190,11 +192,17 @@ func (b *Bot) invokeWith(ctx context.Context, c *call, in desk.Invocation) (answ
 		return refusal(res.Refusal), err
 	}
 	if res.Proposal != "" {
-		return say("👥 *Recorded, and not done yet:* a second listed person has to agree, and all of them were just asked, until " + screens.When(res.EndsAt) +
-			" (`" + res.Proposal + "`). " + screens.Escape(strings.Join(res.Needed, " "))), nil
+		return spoken(func(l screens.Locale) screens.Message {
+			var needed []string
+			for _, why := range res.Needed {
+				needed = append(needed, l.Filled(why))
+			}
+			return screens.Say(l.Say("👥 *Recorded, and not done yet:* a second listed person has to agree, and all of them were just asked, until %s (`%s`). %s",
+				l.When(res.EndsAt), res.Proposal, screens.Escape(strings.Join(needed, " "))))
+		}), nil
 	}
-	return say("✅ *Recorded: you broke the glass.* The access is being made now and ends at " + screens.When(res.EndsAt) +
-		". You are told in a direct message how to use it. Everybody whose approval was skipped is told, and a review is open (`" + string(res.Review) + "`)."), nil
+	return said("✅ *Recorded: you broke the glass.* The access is being made now and ends at %s. You are told in a direct message how to use it. Everybody whose approval was skipped is told, and a review is open (`%s`).",
+		screens.When(res.EndsAt), res.Review), nil
 }
 
 // agree lets somebody else's use happen.
@@ -203,7 +211,7 @@ func (b *Bot) agree(ctx context.Context, c *call, proposal string) (answer, erro
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ *Recorded: you agreed.* The access is being made now and ends at " + screens.When(res.EndsAt) + "; review `" + string(res.Review) + "`."), nil
+	return said("✅ *Recorded: you agreed.* The access is being made now and ends at %s; review `%s`.", screens.When(res.EndsAt), res.Review), nil
 }
 
 // agreed is the button of the message that asks a second person.
@@ -223,5 +231,5 @@ func (b *Bot) reviewTask(ctx context.Context, c *call, word, task, text string) 
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ Recorded: task " + screens.Escape(task) + " of the review is done."), nil
+	return said("✅ Recorded: task %s of the review is done.", screens.Escape(task)), nil
 }

@@ -61,7 +61,9 @@ func (b *Bot) revokeAll(ctx context.Context, c *call, word, why string, lock boo
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	k := screens.Killed{Who: b.identityPerson(ctx, id), Ended: len(res.Ended), Elsewhere: res.Elsewhere, Quarantined: res.Quarantined, Lines: b.reachLines(ctx, res.Reach)}
+	k := screens.Killed{Who: b.identityPerson(ctx, id), Ended: len(res.Ended), Elsewhere: res.Elsewhere, Quarantined: res.Quarantined}
+	k.In = b.inUser(ctx, c.UserID)
+	k.Lines = b.reachLines(ctx, res.Reach, k.In)
 	return answer{message: k.Render()}, nil
 }
 
@@ -92,43 +94,44 @@ func (b *Bot) reach(ctx context.Context, c *call, word string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{message: screens.Killed{Who: b.identityPerson(ctx, id), Only: true, Lines: b.reachLines(ctx, r)}.Render()}, nil
+	l := b.inUser(ctx, c.UserID)
+	return answer{message: screens.Killed{In: l, Who: b.identityPerson(ctx, id), Only: true, Lines: b.reachLines(ctx, r, l)}.Render()}, nil
 }
 
 // reachLines say what an identity can get at.
-func (b *Bot) reachLines(ctx context.Context, r desk.Reach) []string {
+func (b *Bot) reachLines(ctx context.Context, r desk.Reach, l screens.Locale) []string {
 	var out []string
 	grant := func(what string, h desk.Holding, holder bool) {
 		a := h.Hold.Approved
 		line := "• " + what + ": *" + screens.Escape(title(a.TargetTitle, a.Title)) + "*"
 		if holder {
-			line += ", held by " + b.identityPerson(ctx, a.Identity).Mention()
+			line += l.Say(", held by %s", b.identityPerson(ctx, a.Identity).Mention())
 		}
 		if leaves := b.c.Leaves(string(a.Target)); leaves != "" && h.Hold.Status == grants.StatusEnding {
-			line += ". What taking it back does not end: " + screens.Escape(leaves)
+			line += ". " + l.Say("What taking it back does not end: %s.", screens.Escape(strings.TrimSuffix(leaves, ".")))
 		}
 		out = append(out, line)
 	}
 	for _, h := range r.Held {
-		grant(string(h.Hold.Status), h, false)
+		grant(holdWord(h.Hold.Status, l), h, false)
 	}
 	for _, h := range r.Asked {
-		grant("asked for", h, true)
+		grant(l.Of("asked for"), h, true)
 	}
 	for _, id := range r.Owned {
-		out = append(out, "• owns `"+screens.Escape(string(id))+"`")
+		out = append(out, "• "+l.Say("owns `%s`", screens.Escape(string(id))))
 	}
 	for _, h := range r.Behind {
-		grant("an identity of theirs holds", h, true)
+		grant(l.Of("an identity of theirs holds"), h, true)
 	}
 	for _, w := range r.Windows {
-		out = append(out, "• standing window for `"+screens.Escape(string(w.Target)+"/"+string(w.Entitlement))+"`")
+		out = append(out, "• "+l.Say("standing window for `%s`", screens.Escape(string(w.Target)+"/"+string(w.Entitlement))))
 	}
 	for _, e := range r.Standing {
-		out = append(out, "• ⚠️ standing access, by no grant of ours: *"+screens.Escape(title(e.TargetTitle, e.Title))+"*")
+		out = append(out, "• "+l.Say("⚠️ standing access, by no grant of ours: *%s*", screens.Escape(title(e.TargetTitle, e.Title))))
 	}
 	for _, t := range r.Unknown {
-		out = append(out, "• `"+screens.Escape(string(t))+"` did not say in time what the account has there")
+		out = append(out, "• "+l.Say("`%s` did not say in time what the account has there", screens.Escape(string(t))))
 	}
 	return out
 }
@@ -143,9 +146,9 @@ func (b *Bot) releaseWord(ctx context.Context, c *call, word, why string) (answe
 	case err != nil || a.Refusal != nil:
 		return refusal(a.Refusal), err
 	case freed:
-		return say("✅ " + b.identityPerson(ctx, id).Mention() + " is free again. What was taken away stays away: it has to be asked for."), nil
+		return said("✅ %s is free again. What was taken away stays away: it has to be asked for.", b.identityPerson(ctx, id).Mention()), nil
 	}
-	return say("✅ Recorded. Another person of security or an owner has to confirm it with `/access release`."), nil
+	return said("✅ Recorded. Another person of security or an owner has to confirm it with `/access release`."), nil
 }
 
 // revokeWord revokes any grant by its id: for owners and security, who do not hold it.
@@ -160,14 +163,14 @@ func (b *Bot) removedByHand(ctx context.Context, c *call, word, why string) (ans
 	if err != nil || a.Refusal != nil {
 		return refusal(a.Refusal), err
 	}
-	return say("✅ Recorded with your name. The target is asked on until it confirms; if it still has the access, taking it back goes on."), nil
+	return said("✅ Recorded with your name. The target is asked on until it confirms; if it still has the access, taking it back goes on."), nil
 }
 
 // doubt tells an owner what is not certain about access any more.
 func (b *Bot) doubt(ctx context.Context, h grants.Hold, n workflows.Notice) screens.Doubt {
 	a := h.Approved
 	d := screens.Doubt{
-		Grant: a.Grant, What: title(a.TargetTitle, a.Title), Holder: b.holderPerson(ctx, h), Long: length(h), ApproverGone: n.What == workflows.NoticeApproverGone,
+		In: b.in(ctx, n.To), Grant: a.Grant, What: title(a.TargetTitle, a.Title), Holder: b.holderPerson(ctx, h), Long: length(h), ApproverGone: n.What == workflows.NoticeApproverGone,
 	}
 	for _, f := range h.Facts {
 		if d.ApproverGone && f.Name == grants.FactApprovers {

@@ -61,7 +61,7 @@ func (b *Bot) outcome(ctx context.Context, v desk.View, l screens.Locale) screen
 	switch s.Status {
 	case workflows.StatusApproved:
 		if s.Asked.Request == workflows.KindRoutine {
-			o.Text, o.Next = true, "The run is open: its checklist is on its way to you. /breakglass runs lists it."
+			o.Text, o.Next = true, l.Of("The run is open: its checklist is on its way to you. /breakglass runs lists it.")
 		}
 		if s.Asked.Request == workflows.KindPreapprove {
 			o.Text, o.Next = true, l.Say("The runbook can be invoked now with /breakglass %s INC-123.", s.Asked.Runbook)
@@ -96,7 +96,7 @@ func (b *Bot) grantLetter(ctx context.Context, n workflows.Notice) (letter, erro
 	case workflows.NoticeUnverified, workflows.NoticeApproverGone:
 		return letter{Message: b.doubt(ctx, h.Hold, n).Render()}, nil
 	case workflows.NoticeOverdue:
-		o := screens.Overdue{Grant: a.Grant, What: name, Long: long, Holder: b.holderPerson(ctx, h.Hold), Since: h.Hold.EndingAt.UTC}
+		o := screens.Overdue{In: b.in(ctx, n.To), Grant: a.Grant, What: name, Long: long, Holder: b.holderPerson(ctx, h.Hold), Since: h.Hold.EndingAt.UTC}
 		return letter{Message: o.Render()}, nil
 	}
 	return letter{}, fmt.Errorf("composing notice %q of a grant: no screen shows it", n.What)
@@ -138,6 +138,7 @@ func (b *Bot) glassLetter(ctx context.Context, id workflows.RunbookID, n workflo
 	if err != nil {
 		return letter{}, err
 	}
+	g.In = b.in(ctx, n.To)
 	switch n.What {
 	case workflows.NoticeSkipped:
 		return letter{Message: g.Skipped()}, nil
@@ -155,7 +156,6 @@ func (b *Bot) glass(ctx context.Context, id workflows.RunbookID, u incidents.Use
 	if book, ok := b.c.Desk.Policy().Runbooks[id]; ok {
 		g.Title = book.Runbook.Title
 	}
-	g.What = "the steps of " + g.Title
 	h, err := b.c.Desk.Grant(ctx, u.Grant)
 	switch {
 	case err == nil:
@@ -206,7 +206,7 @@ func (b *Bot) reviewLetter(ctx context.Context, stream workflows.StreamID, n wor
 func (b *Bot) review(ctx context.Context, s reviews.State, reader workflows.PersonID) screens.Review {
 	o := s.Opened
 	r := screens.Review{
-		ID: s.ID, Runbook: workflows.StreamID(o.About).Rest(), Incident: o.Incident, Invoker: b.person(ctx, o.Invoker), At: s.At.UTC,
+		In: b.in(ctx, reader), ID: s.ID, Runbook: workflows.StreamID(o.About).Rest(), Incident: o.Incident, Invoker: b.person(ctx, o.Invoker), At: s.At.UTC,
 		DueAt: o.DueAt, Late: s.Late, Drill: o.Drill,
 	}
 	if about := workflows.StreamID(o.About); about.Kind() == workflows.KindRequest {

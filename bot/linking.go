@@ -101,7 +101,7 @@ func (b *Bot) linkWord(ctx context.Context, c *call, code string) (answer, error
 	case listed && c.by.Person != x.by.Person:
 		return b.refuseLink(ctx, c, workflows.Refuse(workflows.CodeTampered, "This account belongs to another person of the people file already.", "Ask the operator to correct people.yaml."))
 	case listed:
-		return say("These two accounts are the same person already. Nothing has to be done."), nil
+		return said("These two accounts are the same person already. Nothing has to be done."), nil
 	}
 	return b.giveCode(claim{by: c.by, key: key, other: &x, expire: now.Add(linkAge)}, "Now type this in the *first* account, the one in the people file: `/access link %s`\nThen both accounts count as one person, in every quorum.")
 }
@@ -109,9 +109,9 @@ func (b *Bot) linkWord(ctx context.Context, c *call, code string) (answer, error
 func (b *Bot) giveCode(c claim, words string) (answer, error) {
 	code, ok := b.claims.give(c)
 	if !ok {
-		return say("Too many accounts are being linked at the moment. Please try again in ten minutes."), nil
+		return said("Too many accounts are being linked at the moment. Please try again in ten minutes."), nil
 	}
-	return say(strings.ReplaceAll(words, "%s", code)), nil
+	return said(words, code), nil
 }
 
 func (b *Bot) refuseLink(ctx context.Context, c *call, r *workflows.Refusal) (answer, error) {
@@ -133,7 +133,7 @@ func (b *Bot) linked(ctx context.Context, c *call, x claim) (answer, error) {
 		return answer{}, err
 	}
 	_, user, _ := strings.Cut(x.key, "/")
-	return say("✅ Recorded: <@" + screens.Escape(user) + "> and this account are one person from now on. They count once in every quorum, and neither decides what the other asked for."), nil
+	return said("✅ Recorded: <@%s> and this account are one person from now on. They count once in every quorum, and neither decides what the other asked for.", screens.Escape(user)), nil
 }
 
 // provenBy tells whether the ledger holds a proof from both sides that an account belongs to a person.
@@ -150,7 +150,7 @@ func (b *Bot) unlinkWord(ctx context.Context, c *call, word, why string) (answer
 	id, ok := strings.CutPrefix(word, "<@")
 	id, _, _ = strings.Cut(strings.TrimSuffix(id, ">"), "|")
 	if !ok || id == "" {
-		return say("Name the account as Slack does, with @ and its name, then say why: `/access unlink @account why`."), nil
+		return said("Name the account as Slack does, with @ and its name, then say why: `/access unlink @account why`."), nil
 	}
 	res, person, err := b.Unlink(ctx, id, desk.UnlinkAccount{
 		Cause: c.cause(), By: c.by, Why: cutRunes(why, workflows.MaxReason), Authn: slackClick, Channel: viaSlack,
@@ -158,7 +158,7 @@ func (b *Bot) unlinkWord(ctx context.Context, c *call, word, why string) (answer
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ Recorded: <@" + screens.Escape(id) + "> belongs to " + b.person(ctx, person).Mention() + " no more. It decides nothing from now on, unless the people file names it."), nil
+	return said("✅ Recorded: <@%s> belongs to %s no more. It decides nothing from now on, unless the people file names it.", screens.Escape(id), b.person(ctx, person).Mention()), nil
 }
 
 // Unlink ends the link of an account of ours, "U…" or "T…/U…", and says whose it was. The ledger says so before the directory does: a crash

@@ -49,7 +49,7 @@ func (b *Bot) move(ctx context.Context, f Surface) error {
 			where = home
 		}
 	}
-	m := screens.Say("This card was taken down, because this channel is shared with another organisation now. It goes on in " + screens.Escape(where) + ".")
+	m := screens.Say(b.workspace().Say("This card was taken down, because this channel is shared with another organisation now. It goes on in %s.", screens.Escape(where)))
 	err := b.c.Slack.UpdateMessage(ctx, slack.Posted{Channel: f.Channel, TS: f.TS}, slack.Message{Text: m.Text, Blocks: m.Blocks})
 	var no *slack.Permanent
 	if err != nil && !errors.As(err, &no) {

@@ -10,9 +10,15 @@ import (
 	"github.com/countersign-bot/countersign/workflows/escalations"
 )
 
-// PageText is what an escalation says, filled in and as plain text: for the chat, an e-mail, a pager and the command line alike.
+// PageText is what an escalation says, filled in and as plain text: for an e-mail, a pager and the command line.
 func (b *Bot) PageText(ctx context.Context, s escalations.State) (subject, text string) {
+	return b.pageText(ctx, s, screens.Locale{})
+}
+
+// pageText is the same for a reader in the chat. What the operator wrote stays as written; our own words are in the reader's language.
+func (b *Bot) pageText(ctx context.Context, s escalations.State, l screens.Locale) (subject, text string) {
 	m := b.c.Desk.Policy().Escalations.Says(s.Opened.About)
+	m.Subject, m.Text = l.Of(m.Subject), l.Of(m.Text)
 	var who []string
 	for _, p := range append([]workflows.PersonID{s.By}, s.Opened.Whose...) {
 		if name := b.c.Identity.Name(ctx, p); p != "" && !strings.Contains(strings.Join(who, ", "), name) {
@@ -25,7 +31,7 @@ func (b *Bot) PageText(ctx context.Context, s escalations.State) (subject, text 
 	}
 	for k, v := range words {
 		if v == "" {
-			words[k] = "(not said)"
+			words[k] = l.Of("(not said)")
 		}
 	}
 	return escalations.Fill(m.Subject, words), escalations.Fill(m.Text, words)
@@ -33,8 +39,8 @@ func (b *Bot) PageText(ctx context.Context, s escalations.State) (subject, text 
 
 // page is an escalation for a reader; the empty reader is a channel.
 func (b *Bot) page(ctx context.Context, s escalations.State, reader workflows.PersonID) screens.Page {
-	p := screens.Page{ID: s.ID, Status: s.Status(), Where: s.Place(), Path: s.Opened.Path, Until: escalations.NextWake(s), Drill: s.Opened.Drill}
-	p.Subject, p.Text = b.PageText(ctx, s)
+	p := screens.Page{ID: s.ID, Status: s.Status(), Where: s.Place(), Path: s.Opened.Path, Until: escalations.NextWake(s), Drill: s.Opened.Drill, In: b.in(ctx, reader)}
+	p.Subject, p.Text = b.pageText(ctx, s, p.In)
 	for _, a := range s.Acks {
 		p.Acks = append(p.Acks, screens.Answered{By: b.person(ctx, a.By), At: a.At, Note: a.Note})
 	}
@@ -42,7 +48,7 @@ func (b *Bot) page(ctx context.Context, s escalations.State, reader workflows.Pe
 	case s.Closed == nil:
 		p.Ack = b.c.Buttons.Value(Button{Kind: kindAck, ID: s.ID}, reader)
 	case s.Closed.How == escalations.HowOver:
-		p.Why = "What it was about has ended."
+		p.Why = p.In.Of("What it was about has ended.")
 	default:
 		p.Why = b.c.Identity.Name(ctx, s.ClosedBy) + ": " + s.Closed.Why
 	}
@@ -94,11 +100,10 @@ func (b *Bot) ack(ctx context.Context, c *call, id, words string) (answer, error
 	if err != nil {
 		return answer{}, err
 	}
-	text := "✅ Recorded: you look after it, and nobody else is woken."
 	if !s.Over() {
-		text += " When it is done, `countersign escalations close " + screens.Escape(id) + " HOW` on the bot's host says so; access that goes away closes it by itself."
+		return said("✅ Recorded: you look after it, and nobody else is woken. When it is done, `countersign escalations close %s HOW` on the bot's host says so; access that goes away closes it by itself.", screens.Escape(id)), nil
 	}
-	return say(text), nil
+	return said("✅ Recorded: you look after it, and nobody else is woken."), nil
 }
 
 // homePages puts what cannot wait on a person's Home page, and the drills that are overdue.
@@ -108,8 +113,8 @@ func (b *Bot) homePages(ctx context.Context, h *screens.Home, p workflows.Person
 		return err
 	}
 	for _, s := range list {
-		x := screens.HomePage{Where: s.Status() + ", " + s.Place()}
-		x.Subject, _ = b.PageText(ctx, s)
+		x := screens.HomePage{Where: h.In.PageStatus(s.Status()) + ", " + h.In.Filled(s.Place())}
+		x.Subject, _ = b.pageText(ctx, s, h.In)
 		if len(s.Acks) == 0 {
 			x.Ack = b.c.Buttons.Value(Button{Kind: kindAck, ID: s.ID}, p)
 		}

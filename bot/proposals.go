@@ -22,15 +22,17 @@ func (b *Bot) policyLetter(ctx context.Context, stream workflows.StreamID, n wor
 		seq, err := b.lastSeq(ctx, stream)
 		return letter{Message: b.proposal(ctx, p, n.To).Render(), surface: stream, seq: seq}, err
 	case workflows.NoticePolicySettled:
-		return letter{Message: b.proposal(ctx, p, "").Settled()}, nil
+		settled := b.proposal(ctx, p, "")
+		settled.In = b.in(ctx, n.To)
+		return letter{Message: settled.Settled()}, nil
 	}
 	loosens, others := b.changeWords(ctx, changes)
-	return letter{Message: screens.PolicyChanged(append(loosens, others...))}, nil
+	return letter{Message: b.in(ctx, n.To).PolicyChanged(append(loosens, others...))}, nil
 }
 
 // proposal draws a change of the documents for a reader; for none without buttons.
 func (b *Bot) proposal(ctx context.Context, p desk.Proposal, reader workflows.PersonID) screens.Proposal {
-	out := screens.Proposal{ID: p.Proposal, Author: p.Author, Commit: p.Commit, Quorum: p.Quorum, Outcome: p.Outcome}
+	out := screens.Proposal{ID: p.Proposal, Author: p.Author, Commit: p.Commit, Quorum: p.Quorum, Outcome: p.Outcome, In: b.in(ctx, reader)}
 	if p.By != "" {
 		out.Author = b.c.Identity.Name(ctx, p.By)
 	}
@@ -84,7 +86,7 @@ func (b *Bot) policyVote(ctx context.Context, c *call, kind byte, verdict workfl
 		return refusal(res.Refusal), err
 	}
 	if verdict == workflows.Deny {
-		return say("✅ Recorded: you denied the change. The rules stay as they are."), nil
+		return said("✅ Recorded: you denied the change. The rules stay as they are."), nil
 	}
-	return say("✅ Recorded: you approved the change."), nil
+	return said("✅ Recorded: you approved the change."), nil
 }

@@ -74,7 +74,7 @@ func (b *Bot) sheetLetter(ctx context.Context, stream workflows.StreamID, n work
 		return letter{}, err
 	}
 	if n.What == campaigns.NoticeSilent {
-		return letter{Message: b.silentLetter(ctx, s)}, nil
+		return letter{Message: b.silentLetter(ctx, s, b.in(ctx, n.To))}, nil
 	}
 	m, err := b.sheet(ctx, s, n.To)
 	if err != nil {
@@ -82,44 +82,35 @@ func (b *Bot) sheetLetter(ctx context.Context, stream workflows.StreamID, n work
 	}
 	out := letter{Message: m.Render(), surface: stream, seq: s.Seq}
 	if n.What == campaigns.NoticeRemind {
-		out.Text = "Still waiting: " + out.Text
+		out.Text = m.In.Say("Still waiting: %s", out.Text)
 	}
 	return out, nil
 }
 
 // silentLetter tells security of what nobody answered for.
-func (b *Bot) silentLetter(ctx context.Context, s campaigns.Sheet) screens.Message {
+func (b *Bot) silentLetter(ctx context.Context, s campaigns.Sheet, l screens.Locale) screens.Message {
 	var items []screens.Item
 	for _, x := range s.Items {
 		if x.Verdict != "" && x.By == "" {
-			items = append(items, screens.Item{Title: x.ID, Line: screens.Escape(silenceWords(x.Verdict))})
+			items = append(items, screens.Item{Title: x.ID, Line: screens.Escape(l.Silence(x.Verdict))})
 		}
 	}
 	who := b.person(ctx, s.Opened.Reviewer)
-	return screens.List(screens.Part{Title: s.Opened.Title + ": nobody answered for what " + who.Name + " was asked about", Items: items, Empty: "None."})
-}
-
-func silenceWords(verdict string) string {
-	switch verdict {
-	case campaigns.Revoke:
-		return "it is taken away, and off the books."
-	case campaigns.Suspend:
-		return "it is suspended: everything that it holds is taken back."
-	}
-	return "security is told, and nothing is taken away."
+	return l.List(screens.Part{Title: l.Say("%s: nobody answered for what %s was asked about", s.Opened.Title, who.Name), Items: items, Empty: l.Of("None.")})
 }
 
 // sheet is a sheet for one of those who are asked.
 func (b *Bot) sheet(ctx context.Context, s campaigns.Sheet, reader workflows.PersonID) (screens.Sheet, error) {
+	l := b.in(ctx, reader)
 	out := screens.Sheet{
 		ID: s.ID, Title: s.Opened.Title, Left: s.Left(), Of: len(s.Items), Due: s.Opened.DueAt, Late: s.Lapsed,
-		Then: silenceWords(campaigns.SilenceVerdict(s.Opened.Silence, s.Items[0].Item)),
+		In: l, Then: l.Silence(campaigns.SilenceVerdict(s.Opened.Silence, s.Items[0].Item)),
 	}
 	if s.Lapsed || s.Closed != nil || out.Left == 0 {
 		return out, nil
 	}
 	var err error
-	if out.More, err = b.otherSheets(ctx, s.ID, reader); err != nil {
+	if out.More, err = b.otherSheets(ctx, s.ID, reader, l); err != nil {
 		return out, err
 	}
 	look, ok := s.LastLook(reader, nil)
@@ -141,7 +132,7 @@ func (b *Bot) sheet(ctx context.Context, s campaigns.Sheet, reader workflows.Per
 	}
 	var safe []string
 	for _, e := range page.Items {
-		out.Items = append(out.Items, b.sheetItem(ctx, s, e, reader))
+		out.Items = append(out.Items, b.sheetItem(ctx, s, e, reader, l))
 		if keepable(e) {
 			safe = append(safe, e.Digest)
 		}
@@ -155,7 +146,7 @@ func (b *Bot) sheet(ctx context.Context, s campaigns.Sheet, reader workflows.Per
 // keepable tells whether an item may be kept together with others.
 func keepable(e desk.SheetEvidence) bool { return e.Verdict == "" && e.Safe() && !e.Gone }
 
-func (b *Bot) sheetItem(ctx context.Context, s campaigns.Sheet, e desk.SheetEvidence, reader workflows.PersonID) screens.SheetItem {
+func (b *Bot) sheetItem(ctx context.Context, s campaigns.Sheet, e desk.SheetEvidence, reader workflows.PersonID, l screens.Locale) screens.SheetItem {
 	i := screens.SheetItem{Number: e.Number, Title: e.Title, Name: e.ID, Changed: e.Changed, Wrong: e.Now, Verdict: e.Verdict}
 	for _, f := range e.Facts {
 		v := f.Value
@@ -165,7 +156,7 @@ func (b *Bot) sheetItem(ctx context.Context, s campaigns.Sheet, e desk.SheetEvid
 		i.Facts = append(i.Facts, screens.Pair{Label: f.Name, Value: v})
 	}
 	if e.Gone {
-		i.Wrong = []string{"it is not there any more"}
+		i.Wrong = []string{l.Of("it is not there any more")}
 	}
 	if e.Verdict == "" && (s.Opened.Self || e.Owner != string(reader)) {
 		i.Keep = b.c.Buttons.Value(Button{Kind: kindSheetKeep, ID: string(s.ID), Stage: e.Number, Shown: e.Digest}, reader)
@@ -175,7 +166,7 @@ func (b *Bot) sheetItem(ctx context.Context, s campaigns.Sheet, e desk.SheetEvid
 }
 
 // otherSheets are one line for each other sheet that waits for somebody: one message tells of all.
-func (b *Bot) otherSheets(ctx context.Context, but workflows.SheetID, p workflows.PersonID) ([]string, error) {
+func (b *Bot) otherSheets(ctx context.Context, but workflows.SheetID, p workflows.PersonID, l screens.Locale) ([]string, error) {
 	list, err := b.c.Desk.SheetsFor(ctx, p)
 	if err != nil {
 		return nil, err
@@ -183,14 +174,14 @@ func (b *Bot) otherSheets(ctx context.Context, but workflows.SheetID, p workflow
 	var out []string
 	for _, s := range list {
 		if s.ID != but && len(out) < maxListed {
-			out = append(out, sheetLine(s))
+			out = append(out, sheetLine(s, l))
 		}
 	}
 	return out, nil
 }
 
-func sheetLine(s campaigns.Sheet) string {
-	return fmt.Sprintf("• *%s*: %d of %d left, until %s (`/access review %s`)", screens.Escape(s.Opened.Title), s.Left(), len(s.Items), screens.When(s.Opened.DueAt), screens.Escape(string(s.ID)))
+func sheetLine(s campaigns.Sheet, l screens.Locale) string {
+	return l.Say("• *%s*: %d of %d left, until %s (`/access review %s`)", screens.Escape(s.Opened.Title), s.Left(), len(s.Items), l.When(s.Opened.DueAt), screens.Escape(string(s.ID)))
 }
 
 // sheetNext shows the next items, and records that they were shown.
@@ -253,15 +244,16 @@ func (b *Bot) sheetOther(ctx context.Context, c *call) (answer, error) {
 	if err != nil || x.Stage < 1 || x.Stage > len(s.Items) {
 		return answer{}, err
 	}
-	choices := []screens.Choice{{Value: campaigns.Revoke, Text: "Revoke: it is not needed any more"}}
+	l := b.inUser(ctx, c.UserID)
+	choices := []screens.Choice{{Value: campaigns.Revoke, Text: l.Of("Revoke: it is not needed any more")}}
 	switch s.Items[x.Stage-1].Of {
 	case workflows.CampaignIdentities:
-		choices = append(choices, screens.Choice{Value: campaigns.HandOver, Text: "Hand over: somebody else answers for it"}, screens.Choice{Value: campaigns.Narrow, Text: "Narrow: it may do less"})
+		choices = append(choices, screens.Choice{Value: campaigns.HandOver, Text: l.Of("Hand over: somebody else answers for it")}, screens.Choice{Value: campaigns.Narrow, Text: l.Of("Narrow: it may do less")})
 	case workflows.CampaignAccess:
-		choices = append(choices, screens.Choice{Value: campaigns.ToJIT, Text: "Make it requestable: the standing access goes"})
+		choices = append(choices, screens.Choice{Value: campaigns.ToJIT, Text: l.Of("Make it requestable: the standing access goes")})
 	}
 	meta := b.c.Buttons.Value(Button{Kind: kindSheetForm, ID: x.ID, Stage: x.Stage, Shown: x.Shown}, c.by.Person)
-	return b.open(ctx, c, screens.SheetForm(x.Stage, s.Items[x.Stage-1].ID, choices, meta))
+	return b.open(ctx, c, screens.SheetForm(l, x.Stage, s.Items[x.Stage-1].ID, choices, meta))
 }
 
 // sheetDecided is the form that sheetOther opened.
@@ -289,7 +281,9 @@ func (b *Bot) sheetDecided(ctx context.Context, c *call) (answer, error) {
 	if err != nil || res.Refusal != nil {
 		return inModal(refusal(res.Refusal)), err
 	}
-	return inModal(say("✅ Recorded: " + in.Verdict + " for item " + fmt.Sprint(x.Stage) + ".")), nil
+	return inModal(spoken(func(l screens.Locale) screens.Message {
+		return screens.Say(l.Say("✅ Recorded: %s for item %d.", l.SheetVerdict(in.Verdict), x.Stage))
+	})), nil
 }
 
 // ownerKey is the owner that a key of the people file or a group's name means; the word itself where it means nobody, which is refused later.
@@ -309,17 +303,19 @@ func (b *Bot) ownerKey(word string) string {
 func (b *Bot) reviewVerb(ctx context.Context, c *call, rest []string) (answer, error) {
 	list, err := b.c.Desk.SheetsFor(ctx, c.by.Person)
 	if err != nil || c.by.Person == "" {
-		return answer{message: screens.Say("No review waits for you.")}, err
+		return said("No review waits for you."), err
 	}
 	if len(rest) == 0 {
-		var lines []string
-		for _, s := range list {
-			lines = append(lines, sheetLine(s))
+		if len(list) == 0 {
+			return said("No review waits for you."), nil
 		}
-		if len(lines) == 0 {
-			lines = []string{"No review waits for you."}
-		}
-		return answer{message: screens.Say(strings.Join(lines, "\n"))}, nil
+		return spoken(func(l screens.Locale) screens.Message {
+			var lines []string
+			for _, s := range list {
+				lines = append(lines, sheetLine(s, l))
+			}
+			return screens.Say(strings.Join(lines, "\n"))
+		}), nil
 	}
 	word := strings.ToLower(strings.Trim(rest[0], "`"))
 	for _, s := range list {
@@ -339,7 +335,7 @@ func (b *Bot) sendSheet(ctx context.Context, c *call, s campaigns.Sheet) (answer
 	}
 	to, why, err := b.destination(ctx, workflows.Notice{To: c.by.Person})
 	if err != nil || why != "" {
-		return answer{message: screens.Say("You could not be sent it: " + why)}, err
+		return said("You could not be sent it: %s", why), err
 	}
 	drawn := m.Render()
 	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: drawn.Text, Blocks: drawn.Blocks})
@@ -350,7 +346,7 @@ func (b *Bot) sendSheet(ctx context.Context, c *call, s campaigns.Sheet) (answer
 	if _, err := b.c.Surfaces.Save(ctx, f, s.Seq); err != nil {
 		return answer{}, err
 	}
-	return answer{message: screens.Say("It is in your direct messages with me.")}, nil
+	return said("It is in your direct messages with me."), nil
 }
 
 // campaignLetter tells management and the channel of alarms how a campaign ended.
@@ -364,10 +360,11 @@ func (b *Bot) campaignLetter(ctx context.Context, stream workflows.StreamID, n w
 		return letter{}, fmt.Errorf("composing notice %q of %q: no run has ended", n.What, stream)
 	}
 	c := run.Ended.Counts
-	text := fmt.Sprintf("The campaign *%s* is over: of %d items %d were kept, %d narrowed, %d made requestable, %d handed over, %d revoked, %d suspended; nobody answered for %d.",
+	l := b.in(ctx, n.To)
+	text := l.Say("The campaign *%s* is over: of %d items %d were kept, %d narrowed, %d made requestable, %d handed over, %d revoked, %d suspended; nobody answered for %d.",
 		screens.Escape(run.Plan.Title), run.Items, c.Kept, c.Narrowed, c.Converted, c.HandedOver, c.Revoked, c.Suspended, c.Silent)
 	if n.To != "" {
-		text += fmt.Sprintf("\nPlease read the report and acknowledge it: `countersign identities campaign report %s`, then `… acknowledge %s`.", screens.Escape(st.Name), screens.Escape(st.Name))
+		text += "\n" + l.Say("Please read the report and acknowledge it: `countersign identities campaign report %s`, then `… acknowledge %s`.", screens.Escape(st.Name), screens.Escape(st.Name))
 	}
 	return letter{Message: screens.Say(text)}, nil
 }

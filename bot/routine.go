@@ -18,7 +18,8 @@ import (
 func (b *Bot) runRoutine(ctx context.Context, c *call, rest []string) (answer, error) {
 	if len(rest) == 0 {
 		list, err := b.c.Desk.Routines(ctx, c.by.Person)
-		return answer{message: screens.List(screens.Part{Title: "Routine runbooks", Empty: "There is none that you may ask for.", Items: routineItems(list)})}, err
+		l := b.inUser(ctx, c.UserID)
+		return answer{message: l.List(screens.Part{Title: l.Of("Routine runbooks"), Empty: l.Of("There is none that you may ask for."), Items: routineItems(list)})}, err
 	}
 	p, id := b.c.Desk.Policy(), workflows.RunbookID(strings.ToLower(rest[0]))
 	book, ok := p.Runbooks[id]

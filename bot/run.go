@@ -89,7 +89,7 @@ var errNotYet = errors.New("the message that it stands under is not sent yet")
 // checklist is a run for a reader; the empty reader is a channel.
 func (b *Bot) checklist(ctx context.Context, s runs.State, reader workflows.PersonID) screens.Run {
 	r := screens.Run{
-		ID: s.ID, Runbook: s.Opened.Runbook, Title: string(s.Opened.Runbook), Incident: s.Opened.Incident, Mode: s.Opened.Mode,
+		In: b.in(ctx, reader), ID: s.ID, Runbook: s.Opened.Runbook, Title: string(s.Opened.Runbook), Incident: s.Opened.Incident, Mode: s.Opened.Mode,
 		Invoker: b.person(ctx, s.Invoker), Executor: b.person(ctx, s.Executor), Ends: s.EndsAt, Evidence: len(s.Evidence), Undoing: len(s.Undoing),
 		Review: s.Opened.Review,
 	}
@@ -152,13 +152,13 @@ func (b *Bot) runButtons(s runs.State, reader workflows.PersonID) (out screens.R
 }
 
 // inRun does something in a run, for a button or a word.
-func (b *Bot) inRun(ctx context.Context, c *call, in desk.InRun, done string) (answer, error) {
+func (b *Bot) inRun(ctx context.Context, c *call, in desk.InRun, done answer) (answer, error) {
 	in.Cause, in.By, in.Authn, in.Channel = c.cause(), c.by, slackClick, viaSlack
 	res, err := b.c.Desk.DoInRun(ctx, in)
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}
-	return say("✅ Recorded: " + done), nil
+	return done, nil
 }
 
 // stepRun, stepDone are buttons that need no words.
@@ -173,9 +173,10 @@ func (b *Bot) stepDone(ctx context.Context, c *call) (answer, error) {
 	}
 	s, err := b.c.Desk.Run(ctx, workflows.RunID(x.ID))
 	if err == nil && x.Stage >= 1 && x.Stage <= len(s.Steps) && s.Steps[x.Stage-1].Evidence {
-		return b.noteForm(ctx, c, x, kindStepDone, fmt.Sprintf("Step %d is done when something shows it: say what you saw, or a link.", x.Stage), false)
+		says := b.inUser(ctx, c.UserID).Say("Step %d is done when something shows it: say what you saw, or a link.", x.Stage)
+		return b.noteForm(ctx, c, x, kindStepDone, says, false)
 	}
-	return b.inRun(ctx, c, desk.InRun{Run: workflows.RunID(x.ID), Do: desk.DoFinish, Step: x.Stage}, fmt.Sprintf("step %d is done.", x.Stage))
+	return b.inRun(ctx, c, desk.InRun{Run: workflows.RunID(x.ID), Do: desk.DoFinish, Step: x.Stage}, said("✅ Recorded: step %d is done.", x.Stage))
 }
 
 func (b *Bot) stepPressed(ctx context.Context, c *call, kind byte, do string) (answer, error) {
@@ -183,7 +184,7 @@ func (b *Bot) stepPressed(ctx context.Context, c *call, kind byte, do string) (a
 	if no != nil || err != nil {
 		return refusal(no), err
 	}
-	a, err := b.inRun(ctx, c, desk.InRun{Run: workflows.RunID(x.ID), Do: do, Step: x.Stage}, "")
+	a, err := b.inRun(ctx, c, desk.InRun{Run: workflows.RunID(x.ID), Do: do, Step: x.Stage}, said("✅ Recorded: step %d.", x.Stage))
 	if err == nil && strings.HasPrefix(a.message.Text, "✅") {
 		return answer{}, nil // the checklist shows it
 	}
@@ -192,15 +193,15 @@ func (b *Bot) stepPressed(ctx context.Context, c *call, kind byte, do string) (a
 
 // stepSkip, runBack and runClose ask for words first.
 func (b *Bot) stepSkip(ctx context.Context, c *call) (answer, error) {
-	return b.wordsFor(ctx, c, kindStepSkip, "Say why this step is left out.", false)
+	return b.wordsFor(ctx, c, kindStepSkip, b.inUser(ctx, c.UserID).Of("Say why this step is left out."), false)
 }
 
 func (b *Bot) runBack(ctx context.Context, c *call) (answer, error) {
-	return b.wordsFor(ctx, c, kindRunBack, "What was done by connectors and can be taken back is taken back, last first. Say why.", false)
+	return b.wordsFor(ctx, c, kindRunBack, b.inUser(ctx, c.UserID).Of("What was done by connectors and can be taken back is taken back, last first. Say why."), false)
 }
 
 func (b *Bot) runClose(ctx context.Context, c *call) (answer, error) {
-	return b.wordsFor(ctx, c, kindRunClose, "The run is closed and all access that it gave ends. If steps are left, say why.", true)
+	return b.wordsFor(ctx, c, kindRunClose, b.inUser(ctx, c.UserID).Of("The run is closed and all access that it gave ends. If steps are left, say why."), true)
 }
 
 func (b *Bot) wordsFor(ctx context.Context, c *call, kind byte, says string, optional bool) (answer, error) {
@@ -213,7 +214,7 @@ func (b *Bot) wordsFor(ctx context.Context, c *call, kind byte, says string, opt
 
 func (b *Bot) noteForm(ctx context.Context, c *call, x Button, kind byte, says string, optional bool) (answer, error) {
 	meta := b.c.Buttons.Value(Button{Kind: kindRunForm, ID: string(kind) + x.ID, Stage: x.Stage}, c.by.Person)
-	return b.open(ctx, c, screens.RunForm("In words", says, meta, optional))
+	return b.open(ctx, c, screens.RunForm(b.inUser(ctx, c.UserID), says, meta, optional))
 }
 
 // runNoted is the form that noteForm opened.
@@ -224,16 +225,16 @@ func (b *Bot) runNoted(ctx context.Context, c *call) (answer, error) {
 	}
 	text, _ := c.View.Input(screens.BlockReason, screens.InputValue)
 	in := desk.InRun{Run: workflows.RunID(x.ID[1:]), Step: x.Stage, Note: text.Value}
-	done := fmt.Sprintf("step %d.", x.Stage)
+	done := said("✅ Recorded: step %d.", x.Stage)
 	switch x.ID[0] {
 	case kindStepSkip:
 		in.Do = desk.DoSkip
 	case kindStepDone:
 		in.Do = desk.DoFinish
 	case kindRunBack:
-		in.Do, done = desk.DoRollBack, "it is being taken back."
+		in.Do, done = desk.DoRollBack, said("✅ Recorded: it is being taken back.")
 	default:
-		in.Do, done = desk.DoClose, "the run is closed."
+		in.Do, done = desk.DoClose, said("✅ Recorded: the run is closed.")
 	}
 	a, err := b.inRun(ctx, c, in, done)
 	return inModal(a), err
@@ -248,9 +249,9 @@ func (b *Bot) stepWord(ctx context.Context, c *call, w []string) (answer, error)
 	n, err := strconv.Atoi(w[1])
 	verb := strings.ToLower(w[2])
 	if err != nil || verb != desk.DoBegin && verb != desk.DoFinish && verb != desk.DoSkip {
-		return answer{message: screens.Help()}, nil
+		return spoken(screens.Locale.Help), nil
 	}
-	return b.inRun(ctx, c, desk.InRun{Run: id, Do: verb, Step: n, Note: strings.Join(w[3:], " ")}, fmt.Sprintf("step %d.", n))
+	return b.inRun(ctx, c, desk.InRun{Run: id, Do: verb, Step: n, Note: strings.Join(w[3:], " ")}, said("✅ Recorded: step %d.", n))
 }
 
 // runWord is /breakglass finish, rollback and note.
@@ -266,7 +267,7 @@ func (b *Bot) runWord(ctx context.Context, c *call, verb, word, text string) (an
 			in.Evidence.What = runs.EvidenceLink
 		}
 	}
-	return b.inRun(ctx, c, in, "run `"+screens.Escape(string(id))+"`.")
+	return b.inRun(ctx, c, in, said("✅ Recorded: run `%s`.", screens.Escape(string(id))))
 }
 
 // runByWord finds an open run by its id or an ending of it.
@@ -301,15 +302,16 @@ func (b *Bot) runs(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	var items []screens.Item
+	l := b.inUser(ctx, c.UserID)
 	for _, s := range list {
 		where := screens.Escape(s.Opened.Incident)
 		if s.Opened.Mode == runs.KindRoutine {
-			where = "routine"
+			where = l.Of("routine")
 		}
-		line := fmt.Sprintf("`%s`, %s, %d of %d steps left", s.ID, where, len(s.Open()), len(s.Steps))
+		line := l.Say("`%s`, %s, %d of %d steps left", s.ID, where, len(s.Open()), len(s.Steps))
 		items = append(items, screens.Item{Title: string(s.Opened.Runbook), Line: line})
 	}
-	return answer{message: screens.List(screens.Part{Title: "Open runs", Empty: "None.", Items: items})}, nil
+	return answer{message: l.List(screens.Part{Title: l.Of("Open runs"), Empty: l.Of("None."), Items: items})}, nil
 }
 
 // secondLetter asks a listed person to agree.
@@ -319,7 +321,7 @@ func (b *Bot) secondLetter(ctx context.Context, id workflows.RunbookID, s incide
 		return letter{}, fmt.Errorf("composing the question about %q: no such proposal", proposal)
 	}
 	m := screens.Second{
-		Title: string(id), Runbook: id, Incident: p.Incident, By: b.person(ctx, p.By), Reason: p.Reason, Needed: p.Needed, Until: p.Until,
+		In: b.in(ctx, reader), Title: string(id), Runbook: id, Incident: p.Incident, By: b.person(ctx, p.By), Reason: p.Reason, Needed: p.Needed, Until: p.Until,
 		Proposal: proposal, Used: p.Used, Late: b.c.Now().After(p.Until),
 	}
 	if book, ok := b.c.Desk.Policy().Runbooks[id]; ok {

@@ -31,7 +31,7 @@ func (b *Bot) secretWord(ctx context.Context, c *call, word string) (answer, err
 		return b.secretOf(ctx, c, list[0])
 	}
 	if word == "" && len(list) == 0 {
-		return say("No secret waits for you."), nil
+		return said("No secret waits for you."), nil
 	}
 	h, no, err := b.grantByWord(ctx, c.by.Person, word)
 	if err != nil || no != nil {
@@ -62,7 +62,7 @@ func (b *Bot) secretOf(ctx context.Context, c *call, h desk.Holding) (answer, er
 		return refusal(no), err
 	}
 	if !x.Waits() || x.TakenAt.UTC != 0 || b.c.Handover == nil {
-		return say(screens.SecretGone(x.TakenAt.UTC, x.Destroyed)), nil
+		return spoken(func(l screens.Locale) screens.Message { return screens.Say(l.SecretGone(x.TakenAt.UTC, x.Destroyed)) }), nil
 	}
 	if x.Kept.Way == grants.WayKey {
 		sealed, err := b.c.Handover.Sealed(ctx, a.Grant)
@@ -70,16 +70,16 @@ func (b *Bot) secretOf(ctx context.Context, c *call, h desk.Holding) (answer, er
 			return answer{}, err
 		}
 		if sealed != "" {
-			return answer{message: screens.SealedSecret(title(a.TargetTitle, a.Title), x.Kept.Key, sealed, a.Grant)}, nil
+			return answer{message: b.inUser(ctx, c.UserID).SealedSecret(title(a.TargetTitle, a.Title), x.Kept.Key, sealed, a.Grant)}, nil
 		}
 	}
-	return answer{message: screens.SecretLink(title(a.TargetTitle, a.Title), b.c.Handover.Link(a.Grant, c.by.Person), a.Grant)}, nil
+	return answer{message: b.inUser(ctx, c.UserID).SecretLink(title(a.TargetTitle, a.Title), b.c.Handover.Link(a.Grant, c.by.Person), a.Grant)}, nil
 }
 
 // keyWord is /access key [age1… | ssh-… | remove].
 func (b *Bot) keyWord(ctx context.Context, c *call, text string) (answer, error) {
 	if b.c.Handover == nil {
-		return answer{message: screens.Help()}, nil
+		return spoken(screens.Locale.Help), nil
 	}
 	if text == "" {
 		now, err := b.c.Desk.PersonNow(ctx, c.by.Person)
@@ -87,9 +87,9 @@ func (b *Bot) keyWord(ctx context.Context, c *call, text string) (answer, error)
 			return answer{}, err
 		}
 		if now.Key == nil {
-			return say("You have no key on record. With one, secrets that come with your access are sealed to it: `/access key age1…` or `/access key ssh-ed25519 …`, the public half."), nil
+			return said("You have no key on record. With one, secrets that come with your access are sealed to it: `/access key age1…` or `/access key ssh-ed25519 …`, the public half."), nil
 		}
-		return say("Secrets for you are sealed to your " + screens.Escape(now.Key.Medium) + " key `" + screens.Escape(now.Key.Fingerprint) + "`. `/access key remove` takes it back."), nil
+		return said("Secrets for you are sealed to your %s key `%s`. `/access key remove` takes it back.", screens.Escape(now.Key.Medium), screens.Escape(now.Key.Fingerprint)), nil
 	}
 	if text == "remove" {
 		text = ""

@@ -97,3 +97,31 @@ func TestASilentSlackSpeaksTheLanguageOfTheWorkspace(t *testing.T) {
 	w.click("jonas", card, "request.approve")
 	wantIn(t, w.heard("jonas"), "could not check who you are")
 }
+
+// Also what is not about a card: the emergency's commands, help, who somebody is, and what is refused there.
+func TestCommandsAnswerInTheirReadersLanguage(t *testing.T) {
+	w := start(t, tongues(""))
+	for _, c := range []struct {
+		who, command, text string
+		in, out            []string
+	}{
+		{"jonas", "/breakglass", "", []string{"Runbooks für Vorfälle"}, []string{"Runbooks for incidents", "not ready", "ready:"}},
+		{"sofia", "/breakglass", "", []string{"Runbooks para incidentes"}, []string{"Runbooks for incidents", "not ready"}},
+		{"jonas", "/breakglass", "no-such-book INC-7", []string{"Nicht ausgeführt.", "Es gibt kein solches Runbook."}, []string{"There is no such"}},
+		{"sofia", "/incident", "", []string{"Incidentes abiertos", "No hay ninguno abierto."}, []string{"Open incidents"}},
+		{"jonas", "/incident", "what", []string{"Was du tippen kannst", "die offenen"}, []string{"What you can type"}},
+		{"jonas", "/incident", "show INC-99", []string{"Es gibt hier keinen solchen Vorfall.", "zeigt die offenen"}, []string{"There is no"}},
+		{"sofia", "/access", "help", []string{"Lo que puedes escribir", "cómo está el bot"}, []string{"What you can type", "how the bot is"}},
+		{"jonas", "/access", "whoami", []string{"Du hier", "in der Personendatei", "Du kannst entscheiden"}, []string{"people file", "You can"}},
+		{"jonas", "/access", "secret", []string{"Kein Geheimnis wartet auf dich."}, nil},
+		{"sofia", "/access", "review", []string{"Ninguna revisión te espera."}, nil},
+		{"jonas", "/access", "drift no-such-target", []string{"Es gibt kein solches Ziel, oder du darfst es nicht ansehen."}, nil},
+		{"jonas", "/access", "leak-nothing", []string{"Was du tippen kannst"}, nil},
+		{"maya", "/access", "whoami", []string{"You here", "You can decide"}, nil},
+	} {
+		w.command(c.who, c.command, c.text)
+		heard := w.heard(c.who)
+		wantIn(t, heard, c.in...)
+		wantOut(t, heard, c.out...)
+	}
+}

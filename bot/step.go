@@ -72,7 +72,7 @@ func (b *Bot) stepStarted(ctx context.Context, in slack.Interaction) error {
 		reason = cutRunes(reason, utf8.RuneCountInString(reason)-1)
 	}
 	value := b.c.Buttons.Value(Button{Kind: kindStep, ID: strings.Join([]string{s.Execution, string(chain), reason}, "\x00")}, person)
-	m := screens.StepAsked(o.Version.Workflow.Title, reason, value)
+	m := screens.StepAsked(b.inUser(ctx, user), o.Version.Workflow.Title, reason, value)
 	id := "step/" + s.Execution
 	_, err = b.c.Slack.PostMessage(ctx, dm, slack.Message{
 		Text: m.Text, Blocks: m.Blocks, Metadata: slack.Metadata{EventType: ourMetadata, Payload: map[string]any{"id": id}},
@@ -125,7 +125,7 @@ func (b *Bot) stepDeclined(ctx context.Context, c *call) (answer, error) {
 	if err := b.failStep(ctx, execution, "The requester did not want to send the request."); err != nil {
 		return answer{}, err
 	}
-	return say("Nothing was asked for. The workflow was told."), nil
+	return said("Nothing was asked for. The workflow was told."), nil
 }
 
 // follows keeps that a step waits for a request. A step follows one request only: the first that its person sent.

@@ -39,7 +39,7 @@ func (a Access) sentence(l Locale) string {
 		}
 		return l.Of("*⏳ Access is being taken back.*")
 	case "failed":
-		return l.Say("*⚠️ The access could not be made.* %s", Escape(a.Failure))
+		return l.Say("*⚠️ The access could not be made.* %s", Escape(l.Filled(a.Failure)))
 	}
 	return "*" + a.ended(l) + "*" + a.verified(l)
 }
@@ -67,7 +67,7 @@ func (a Access) unverified(l Locale) string {
 	if a.Unverified == "" {
 		return ""
 	}
-	return "\n" + l.Say("⚠️ Not verified since %s: %s", l.When(a.Since), Escape(a.Unverified))
+	return "\n" + l.Say("⚠️ Not verified since %s: %s", l.When(a.Since), Escape(l.Filled(a.Unverified)))
 }
 
 // ended says how it ended, in words.
@@ -81,7 +81,7 @@ func (a Access) ended(l Locale) string {
 	case a.How == "revoked" && a.By.Name != "":
 		return l.Say("⛔ Access revoked by %s at %s.", a.By.Mention(), at)
 	case a.How == "revoked" && a.Why != "":
-		return l.Say("⛔ Access revoked at %s. %s", at, Escape(a.Why))
+		return l.Say("⛔ Access revoked at %s. %s", at, Escape(l.Filled(a.Why)))
 	case a.How == "revoked":
 		return l.Say("⛔ Access revoked at %s.", at)
 	default:

@@ -33,36 +33,36 @@ func commands(s string) string { return Escape(s) }
 func RefusalPlain(r *workflows.Refusal) string { return short(oneLine(r.Error()), maxLabel*2) }
 
 // Help says what can be typed.
-func Help() Message {
+func (l Locale) Help() Message {
 	text := strings.Join([]string{
-		"*What you can type*",
-		"`/access` – ask for access with a form",
-		"`/access request CHAIN` – the form of one chain",
-		"`/access list` – what waits for you, what you asked for, what you have, what you can ask for",
-		"`/access status ID` – where a request stands and why",
-		"`/access withdraw ID` – end your own open request",
-		"`/access done ID` – give access back early; `/access extend ID` – ask for more time",
-		"`/access comment ID TEXT` – say something about a request; it decides nothing",
-		"`/access how CHAIN` – how access is decided: who, how long, what limits it",
-		"`/access run` – the routine runbooks; `/access run NAME name=value why` – have one carried out, when its chain approved",
-		"`/access away until 2026-12-01 @colleague` – be away; `/access back` – be back",
-		"`/access whoami` – how you are known here; `/access link` – say that a second account is yours; `/access unlink @account WHY` – as security, that one is not",
-		"`/access health` – how the bot is",
-		"`/access revoke GRANT WHY` – take access away from somebody, as the target's owner or security",
-		"`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks",
-		"`/access who FINGERPRINT|SERIAL|LAST-4|NAME` – whose a credential is, who approved it, how fast it is taken back; and lock it",
-		"`/access leak` – report a secret that was seen where it must not be; it is never kept",
-		"`/access drift TARGET` – what a target has that no grant explains, as its owner or security",
-		"`/access review` – what you are asked to look at again: still needed, still right?",
-		"`/access reach @person|identity` – what somebody can get at now",
-		"`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to",
-		"`/breakglass` – the pre-approved runbooks and whether they are ready",
-		"`/breakglass RUNBOOK INC-123 name=value what is happening` – invoke one in an incident, after one screen that says what follows",
-		"`/breakglass step RUN 3 run|done|skip why`, `note|finish|rollback RUN text`, `runs` – carry it out; `agree ID` – be the second person",
-		"`/breakglass review ID` – close a review",
-		"An ID may be cut to its last characters, four at least. Approve and deny with the buttons on a card, or on this app's Home page.",
+		l.Of("*What you can type*"),
+		l.Of("`/access` – ask for access with a form"),
+		l.Of("`/access request CHAIN` – the form of one chain"),
+		l.Of("`/access list` – what waits for you, what you asked for, what you have, what you can ask for"),
+		l.Of("`/access status ID` – where a request stands and why"),
+		l.Of("`/access withdraw ID` – end your own open request"),
+		l.Of("`/access done ID` – give access back early; `/access extend ID` – ask for more time"),
+		l.Of("`/access comment ID TEXT` – say something about a request; it decides nothing"),
+		l.Of("`/access how CHAIN` – how access is decided: who, how long, what limits it"),
+		l.Of("`/access run` – the routine runbooks; `/access run NAME name=value why` – have one carried out, when its chain approved"),
+		l.Of("`/access away until 2026-12-01 @colleague` – be away; `/access back` – be back"),
+		l.Of("`/access whoami` – how you are known here; `/access link` – say that a second account is yours; `/access unlink @account WHY` – as security, that one is not"),
+		l.Of("`/access health` – how the bot is"),
+		l.Of("`/access revoke GRANT WHY` – take access away from somebody, as the target's owner or security"),
+		l.Of("`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks"),
+		l.Of("`/access who FINGERPRINT|SERIAL|LAST-4|NAME` – whose a credential is, who approved it, how fast it is taken back; and lock it"),
+		l.Of("`/access leak` – report a secret that was seen where it must not be; it is never kept"),
+		l.Of("`/access drift TARGET` – what a target has that no grant explains, as its owner or security"),
+		l.Of("`/access review` – what you are asked to look at again: still needed, still right?"),
+		l.Of("`/access reach @person|identity` – what somebody can get at now"),
+		l.Of("`/access secret` – where to take a secret that came with your access; `/access key age1…` – the key that it is sealed to"),
+		l.Of("`/breakglass` – the pre-approved runbooks and whether they are ready"),
+		l.Of("`/breakglass RUNBOOK INC-123 name=value what is happening` – invoke one in an incident, after one screen that says what follows"),
+		l.Of("`/breakglass step RUN 3 run|done|skip why`, `note|finish|rollback RUN text`, `runs` – carry it out; `agree ID` – be the second person"),
+		l.Of("`/breakglass review ID` – close a review"),
+		l.Of("An ID may be cut to its last characters, four at least. Approve and deny with the buttons on a card, or on this app's Home page."),
 	}, "\n")
-	return Message{Text: "Help: " + strings.NewReplacer("*", "", "`", "").Replace(text), Blocks: []slackgo.Block{section(text)}}
+	return Message{Text: l.Of("Help") + ": " + strings.NewReplacer("*", "", "`", "").Replace(text), Blocks: []slackgo.Block{section(text)}}
 }
 
 // Item is a line of a list: a request, a grant, a review, a chain.

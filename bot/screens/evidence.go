@@ -42,55 +42,59 @@ type Evidence struct {
 	Findings              []string // codes
 	Blanks                []string // sentences
 	Meta                  string   // of the form that takes everything away; empty: the reader may not
+	In                    Locale
 }
 
 // Render draws the card as a modal. Sending it takes everything away from the identity.
 func (e Evidence) Render() slackgo.ModalViewRequest {
+	l := e.In
 	blocks := []slackgo.Block{
 		section("*" + label(orDash(e.Name, e.ID)) + "* " + code(e.ID) + "\n" + Escape(strings.ReplaceAll(e.Kind, "_", " ")) + ", " + Escape(e.State)),
 	}
+	nobody := l.Of("nobody")
 	blocks = append(blocks, facts([]Pair{
-		{"Owner", orDash(e.Owner, "nobody") + "\nbackup: " + orDash(e.Backup, "nobody")},
-		{"Attested", day(e.Attested, "never") + ", next by " + day(e.ReviewBy, "no date")},
-		{"Can take it back", orDash(strings.Join(e.Revokers, ", "), "nobody")},
-		{"Measured revocation", e.measured()},
-		{"Secret", Escape(orDash(e.Stored, "nobody knows where")) + e.rotation()},
-		{"Used, ends", "last used " + day(e.LastUsed, "not known") + "\nends " + day(e.Ends, "never")},
-		{"On", Escape(orDash(e.Where, "no target")) + "\n" + Escape(short(strings.Join(e.Scope, ", "), 300))},
-		{"Held now", plural(e.Held, "grant", "grants") + ", " + plural(e.Sessions, "open session", "open sessions")},
+		{l.Of("Owner"), orDash(e.Owner, nobody) + "\n" + l.Say("backup: %s", orDash(e.Backup, nobody))},
+		{l.Of("Attested"), l.Say("%s, next by %s", day(e.Attested, l.Of("never")), day(e.ReviewBy, l.Of("no date")))},
+		{l.Of("Can take it back"), orDash(strings.Join(e.Revokers, ", "), nobody)},
+		{l.Of("Measured revocation"), e.measured()},
+		{l.Of("Secret"), Escape(orDash(e.Stored, l.Of("nobody knows where"))) + e.rotation()},
+		{l.Of("Used, ends"), l.Say("last used %s\nends %s", day(e.LastUsed, l.Of("not known")), day(e.Ends, l.Of("never")))},
+		{l.Of("On"), Escape(orDash(e.Where, l.Of("no target"))) + "\n" + Escape(short(strings.Join(e.Scope, ", "), 300))},
+		{l.Of("Held now"), l.count(e.Held, "%d grant", "%d grants") + ", " + l.count(e.Sessions, "%d open session", "%d open sessions")},
 	})...)
-	blocks = append(blocks, section("*What for*\n"+Escape(orDash(e.Purpose, "not on record"))+"\nTicket: "+Escape(orDash(e.Ticket, "none"))))
-	blocks = append(blocks, section(listing("*Who approved it*", orNone(e.Approvals, "Nothing on record."), 5)))
+	blocks = append(blocks, section(l.Say("*What for*\n%s\nTicket: %s", Escape(orDash(e.Purpose, l.Of("not on record"))), Escape(orDash(e.Ticket, l.Of("none"))))))
+	blocks = append(blocks, section(l.listing("*"+l.Of("Who approved it")+"*", orNone(e.Approvals, l.Of("Nothing on record.")), 5)))
 	if len(e.Blanks)+len(e.Findings) > 0 {
 		lines := make([]string, 0, len(e.Blanks)+1)
 		if len(e.Findings) > 0 {
 			lines = append(lines, "⚠️ "+Escape(strings.ReplaceAll(strings.Join(e.Findings, ", "), "_", " ")))
 		}
 		for _, b := range e.Blanks {
-			lines = append(lines, "⚠️ "+Escape(b))
+			lines = append(lines, "⚠️ "+Escape(l.Filled(b)))
 		}
-		blocks = append(blocks, section(listing("*Findings*", lines, listLines)))
+		blocks = append(blocks, section(l.listing("*"+l.Of("Findings")+"*", lines, listLines)))
 	}
 	if e.Meta == "" {
-		return modal(CallResult, "Evidence", "", blocks...)
+		return l.modal(CallResult, l.Of("Evidence"), "", blocks...)
 	}
 	blocks = append(
 		blocks, divider(),
-		section("⛔ *Take everything away now.* Sending this ends everything that it holds on all targets, ends sessions where the target can, and lets it ask for nothing until two people lift that. Closing it changes nothing."),
-		area(BlockReason, "Why", "Kept beside the ledger and erasable.", 5, workflows.MaxReason, false),
+		section(l.Of("⛔ *Take everything away now.* Sending this ends everything that it holds on all targets, ends sessions where the target can, and lets it ask for nothing until two people lift that. Closing it changes nothing.")),
+		area(BlockReason, l.Of("Why"), l.Of("Kept beside the ledger and erasable."), 5, workflows.MaxReason, false),
 	)
-	v := modal(CallEvidence, "Evidence", "Quarantine it", blocks...)
+	v := l.modal(CallEvidence, l.Of("Evidence"), l.Of("Quarantine it"), blocks...)
 	v.PrivateMetadata = e.Meta
 	return v
 }
 
 func (e Evidence) measured() string {
+	l := e.In
 	if e.Measured == 0 {
-		return "never measured"
+		return l.Of("never measured")
 	}
-	s := fmt.Sprintf("p50 %s, p95 %s (%s)", seconds(e.P50), seconds(e.P95), plural(e.Measured, "time", "times"))
+	s := fmt.Sprintf("p50 %s, p95 %s (%s)", seconds(e.P50), seconds(e.P95), l.count(e.Measured, "%d time", "%d times"))
 	if e.LastDrill != 0 {
-		s += "\nlast drill " + day(e.LastDrill, "")
+		s += "\n" + l.Say("last drill %s", day(e.LastDrill, ""))
 	}
 	return s
 }
@@ -98,12 +102,13 @@ func (e Evidence) measured() string {
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 func (e Evidence) rotation() string {
-	s := "\nreplaced " + day(e.Rotated, "not known")
+	l := e.In
+	s := "\n" + l.Say("replaced %s", day(e.Rotated, l.Of("not known")))
 	if e.Every > 0 {
-		s += ", every " + e.Every.String() + ", next by " + day(e.RotateBy, "not known")
+		s += l.Say(", every %s, next by %s", e.Every, day(e.RotateBy, l.Of("not known")))
 	}
 	if e.Rotating != 0 {
-		s += "\n*to be replaced by " + When(e.Rotating) + "*"
+		s += "\n*" + l.Say("to be replaced by %s", l.When(e.Rotating)) + "*"
 	}
 	return s
 }
@@ -130,28 +135,28 @@ func orNone(lines []string, none string) []string {
 }
 
 // LeakForm asks what was seen and where. What is typed as the secret is turned into a fingerprint before anything keeps it.
-func LeakForm() slackgo.ModalViewRequest {
-	return modal(
-		CallLeak, "Report a leak", "Report",
-		section("Something secret was seen where it must not be? Report it here. The secret itself is never kept: it is turned into a keyed fingerprint as it arrives, compared with what is on record, and dropped."),
-		area(BlockLeakSecret, "The secret, its fingerprint, its serial or its last characters", "Paste what you found. Empty: you can say only where.", 0, 3000, true),
-		area(BlockLeakPlace, "Where did you see it?", "A link, a file and line, a channel. Kept beside the ledger and erasable.", 3, 1000, false),
-		area(BlockLeakForm, "What does it look like?", "Such as: database password, cloud key. Never the secret itself.", 0, 100, true),
+func (l Locale) LeakForm() slackgo.ModalViewRequest {
+	return l.modal(
+		CallLeak, l.Of("Report a leak"), l.Of("Report"),
+		section(l.Of("Something secret was seen where it must not be? Report it here. The secret itself is never kept: it is turned into a keyed fingerprint as it arrives, compared with what is on record, and dropped.")),
+		area(BlockLeakSecret, l.Of("The secret, its fingerprint, its serial or its last characters"), l.Of("Paste what you found. Empty: you can say only where."), 0, 3000, true),
+		area(BlockLeakPlace, l.Of("Where did you see it?"), l.Of("A link, a file and line, a channel. Kept beside the ledger and erasable."), 3, 1000, false),
+		area(BlockLeakForm, l.Of("What does it look like?"), l.Of("Such as: database password, cloud key. Never the secret itself."), 0, 100, true),
 	)
 }
 
 // LeakAnswer says what became of a report. What the reporter may not see of the inventory is not in it.
-func LeakAnswer(matched []string, shadow, incident string, again, sees bool) Message {
+func (l Locale) LeakAnswer(matched []string, shadow, incident string, again, sees bool) Message {
 	switch {
 	case again:
-		return Say("✅ *Thank you.* This was reported before and is on record.")
+		return Say(l.Of("✅ *Thank you.* This was reported before and is on record."))
 	case len(matched) > 0 && sees:
-		return Say("🚨 *Thank you.* It belongs to " + code(strings.Join(matched, ", ")) + ". Incident " + code(incident) + " is open, its secret has to be replaced, and who answers for it is being told. " +
-			"Look at it and lock it with " + code("/access who "+matched[0]) + ".")
+		return Say(l.Say("🚨 *Thank you.* It belongs to %s. Incident %s is open, its secret has to be replaced, and who answers for it is being told. Look at it and lock it with %s.",
+			code(strings.Join(matched, ", ")), code(incident), code("/access who "+matched[0])))
 	case len(matched) > 0:
-		return Say("🚨 *Thank you.* It is on record. Incident " + code(incident) + " is open, the secret has to be replaced, and who answers for it is being told.")
+		return Say(l.Say("🚨 *Thank you.* It is on record. Incident %s is open, the secret has to be replaced, and who answers for it is being told.", code(incident)))
 	case sees:
-		return Say("⚠️ *Thank you.* Nobody had it on record: it stands in the inventory as " + code(shadow) + ", a shadow credential, until somebody answers for it or it is gone.")
+		return Say(l.Say("⚠️ *Thank you.* Nobody had it on record: it stands in the inventory as %s, a shadow credential, until somebody answers for it or it is gone.", code(shadow)))
 	}
-	return Say("⚠️ *Thank you.* It is on record, and security is being told.")
+	return Say(l.Of("⚠️ *Thank you.* It is on record, and security is being told."))
 }

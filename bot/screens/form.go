@@ -18,11 +18,7 @@ type Choice struct {
 	Group string // menus with more than 100 entries, or with more than one group, show groups
 }
 
-// Menu is a select; its groups appear in the order of first mention. One with more than a hundred entries is searched by typing.
-func menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
-	return Locale{}.menu(action, choices, initial)
-}
-
+// menu is a select; its groups appear in the order of first mention. One with more than a hundred entries is searched by typing.
 func (l Locale) menu(action string, choices []Choice, initial string) *slackgo.SelectBlockElement {
 	if len(choices) > maxOptions {
 		return l.searched(action)
@@ -276,8 +272,6 @@ func (l Locale) bounds(x workflows.Field, usual string) string {
 	return help
 }
 
-func fieldInput(x workflows.Field) slackgo.Block { return Locale{}.fieldInput(x) }
-
 func (l Locale) fieldInput(x workflows.Field) slackgo.Block {
 	id, help := FieldBlock+x.Name, x.Help
 	switch x.Type {
@@ -311,8 +305,8 @@ func (l Locale) fieldInput(x workflows.Field) slackgo.Block {
 }
 
 // fieldFilled is fieldInput with an answer in it already, which can still be changed.
-func fieldFilled(x workflows.Field, value string) slackgo.Block {
-	b := fieldInput(x)
+func (l Locale) fieldFilled(x workflows.Field, value string) slackgo.Block {
+	b := l.fieldInput(x)
 	in, ok := b.(*slackgo.InputBlock)
 	if !ok || value == "" {
 		return b

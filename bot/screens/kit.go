@@ -155,10 +155,6 @@ func button(action, value, text, says string) *slackgo.ButtonBlockElement {
 	return b
 }
 
-func confirm(title, text, yes string) *slackgo.ConfirmationBlockObject {
-	return Locale{}.confirm(title, text, yes)
-}
-
 func (l Locale) confirm(title, text, yes string) *slackgo.ConfirmationBlockObject {
 	return slackgo.NewConfirmationBlockObject(plain(short(title, 100)), plain(short(Inert(text), 300)), plain(short(yes, 30)), plain(l.Of("Cancel")))
 }
@@ -180,10 +176,6 @@ func option(value, text, more string) *slackgo.OptionBlockObject {
 		desc = plain(more)
 	}
 	return slackgo.NewOptionBlockObject(value, plain(text), desc)
-}
-
-func modal(callback, title, submit string, blocks ...slackgo.Block) slackgo.ModalViewRequest {
-	return Locale{}.modal(callback, title, submit, blocks...)
 }
 
 func (l Locale) modal(callback, title, submit string, blocks ...slackgo.Block) slackgo.ModalViewRequest {

@@ -141,6 +141,15 @@ func (l Locale) Say(format string, args ...any) string {
 	return fmt.Sprintf(l.Of(format), own...)
 }
 
+// count is a sentence about a number of things: one says it of one, many of any other number. Both take the number first.
+func (l Locale) count(n int, one, many string, rest ...any) string {
+	format := many
+	if n == 1 {
+		format = one
+	}
+	return l.Say(format, append([]any{n}, rest...)...)
+}
+
 // Refusal is a refusal in the reader's language. The ledger has it in English; what no catalogue knows stays so.
 func (l Locale) Refusal(r *workflows.Refusal) *workflows.Refusal {
 	if r == nil || l.Lang == "" {

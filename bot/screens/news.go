@@ -109,17 +109,19 @@ type Overdue struct {
 	Since  workflows.Stamp
 	Long   workflows.Span // how long it was granted for
 	Last   string         // what the target said
+	In     Locale
 }
 
 // Render draws the message.
 func (o Overdue) Render() Message {
+	l := o.In
 	return Message{
-		Text: headline("Still open! %s keeps %s (was for %s)", o.Holder.Name, o.What, o.Long.String(), "taking it back has not worked since "+Clock(o.Since)),
+		Text: l.headline("Still open! %s keeps %s (was for %s)", o.Holder.Name, o.What, l.Span(o.Long), l.Say("taking it back has not worked since %s", l.Clock(o.Since))),
 		Blocks: []slackgo.Block{
-			header("Access could not be taken back"),
-			section("⚠️ " + o.Holder.Mention() + " may still have *" + label(o.What) + "*. Taking it back has not worked since " + When(o.Since) + "."),
-			section("*What is tried*\nIt is tried again until it is gone.\n*What you can do*\nEnd it on the target by hand and say so: `/access removed-by-hand " + code(string(o.Grant)) + " HOW`. The request's card, where there is one, and the ledger say when it is gone."),
-			note("Grant " + code(string(o.Grant))),
+			header(l.Of("Access could not be taken back")),
+			section(l.Say("⚠️ %s may still have *%s*. Taking it back has not worked since %s.", o.Holder.Mention(), label(o.What), l.When(o.Since))),
+			section(l.Say("*What is tried*\nIt is tried again until it is gone.\n*What you can do*\nEnd it on the target by hand and say so: `/access removed-by-hand %s HOW`. The request's card, where there is one, and the ledger say when it is gone.", code(string(o.Grant)))),
+			note(l.Say("Grant %s", code(string(o.Grant)))),
 		},
 	}
 }

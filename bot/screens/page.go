@@ -23,6 +23,7 @@ type Page struct {
 	Drill   bool
 	Told    bool   // the reader is told, and nothing is asked of them
 	Ack     string // value of the button; empty: none
+	In      Locale
 }
 
 // Answered is somebody who looks after it.
@@ -37,23 +38,23 @@ const ActAck = "escalation.acknowledge"
 
 // Render draws it. It is repainted in place when somebody acknowledges.
 func (p Page) Render() Message {
-	head := p.Subject
-	if p.Drill && !strings.HasPrefix(head, "DRILL") {
-		head = "DRILL: " + head
+	l, head := p.In, p.Subject
+	if drill, _, _ := strings.Cut(l.Of("DRILL: %s"), "%"); p.Drill && !strings.HasPrefix(head, drill) {
+		head = l.Say("DRILL: %s", head)
 	}
-	blocks := []slackgo.Block{header(p.mark() + head), typed(p.Text)}
+	blocks := []slackgo.Block{header(p.mark() + head), l.typed(p.Text)}
 	for _, a := range p.Acks[max(0, len(p.Acks)-maxNotes):] {
-		line := "✅ " + a.By.Mention() + " looks after it since " + When(a.At) + "."
+		line := l.Say("✅ %s looks after it since %s.", a.By.Mention(), l.When(a.At))
 		if a.Note != "" {
 			line += " " + Escape(oneLine(a.Note))
 		}
 		blocks = append(blocks, section(line))
 	}
 	if p.Why != "" {
-		blocks = append(blocks, section("*Closed.* "+Escape(oneLine(p.Why))))
+		blocks = append(blocks, section(l.Say("*Closed.* %s", Escape(oneLine(p.Why)))))
 	}
 	if p.Ack != "" && !p.Told && p.Status != "closed" && len(p.Acks) == 0 {
-		e := button(ActAck, p.Ack, "I look after it", "Acknowledge "+head)
+		e := button(ActAck, p.Ack, l.Of("I look after it"), l.Say("Acknowledge %s", head))
 		e.Style = slackgo.StylePrimary
 		blocks = append(blocks, actions(e)...)
 	}
@@ -72,17 +73,18 @@ func (p Page) mark() string {
 }
 
 func (p Page) foot() string {
-	out := "Escalation " + code(p.ID) + " · path " + code(p.Path) + " · " + p.Where
+	l := p.In
+	out := l.Say("Escalation %s · path %s · %s", code(p.ID), code(p.Path), l.Filled(p.Where))
 	switch {
 	case p.Told:
-		return out + " · you are told; nothing is asked of you"
+		return out + " · " + l.Of("you are told; nothing is asked of you")
 	case p.Status == "open":
-		out += " · the next are asked at " + When(p.Until)
+		out += " · " + l.Say("the next are asked at %s", l.When(p.Until))
 	case p.Status == "unanswered":
-		out += " · *nobody acknowledged it*"
+		out += " · " + l.Of("*nobody acknowledged it*")
 	}
 	if p.Status == "open" || p.Status == "unanswered" {
-		out += fmt.Sprintf(" · or type `/breakglass ack %s`", Escape(p.ID))
+		out += " · " + l.Say("or type `/breakglass ack %s`", Escape(p.ID))
 	}
 	return out
 }
@@ -99,19 +101,35 @@ func (h Home) cannotWait() []slackgo.Block {
 	if len(h.Pages)+len(h.Overdue) == 0 {
 		return nil
 	}
-	out := []slackgo.Block{divider(), section("*What cannot wait*")}
+	l := h.In
+	out := []slackgo.Block{divider(), section("*" + l.Of("What cannot wait") + "*")}
 	for i, p := range h.Pages[:min(len(h.Pages), maxPages)] {
 		text := slackgo.NewSectionBlock(mrk(short("🚨 *"+label(p.Subject)+"*\n"+p.Where, maxSection)), nil, nil)
 		text.BlockID = fmt.Sprintf("page-asked-%d", i)
 		if p.Ack != "" {
-			text.Accessory = slackgo.NewAccessory(button(ActAck, p.Ack, "I look after it", "Acknowledge "+p.Subject))
+			text.Accessory = slackgo.NewAccessory(button(ActAck, p.Ack, l.Of("I look after it"), l.Say("Acknowledge %s", p.Subject)))
 		}
 		out = append(out, text)
 	}
 	if len(h.Overdue) > 0 {
-		out = append(out, section(listing("⏰ *Overdue drills*", dotted(h.Overdue), listLines)))
+		out = append(out, section(l.listing("⏰ *"+l.Of("Overdue drills")+"*", dotted(h.Overdue), listLines)))
 	}
 	return out
+}
+
+// PageStatus is the state of an escalation within a sentence.
+func (l Locale) PageStatus(s string) string {
+	switch s {
+	case "open":
+		return l.Of("open")
+	case "acknowledged":
+		return l.Of("acknowledged")
+	case "unanswered":
+		return l.Of("unanswered")
+	case "closed":
+		return l.Of("closed")
+	}
+	return s
 }
 
 const maxPages = 3 // escalations on a Home page; each has its own message too

@@ -18,30 +18,39 @@ type Proposal struct {
 	Outcome  string // "", "approved", "denied", "replaced"
 	Approve  string // values of the buttons; empty: no button
 	Deny     string
+	In       Locale
 }
 
 // Render is the message to somebody who may decide it, and stays as the record of what became of it.
 func (p Proposal) Render() Message {
-	title := "A change of the approval rules waits for you"
-	if p.Outcome != "" {
-		title = "A change of the approval rules was " + p.Outcome
+	l := p.In
+	title := l.Of("A change of the approval rules waits for you")
+	switch p.Outcome {
+	case "":
+	case "approved":
+		title = l.Of("A change of the approval rules was approved")
+	case "denied":
+		title = l.Of("A change of the approval rules was denied")
+	default:
+		title = l.Of("A change of the approval rules was replaced")
 	}
 	blocks := []slackgo.Block{header(title), section(p.sentence())}
-	blocks = append(blocks, section(listing("*What it loosens*", bullets(p.Loosens), maxChanges)))
+	blocks = append(blocks, section(l.listing("*"+l.Of("What it loosens")+"*", bullets(p.Loosens), maxChanges)))
 	if len(p.Others) > 0 {
-		blocks = append(blocks, section(listing("*What changes beside*", bullets(p.Others), maxChanges)))
+		blocks = append(blocks, section(l.listing("*"+l.Of("What changes beside")+"*", bullets(p.Others), maxChanges)))
 	}
 	if len(p.Loosens) > maxChanges || len(p.Others) > maxChanges {
-		blocks = append(blocks, note("All of it: `countersign policy show "+Escape(p.ID)+"` on the bot's host."))
+		blocks = append(blocks, note(l.Say("All of it: `countersign policy show %s` on the bot's host.", Escape(p.ID))))
 	}
 	blocks = append(blocks, actions(p.buttons()...)...)
-	blocks = append(blocks, note("Change "+code(p.ID)+" · until it is approved the old rules hold; what only tightens holds already."))
-	return Message{Text: headline("Policy change: %s loosens %s%s", p.author(), "the approval rules", "", join(p.Loosens)), Blocks: blocks}
+	blocks = append(blocks, note(l.Say("Change %s · until it is approved the old rules hold; what only tightens holds already.", code(p.ID))))
+	return Message{Text: l.headline("Policy change: %s loosens %s%s", p.author(), l.Of("the approval rules"), "", join(p.Loosens)), Blocks: blocks}
 }
 
 // home is the proposal on a Home page.
 func (p Proposal) home(i int) []slackgo.Block {
-	out := []slackgo.Block{divider(), section(listing("*A change of the approval rules waits for you* · "+code(p.ID), bullets(p.Loosens), homeLines))}
+	l := p.In
+	out := []slackgo.Block{divider(), section(l.listing("*"+l.Of("A change of the approval rules waits for you")+"* · "+code(p.ID), bullets(p.Loosens), homeLines))}
 	if b := p.buttons(); len(b) > 0 {
 		out = append(out, slackgo.NewActionBlock("proposal-"+strconv.Itoa(i), b...))
 	}
@@ -50,16 +59,17 @@ func (p Proposal) home(i int) []slackgo.Block {
 
 func (p Proposal) buttons() []slackgo.BlockElement {
 	var row []slackgo.BlockElement
+	l := p.In
 	if p.Approve != "" && p.Outcome == "" {
-		e := button(ActPolicyApprove, p.Approve, "Approve the change", "Approve the change of the approval rules "+p.ID)
+		e := button(ActPolicyApprove, p.Approve, l.Of("Approve the change"), l.Say("Approve the change of the approval rules %s", p.ID))
 		e.Style = slackgo.StylePrimary
-		e.Confirm = confirm("Approve this change?", "The new rules hold for every request that is made from then on.", "Approve")
+		e.Confirm = l.confirm(l.Of("Approve this change?"), l.Of("The new rules hold for every request that is made from then on."), l.Of("Approve"))
 		row = append(row, e)
 	}
 	if p.Deny != "" && p.Outcome == "" {
-		e := button(ActPolicyDeny, p.Deny, "Deny the change", "Deny the change of the approval rules "+p.ID)
+		e := button(ActPolicyDeny, p.Deny, l.Of("Deny the change"), l.Say("Deny the change of the approval rules %s", p.ID))
 		e.Style = slackgo.StyleDanger
-		e.Confirm = confirm("Deny this change?", "The rules stay as they are.", "Deny")
+		e.Confirm = l.confirm(l.Of("Deny this change?"), l.Of("The rules stay as they are."), l.Of("Deny"))
 		row = append(row, e)
 	}
 	return row
@@ -67,47 +77,56 @@ func (p Proposal) buttons() []slackgo.BlockElement {
 
 func (p Proposal) author() string {
 	if p.Author == "" {
-		return "Somebody"
+		return p.In.Of("Somebody")
 	}
 	return p.Author
 }
 
 func (p Proposal) sentence() string {
-	s := "*" + label(p.author()) + "* changed the configuration folder"
+	l := p.In
+	s := l.Say("*%s* changed the configuration folder", label(p.author()))
 	if p.Commit != "" {
-		s += " (commit " + code(p.Commit) + ")"
+		s += l.Say(" (commit %s)", code(p.Commit))
 	}
-	s += ". You are asked because you answer for the rules that hold now."
+	s += l.Of(". You are asked because you answer for the rules that hold now.")
 	if len(p.Approved) > 0 {
 		names := make([]string, len(p.Approved))
 		for i, x := range p.Approved {
 			names[i] = x.Mention()
 		}
-		s += " Approved so far by " + join(names) + "; " + plural(p.Quorum, "approval is", "approvals are") + " needed."
+		if p.Quorum == 1 {
+			return s + l.Say(" Approved so far by %s; 1 approval is needed.", join(names))
+		}
+		s += l.Say(" Approved so far by %s; %d approvals are needed.", join(names), p.Quorum)
 	}
 	return s
 }
 
 // Settled tells those who were asked, and the author, what became of it.
 func (p Proposal) Settled() Message {
-	words := map[string]string{
-		"approved": "✅ The change was approved. It holds for every request that is made from now on.",
-		"denied":   "⛔ The change was denied. The rules stay as they are.",
-		"replaced": "➖ The folder was changed again, so this change is not decided any more; what replaced it is asked about anew.",
-	}[p.Outcome]
+	l := p.In
+	words, text := l.Of("➖ The folder was changed again, so this change is not decided any more; what replaced it is asked about anew."), l.Of("Policy change replaced: %s%s%s")
+	switch p.Outcome {
+	case "approved":
+		words, text = l.Of("✅ The change was approved. It holds for every request that is made from now on."), l.Of("Policy change approved: %s%s%s")
+	case "denied":
+		words, text = l.Of("⛔ The change was denied. The rules stay as they are."), l.Of("Policy change denied: %s%s%s")
+	}
 	return Message{
-		Text:   headline("Policy change %s: %s%s", p.Outcome, p.ID, "", join(p.Loosens)),
-		Blocks: []slackgo.Block{section(words), section(listing("*What it loosens*", bullets(p.Loosens), maxChanges)), note("Change " + code(p.ID))},
+		Text: l.headline(text, p.ID, "", "", join(p.Loosens)),
+		Blocks: []slackgo.Block{
+			section(words), section(l.listing("*"+l.Of("What it loosens")+"*", bullets(p.Loosens), maxChanges)), note(l.Say("Change %s", code(p.ID))),
+		},
 	}
 }
 
 // PolicyChanged tells the owners under the rules before that others hold now.
-func PolicyChanged(changes []string) Message {
+func (l Locale) PolicyChanged(changes []string) Message {
 	return Message{
-		Text: headline("Policy changed: %s%s%s", "other rules hold now", "", "", join(changes)),
+		Text: l.headline("Policy changed: %s%s%s", l.Of("other rules hold now"), "", "", join(changes)),
 		Blocks: []slackgo.Block{
-			header("Other approval rules hold now"),
-			section(listing("You answered for the rules before, so you are told what is different:", bullets(changes), maxChanges)),
+			header(l.Of("Other approval rules hold now")),
+			section(l.listing(l.Of("You answered for the rules before, so you are told what is different:"), bullets(changes), maxChanges)),
 		},
 	}
 }

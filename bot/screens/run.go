@@ -28,6 +28,7 @@ type Run struct {
 	Closed   string // in words; empty while it is open
 	Review   workflows.ReviewID
 	Buttons  RunButtons
+	In       Locale
 }
 
 // RunStep is one line of the checklist.
@@ -62,18 +63,19 @@ const (
 
 // Render draws the checklist.
 func (r Run) Render() Message {
+	l := r.In
 	blocks := []slackgo.Block{header(r.kind() + ": " + r.Title), section(r.sentence())}
 	for i := 0; i < len(r.Steps); i += stepsBlock {
 		var lines []string
 		for _, s := range r.Steps[i:min(len(r.Steps), i+stepsBlock)] {
-			lines = append(lines, s.line())
+			lines = append(lines, s.line(l))
 		}
 		blocks = append(blocks, section(strings.Join(lines, "\n")))
 	}
 	blocks = append(blocks, r.next()...)
 	blocks = append(blocks, actions(r.buttons()...)...)
 	blocks = append(blocks, note(r.foot()))
-	return Message{Text: headline(r.kind()+": %s carries out %s (%s)", r.Executor.Name, r.Title, r.progress(), r.Incident), Blocks: blocks}
+	return Message{Text: l.headline(r.kind()+": "+l.Of("%s carries out %s (%s)"), r.Executor.Name, r.Title, r.progress(), r.Incident), Blocks: blocks}
 }
 
 const (
@@ -85,11 +87,11 @@ const (
 func (r Run) kind() string {
 	switch r.Mode {
 	case runs.KindDrill:
-		return "Drill"
+		return r.In.Of("Drill")
 	case runs.KindRoutine:
-		return "Routine"
+		return r.In.Of("Routine")
 	}
-	return "Runbook"
+	return r.In.Of("Runbook")
 }
 
 func (r Run) progress() string {
@@ -99,27 +101,46 @@ func (r Run) progress() string {
 			over++
 		}
 	}
-	return fmt.Sprintf("%d of %s", over, plural(len(r.Steps), "step", "steps"))
+	if len(r.Steps) == 1 {
+		return r.In.Say("%d of 1 step", over)
+	}
+	return r.In.Say("%d of %d steps", over, len(r.Steps))
 }
 
 func (r Run) sentence() string {
-	s := r.Executor.Mention() + " carries out " + code(string(r.Runbook))
+	l := r.In
+	s := l.Say("%s carries out %s", r.Executor.Mention(), code(string(r.Runbook)))
 	if r.Incident != "" {
-		s += " for incident *" + label(r.Incident) + "*"
+		s += l.Say(" for incident *%s*", label(r.Incident))
 	}
 	if r.Invoker.Name != r.Executor.Name {
-		s += ", invoked by " + r.Invoker.Mention()
+		s += l.Say(", invoked by %s", r.Invoker.Mention())
 	}
-	s += ". *" + r.progress() + "* over."
+	s += l.Say(". *%s* over.", r.progress())
 	switch {
 	case r.Closed != "":
-		return s + " It is closed: " + Escape(r.Closed) + "."
+		return s + l.Say(" It is closed: %s.", Escape(l.runEnd(r.Closed)))
 	case r.Undoing > 0:
-		return s + " ↩️ " + plural(r.Undoing, "step is", "steps are") + " being taken back."
+		return s + " ↩️ " + l.count(r.Undoing, "%d step is being taken back.", "%d steps are being taken back.")
 	case r.Ends != 0:
-		return s + " Its time ends at " + When(r.Ends) + "."
+		return s + l.Say(" Its time ends at %s.", l.When(r.Ends))
 	}
 	return s
+}
+
+// runEnd is how a run ended, in a word.
+func (l Locale) runEnd(how string) string {
+	switch how {
+	case "finished":
+		return l.Of("finished")
+	case "stopped":
+		return l.Of("stopped")
+	case "incident closed":
+		return l.Of("incident closed")
+	case "ran out":
+		return l.Of("ran out")
+	}
+	return how
 }
 
 func (s RunStep) sign() string {
@@ -138,15 +159,15 @@ func (s RunStep) sign() string {
 	return "⬜"
 }
 
-func (s RunStep) line() string {
+func (s RunStep) line(l Locale) string {
 	out := fmt.Sprintf("%s *%d.* %s", s.sign(), s.Number, label(short(oneLine(s.Title), stepTitle)))
 	switch {
 	case s.Status == runs.Failed && s.Said != "":
 		out += " – " + Escape(short(oneLine(s.Said), stepSaid))
 	case s.Status == runs.Skipped && s.Note != "":
-		out += " – left out by " + label(s.By.Name) + ": " + Escape(short(oneLine(s.Note), stepSaid))
+		out += " – " + l.Say("left out by %s: %s", label(s.By.Name), Escape(short(oneLine(s.Note), stepSaid)))
 	case s.Status != runs.Waiting && s.By.Name != "":
-		out += " – " + label(s.By.Name) + ", " + Clock(s.At)
+		out += " – " + label(s.By.Name) + ", " + l.Clock(s.At)
 	}
 	return out
 }
@@ -156,82 +177,85 @@ func (r Run) next() []slackgo.Block {
 	if r.Next < 1 || r.Next > len(r.Steps) || r.Closed != "" {
 		return nil
 	}
-	s := r.Steps[r.Next-1]
-	how := "by hand: do it, then press *Done*"
+	l, s := r.In, r.Steps[r.Next-1]
+	how := l.Of("by hand: do it, then press *Done*")
 	if !s.Hand {
-		how = "by a connector: " + Escape(s.Does)
+		how = l.Say("by a connector: %s", Escape(s.Does))
 	}
 	if s.Second {
-		how += "; somebody else than " + label(r.Invoker.Name) + " does it"
+		how += l.Say("; somebody else than %s does it", label(r.Invoker.Name))
 	}
-	blocks := []slackgo.Block{divider(), section(fmt.Sprintf("*Step %d, %s*", s.Number, how))}
+	blocks := []slackgo.Block{divider(), section("*" + l.Say("Step %d, %s", s.Number, how) + "*")}
 	if s.Text != "" {
-		blocks = append(blocks, typed(s.Text))
+		blocks = append(blocks, l.typed(s.Text))
 	}
 	if s.Status == runs.Failed {
-		blocks = append(blocks, section("❌ *It failed:* "+Escape(s.Said)+"\nTry it again, skip it with a reason, or take back what was done."))
+		blocks = append(blocks, section(l.Say("❌ *It failed:* %s\nTry it again, skip it with a reason, or take back what was done.", Escape(s.Said))))
 	}
 	return blocks
 }
 
 func (r Run) buttons() []slackgo.BlockElement {
 	var out []slackgo.BlockElement
+	l := r.In
 	add := func(act, value, text string, style slackgo.Style) {
 		if value == "" {
 			return
 		}
-		b := button(act, value, text, fmt.Sprintf("%s, step %d of %s", text, r.Next, r.Title))
+		b := button(act, value, text, l.Say("%s, step %d of %s", text, r.Next, r.Title))
 		b.Style = style
 		out = append(out, b)
 	}
-	run := "Run this step"
+	run := l.Of("Run this step")
 	if r.Next > 0 && r.Next <= len(r.Steps) && r.Steps[r.Next-1].Status == runs.Failed {
-		run = "Try again"
+		run = l.Of("Try again")
 	}
 	add(ActRunStep, r.Buttons.Run, run, slackgo.StylePrimary)
-	add(ActRunDone, r.Buttons.Done, "Done", slackgo.StylePrimary)
-	add(ActRunSkip, r.Buttons.Skip, "Skip…", "")
-	add(ActRunBack, r.Buttons.RollBack, "Take back…", slackgo.StyleDanger)
-	add(ActRunClose, r.Buttons.Finish, "Finish…", "")
+	add(ActRunDone, r.Buttons.Done, l.Of("Done"), slackgo.StylePrimary)
+	add(ActRunSkip, r.Buttons.Skip, l.Of("Skip…"), "")
+	add(ActRunBack, r.Buttons.RollBack, l.Of("Take back…"), slackgo.StyleDanger)
+	add(ActRunClose, r.Buttons.Finish, l.Of("Finish…"), "")
 	return out
 }
 
 func (r Run) foot() string {
 	var who []string
+	l := r.In
 	for i, p := range r.People {
 		if i == maxSeats {
-			who = append(who, fmt.Sprintf("%d more", len(r.People)-i))
+			who = append(who, l.Say("%d more", len(r.People)-i))
 			break
 		}
 		who = append(who, p.Mention())
 	}
-	s := "In it: " + strings.Join(who, ", ")
+	s := l.Say("In it: %s", strings.Join(who, ", "))
 	if r.Evidence > 0 {
-		s += " · " + plural(r.Evidence, "piece of evidence", "pieces of evidence")
+		s += " · " + l.count(r.Evidence, "%d piece of evidence", "%d pieces of evidence")
 	}
-	s += " · run " + code(string(r.ID))
+	s += " · " + l.Say("run %s", code(string(r.ID)))
 	if r.Closed == "" {
-		s += " · or type `/breakglass step " + Escape(string(r.ID)) + " 3 done what was seen`"
+		s += " · " + l.Say("or type `/breakglass step %s 3 done what was seen`", Escape(string(r.ID)))
 	}
 	return s
 }
 
 // Failed tells who carries a run out that a step failed for good.
 func (r Run) Failed(step int) Message {
-	s := r.Steps[step-1]
+	l, s := r.In, r.Steps[step-1]
 	return Message{
-		Text: headline("Step failed: %s, %s (%s)", fmt.Sprintf("step %d", s.Number), r.Title, r.Incident, s.Said),
+		Text: l.headline("Step failed: %s, %s (%s)", l.Say("step %d", s.Number), r.Title, r.Incident, s.Said),
 		Blocks: []slackgo.Block{
-			section(fmt.Sprintf("❌ *Step %d of %s failed* and is not tried again by itself: %s", s.Number, label(r.Title), label(s.Title))),
-			typed(s.Said),
-			section("On the checklist you can try it again, skip it with a reason, or take back what was done. By hand: `/breakglass step " + Escape(string(r.ID)) + fmt.Sprintf(" %d run`", s.Number)),
+			section(l.Say("❌ *Step %d of %s failed* and is not tried again by itself: %s", s.Number, label(r.Title), label(s.Title))),
+			l.typed(s.Said),
+			section(l.Say("On the checklist you can try it again, skip it with a reason, or take back what was done. By hand: `/breakglass step %s %d run`", Escape(string(r.ID)), s.Number)),
 		},
 	}
 }
 
 // RunForm asks for what somebody says about a step, or about a run's end.
-func RunForm(title, says, meta string, optional bool) slackgo.ModalViewRequest {
-	v := modal(CallRunNote, "Runbook", "Record", section(says), area(BlockReason, title, "It stands in the ledger and in the report.", 0, 2000, optional))
+func RunForm(l Locale, says, meta string, optional bool) slackgo.ModalViewRequest {
+	v := l.modal(CallRunNote, l.Of("Runbook"), l.Of("Record"), section(says),
+		area(BlockReason, l.Of("In words"), l.Of("It stands in the ledger and in the report."), 0, 2000, optional))
 	v.PrivateMetadata = meta
 	return v
 }
@@ -264,6 +288,7 @@ type Confirm struct {
 	Rotates   []string
 	GlassLong workflows.Span
 	Reason    string // as far as it was typed already
+	In        Locale
 }
 
 // Blocks of the confirm screen that hold an answer.
@@ -277,27 +302,28 @@ const (
 
 // Render draws the screen. Nothing has been done when it is shown.
 func (c Confirm) Render(meta string) slackgo.ModalViewRequest {
-	blocks := []slackgo.Block{section("*" + label(c.Title) + "*\nIncident *" + label(c.Incident) + "*" + c.severity())}
+	l := c.In
+	blocks := []slackgo.Block{section("*" + label(c.Title) + "*\n" + l.Say("Incident *%s*", label(c.Incident)) + c.severity())}
 	if c.UseWhen != "" {
-		blocks = append(blocks, section("*Use when:* "+Escape(short(c.UseWhen, 600))+"\n*Do not use when:* "+Escape(short(c.Not, 600))))
+		blocks = append(blocks, section(l.Say("*Use when:* %s\n*Do not use when:* %s", Escape(short(c.UseWhen, 600)), Escape(short(c.Not, 600)))))
 	}
 	blocks = append(blocks, c.outcome()...)
 	for _, x := range c.Fields[:min(len(c.Fields), maxFields)] {
-		blocks = append(blocks, fieldFilled(x, c.Values[x.Name]))
+		blocks = append(blocks, l.fieldFilled(x, c.Values[x.Name]))
 	}
-	submit := "Break glass"
+	submit := l.Of("Break glass")
 	if len(c.Failed) > 0 {
-		submit = "Continue"
+		submit = l.Of("Continue")
 		blocks = append(blocks, c.tiers()...)
 	} else if len(c.Needed) > 0 {
-		submit = "Ask a second person"
+		submit = l.Of("Ask a second person")
 	}
-	why := area(BlockReason, "What is happening", "Everybody who is told reads it.", 0, workflows.MaxReason, len(c.Failed) == 0)
+	why := area(BlockReason, l.Of("What is happening"), l.Of("Everybody who is told reads it."), 0, workflows.MaxReason, len(c.Failed) == 0)
 	if e, ok := why.Element.(*slackgo.PlainTextInputBlockElement); ok {
 		e.InitialValue = short(c.Reason, workflows.MaxReason)
 	}
 	blocks = append(blocks, why)
-	v := modal(CallInvoke, "Break glass", submit, blocks...)
+	v := l.modal(CallInvoke, l.Of("Break glass"), submit, blocks...)
 	v.PrivateMetadata = meta
 	return v
 }
@@ -311,38 +337,46 @@ func (c Confirm) severity() string {
 
 func (c Confirm) outcome() []slackgo.Block {
 	var lines []string
+	l := c.In
 	if c.What != "" {
-		lines = append(lines, "🔑 "+c.Holder.Mention()+" gets *"+label(c.What)+"* at once, for *"+c.Long.String()+"*, until "+When(c.Ends)+". It is taken back by itself.")
+		lines = append(lines, l.Say("🔑 %s gets *%s* at once, for *%s*, until %s. It is taken back by itself.", c.Holder.Mention(), label(c.What), c.Long, l.When(c.Ends)))
 	}
 	if c.Steps > 0 {
-		lines = append(lines, fmt.Sprintf("📋 A checklist of %s opens, %d of them done by connectors.", plural(c.Steps, "step", "steps"), c.Auto))
+		lines = append(lines, l.count(c.Steps, "📋 A checklist of %d step opens, %d of them done by connectors.", "📋 A checklist of %d steps opens, %d of them done by connectors.", c.Auto))
 	}
 	if len(c.Paged) > 0 {
-		lines = append(lines, "📣 Told at once: "+strings.Join(c.Paged[:min(len(c.Paged), maxSeats)], ", ")+more(len(c.Paged)-maxSeats)+".")
+		told := strings.Join(c.Paged[:min(len(c.Paged), maxSeats)], ", ")
+		if n := len(c.Paged) - maxSeats; n > 0 {
+			told += " " + l.Say("and %d more", n)
+		}
+		lines = append(lines, l.Say("📣 Told at once: %s.", told))
 	}
 	if c.Joins != "" {
-		lines = append(lines, "🔎 It falls under review "+code(string(c.Joins))+" of the same incident.")
+		lines = append(lines, l.Say("🔎 It falls under review %s of the same incident.", code(string(c.Joins))))
 	} else {
-		lines = append(lines, "🔎 "+c.Reviewer.Mention()+" reviews it, due by "+When(c.ReviewBy)+".")
+		lines = append(lines, l.Say("🔎 %s reviews it, due by %s.", c.Reviewer.Mention(), l.When(c.ReviewBy)))
 	}
 	if len(c.Rotates) > 0 {
-		lines = append(lines, "♻️ Rotated afterwards, before the review can close: "+Escape(strings.Join(c.Rotates, "; "))+".")
+		lines = append(lines, l.Say("♻️ Rotated afterwards, before the review can close: %s.", Escape(strings.Join(c.Rotates, "; "))))
 	}
 	blocks := []slackgo.Block{section(strings.Join(lines, "\n"))}
 	if len(c.Failed) > 0 {
-		blocks = append(blocks, section(listing("⚠️ *It is not granted at once, because:*", dotted(c.Failed), 10)))
+		blocks = append(blocks, section(l.listing("⚠️ *"+l.Of("It is not granted at once, because:")+"*", dotted(l.filledAll(c.Failed)), 10)))
 	}
 	if len(c.Needed) > 0 {
-		blocks = append(blocks, section(listing(fmt.Sprintf("👥 *A second listed person has to agree* (%s asked), because:", plural(c.Others, "is", "are")), dotted(c.Needed), 5)))
+		asked := l.count(c.Others, "👥 *A second listed person has to agree* (%d is asked), because:", "👥 *A second listed person has to agree* (%d are asked), because:")
+		blocks = append(blocks, section(l.listing(asked, dotted(l.filledAll(c.Needed)), 5)))
 	}
 	return blocks
 }
 
-func more(n int) string {
-	if n <= 0 {
-		return ""
+// filledAll are sentences of the engine, in the reader's language where a catalogue has them.
+func (l Locale) filledAll(list []string) []string {
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		out = append(out, l.Filled(s))
 	}
-	return fmt.Sprintf(" and %d more", n)
+	return out
 }
 
 func dotted(list []string) []string {
@@ -356,18 +390,19 @@ func dotted(list []string) []string {
 // tiers asks what to do when a condition failed.
 func (c Confirm) tiers() []slackgo.Block {
 	var options []*slackgo.OptionBlockObject
+	l := c.In
 	if c.Chain != "" {
-		options = append(options, option(TierChain, "Ask the chain "+c.Chain, "People decide; you keep waiting for them"))
+		options = append(options, option(TierChain, l.Say("Ask the chain %s", c.Chain), l.Of("People decide; you keep waiting for them")))
 	}
 	if c.Glass {
-		options = append(options, option(TierGlass, "Go around it: break the glass", "At once, for "+c.GlassLong.String()+" only, loud, reviewed within a day"))
+		options = append(options, option(TierGlass, l.Of("Go around it: break the glass"), l.Say("At once, for %s only, loud, reviewed within a day", c.GlassLong)))
 	}
 	if len(options) == 0 {
-		return []slackgo.Block{section("Nobody on your lists may go around this. Ask somebody of the runbook's short list, or its owner.")}
+		return []slackgo.Block{section(l.Of("Nobody on your lists may go around this. Ask somebody of the runbook's short list, or its owner."))}
 	}
 	e := slackgo.NewRadioButtonsBlockElement(InputValue, options...)
 	e.InitialOption = options[0]
-	return []slackgo.Block{inputBlock(BlockTier, "What now?", "", e, false)}
+	return []slackgo.Block{inputBlock(BlockTier, l.Of("What now?"), "", e, false)}
 }
 
 // Second asks a listed person to agree to somebody else's use.
@@ -385,53 +420,35 @@ type Second struct {
 	Used     bool
 	Late     bool
 	Agree    string // value of the button
+	In       Locale
 }
 
 // Render draws the message.
 func (s Second) Render() Message {
+	l := s.In
 	blocks := []slackgo.Block{
-		header("Do you agree? " + s.Title),
-		section("⚠️ " + s.By.Mention() + " wants to break the glass with " + code(string(s.Runbook)) + " in incident *" + label(s.Incident) + "*. Alone they may not:"),
-		section(listing("", dotted(s.Needed), 5)),
+		header(l.Say("Do you agree? %s", s.Title)),
+		section(l.Say("⚠️ %s wants to break the glass with %s in incident *%s*. Alone they may not:", s.By.Mention(), code(string(s.Runbook)), label(s.Incident))),
+		section(l.listing("", dotted(l.filledAll(s.Needed)), 5)),
 	}
 	if s.What != "" {
-		blocks = append(blocks, section("They would have *"+label(s.What)+"* at once."))
+		blocks = append(blocks, section(l.Say("They would have *%s* at once.", label(s.What))))
 	}
 	if s.Reason != "" {
-		text, _ := Cut(s.Reason, shownRunes, shownLines)
-		blocks = append(blocks, section("*Why*"), typed(text))
+		text, _ := l.cut(s.Reason, shownRunes, shownLines)
+		blocks = append(blocks, section("*"+l.Of("Why")+"*"), l.typed(text))
 	}
 	switch {
 	case s.Used:
-		blocks = append(blocks, section("✅ Somebody agreed."))
+		blocks = append(blocks, section(l.Of("✅ Somebody agreed.")))
 	case s.Late:
-		blocks = append(blocks, section("➖ Nobody agreed in time."))
+		blocks = append(blocks, section(l.Of("➖ Nobody agreed in time.")))
 	case s.Agree != "":
-		e := button(ActConfirmGlass, s.Agree, "Agree", "Agree that "+s.By.Name+" breaks the glass, "+s.Incident)
+		e := button(ActConfirmGlass, s.Agree, l.Of("Agree"), l.Say("Agree that %s breaks the glass, %s", s.By.Name, s.Incident))
 		e.Style = slackgo.StyleDanger
-		e.Confirm = confirm("Agree?", "The access is made at once and you are named beside "+s.By.Name+" in the ledger.", "Agree")
+		e.Confirm = l.confirm(l.Of("Agree?"), l.Say("The access is made at once and you are named beside %s in the ledger.", s.By.Name), l.Of("Agree"))
 		blocks = append(blocks, actions(e)...)
 	}
-	blocks = append(blocks, note("Until "+When(s.Until)+" · or type `/breakglass agree "+Escape(s.Proposal)+"`. Doing nothing refuses."))
-	return Message{Text: headline("Agree? %s wants %s for %s", s.By.Name, s.Title, s.Long.String(), s.Incident+". "+s.Reason), Blocks: blocks}
-}
-
-// Told tells somebody who is told of every use.
-func (g Glass) Told() Message {
-	blocks := []slackgo.Block{
-		header(g.drill() + "Break glass: " + g.Title),
-		section("ℹ️ " + g.Invoker.Mention() + " invoked " + code(string(g.Runbook)) + " for incident *" + label(g.Incident) + "*, until " + When(g.Ends) + ". You are told of every use; nothing is asked of you."),
-	}
-	return Message{Text: g.text("Break glass: %s took %s for %s"), Blocks: append(blocks, g.why()...)}
-}
-
-// Task asks somebody to rotate something before a review can close.
-func (r Review) Task(id, what string, due workflows.Stamp) Message {
-	return Message{
-		Text: headline("To do: %s used %s; %s", r.Invoker.Name, r.Runbook, what, r.Incident),
-		Blocks: []slackgo.Block{
-			section("♻️ " + r.Invoker.Mention() + " used " + code(r.Runbook) + " in incident *" + label(r.Incident) + "*. Please *" + label(what) + "*, by " + When(due) + "."),
-			section("The review cannot be closed before. When it is done, type `/breakglass task " + Escape(string(r.ID)) + " " + Escape(id) + " what was done`."),
-		},
-	}
+	blocks = append(blocks, note(l.Say("Until %s · or type `/breakglass agree %s`. Doing nothing refuses.", l.When(s.Until), Escape(s.Proposal))))
+	return Message{Text: l.headline("Agree? %s wants %s for %s", s.By.Name, s.Title, l.Span(s.Long), s.Incident+". "+s.Reason), Blocks: blocks}
 }

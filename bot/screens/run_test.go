@@ -94,3 +94,55 @@ func encoded(t *testing.T, v any) string {
 	}
 	return b.String()
 }
+
+// usualSheet is a reviewer's sheet with two items before them; largeSheet is full: as many items as a message shows, every text too long.
+func usualSheet() screens.Sheet {
+	return screens.Sheet{
+		ID: "s_k3v9q2m7x4taaaaa", Title: "Quarterly look", Left: 7, Of: 12, Due: later, Then: screens.Locale{}.Silence("revoke"), Keep: value(80), Many: 2, Next: value(80),
+		Items: []screens.SheetItem{
+			{Number: 1, Title: "Deploy robot", Name: "svc-deploy", Facts: []screens.Pair{{Label: "owner", Value: maya.Mention()}, {Label: "purpose", Value: "Deploys *the* <shop>"}}, Keep: value(80), Other: value(80)},
+			{Number: 2, Title: "Backup robot", Name: "svc-backup", Changed: []string{"its owner"}, Wrong: []string{"not_used"}, Verdict: "keep"},
+		},
+		More: []string{"• *Access of leavers*: 2 of 2 left"},
+	}
+}
+
+func largeSheet() screens.Sheet {
+	s := usualSheet()
+	s.Title, s.Then, s.Old, s.Items = strings.Repeat("Title ", 90), strings.Repeat("then ", 300), true, nil
+	for i := range 5 {
+		x := screens.SheetItem{Number: i + 1, Title: strings.Repeat("Item ", 90), Name: strings.Repeat("x", 300), Keep: value(90), Other: value(90)}
+		for range 12 {
+			x.Facts = append(x.Facts, screens.Pair{Label: "fact", Value: strings.Repeat("<!channel> *v* ", 60)})
+			x.Changed, x.Wrong = append(x.Changed, strings.Repeat("changed ", 60)), append(x.Wrong, "some_finding")
+		}
+		s.Items = append(s.Items, x)
+	}
+	for range 60 {
+		s.More = append(s.More, "• *"+strings.Repeat("Another ", 9)+"*: 2 of 2 left")
+	}
+	return s
+}
+
+// sheets are the screens of a campaign and of an incident's bookkeeping, at their least, as usual and at their most.
+func sheets() []sample {
+	small := screens.Incident{ID: "INC-7", Title: "Payments fail", Severity: 2, Since: at}
+	usual, large := small, small
+	usual.Commander, usual.Executors, usual.Scribes, usual.News = maya, []screens.Person{jonas}, []screens.Person{jonas}, "Severity 3 became 2: <it> *spreads*"
+	large.Title, large.News, large.Closed = strings.Repeat("<!channel> fails ", 300), strings.Repeat("News ", 2000), later
+	for range 200 {
+		large.Executors, large.Scribes = append(large.Executors, wide), append(large.Scribes, wide)
+	}
+	done := screens.Sheet{ID: "s_1", Title: "Quarterly look", Of: 1, Due: later}
+	return []sample{
+		{"sheet-small", done.Render(), false},
+		{"sheet", usualSheet().Render(), false},
+		{"sheet-large", largeSheet().Render(), true},
+		{"sheet-form", screens.SheetForm(screens.Locale{}, 1, "Deploy robot", choices(3, 1), "meta"), false},
+		{"incident-small", small.Render(), false},
+		{"incident", usual.Render(), false},
+		{"incident-large", large.Render(), true},
+		{"incident-help", screens.Locale{}.IncidentHelp(), false},
+		{"leak-answer", screens.Locale{}.LeakAnswer([]string{"svc-deploy"}, "", "INC-7", false, true), false},
+	}
+}

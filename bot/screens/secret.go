@@ -42,31 +42,35 @@ func (l Locale) secretButton(value string) slackgo.BlockElement {
 }
 
 // SecretGone says why there is nothing to take.
-func SecretGone(taken workflows.Stamp, why string) string {
+func (l Locale) SecretGone(taken workflows.Stamp, why string) string {
 	switch {
 	case taken != 0:
-		return "This secret was shown once already, at " + When(taken) + ", and is gone. If that was not you, revoke the access now and tell security."
+		return l.Say("This secret was shown once already, at %s, and is gone. If that was not you, revoke the access now and tell security.", l.When(taken))
 	case why != "":
-		return "This secret was destroyed: " + Escape(why) + ". Give the access back and ask again."
+		return l.Say("This secret was destroyed: %s. Give the access back and ask again.", Escape(l.Filled(why)))
 	}
-	return "No secret came with this access."
+	return l.Of("No secret came with this access.")
 }
 
 // SecretLink tells the holder where the secret can be taken.
-func SecretLink(what, link string, g workflows.GrantID) Message {
+func (l Locale) SecretLink(what, link string, g workflows.GrantID) Message {
+	take := code("countersign take " + string(g))
 	if link == "" {
-		text := "The secret of " + Escape(what) + " waits for you on the bot's host: " + code("countersign take "+string(g)) + ". There is no page for it here."
+		text := l.Say("The secret of %s waits for you on the bot's host: %s. There is no page for it here.", Escape(what), take)
 		return Message{Text: text, Blocks: []slackgo.Block{section(text)}}
 	}
-	text := "🔑 *The secret of " + Escape(what) + "*\n<" + link + "|Open its page>: the link lives for five minutes. There you prove that you are you, and it is shown once."
-	return Message{Text: "Where to take the secret of " + what, Blocks: []slackgo.Block{section(text), note("The link alone opens nothing. On the bot's host: " + code("countersign take "+string(g)))}}
+	text := l.Say("🔑 *The secret of %s*\n<%s|Open its page>: the link lives for five minutes. There you prove that you are you, and it is shown once.", Escape(what), link)
+	return Message{Text: l.Say("Where to take the secret of %s", what), Blocks: []slackgo.Block{section(text), note(l.Say("The link alone opens nothing. On the bot's host: %s", take))}}
 }
 
 // SealedSecret gives the holder a secret that only their own key opens.
-func SealedSecret(what, key, sealed string, g workflows.GrantID) Message {
-	head := section("🔑 *The secret of " + Escape(what) + "*, sealed to your key " + code(key) + ". Save it as " + code("secret.age") + " and open it with " + code("age -d -i KEYFILE secret.age") + ".")
+func (l Locale) SealedSecret(what, key, sealed string, g workflows.GrantID) Message {
+	head := section(l.Say("🔑 *The secret of %s*, sealed to your key %s. Save it as %s and open it with %s.", Escape(what), code(key), code("secret.age"), code("age -d -i KEYFILE secret.age")))
 	if utf8.RuneCountInString(sealed) > maxSection-20 {
-		return Message{Text: "Where to take the secret of " + what, Blocks: []slackgo.Block{head, section("It is too long for a message: " + code("countersign take "+string(g)) + " on the bot's host.")}}
+		return Message{
+			Text:   l.Say("Where to take the secret of %s", what),
+			Blocks: []slackgo.Block{head, section(l.Say("It is too long for a message: %s on the bot's host.", code("countersign take "+string(g))))},
+		}
 	}
-	return Message{Text: "The sealed secret of " + what, Blocks: []slackgo.Block{head, pre(sealed)}}
+	return Message{Text: l.Say("The sealed secret of %s", what), Blocks: []slackgo.Block{head, pre(sealed)}}
 }

@@ -24,6 +24,7 @@ type Sheet struct {
 	Keep  string
 	Next  string // value of the button that shows the next ones; empty: none
 	Many  int    // how many the button keeps together
+	In    Locale
 }
 
 // SheetItem is one item with its evidence.
@@ -57,48 +58,85 @@ const (
 
 // Render draws the sheet.
 func (s Sheet) Render() Message {
-	blocks := []slackgo.Block{header("Review: " + s.Title), section(s.sentence())}
+	l := s.In
+	blocks := []slackgo.Block{header(l.Say("Review: %s", s.Title)), section(s.sentence())}
 	if s.Old {
-		blocks = append(blocks, section("⚠️ What you looked at has changed since. Look at it again before you decide."))
+		blocks = append(blocks, section(l.Of("⚠️ What you looked at has changed since. Look at it again before you decide.")))
 	}
 	for _, i := range s.Items {
-		blocks = append(blocks, divider(), section(i.text()))
-		if b := i.buttons(); len(b) > 0 { // a message has each block's id once
+		blocks = append(blocks, divider(), section(i.text(l)))
+		if b := i.buttons(l); len(b) > 0 { // a message has each block's id once
 			blocks = append(blocks, slackgo.NewActionBlock(fmt.Sprintf("item%d", i.Number), b...))
 		}
 	}
 	blocks = append(blocks, actions(s.buttons()...)...)
 	if len(s.More) > 0 {
-		blocks = append(blocks, section("*Also waiting for you*\n"+strings.Join(s.More, "\n")))
+		blocks = append(blocks, section("*"+l.Of("Also waiting for you")+"*\n"+strings.Join(s.More, "\n")))
 	}
-	blocks = append(blocks, note("Sheet "+code(string(s.ID))+" · or type `/access review`, or `countersign identities campaign page "+Escape(string(s.ID))+"`"))
-	return Message{Text: headline("Please review: %s, %s (%s)", s.Title, plural(s.Left, "item", "items")+" left", "until "+s.Due.Time().Format("2006-01-02"), ""), Blocks: blocks}
+	blocks = append(blocks, note(l.Say("Sheet %s · or type `/access review`, or `countersign identities campaign page %s`", code(string(s.ID)), Escape(string(s.ID)))))
+	left := l.count(s.Left, "%d item left", "%d items left")
+	return Message{Text: l.headline("Please review: %s, %s (%s)", s.Title, left, l.Say("until %s", s.Due.Time().Format("2006-01-02")), ""), Blocks: blocks}
 }
 
 func (s Sheet) sentence() string {
+	l := s.In
 	switch {
 	case s.Late:
-		return "The time for this is over. What nobody answered for: " + Escape(s.Then)
+		return l.Say("The time for this is over. What nobody answered for: %s", Escape(s.Then))
+	case s.Left == 0 && s.Of == 1:
+		return l.Of("✅ All 1 item is decided. Thank you.")
 	case s.Left == 0:
-		return fmt.Sprintf("✅ All %s decided. Thank you.", plural(s.Of, "item is", "items are"))
+		return l.Say("✅ All %d items are decided. Thank you.", s.Of)
+	case s.Of == 1:
+		return l.Say("*1 of 1 item* left, until %s. Is it still needed, still right, and still answered for by the right person? What nobody answers for: %s", l.When(s.Due), Escape(s.Then))
 	}
-	return fmt.Sprintf("*%d of %s* left, until %s. Is each still needed, still right, and still answered for by the right person? What nobody answers for: %s",
-		s.Left, plural(s.Of, "item", "items"), When(s.Due), Escape(s.Then))
+	return l.Say("*%d of %d items* left, until %s. Is each still needed, still right, and still answered for by the right person? What nobody answers for: %s",
+		s.Left, s.Of, l.When(s.Due), Escape(s.Then))
 }
 
-func (i SheetItem) text() string {
+// Silence is what follows when nobody answers for an item.
+func (l Locale) Silence(verdict string) string {
+	switch verdict {
+	case "revoke":
+		return l.Of("it is taken away, and off the books.")
+	case "suspend":
+		return l.Of("it is suspended: everything that it holds is taken back.")
+	}
+	return l.Of("security is told, and nothing is taken away.")
+}
+
+// SheetVerdict is what somebody decided of an item, within a sentence.
+func (l Locale) SheetVerdict(v string) string {
+	switch v {
+	case "keep":
+		return l.Of("keep")
+	case "narrow":
+		return l.Of("narrow")
+	case "jit":
+		return l.Of("jit")
+	case "hand-over":
+		return l.Of("hand-over")
+	case "revoke":
+		return l.Of("revoke")
+	case "suspend":
+		return l.Of("suspend")
+	}
+	return v
+}
+
+func (i SheetItem) text(l Locale) string {
 	lines := []string{fmt.Sprintf("*%d. %s* %s", i.Number, label(short(oneLine(i.Title), 120)), code(short(i.Name, 80)))}
 	for _, f := range i.Facts {
 		lines = append(lines, Escape(f.Label)+": "+sheetFact(f.Value))
 	}
 	for _, c := range i.Changed {
-		lines = append(lines, "🔁 changed since: "+Escape(short(oneLine(c), 160)))
+		lines = append(lines, l.Say("🔁 changed since: %s", Escape(short(oneLine(c), 160))))
 	}
 	if len(i.Wrong) > 0 {
 		lines = append(lines, "⚠️ "+Escape(strings.ReplaceAll(strings.Join(i.Wrong, ", "), "_", " ")))
 	}
 	if i.Verdict != "" {
-		lines = append(lines, "➡️ "+Escape(i.Verdict))
+		lines = append(lines, "➡️ "+Escape(l.SheetVerdict(i.Verdict)))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -111,30 +149,31 @@ func sheetFact(v string) string {
 	return Escape(short(oneLine(v), 200))
 }
 
-func (i SheetItem) buttons() []slackgo.BlockElement {
+func (i SheetItem) buttons(l Locale) []slackgo.BlockElement {
 	var out []slackgo.BlockElement
 	if i.Keep != "" {
-		b := button(ActSheetKeep, i.Keep, "Keep", fmt.Sprintf("Keep item %d, %s, as it is", i.Number, i.Title))
+		b := button(ActSheetKeep, i.Keep, l.Of("Keep"), l.Say("Keep item %d, %s, as it is", i.Number, i.Title))
 		b.Style = slackgo.StylePrimary
 		out = append(out, b)
 	}
 	if i.Other != "" {
-		out = append(out, button(ActSheetOther, i.Other, "Something else…", fmt.Sprintf("Narrow, hand over or revoke item %d, %s", i.Number, i.Title)))
+		out = append(out, button(ActSheetOther, i.Other, l.Of("Something else…"), l.Say("Narrow, hand over or revoke item %d, %s", i.Number, i.Title)))
 	}
 	return out
 }
 
 func (s Sheet) buttons() []slackgo.BlockElement {
 	var out []slackgo.BlockElement
+	l := s.In
 	if s.Keep != "" && s.Many > 1 {
-		out = append(out, button(ActSheetAll, s.Keep, fmt.Sprintf("Keep these %d", s.Many), fmt.Sprintf("Keep %d items that were shown and have no finding", s.Many)))
+		out = append(out, button(ActSheetAll, s.Keep, l.Say("Keep these %d", s.Many), l.Say("Keep %d items that were shown and have no finding", s.Many)))
 	}
 	if s.Next != "" {
-		text := "Look at the next"
+		text := l.Of("Look at the next")
 		if s.Old {
-			text = "Look again"
+			text = l.Of("Look again")
 		}
-		b := button(ActSheetNext, s.Next, text, "Show items of "+s.Title)
+		b := button(ActSheetNext, s.Next, text, l.Say("Show items of %s", s.Title))
 		b.Style = slackgo.StylePrimary
 		out = append(out, b)
 	}
@@ -142,13 +181,13 @@ func (s Sheet) buttons() []slackgo.BlockElement {
 }
 
 // SheetForm asks for a verdict that needs words.
-func SheetForm(number int, title string, verdicts []Choice, meta string) slackgo.ModalViewRequest {
-	pick := menu(InputValue, verdicts, "")
-	v := modal(CallSheet, "Review", "Decide", section(fmt.Sprintf("*%d. %s*", number, label(short(oneLine(title), 120)))),
-		inputBlock(BlockSheetVerdict, "What should become of it?", "", pick, false),
-		area(BlockReason, "Why", "It stands in the report of the campaign.", 10, 1000, false),
-		inputBlock(BlockSheetTo, "To whom (hand over)", "Key of a person or group:NAME, as in the people file.", slackgo.NewPlainTextInputBlockElement(nil, InputValue), true),
-		inputBlock(BlockSheetScope, "What stays (narrow)", "Separated by commas.", slackgo.NewPlainTextInputBlockElement(nil, InputValue), true),
+func SheetForm(l Locale, number int, title string, verdicts []Choice, meta string) slackgo.ModalViewRequest {
+	pick := l.menu(InputValue, verdicts, "")
+	v := l.modal(CallSheet, l.Of("Review"), l.Of("Decide"), section(fmt.Sprintf("*%d. %s*", number, label(short(oneLine(title), 120)))),
+		inputBlock(BlockSheetVerdict, l.Of("What should become of it?"), "", pick, false),
+		area(BlockReason, l.Of("Why"), l.Of("It stands in the report of the campaign."), 10, 1000, false),
+		inputBlock(BlockSheetTo, l.Of("To whom (hand over)"), l.Of("Key of a person or group:NAME, as in the people file."), slackgo.NewPlainTextInputBlockElement(nil, InputValue), true),
+		inputBlock(BlockSheetScope, l.Of("What stays (narrow)"), l.Of("Separated by commas."), slackgo.NewPlainTextInputBlockElement(nil, InputValue), true),
 	)
 	v.PrivateMetadata = meta
 	return v

@@ -81,6 +81,84 @@ func spokenScreens(l screens.Locale) []sample {
 	}
 }
 
+// loudScreens are the screens of an emergency, of what follows it and of those who look after what is held.
+func loudScreens(l screens.Locale) []sample {
+	glass, closed, late, sampled := usualGlass(), usualReview(), usualReview(), sampleReview()
+	glass.In, closed.In, late.In, sampled.In = l, l, l, l
+	glass.Drill, glass.Around, glass.Second, glass.Executor = true, []string{"You are not on shift now."}, jonas, jonas
+	closed.Verdict, closed.Note, closed.ClosedBy, closed.ClosedAt, late.Late, sampled.Drill = "misuse", "x", jonas, later, true, true
+	steps := glass
+	steps.What = ""
+	open, over := usualRun(6), usualRun(6)
+	open.In, over.In, over.Closed, over.Evidence = l, l, "ran out", 2
+	confirm, failed, second := usualConfirm(), failedConfirm(), usualSecond()
+	confirm.In, failed.In, second.In = l, l, l
+	failed.Failed, second.Needed = []string{"You are not on shift now."}, []string{"You broke the glass 3 times in the last 7d."}
+	incident := screens.Incident{In: l, ID: "INC-7", Title: "x", Severity: 2, Executors: []screens.Person{jonas}, Scribes: []screens.Person{maya}, Since: at, News: l.Say("Incident opened by %s", maya.Mention())}
+	ended := incident
+	ended.Commander, ended.Closed = maya, later
+	page, acked, told := usualPage("open"), usualPage("acknowledged"), usualPage("unanswered")
+	page.In, acked.In, told.In, page.Drill, told.Told = l, l, l, true, true
+	page.Subject, acked.Subject, told.Subject = "x", "x", "x"
+	proposal, settled := usualProposal(), usualProposal()
+	proposal.In, settled.In, settled.Outcome, settled.Approve, settled.Deny = l, l, "denied", "", ""
+	drift := screens.Drift{In: l, Target: "x", Findings: []string{"x"}, Total: 12, Known: 2, Seen: 40, Grants: 3, At: at, Unread: "x"}
+	doubt := screens.Doubt{In: l, Grant: grant, What: "Bastion", Long: 3600, Holder: maya, Why: "x", Since: at, Ends: later}
+	gone := doubt
+	gone.ApproverGone = true
+	killed := screens.Killed{In: l, Who: maya, Ended: 3, Elsewhere: 1, Quarantined: true, Lines: []string{"• x"}}
+	sheet := usualSheet()
+	sheet.In, sheet.Then = l, l.Silence("revoke")
+	known := evidence(value(60))
+	known.In = l
+	return []sample{
+		{"glass", glass.Invoked(), false},
+		{"glass-skipped", glass.Skipped(), false},
+		{"glass-told", steps.Told(), false},
+		{"review", late.Ask(), false},
+		{"review-closed", closed.Ask(), false},
+		{"review-found", closed.Closed(), true},
+		{"review-sample", sampled.Ask(), true},
+		{"review-form", late.ReviewForm("meta"), false},
+		{"review-sample-form", sampled.ReviewForm("meta"), true},
+		{"review-task", late.Task("1", "x", later), false},
+		{"run", open.Render(), false},
+		{"run-over", over.Render(), true},
+		{"run-failed", open.Failed(3), false},
+		{"run-form", screens.RunForm(l, l.Of("Say why this step is left out."), "meta", false), false},
+		{"run-large", func() screens.Message { r := usualRun(50); r.In = l; return r.Render() }(), true},
+		{"invoke", confirm.Render("meta"), false},
+		{"invoke-around", failed.Render("meta"), false},
+		{"second", second.Render(), false},
+		{"incident", incident.Render(), false},
+		{"incident-closed", ended.Render(), true},
+		{"incident-help", l.IncidentHelp(), true},
+		{"page", page.Render(), false},
+		{"page-acknowledged", acked.Render(), true},
+		{"page-told", told.Render(), true},
+		{"proposal", proposal.Render(), false},
+		{"proposal-over", settled.Render(), true},
+		{"proposal-settled", settled.Settled(), true},
+		{"proposal-changed", l.PolicyChanged([]string{"x"}), true},
+		{"drift", drift.Render(), false},
+		{"drift-answer", l.Drifts([]screens.Drift{drift}, 3), true},
+		{"drill-failed", screens.DrillFailed{In: l, Target: "x", Entitlement: "canary", Step: "revoke", Said: "x"}.Render(), false},
+		{"doubt", doubt.Render(), false},
+		{"doubt-approver", gone.Render(), true},
+		{"killed", killed.Render(), false},
+		{"overdue", screens.Overdue{In: l, Grant: grant, What: "Bastion", Long: 3600, Holder: maya, Since: at}.Render(), false},
+		{"sheet", sheet.Render(), false},
+		{"sheet-form", screens.SheetForm(l, 1, "x", choices(2, 1), "meta"), true},
+		{"evidence", known.Render(), false},
+		{"leak-form", l.LeakForm(), true},
+		{"leak-answer", l.LeakAnswer([]string{"x"}, "", "INC-1", false, true), true},
+		{"step", screens.StepAsked(l, "x", "x", value(90)), false},
+		{"secret-link", l.SecretLink("x", "https://countersign.example.com/secret/0", grant), true},
+		{"secret-sealed", l.SealedSecret("x", "SHA256:x", "x", grant), true},
+		{"help", l.Help(), false},
+	}
+}
+
 // TestScreensInOtherLanguages holds every screen of somebody who decides in every language: it is as its file, Slack takes it, no English
 // sentence is left in it, and no word of ours is cut because a place is too short for it.
 func TestScreensInOtherLanguages(t *testing.T) {
@@ -94,7 +172,8 @@ func TestScreensInOtherLanguages(t *testing.T) {
 		for _, own := range words.Words {
 			ours[own] = true
 		}
-		for _, s := range spokenScreens(screens.Locale{Lang: lang, Zone: berlin}) {
+		l := screens.Locale{Lang: lang, Zone: berlin}
+		for _, s := range append(spokenScreens(l), loudScreens(l)...) {
 			t.Run(lang+"/"+s.name, func(t *testing.T) {
 				w.t = t
 				if !s.large {
@@ -119,7 +198,8 @@ func TestScreensInOtherLanguages(t *testing.T) {
 func TestScreensInOtherLanguagesFitTheSchema(t *testing.T) {
 	blocks, modal, home := schema(t, "MessageBlocks"), schema(t, "ModalView"), schema(t, "HomeView")
 	for _, lang := range screens.Languages()[1:] {
-		for _, s := range spokenScreens(screens.Locale{Lang: lang}) {
+		l := screens.Locale{Lang: lang}
+		for _, s := range append(spokenScreens(l), loudScreens(l)...) {
 			switch x := s.screen.(type) {
 			case screens.Message:
 				fits(t, blocks, s.name, x.Blocks)

@@ -114,10 +114,6 @@ func short(s string, most int) string {
 func oneLine(s string) string { return strings.Join(strings.Fields(Inert(s)), " ") }
 
 // headline is a notification: verb, who, what and how long stand within its first 100 characters, whatever their lengths.
-func headline(format, who, what, long, rest string) string {
-	return Locale{}.headline(format, who, what, long, rest)
-}
-
 func (l Locale) headline(format, who, what, long, rest string) string {
 	line := fmt.Sprintf(l.Of(format), short(oneLine(who), maxWho), short(oneLine(what), maxWhat), long)
 	if rest = oneLine(rest); rest != "" {
@@ -155,10 +151,3 @@ func (p Person) Mention() string {
 
 // Pair is a labelled value.
 type Pair struct{ Label, Value string }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}

@@ -133,11 +133,11 @@ func (s State) Assess(in Invocation, now workflows.Stamp) Assessment {
 func (s State) assessIncident(b Runbook, in Invocation, say func(name string, ok bool, yes, no string)) {
 	inc := in.Situation.Incident
 	if b.IncidentLive {
-		no := "Incident " + in.Incident + " is not open any more."
+		no := fmt.Sprintf("Incident %s is not open any more.", in.Incident)
 		if !inc.Known {
-			no = "Incident " + in.Incident + " is not known: " + orElse(inc.Why, "nobody who keeps incidents has it") + "."
+			no = fmt.Sprintf("Incident %s is not known: %s.", in.Incident, orElse(inc.Why, "nobody who keeps incidents has it"))
 		}
-		say(CondIncident, inc.Known && inc.Open, "Incident "+in.Incident+" is open ("+inc.Source+").", no)
+		say(CondIncident, inc.Known && inc.Open, fmt.Sprintf("Incident %s is open (%s).", in.Incident, inc.Source), no)
 	}
 	if b.SeverityMin > 0 {
 		say(CondSeverity, inc.Known && inc.Severity > 0 && inc.Severity <= b.SeverityMin, fmt.Sprintf("The incident is of severity %d.", inc.Severity),
@@ -150,26 +150,26 @@ func (s State) assessIncident(b Runbook, in Invocation, say func(name string, ok
 		say(CondShift, in.Situation.OnShift, "You are on shift.", "You are not on shift now.")
 	}
 	if by, ok := s.Barred[in.By.Person]; ok {
-		say(CondBarred, false, "", "Review "+string(by)+" found misuse by you: you may invoke this runbook again once its text is approved anew.")
+		say(CondBarred, false, "", fmt.Sprintf("Review %s found misuse by you: you may invoke this runbook again once its text is approved anew.", by))
 	}
 }
 
 func (s State) assessTimes(b Runbook, in Invocation, now workflows.Stamp, a Assessment, say func(name string, ok bool, yes, no string)) {
 	if b.Cooldown > 0 && !in.Drill {
 		again := a.Last.Add(b.Cooldown.Duration())
-		say(CondCooldown, a.Last == 0 || now >= again || s.within(in.Incident), "It was not used just now.", "It was used a moment ago; it may be used again from "+clock(again)+" UTC.")
+		say(CondCooldown, a.Last == 0 || now >= again || s.within(in.Incident), "It was not used just now.", fmt.Sprintf("It was used a moment ago; it may be used again from %s UTC.", clock(again)))
 	}
 	if b.ReviewEvery > 0 {
 		due := s.reviewedAt(b).Add(b.ReviewEvery.Duration())
-		say(CondReviewed, now <= due, "Its text was looked at in time; next by "+clock(due)+" UTC.", "Its text should have been looked at again by "+clock(due)+" UTC.")
+		say(CondReviewed, now <= due, fmt.Sprintf("Its text was looked at in time; next by %s UTC.", clock(due)), fmt.Sprintf("Its text should have been looked at again by %s UTC.", clock(due)))
 	}
 	if b.DrillEvery > 0 && !in.Drill {
 		due := s.DrillDue(b)
-		no := "It should have been practised by " + clock(due) + " UTC."
+		no := fmt.Sprintf("It should have been practised by %s UTC.", clock(due))
 		if u := s.unproved(); u != 0 {
-			no += " The drill of " + clock(u) + " UTC does not count: nobody who was alerted acknowledged it."
+			no = fmt.Sprintf("It should have been practised by %s UTC. The drill of %s UTC does not count: nobody who was alerted acknowledged it.", clock(due), clock(u))
 		}
-		say(CondDrilled, now <= due, "It was practised in time; next by "+clock(due)+" UTC.", no)
+		say(CondDrilled, now <= due, fmt.Sprintf("It was practised in time; next by %s UTC.", clock(due)), no)
 	}
 }
 
@@ -244,7 +244,7 @@ func second(b Runbook, in Invocation, now workflows.Stamp) []string {
 		mine := slices.ContainsFunc(r.Invokers, func(u Used) bool { return u.By == in.By.Person })
 		about := slices.Contains(r.Runbooks, b.ID)
 		if r.Open && !r.Drill && (mine || about) && now.After(r.DueAt) {
-			out = append(out, "Review "+string(r.ID)+" is overdue since "+clock(r.DueAt)+" UTC.")
+			out = append(out, fmt.Sprintf("Review %s is overdue since %s UTC.", r.ID, clock(r.DueAt)))
 		}
 		for _, u := range r.Invokers {
 			if r.Drill || r.Incident == in.Incident {
