@@ -57,7 +57,7 @@ func (a accountUse) Use(ctx context.Context, t workflows.TargetID, account strin
 func (s *serving) lockAccount(ctx context.Context, cause desk.Cause, stream workflows.StreamID) error {
 	id := workflows.IdentityID(stream.Rest())
 	v, err := s.desk.IdentityLocks(ctx, id)
-	if err != nil || v.Target == "" || v.Account == "" || !v.Suspended || v.Locked != "" {
+	if err != nil || v.Target == "" || v.Account == "" || !v.Suspended || v.Locked != "" && !v.Closing {
 		return err
 	}
 	c, ok := s.runner.Connector(string(v.Target))

@@ -34,12 +34,18 @@ func (s *serving) emptyIdentity(ctx context.Context, j jobs.Job) error {
 		return fmt.Errorf("job %s: %w", j.Key, err)
 	}
 	if err := s.lockAccount(ctx, desk.Cause(j.Cause())+"/lock", j.Stream); err != nil {
-		return err
+		return errors.Join(err, s.emptyBefore(ctx, j))
 	}
 	err = s.desk.EmptyIdentity(ctx, desk.Cause(j.Cause()), j.Stream, seq)
 	if errors.Is(err, desk.ErrStillHeld) {
 		return &jobs.RetryAfter{D: stillHeldEvery, Why: err.Error()}
 	}
+	return err
+}
+
+// emptyBefore takes back what an identity holds although its account could not be locked yet: revoking does not wait for anything.
+func (s *serving) emptyBefore(ctx context.Context, j jobs.Job) error {
+	_, err := s.desk.RevokeAll(ctx, desk.RevokeAll{Cause: desk.Cause(j.Cause()) + "/before", By: workflows.System, Identity: workflows.IdentityID(j.Stream.Rest()), Why: "its identity was suspended or taken off"})
 	return err
 }
 

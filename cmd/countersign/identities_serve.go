@@ -180,6 +180,11 @@ func (s *serving) changeIdentity(ctx context.Context, by workflows.Acting, cause
 			return s.refuse(ctx, cause, by, do, no)
 		}
 	}
+	if do == desk.DoItem && c.Item == identities.ItemAccount {
+		if c.Proof, no = s.closedOnTarget(ctx, by, c.Identity); no != nil {
+			return s.refuse(ctx, cause, by, do, no)
+		}
+	}
 	res, err := s.desk.ChangeIdentity(ctx, c)
 	switch {
 	case err != nil:

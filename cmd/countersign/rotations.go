@@ -33,22 +33,27 @@ func (s *serving) carryRotations(ctx context.Context, _ jobs.Job) error {
 	return jobs.Done
 }
 
-// oldIsGone reads the target back after a rotation: the old credential must not be there any more. A target that cannot list its credentials is
-// no error, and says nothing.
-func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant, facts map[string]string) (map[string]string, error) {
-	old := g.Fields["old"]
+// oldIsGone reads the target back after a rotation: the old credential must not be there any more, nor, where none was named, another of the
+// same account than the one that was made. A target that cannot list its credentials is no error, and says nothing.
+func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant, done runbooks.Receipt) (map[string]string, error) {
+	old, facts := g.Fields["old"], done.Facts
 	c, _ := e.runner.Connector(target)
 	d, ok := c.(runbooks.Discoverer)
-	if old == "" || !ok {
+	if old == "" && (g.Account == "" || done.Ref == "") || !ok {
 		return facts, nil
 	}
+	made := false
 	for x, err := range d.Discover(ctx) {
 		if err != nil {
 			return facts, runbooks.Errorf(runbooks.Retry, err, "whether the old credential is gone cannot be read")
 		}
-		if x.Ref == old {
+		made = made || x.Ref == done.Ref
+		if old != "" && x.Ref == old || old == "" && x.Name == g.Account && x.Ref != done.Ref {
 			return facts, runbooks.Errorf(runbooks.Retry, nil, "the old credential is still there")
 		}
+	}
+	if old == "" && !made {
+		return facts, nil // what it lists is not what was made, so its list says nothing of the old one
 	}
 	out := maps.Clone(facts)
 	if out == nil {

@@ -70,7 +70,7 @@ func (e effects) act(ctx context.Context, s runs.State, st runs.StepState, order
 	case incidents.ActRotate:
 		receipt, err := e.runner.Rotate(ctx, name, order)
 		if err == nil {
-			receipt.Facts, err = e.oldIsGone(ctx, name, order, receipt.Facts)
+			receipt.Facts, err = e.oldIsGone(ctx, name, order, receipt)
 		}
 		return runs.StepDone{Ref: receipt.Ref, Facts: receipt.Facts, Personal: receipt.Personal}, err
 	}

@@ -19,7 +19,7 @@ var (
 const accountUseSQL = `
 SELECT 'pid ' || s.pid, host(s.client_addr), s.application_name, s.backend_start
 FROM pg_stat_activity AS s
-WHERE s.usename = $1 AND s.pid <> pg_backend_pid()
+WHERE s.usename = ANY ($1) AND s.pid <> pg_backend_pid()
 ORDER BY s.backend_start`
 
 // AccountUse implements runbooks.AccountWatcher.
@@ -33,7 +33,11 @@ func (c *Connector) AccountUse(ctx context.Context, account string) (out []runbo
 		if !sees {
 			return &runbooks.Error{Class: runbooks.Refuse, Text: what + ": the bot's account does not see where others come from: GRANT pg_read_all_stats TO it"}
 		}
-		rows, err := conn.Query(ctx, accountUseSQL, account)
+		made, err := generationsOf(ctx, conn, account)
+		if err != nil {
+			return err
+		}
+		rows, err := conn.Query(ctx, accountUseSQL, append(made, account))
 		if err != nil {
 			return classify(what, err)
 		}
@@ -58,23 +62,46 @@ func (c *Connector) AccountUse(ctx context.Context, account string) (out []runbo
 	return out, err
 }
 
-// LockAccount implements runbooks.AccountLocker.
+// LockAccount implements runbooks.AccountLocker. The logins that rotations made in the place of the account are locked with it.
 func (c *Connector) LockAccount(ctx context.Context, account string) error {
 	return c.onAccount(ctx, func(conn *pgx.Conn) error {
-		if err := c.mayLogin(ctx, conn, account, "NOLOGIN"); err != nil {
-			return err
-		}
-		pids, err := sessionsOf(ctx, conn, account)
+		made, err := generationsOf(ctx, conn, account)
 		if err != nil {
 			return err
 		}
-		return terminate(ctx, conn, pids)
+		for _, login := range append(made, account) {
+			if err := c.mayLogin(ctx, conn, login, "NOLOGIN"); err != nil {
+				return err
+			}
+			pids, err := sessionsOf(ctx, conn, login)
+			if err != nil {
+				return err
+			}
+			if err := terminate(ctx, conn, pids); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// UnlockAccount implements runbooks.AccountLocker.
+// UnlockAccount implements runbooks.AccountLocker. Of an account that was rotated the generated login is unlocked: nobody logs in as the first one.
 func (c *Connector) UnlockAccount(ctx context.Context, account string) error {
-	return c.onAccount(ctx, func(conn *pgx.Conn) error { return c.mayLogin(ctx, conn, account, "LOGIN") })
+	return c.onAccount(ctx, func(conn *pgx.Conn) error {
+		logins, err := generationsOf(ctx, conn, account)
+		if err != nil {
+			return err
+		}
+		if len(logins) == 0 {
+			logins = []string{account}
+		}
+		for _, login := range logins {
+			if err := c.mayLogin(ctx, conn, login, "LOGIN"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // mayLogin changes whether a role logs in, and reads it back. A role that is not there does not.

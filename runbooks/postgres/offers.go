@@ -85,6 +85,9 @@ func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered,
 			Ref: "role " + shown(r.Name), Name: shown(r.Name), Owner: ownerIn(r.Comment), Expires: timeOf(r.Until), LastUsed: timeOf(r.Used),
 			Strong: r.Strong, Grant: grantIn(r.Comment),
 		}
+		if base := baseIn(r.Comment); base != "" { // programs know it by the role whose place it takes
+			d.Name = shown(base)
+		}
 		for _, role := range r.Roles {
 			d.Grants = append(d.Grants, "member of the role "+shown(role))
 		}

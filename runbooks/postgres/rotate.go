@@ -185,8 +185,10 @@ func (c *Connector) Retire(ctx context.Context, r runbooks.Rotation, n runbooks.
 		case !old.exists:
 			return nil
 		case g.old != g.base:
-			_, err := c.dropLogin(ctx, conn, g.old)
-			return err
+			if _, err := c.dropLogin(ctx, conn, g.old); err != nil {
+				return err
+			}
+			return c.dropOthers(ctx, conn, g.base, n)
 		}
 		if _, err := conn.Exec(ctx, "ALTER ROLE "+quote(g.old)+" NOLOGIN PASSWORD NULL", pgx.QueryExecModeSimpleProtocol); err != nil {
 			return classify("ending the old login", err)
@@ -195,6 +197,50 @@ func (c *Connector) Retire(ctx context.Context, r runbooks.Rotation, n runbooks.
 		if err != nil {
 			return err
 		}
-		return terminate(ctx, conn, pids)
+		if err := terminate(ctx, conn, pids); err != nil {
+			return err
+		}
+		return c.dropOthers(ctx, conn, g.base, n)
 	})
+}
+
+const generationsSQL = `
+SELECT r.rolname::text, d.description
+FROM pg_roles AS r
+JOIN pg_shdescription AS d ON d.objoid = r.oid AND d.classoid = 'pg_authid'::regclass
+WHERE starts_with(d.description, $1)
+ORDER BY r.rolname`
+
+// generationsOf are the logins that rotations made in the place of a role.
+func generationsOf(ctx context.Context, conn *pgx.Conn, base string) (out []string, err error) {
+	const what = "listing the logins that rotations made"
+	rows, err := conn.Query(ctx, generationsSQL, rotationMark)
+	if err != nil {
+		return nil, classify(what, err)
+	}
+	var name, comment string
+	_, err = pgx.ForEachRow(rows, []any{&name, &comment}, func() error {
+		if baseIn(comment) == base {
+			out = append(out, name)
+		}
+		return nil
+	})
+	return out, classify(what, err)
+}
+
+// dropOthers drops every login that an earlier rotation made: an order that names the account alone does not know which was the last.
+func (c *Connector) dropOthers(ctx context.Context, conn *pgx.Conn, base string, n runbooks.Renewed) error {
+	list, err := generationsOf(ctx, conn, base)
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		if refRole+name == n.Ref {
+			continue
+		}
+		if _, err := c.dropLogin(ctx, conn, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -79,6 +79,65 @@ func TestReq_R41_LoginsAreRotated(t *testing.T) {
 	}
 }
 
+// TestReq_R41_ARotationThatNamesTheAccountAlone: whoever rotates an account need not know which login the last rotation made. Every login before the
+// newest is gone, the inventory knows the newest by the account that programs knew, and locking the account locks it.
+func TestReq_R41_ARotationThatNamesTheAccountAlone(t *testing.T) {
+	t.Parallel()
+	s := postgresql(t)
+	c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.dsn("bot", botPassword))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	s.login(t, "rot_alone")
+	type made struct{ name, password string }
+	var all []made
+	for _, id := range []string{"rot_a1", "rot_a2", "rot_a3"} {
+		r := runbooks.Rotation{ID: id, Account: "rot_alone", Secret: runbooks.NewPassword()}
+		n, err := c.Renew(ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Prove(ctx, r, n); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Retire(ctx, r, n); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, made{strings.TrimPrefix(n.Ref, "role "), r.Secret.Reveal()})
+	}
+	s.dropLater(t, all[2].name)
+	for i, m := range all {
+		if in := lets(t, s, m.name, m.password); in != (i == 2) {
+			t.Errorf("login %d of 3 lets in: %t", i+1, in)
+		}
+	}
+	found := 0
+	for x, err := range c.Discover(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Name == "rot_alone" && x.Ref == "role "+all[2].name {
+			found++
+		}
+	}
+	if found != 1 {
+		t.Errorf("the inventory finds it %d times by its account", found)
+	}
+	if err := c.LockAccount(ctx, "rot_alone"); err != nil {
+		t.Fatal(err)
+	}
+	if lets(t, s, all[2].name, all[2].password) {
+		t.Error("the login that a rotation made lets in although its account is locked")
+	}
+	if err := c.UnlockAccount(ctx, "rot_alone"); err != nil {
+		t.Fatal(err)
+	}
+	if !lets(t, s, all[2].name, all[2].password) || lets(t, s, "rot_alone", userPassword) {
+		t.Error("unlocking lets in the login of before the rotations, or not the one that was made")
+	}
+}
+
 // lets tells whether the server lets somebody in with a password.
 func lets(t *testing.T, s *server, name, password string) bool {
 	t.Helper()

@@ -226,6 +226,7 @@ type IdentityLock struct {
 	Account   string
 	Suspended bool
 	Locked    workflows.TargetID // where it is locked already; empty: nowhere
+	Closing   bool               // it is being taken off, and nobody has confirmed yet that the account is closed
 }
 
 // IdentityLocks reads whether the account of an identity is to be locked, and where.
@@ -236,7 +237,11 @@ func (d *Desk) IdentityLocks(ctx context.Context, id workflows.IdentityID) (Iden
 	}
 	e := s.Entry()
 	account, _, _ := s.Texts()
+	closing := false
+	if r := s.Life.Retirement; r != nil && !s.Life.Retired {
+		closing = slices.ContainsFunc(r.Left(), func(i identities.RetireItem) bool { return i.ID == identities.ItemAccount })
+	}
 	return IdentityLock{
-		Target: e.Target, Account: cmp.Or(d.AccountOn(id, e.Target), account), Locked: s.Life.Locked, Suspended: s.Life.Suspended != nil || s.Life.Retirement != nil,
+		Closing: closing, Target: e.Target, Account: cmp.Or(d.AccountOn(id, e.Target), account), Locked: s.Life.Locked, Suspended: s.Life.Suspended != nil || s.Life.Retirement != nil,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -100,7 +101,7 @@ func (d *Desk) identityDecision(ctx context.Context, c IdentityCommand, do ident
 	case DoRetire:
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Retire(f, do, id) }, nil
 	case DoItem:
-		e := identities.RetireItemDone{Item: c.Item, Proof: identities.ProofDeclared, Evidence: c.Evidence, Authn: c.Authn, Channel: c.Channel}
+		e := identities.RetireItemDone{Item: c.Item, Proof: cmp.Or(c.Proof, identities.ProofDeclared), Evidence: c.Evidence, Authn: c.Authn, Channel: c.Channel}
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.RetireDone(f, do, id, e) }, nil
 	case DoAttest:
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Attest(f, do, id, c.Verdict) }, nil

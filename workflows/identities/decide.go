@@ -215,12 +215,15 @@ func widen(_ workflows.Facts, s IdentityState, h *Handover, out *workflows.Outco
 	}
 }
 
+// ItemAccount is the item of a retirement that the target itself can confirm.
+const ItemAccount = "account"
+
 // RetireItems are what has to be done before an identity is off the books (R86).
 func RetireItems(s IdentityState) []RetireItem {
 	e := s.Entry()
 	items := []RetireItem{
 		{ID: "grants", What: "every access that it holds is taken back"},
-		{ID: "account", What: "its account is closed, and refused when it is tried"},
+		{ID: ItemAccount, What: "its account is closed, and refused when it is tried"},
 		{ID: "secret", What: "its secret is destroyed where it was stored"},
 	}
 	if e.Vendor != "" || e.ManagedBy == ManagedVendor {

@@ -385,12 +385,25 @@ const ListExceptions = "identities.exceptions"
 // JobUnlock lets the account of an identity that is not suspended any more log in again; finished by identity.account_locked.
 const JobUnlock = "identity.unlock"
 
-// Locks records what a target was made to do with an account, if that is something new.
+// Locks records what a target was made to do with an account, if that is something new. The account of an identity that is being taken off is
+// closed with that: the target was read back.
 func Locks(f workflows.Facts, stream workflows.StreamID, t workflows.TargetID, locked bool) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := FoldIdentity(f.Histories[stream])
-	if err == nil && s.ID != "" && (s.Life.Locked != "") != locked {
+	if err != nil || s.ID == "" {
+		return out, err
+	}
+	if (s.Life.Locked != "") != locked {
 		out.Add(stream, workflows.System, "", AccountLocked{Target: t, Locked: locked})
+	}
+	if r := s.Life.Retirement; locked && r != nil && !s.Life.Retired {
+		left := r.Left()
+		if slices.ContainsFunc(left, func(i RetireItem) bool { return i.ID == ItemAccount }) {
+			out.Add(stream, workflows.System, "", RetireItemDone{Item: ItemAccount, Proof: ProofVerified})
+			if len(left) == 1 {
+				out.Add(stream, workflows.System, "", Retired{Items: len(r.Items)})
+			}
+		}
 	}
 	return out, err
 }
