@@ -44,8 +44,13 @@ func takeLock(path string) (*fileLock, error) {
 	return &fileLock{f: f}, nil
 }
 
-// release lets the next process in. The file stays: removing it would race with one that has just opened it.
-func (l *fileLock) release() { _ = l.f.Close() }
+// release lets the next process in. The file stays: removing it would race with one that has just opened it. Closing alone is not
+// enough: a program that was being started at that moment has a copy of the descriptor until it runs (flock(2): the lock belongs to the
+// open file description), and the ledger would be "in use" for as long.
+func (l *fileLock) release() {
+	_ = syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN)
+	_ = l.f.Close()
+}
 
 // checkModes refuses a folder or file that others can read or write. It looks at names only and never opens a file.
 func checkModes(dir string, files ...string) error {
