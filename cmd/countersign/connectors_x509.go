@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -16,6 +17,8 @@ func x509Params() *spec.Params {
 	return &spec.Params{Known: []string{x509.ParamName, x509.ParamOrganization, x509.ParamSPIFFE, x509.ParamField, x509.ParamKey}, Lists: []string{x509.ParamOrganization, x509.ParamSPIFFE}}
 }
 
+func (c Config) x509Dir() string { return filepath.Join(c.Data, "x509") }
+
 // openX509 gives the one authority that serves all targets, within the limits of one of them.
 func openX509(at opening) (runbooks.Connector, error) {
 	if at.all.x509 == nil {
@@ -27,7 +30,7 @@ func openX509(at opening) (runbooks.Connector, error) {
 }
 
 func openAuthority(at opening) error {
-	dir := filepath.Join(at.cfg.Data, "x509")
+	dir := at.cfg.x509Dir()
 	if at.keys == nil {
 		return errors.New("the authority is open in serve")
 	}
@@ -39,6 +42,15 @@ func openAuthority(at opening) error {
 	con, err := x509.Open(x509.Config{Seed: seed, Dir: dir, Now: wall(at.clock), PublicURL: at.cfg.publicURL()})
 	if err != nil {
 		return err
+	}
+	if at.keys.waiting(keyX509) { // its certificate may not have been announced before a crash
+		next, err := at.keys.seed(keyX509 + suffixNext)
+		if err == nil {
+			err = con.Announce(next)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("announcing the authority's next key: %w", err), con.Close())
+		}
 	}
 	at.all.x509 = con
 	at.all.closing(con.Close)

@@ -33,9 +33,30 @@ func (s *serving) keyedPrint(text string) string {
 		s.log.Error("the key of fingerprints cannot be read", "err", err)
 		return ""
 	}
+	return printBy(seed, text)
+}
+
+func printBy(seed []byte, text string) string {
 	mac := hmac.New(sha256.New, seed)
 	mac.Write([]byte("identity " + text))
 	return "hmac:" + hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// keyedPrints are the names that a text may have been given: by the key of today first, then by those before it.
+func (s *serving) keyedPrints(text string) []string {
+	first := s.keyedPrint(text)
+	if first == "" || first == text {
+		return []string{first}
+	}
+	out := []string{first}
+	old, err := s.keys.retained(keyFingerprint)
+	if err != nil {
+		s.log.Error("the old keys of fingerprints cannot be read: what they named is not recognised", "err", err)
+	}
+	for _, seed := range old {
+		out = append(out, printBy(seed, text))
+	}
+	return out
 }
 
 // mayTakeIn tells whether somebody may say what the inventory holds.
@@ -173,7 +194,11 @@ func (s *serving) claimsOf(ctx context.Context, items []intake.Item, source stri
 
 // accountMark is the pseudonym of an account on a target.
 func (s *serving) accountMark(t workflows.TargetID, account string) string {
-	return s.keyedPrint("account " + string(t) + " " + account)
+	return s.keyedPrint(accountText(t, account))
+}
+
+func accountText(t workflows.TargetID, account string) string {
+	return "account " + string(t) + " " + account
 }
 
 // discoverTimeout bounds what one target is asked for.
@@ -319,12 +344,18 @@ func (s *serving) matchIdentity(ctx context.Context, t workflows.TargetID, accou
 		}
 	}
 	var found workflows.IdentityID
-	err := s.desk.EachIdentity(ctx, workflows.InventoryQuery{Key: identities.MarkKey(mark)}, func(r workflows.InventoryRow) error {
-		if found == "" {
-			found = r.ID
+	var err error
+	for _, m := range s.keyedPrints(accountText(t, account)) {
+		if found != "" || err != nil {
+			break
 		}
-		return nil
-	})
+		err = s.desk.EachIdentity(ctx, workflows.InventoryQuery{Key: identities.MarkKey(m)}, func(r workflows.InventoryRow) error {
+			if found == "" {
+				found = r.ID
+			}
+			return nil
+		})
+	}
 	if found == "" {
 		found = workflows.IdentityID("found-" + string(t) + "-" + strings.TrimPrefix(mark, "hmac:")[:12])
 	}

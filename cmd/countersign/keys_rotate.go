@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/countersign-bot/countersign/runbooks/sshca"
+	"github.com/countersign-bot/countersign/runbooks/x509"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/custody"
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -24,10 +26,9 @@ import (
 )
 
 // A key is replaced by two owners on the people's socket. That of the ledger signs from the entry on that records it, while the bot runs. The
-// others are used from the next start on: that of the buttons at once, as all cards are painted anew; that of the SSH authority once no access
-// lives under the old one, because what it signed can be revoked under it only; that which seals secrets once none waits to be taken; that which
-// names findings at once. The authority of client certificates is not replaced here: servers need the old list for as long as they trust
-// the old key. Nor is the key of fingerprints: secrets that are known by them could not be recognised any more.
+// others are used from the next start on: that of the buttons at once, as all cards are painted anew; those of the authorities once nothing lives
+// that the old one signed, because it can be revoked under it only; that which seals secrets once none waits to be taken; that which
+// names findings at once; that of fingerprints at once, while the old ones are kept beside it, so that what they named is still recognised.
 
 const doRekey = "rekey"
 
@@ -39,7 +40,7 @@ const (
 
 // replaceable are the keys that can be.
 func replaceable() []string {
-	return []string{keyLedger, keySSHCA, keyButtons, keySealing, keyFindings}
+	return []string{keyLedger, keySSHCA, keyX509, keyButtons, keySealing, keyFingerprint, keyFindings}
 }
 
 // besideKey reads the keys beside the ledger's own. What cannot be read is not there: opening the ledger says when it is needed.
@@ -148,6 +149,9 @@ func confirming(stream workflows.StreamID, who custody.Who) func(workflows.Facts
 // replaceKey makes a key that the next start takes.
 func (s *serving) replaceKey(ctx context.Context, who custody.Who, cause workflows.Cause, st custody.State) (reply, error) {
 	name, stream := st.Proposed.What, custody.Stream(st.ID)
+	if _, err := os.Lstat(filepath.Join(s.cfg.keysDir(), name)); errors.Is(err, fs.ErrNotExist) {
+		return s.refuse(ctx, cause, who.Acting, "keys rotate", workflows.Refuse(workflows.CodeBadField, "There is no such key yet: nothing has needed it.", "It is made when a target or a secret first does."))
+	}
 	old, err := s.keys.seed(name)
 	if err != nil {
 		return reply{}, err
@@ -188,6 +192,11 @@ func (s *serving) replaceKey(ctx context.Context, who custody.Who, cause workflo
 	case keySSHCA:
 		out.Lines = append(out.Lines, "Let every host trust it beside the old one, in the file that TrustedUserCAKeys names: "+public,
 			"Then start the bot again. It signs with the new key from the first start at which no SSH access lives; the old key can go from the hosts after that.")
+	case keyX509:
+		out.Lines = append(out.Lines, s.announceX509(seed)...)
+	case keyFingerprint:
+		out.Lines = append(out.Lines, "Start the bot again to use it. The old one is kept as "+filepath.Join(s.cfg.keysDir(), keyFingerprint+suffixPrevious)+
+			", so that secrets that it named are still recognised when they leak; remove a line there when that is not wanted any more, as after a theft of the key.")
 	case keySealing:
 		out.Lines = append(out.Lines, "Start the bot again to use it. The old one opens what waits to be taken, so it is used until a start at which nothing waits.")
 	case keyFindings:
@@ -200,6 +209,10 @@ func (s *serving) replaceKey(ctx context.Context, who custody.Who, cause workflo
 
 // keyName is how a key is named in the ledger, and its public half where it has one.
 func keyName(name string, seed []byte) (fingerprint, public string, err error) {
+	if name == keyX509 {
+		fingerprint, err = x509.Name(seed)
+		return fingerprint, "", err
+	}
 	if name != keySSHCA {
 		sum := sha256.Sum256(append([]byte("countersign/name of a key/v1\x00"), seed...))
 		return hex.EncodeToString(sum[:8]), "", nil
@@ -227,6 +240,9 @@ func (s *serving) promoteKeys(ctx context.Context, targets []spec.Target) error 
 	if err := s.promoteQuiet(ctx); err != nil {
 		return err
 	}
+	if err := s.promoteX509(); err != nil {
+		return err
+	}
 	if !s.keys.waiting(keySSHCA) {
 		return nil
 	}
@@ -245,6 +261,39 @@ func (s *serving) promoteKeys(ctx context.Context, targets []spec.Target) error 
 	return nil
 }
 
+// announceX509 lets servers fetch the next authority's certificate, and says what to do.
+func (s *serving) announceX509(seed []byte) []string {
+	if s.conns != nil && s.conns.x509 != nil {
+		if err := s.conns.x509.Announce(seed); err != nil {
+			s.log.Error("the next authority's certificate could not be announced; the next start does that", "err", err)
+		}
+	}
+	return []string{
+		"Servers fetch both certificates from " + s.cfg.publicURL() + x509.PathCA + " from now on: let each trust both.",
+		"Then start the bot again. It signs with the new key from the first start at which no certificate of the old one could be good any more, revoked ones included; the old certificate can go from the servers after that.",
+	}
+}
+
+// promoteX509 takes the next key of the authority once nothing that the old one signed could be good any more.
+func (s *serving) promoteX509() error {
+	if !s.keys.waiting(keyX509) {
+		return nil
+	}
+	left, err := x509.Unexpired(s.cfg.x509Dir(), wall(s.clock)())
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		s.log.Warn("the new key of the authority of certificates waits for a start at which none of the old one is good any more", "certificates", left)
+		return nil
+	}
+	if _, err := s.keys.promote(keyX509); err != nil {
+		return err
+	}
+	s.log.Warn("the key of the authority of certificates was replaced: servers must trust the new one")
+	return nil
+}
+
 // promoteQuiet takes the keys into use that nobody outside sees.
 func (s *serving) promoteQuiet(ctx context.Context) error {
 	taken, err := s.keys.promote(keyFindings)
@@ -253,6 +302,15 @@ func (s *serving) promoteQuiet(ctx context.Context) error {
 	}
 	if taken {
 		s.log.Warn("the key that names findings was replaced: what stands on targets is found once more under other names")
+	}
+	if s.keys.waiting(keyFingerprint) {
+		if err := s.keys.retain(keyFingerprint); err != nil {
+			return err
+		}
+		if _, err := s.keys.promote(keyFingerprint); err != nil {
+			return err
+		}
+		s.log.Warn("the key of fingerprints was replaced: what the old one named is still recognised")
 	}
 	if !s.keys.waiting(keySealing) {
 		return nil
@@ -302,6 +360,57 @@ func (k *keyring) promote(name string) (bool, error) {
 		return false, err
 	}
 	return true, os.Rename(path+suffixNext, path)
+}
+
+const maxRetained = 4 // old keys of fingerprints that are tried: each makes a look at a leak longer
+
+// retain keeps a key beside itself before it is replaced: the newest first, a line each. It may be repeated.
+func (k *keyring) retain(name string) error {
+	now, err := k.seed(name)
+	if err != nil {
+		return err
+	}
+	old, err := k.retained(name)
+	if err != nil {
+		return err
+	}
+	keep := [][]byte{now}
+	for _, x := range old {
+		if !bytes.Equal(x, now) && len(keep) < maxRetained {
+			keep = append(keep, x)
+		}
+	}
+	var text strings.Builder
+	for _, x := range keep {
+		text.WriteString(hex.EncodeToString(x) + "\n")
+	}
+	return writeKey(filepath.Join(k.dir, name+suffixPrevious), text.String())
+}
+
+// retained are the keys before one, the newest first.
+func (k *keyring) retained(name string) ([][]byte, error) {
+	path := filepath.Join(k.dir, name+suffixPrevious)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = private(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys before %s: %w", name, err)
+	}
+	var out [][]byte
+	for i, line := range strings.Fields(string(text)) {
+		b, err := hex.DecodeString(line)
+		if err != nil || len(b) != 32 {
+			return nil, fmt.Errorf("%s:%d is not 32 bytes in hex", path, i+1)
+		}
+		if len(out) < maxRetained {
+			out = append(out, b)
+		}
+	}
+	return out, nil
 }
 
 // keysRotate proposes or confirms that a key is replaced.

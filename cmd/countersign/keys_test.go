@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // withKeys gives the office the keys of its data folder, as serve has them.
@@ -172,9 +174,9 @@ func TestFault_F39_ACrashInAChangeOfKeys(t *testing.T) {
 	})
 }
 
-// TestRotateOtherKeys holds that the keys of buttons, of SSH, of sealing and of findings wait for a start.
+// TestRotateOtherKeys holds that the other keys wait for a start.
 func TestRotateOtherKeys(t *testing.T) {
-	for _, name := range []string{keyButtons, keySSHCA, keySealing, keyFindings} {
+	for _, name := range []string{keyButtons, keySSHCA, keyX509, keySealing, keyFingerprint, keyFindings} {
 		o := newOffice(t).withKeys()
 		if _, err := o.keys.seed(keyButtons); err != nil {
 			t.Fatal(err)
@@ -215,6 +217,50 @@ func TestRotateOtherKeys(t *testing.T) {
 		o.check(o.store.Close())
 		o.verify()
 	}
+}
+
+// TestOldFingerprintsAreRecognised: what a key of fingerprints named is found by whoever looks after the key was replaced, twice; a line that is
+// taken out of the file of old ones is not tried any more.
+func TestOldFingerprintsAreRecognised(t *testing.T) {
+	o := newOffice(t).withKeys()
+	_, err := o.keys.lateSeed(keyFingerprint, false)
+	o.check(err)
+	names := []string{o.keyedPrint("hunter2")}
+	for range 2 {
+		r := o.taken("frida", order{Do: doRekey, What: keyFingerprint, Reason: "The yearly change."})
+		o.taken("sofia", order{Do: doConfirm, ID: r.ID})
+		o.check(o.promoteKeys(t.Context(), nil))
+		names = append([]string{o.keyedPrint("hunter2")}, names...)
+	}
+	if got := o.keyedPrints("hunter2"); !slices.Equal(got, names) || names[0] == names[1] || names[1] == names[2] {
+		t.Errorf("it is known as %q, was named %q", got, names)
+	}
+	keys := whose{o.serving}.Keys("hunter2")
+	for _, n := range names {
+		if !slices.Contains(keys, identities.PrintKey(n)) {
+			t.Errorf("a leak is not compared with %s: %q", n, keys)
+		}
+	}
+	o.check(o.keys.retain(keyFingerprint)) // a crash between keeping and replacing
+	if got := o.keyedPrints("hunter2"); len(got) != 4 || got[1] != names[0] {
+		t.Errorf("after a crash: %q", got)
+	}
+	path := filepath.Join(o.cfg.keysDir(), keyFingerprint+suffixPrevious)
+	mustSay(t, os.WriteFile(path, []byte("nonsense\n"), 0o600))
+	if _, err := o.keys.retained(keyFingerprint); err == nil || !strings.Contains(err.Error(), ":1 is not 32 bytes") {
+		t.Errorf("a broken line: %v", err)
+	}
+	mustSay(t, os.Remove(path))
+	if got := o.keyedPrints("hunter2"); !slices.Equal(got, names[:1]) {
+		t.Errorf("without the old ones: %q", got)
+	}
+}
+
+// TestAKeyThatIsNotThere: a key that nothing has needed is not replaced, and says so.
+func TestAKeyThatIsNotThere(t *testing.T) {
+	o := newOffice(t).withKeys()
+	r := o.taken("frida", order{Do: doRekey, What: keyX509, Reason: "The yearly change."})
+	o.refused("sofia", order{Do: doConfirm, ID: r.ID}, workflows.CodeBadField)
 }
 
 // TestRekeyIsForAnHour refuses a late confirmation.

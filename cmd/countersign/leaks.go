@@ -51,11 +51,12 @@ func (w whose) Keys(text string) []string {
 		}
 	}
 	for _, p := range printsOf(text) {
-		print := w.s.keyedPrint(p)
-		if print == "" {
-			return nil // without the key nothing can be compared, and the text must not be kept
+		for _, print := range w.s.keyedPrints(p) {
+			if print == "" {
+				return nil // without the key nothing can be compared, and the text must not be kept
+			}
+			add(identities.PrintKey(print))
 		}
-		add(identities.PrintKey(print))
 	}
 	if n := len(text); n <= maxSerial && !strings.ContainsAny(text, " \n") {
 		for _, clear := range []string{identities.PrintKey(text), identities.SerialKey(text), identities.LastFourKey(text)} {
@@ -66,7 +67,9 @@ func (w whose) Keys(text string) []string {
 		targets := 0
 		for t := range w.s.desk.Policy().Targets {
 			if targets++; targets <= maxMarkTarget {
-				add(identities.MarkKey(w.s.accountMark(t, text)))
+				for _, mark := range w.s.keyedPrints(accountText(t, text)) {
+					add(identities.MarkKey(mark))
+				}
 			}
 		}
 	}

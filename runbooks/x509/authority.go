@@ -44,13 +44,22 @@ func Serial(id workflows.GrantID) *big.Int {
 
 func serialText(id workflows.GrantID) string { return hex.EncodeToString(Serial(id).Bytes()) }
 
+func sumOfKey(public crypto.PublicKey) ([sha256.Size]byte, error) {
+	raw, err := x509.MarshalPKIXPublicKey(public)
+	return sha256.Sum256(raw), err
+}
+
+func nameOfKey(public crypto.PublicKey) (string, error) {
+	sum, err := sumOfKey(public)
+	return hex.EncodeToString(sum[:8]), err
+}
+
 // selfSign makes the authority's own certificate.
 func selfSign(key *ecdsa.PrivateKey, now time.Time) ([]byte, error) {
-	raw, err := x509.MarshalPKIXPublicKey(key.Public())
+	sum, err := sumOfKey(key.Public())
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(raw)
 	template := &x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes(sum[:8]), Subject: pkix.Name{CommonName: "Countersign access " + hex.EncodeToString(sum[:4])},
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(caLife), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,

@@ -28,10 +28,11 @@ const (
 // be served when that cannot be opened.
 type register struct {
 	Format int                           `json:"format"`
-	CA     []byte                        `json:"ca"`     // DER
-	Number int64                         `json:"number"` // of the list; grows with every list that is signed
-	Signed int64                         `json:"signed"` // when the list was signed, Unix seconds
-	List   []byte                        `json:"list"`   // DER
+	CA     []byte                        `json:"ca"`             // DER
+	Next   []byte                        `json:"next,omitempty"` // DER, of the authority that follows
+	Number int64                         `json:"number"`         // of the list; grows with every list that is signed
+	Signed int64                         `json:"signed"`         // when the list was signed, Unix seconds
+	List   []byte                        `json:"list"`           // DER
 	Issued map[workflows.GrantID]*issued `json:"issued"`
 }
 

@@ -34,7 +34,7 @@ func (c *Connector) Handler() http.Handler {
 		serve(w, "application/x-pem-file", pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: c.List()}))
 	})
 	mux.HandleFunc("GET "+PathCA, func(w http.ResponseWriter, _ *http.Request) {
-		serve(w, "application/x-pem-file", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Raw}))
+		serve(w, "application/x-pem-file", c.trusted())
 	})
 	return mux
 }
@@ -160,7 +160,7 @@ func (c *Connector) Probe(context.Context) []runbooks.Finding {
 	left := c.ca.NotAfter.Sub(c.now())
 	return []runbooks.Finding{
 		runbooks.FindingOf(left > 90*24*time.Hour, "the authority's certificate is good until "+c.ca.NotAfter.Format(time.DateOnly),
-			"the authority's certificate ends on "+c.ca.NotAfter.Format(time.DateOnly), "make a new authority: move keys/x509 and the folder x509 away, and let servers trust the new ca.pem as well"),
+			"the authority's certificate ends on "+c.ca.NotAfter.Format(time.DateOnly), "replace its key: countersign keys rotate x509, and let servers trust the ca.pem that they fetch then"),
 		runbooks.FindingOf(c.listURL != "", "certificates say that the list is at "+c.listURL, "certificates do not say where the list of revoked ones is", "set COUNTERSIGN_PUBLIC_URL, and let servers fetch "+PathList),
 	}
 }
