@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
@@ -22,7 +23,9 @@ func (b *Bot) breakglass(ctx context.Context, c *call) (answer, error) {
 		return b.reviewWord(ctx, c, rest[0])
 	case verb == "agree" && len(rest) == 1:
 		return b.agree(ctx, c, strings.Trim(strings.ToLower(rest[0]), "`"))
-	case verb == "ack" && len(rest) >= 1:
+	case verb == "ack" && len(rest) == 0:
+		return b.ackWord(ctx, c, "", "") // the only one there is
+	case verb == "ack":
 		return b.ackWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
 	case verb == "task" && len(rest) >= 3:
 		return b.reviewTask(ctx, c, rest[0], rest[1], strings.Join(rest[2:], " "))
@@ -35,7 +38,29 @@ func (b *Bot) breakglass(ctx context.Context, c *call) (answer, error) {
 	case len(w) >= 2:
 		return b.invoke(ctx, c, workflows.RunbookID(verb), rest)
 	}
-	return spoken(screens.Locale.Help), nil
+	return b.whichIncident(ctx, workflows.RunbookID(verb))
+}
+
+// whichIncident answers who named a runbook and no incident: with the line to type, and the incidents that are open.
+func (b *Bot) whichIncident(ctx context.Context, id workflows.RunbookID) (answer, error) {
+	if _, ok := b.c.Desk.Policy().Runbooks[id]; !ok {
+		return spoken(screens.Locale.Help), nil
+	}
+	list, err := b.c.Desk.Incidents(ctx, false, maxListed)
+	if err != nil {
+		return answer{}, err
+	}
+	named, open := "INC-123", ""
+	for i, l := range list {
+		if i == 0 {
+			named = l.ID
+		}
+		open += fmt.Sprintf("\n• `%s` SEV-%d: %s", l.ID, l.Severity, screens.Escape(l.Opened.Title))
+	}
+	if open == "" {
+		open = "\nNone is open here. `/incident open 2 what is wrong` opens one."
+	}
+	return say(fmt.Sprintf("In which incident? Type `/breakglass %s %s`; what is missing is asked for.%s", id, named, open)), nil
 }
 
 // books lists the runbooks with whether they may be invoked now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -356,16 +357,18 @@ func (s *serving) escalationReply(ctx context.Context, id, text string) (reply, 
 }
 
 func (s *serving) escalationList(ctx context.Context, by workflows.Acting, all bool) (reply, error) {
-	who := by.Person
-	if all || s.hasAnyRole(ctx, by.Person, desk.RoleSecurity, desk.RoleAuditor, desk.RoleOwner) {
-		who = ""
+	sees := s.hasAnyRole(ctx, by.Person, desk.RoleSecurity, desk.RoleAuditor, desk.RoleOwner)
+	if all && !sees {
+		return refusedReply(workflows.Refuse(workflows.CodeNotEligible, "All escalations are for owners, security and auditors.", "Without -all you see those that you were asked about, and those about what you did.")), nil
 	}
-	if all && !s.hasAnyRole(ctx, by.Person, desk.RoleSecurity, desk.RoleAuditor, desk.RoleOwner) {
-		return refusedReply(workflows.Refuse(workflows.CodeNotEligible, "All escalations are for owners, security and auditors.", "Without -all you see those that you were asked about.")), nil
-	}
-	list, err := s.desk.Escalations(ctx, who, all, maxIncidentList)
+	list, err := s.desk.Escalations(ctx, "", all, maxIncidentList)
 	if err != nil {
 		return reply{}, err
+	}
+	if !sees { // whose doing it is sees whether anybody looks after it, as with show
+		list = slices.DeleteFunc(list, func(e escalations.State) bool {
+			return !containsPerson(e.Parties(), by.Person) && !containsPerson(e.Opened.Whose, by.Person)
+		})
 	}
 	out, rows := reply{OK: true}, []escalationSeen{}
 	for _, e := range list {
@@ -374,7 +377,7 @@ func (s *serving) escalationList(ctx context.Context, by workflows.Acting, all b
 		out.Lines = append(out.Lines, fmt.Sprintf("%-18s %-12s %-18s %s  %s", x.ID, x.Status, x.About, x.Opened, x.Subject))
 	}
 	if len(rows) == 0 {
-		out.Text = "Nothing waits."
+		out.Text = "Nothing waits for you."
 	}
 	return withData(out, rows)
 }

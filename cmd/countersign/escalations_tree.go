@@ -102,7 +102,7 @@ func (t callTree) write(w io.Writer) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "As of %s UTC.\n", t.Kept)
+	fmt.Fprintf(w, "As of %s.\n", t.Kept)
 }
 
 func onShiftWords(rotation string) string {

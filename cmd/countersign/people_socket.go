@@ -455,6 +455,9 @@ func (s *serving) cliEnd(ctx context.Context, by workflows.Acting, cause workflo
 }
 
 func (s *serving) cliStatus(ctx context.Context, by workflows.Acting, o order) (reply, error) {
+	if strings.HasPrefix(o.ID, "g_") {
+		return s.grantReply(ctx, by, workflows.GrantID(o.ID))
+	}
 	id, no, err := s.findRequest(ctx, by.Person, o.ID)
 	if err != nil {
 		return reply{}, err
@@ -540,6 +543,9 @@ func (s *serving) cliList(ctx context.Context, by workflows.Acting) (reply, erro
 	for _, h := range held {
 		a := h.Hold.Approved
 		out.Lines = append(out.Lines, fmt.Sprintf("  %s  %s/%s, %s until %s", a.Grant, a.Target, a.Entitlement, h.Hold.Status, h.Hold.Ends.UTC.Time().Format("2006-01-02 15:04 UTC")))
+		if h.Hold.Status == grants.StatusActive {
+			out.Lines = append(out.Lines, "      how to use it: countersign status "+string(a.Grant))
+		}
 	}
 	offers, err := s.desk.Catalogue(ctx, by.Person)
 	if err != nil {

@@ -182,7 +182,7 @@ func readiness(l bookLine) string {
 func (s *serving) bookShow(o order) (reply, error) {
 	b, ok := s.desk.Policy().Runbooks[workflows.RunbookID(o.Runbook)]
 	if !ok {
-		return refusedReply(workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", "countersign runbook list shows them.")), nil
+		return s.helped(workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", ""), workflows.RunbookID(o.Runbook)), nil
 	}
 	return withData(reply{OK: true, ID: string(b.Runbook.ID), Status: string(b.Runbook.Document)}, map[string]any{"text": string(b.Text), "runbook": b.Runbook})
 }
@@ -210,6 +210,9 @@ func (s *serving) bookInvoke(ctx context.Context, by workflows.Acting, cause wor
 		return s.seenReply(ctx, by, res.ID)
 	}
 	res, err := s.desk.Invoke(ctx, in)
+	if err == nil && res.Refusal != nil {
+		return s.helped(res.Refusal, in.Runbook), nil
+	}
 	return s.invokedReply(ctx, by, res, err)
 }
 
@@ -246,7 +249,13 @@ func (s *serving) invokedReply(ctx context.Context, by workflows.Acting, res des
 	out := reply{OK: true, ID: string(res.Run), Status: res.Tier}
 	out.Lines = []string{"Review " + string(res.Review) + " is open.", "Access and run end at " + when(res.EndsAt) + "."}
 	out.Text = "Recorded: the glass is broken. countersign runbook status " + string(res.Run) + " shows the steps, countersign list what you hold."
-	return withData(out, res)
+	if err := s.awaitUse(ctx, by, res.Grant, &out); err != nil {
+		return reply{}, err
+	}
+	return withData(out, struct {
+		desk.Invoked
+		Use json.RawMessage `json:",omitempty"`
+	}{res, out.Use})
 }
 
 // bookForeseen says what an invocation would come to, and what each step would do. Nothing is recorded and no target is changed.
@@ -256,7 +265,7 @@ func (s *serving) bookForeseen(ctx context.Context, by workflows.Acting, in desk
 		return reply{}, err
 	}
 	if !ok {
-		return refusedReply(workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", "countersign runbook list shows them.")), nil
+		return s.helped(workflows.Refuse(workflows.CodeUnknown, "There is no such runbook.", ""), in.Runbook), nil
 	}
 	when := s.outlookOf(ctx, by.Person).When
 	b := seen.In.Book
@@ -279,6 +288,9 @@ func (s *serving) bookForeseen(ctx context.Context, by workflows.Acting, in desk
 	}
 	for i, st := range seen.Steps {
 		say("step %-4d %s", i+1, stepWords(st, seen.In))
+	}
+	for _, f := range foreseenFields(seen.In) {
+		say("FAILS     %s", f)
 	}
 	if seen.Refusal != nil {
 		out.Text = "It would be refused now: " + seen.Refusal.Error()
@@ -379,12 +391,8 @@ func (s *serving) bookStatus(ctx context.Context, by workflows.Acting, o order) 
 		}
 		out.Lines = append(out.Lines, line)
 	}
-	if next := r.Next(); next != nil && r.Closed == nil {
-		verb := desk.DoBegin
-		if next.ByHand() {
-			verb = desk.DoFinish
-		}
-		out.Text = fmt.Sprintf("Next: countersign runbook step %s %d %s", r.ID, next.Number, verb)
+	if r.Closed == nil {
+		out.Text = nextStep(r)
 	}
 	return withData(out, r)
 }

@@ -32,6 +32,7 @@ type glassReport struct {
 	Reviews   []reportSeen `json:"reviews"`
 	Timeline  []reportLine `json:"timeline"`
 	Told      []reportTold `json:"told"`
+	Escalated []reportPath `json:"escalated,omitempty"`
 	Origin    string       `json:"ledger"`
 	Size      int64        `json:"entries"`
 	Root      string       `json:"root"`
@@ -125,7 +126,7 @@ func (s *serving) bookReport(ctx context.Context, by workflows.Acting, o order) 
 	if err != nil {
 		return reply{}, err
 	}
-	b := reporting{s: s, names: map[workflows.PersonID]string{}}
+	b := reporting{s: s, names: map[workflows.PersonID]string{}, to: map[string]workflows.PersonID{}}
 	r, may, err := b.report(ctx, incident, by.Person)
 	if err != nil {
 		return reply{}, err
@@ -159,6 +160,7 @@ func (s *serving) incidentOf(ctx context.Context, word string) (string, error) {
 type reporting struct {
 	s       *serving
 	names   map[workflows.PersonID]string
+	to      map[string]workflows.PersonID // stream and notice, where the notice does not name its receiver
 	records []workflows.Record
 	streams []workflows.StreamID
 }
@@ -181,11 +183,27 @@ func (b *reporting) read(ctx context.Context, stream workflows.StreamID, fits fu
 	}
 	b.streams = append(b.streams, stream)
 	h, err := b.s.store.History(ctx, stream)
+	if err != nil {
+		return err
+	}
 	for _, r := range h {
-		b.name(ctx, r.Person)
-		if fits(r) {
-			b.records = append(b.records, r)
+		if !fits(r) {
+			continue
 		}
+		b.records = append(b.records, r)
+		b.name(ctx, r.Person)
+		if err := b.nameAll(ctx, r.Event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameAll looks up everybody whom an entry names, so that its sentence can.
+func (b *reporting) nameAll(ctx context.Context, e workflows.Event) error {
+	raw, err := json.Marshal(e)
+	for _, id := range personID.FindAllString(string(raw), -1) {
+		b.name(ctx, workflows.PersonID(id))
 	}
 	return err
 }
@@ -229,6 +247,9 @@ func (b *reporting) report(ctx context.Context, incident string, reader workflow
 		}
 	}
 	slices.SortFunc(out.Uses, func(x, y reportUse) int { return cmp.Compare(x.At, y.At) })
+	if err := b.escalated(ctx, &out); err != nil {
+		return out, false, err
+	}
 	b.timeline(ctx, &out)
 	return out, may, nil
 }
@@ -353,6 +374,7 @@ func (b *reporting) review(ctx context.Context, out *glassReport, id workflows.R
 	}
 	for _, t := range s.Tasks {
 		r.Tasks = append(r.Tasks, taskWords(t, b.name(ctx, t.Owner), b.name(ctx, t.DoneBy)))
+		b.to[string(workflows.ReviewStream(id))+"#"+reviews.NoticeTask+"/"+t.ID] = t.Owner
 	}
 	out.Reviews = append(out.Reviews, r)
 	return s.MayReview(reader), b.read(ctx, workflows.ReviewStream(id), everyEntry)
@@ -381,12 +403,15 @@ func (b *reporting) timeline(ctx context.Context, out *glassReport) {
 }
 
 func (b *reporting) told(ctx context.Context, r workflows.Record, notice, why string) reportTold {
-	parts := strings.Split(notice, "/")
-	who := "the channel"
-	if last := parts[len(parts)-1]; strings.HasPrefix(last, "p_") {
-		who = b.name(ctx, workflows.PersonID(last))
+	kind, _, _ := strings.Cut(notice, "/")
+	p, who := noticeTo(notice)
+	if p == "" {
+		p = b.to[string(r.Stream)+"#"+notice]
 	}
-	return reportTold{Who: who, What: strings.ReplaceAll(parts[0], "_", " "), At: day(r.At.UTC), OK: why == "", Why: why}
+	if p != "" {
+		who = b.name(ctx, p)
+	}
+	return reportTold{Who: cmp.Or(who, "the channel"), What: noticeSays(kind), At: day(r.At.UTC), OK: why == "", Why: why}
 }
 
 // Markdown writes the report for people. What somebody typed cannot become markup.
@@ -421,6 +446,7 @@ func (r glassReport) Markdown() string {
 		}
 		say("- %s: %s, %s, %s", t.At, inMarkdown(t.Who), inMarkdown(t.What), ok)
 	}
+	r.escalations(say)
 	r.asks(say)
 	say("\n## Timeline\n")
 	for _, l := range r.Timeline {

@@ -53,7 +53,10 @@ func (r glassReport) shows(demand int) string {
 	case 11:
 		return r.alerted()
 	case 12:
-		return fmt.Sprintf("%s in the timeline.", howMany(len(r.Timeline), "entry"))
+		if len(r.Timeline) == 1 {
+			return "1 entry in the timeline."
+		}
+		return fmt.Sprintf("%d entries in the timeline.", len(r.Timeline))
 	case 15:
 		return fmt.Sprintf("The ledger has %d entries under root %s.", r.Size, r.Root)
 	case 17:
@@ -136,7 +139,11 @@ func (r glassReport) alerted() string {
 	if n == 0 {
 		return "NOBODY was told."
 	}
-	return fmt.Sprintf("%s delivered, the first at %s, %d undelivered.", howMany(n, "message"), first, lost)
+	says := fmt.Sprintf("%s delivered, the first at %s, %d undelivered.", howMany(n, "message"), first, lost)
+	for _, e := range r.Escalated {
+		says += fmt.Sprintf(" Path %s: %s.", e.Path, e.answered())
+	}
+	return says
 }
 
 func (r glassReport) rotated() string {

@@ -129,6 +129,7 @@ func TestStory_GlassInAnOutage(t *testing.T) {
 		}
 	})
 	w.slackUp()
+	w.check(w.child.ready(t.Context()))
 	w.later(2 * time.Minute) // what was tried in vain is tried again
 	w.goOnInSlack(run, incident)
 	w.must("incident", "close", incident, "The old key is dead and the new one works.")
@@ -278,7 +279,7 @@ func (w *world) reportSatisfies(dir, incident string) {
 		"sha256:", "Approved in peacetime by", "held", // by which text, that named people approved, under which conditions
 		"agreed end", "ended", "reading back", "what stays", // for how long, and that it is gone
 		"revoke pg-main/readonly", "The key that ends in Qx7A", "skipped", "nothing but the mirror read it", // what was done, with evidence, and what was not
-		"the channel, invoked", "Sofia Rossi, review", "delivered", // who was told
+		"the channel, the glass was broken", "Sofia Rossi, please review", "delivered", // who was told
 		"done by Frida Lund", "verdict emergency by Sofia Rossi", // afterwards
 		"1. Conditions and roles", "6 conditions checked, 0 failed", "8. Strong, different authentication", "over web, by one-time-code", "11. Other people are alerted", "0 undelivered",
 		"18. Credentials are rotated", "23. Drilled", "It was practised in time", "25. The commander", "26. Access that was given outside",

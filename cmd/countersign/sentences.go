@@ -179,9 +179,9 @@ func (n *narrator) tellEndOfRequest(r workflows.Record) string {
 		}
 		return fmt.Sprintf("%s tried %q%s by %s and was turned away (%s); nothing changed.", n.actor(r), e.Command, about, e.Channel, why)
 	case workflows.NoticeDelivered:
-		return fmt.Sprintf("The notice %q about %s was delivered by %s.", e.Notice, n.subject(r.Stream), e.Via)
+		return fmt.Sprintf("%s was delivered by %s.", n.notice(e.Notice, r.Stream), e.Via)
 	case workflows.NoticeUndelivered:
-		return fmt.Sprintf("The notice %q about %s could not be delivered: %s.", e.Notice, n.subject(r.Stream), trimDot(e.Why))
+		return fmt.Sprintf("%s could not be delivered: %s.", n.notice(e.Notice, r.Stream), trimDot(e.Why))
 	}
 	return ""
 }
