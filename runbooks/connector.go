@@ -49,6 +49,7 @@ type Grant struct {
 	Params      map[string][]string // the entitlement's own words: role, principals, extensions
 	Fields      map[string]string   // typed form fields: the pasted key
 	Start, End  time.Time           // UTC; End is absolute
+	Brokered    bool                `json:",omitempty"` // the holder may come in through the bastion only, to run one command
 	Secret      Handover            `json:"-"` // what MakeSecret made for this grant, the same at every call of Grant; else empty
 }
 
@@ -90,6 +91,7 @@ type Capabilities struct {
 	Shared        bool          // one membership serves all overlapping grants of one holder; revoke only at the last end
 	RevokeLeaves  string        // what a revocation does not end, one sentence for the card; empty if nothing
 	Timeout       time.Duration // for one call
+	Brokers       bool          // it keeps the holder of a brokered grant to a bastion and one command, or refuses
 	Mints         bool          // the target makes a secret with each grant: see Handover
 }
 

@@ -85,6 +85,9 @@ func (r *Runner) Start(ctx context.Context, name string, g Grant) (Receipt, erro
 	if err != nil {
 		return Receipt{}, err
 	}
+	if g.Brokered && !o.connector.Describe().Brokers {
+		return Receipt{}, Errorf(Refuse, nil, "the access is brokered, and the connector %q cannot keep anybody to a bastion and one command", name)
+	}
 	if r.isMaking(o.key()) {
 		return Receipt{}, Errorf(Retry, nil, "an earlier call to make this access has not come back yet")
 	}

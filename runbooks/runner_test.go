@@ -487,3 +487,20 @@ func TestThreat_T45_UserTextIsNeverATemplate(t *testing.T) {
 		}
 	}
 }
+
+// R108: what is brokered goes to a connector that enforces it, or nowhere.
+func TestReq_R108_ABrokeredGrantNeedsAConnectorThatEnforcesIt(t *testing.T) {
+	t.Parallel()
+	s := newTries()
+	s.g.Brokered = true
+	_, err := s.start(t)
+	wantError(t, err, runbooks.Refuse, "brokered")
+	s.m.Caps.Brokers = true
+	if _, err := s.start(t); err != nil {
+		t.Errorf("a connector that enforces it: %v", err)
+	}
+	s.m.Caps.Brokers = false
+	if _, presence, err := s.Stop(t.Context(), "memory", s.g); err != nil || presence != runbooks.Absent {
+		t.Errorf("taking it back has to go on: %s %v", presence, err)
+	}
+}

@@ -362,6 +362,7 @@ func (c *comparison) entitlement(before, after Entitlement) {
 	}
 	c.span(n+": the longest access", before.Longest, after.Longest, true, false)
 	c.flag(n+": one membership is shared by overlapping grants", before.Shared, after.Shared, true)
+	c.flag(n+": contractors and vendors may hold it, through the bastion", before.Brokered, after.Brokered, true)
 	c.flag(n+": the holder needs an account on the target", before.Account, after.Account, false)
 	if !same(before.Conflicts, after.Conflicts) {
 		c.conflicts(n, before.Conflicts, after.Conflicts)

@@ -52,6 +52,8 @@ type Submitted struct {
 	PlanNotes []string `json:"plan_notes,omitempty" seal:"true"`
 	Standing  []string `json:"standing,omitempty" seal:"true"` // what the holder has for good already (R52)
 
+	Outside string `json:"outside,omitempty"` // OutsideContractor …: the holder does not belong to the company
+
 	Since Stamp `json:"since,omitzero"` // of an exception that is renewed: since when it stands
 }
 

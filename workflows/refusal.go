@@ -73,6 +73,7 @@ const (
 	CodeQuarantined  = "quarantined"   // may neither ask, decide nor hold until two people release them
 	CodeTask         = "task"          // the ticket is closed, unknown or outside of its window
 	CodePosture      = "posture"       // what the policy wants to know of a device is not true, or nobody said so lately
+	CodeBrokered     = "brokered"      // contractors and vendors may hold what is brokered, and nothing else
 	CodeWindow       = "window"        // outside of the standing window, or its budget is used up
 )
 

@@ -133,6 +133,8 @@ func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeNotInInventory, "There is no such identity in the inventory.", "Register it with an owner, a purpose and an expiry first.")
 	case c.Entitlement.Owner == "":
 		return Refuse(CodeNoPolicy, "This target has no owner, so nobody can request it.", "")
+	case a.Outside != "" && w.Kind != KindException && !c.Entitlement.Brokered:
+		return RefuseOutside(a.Outside, c.Entitlement.Name())
 	case w.Kind == KindWindow && a.Subject.IsPerson():
 		return Refuse(CodeNotEligible, "A standing window is for a named automation, not for a person.", "")
 	case w.Kind == KindException && a.Subject.IsPerson():
@@ -348,7 +350,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Nonce: a.Nonce, Card: w.Channel, Drill: a.Drill,
 		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
 		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
-		Already: a.Already, Checks: a.Checks, About: a.About,
+		Already: a.Already, Checks: a.Checks, About: a.About, Outside: a.Outside,
 		Changes: a.Foreseen.Changes, PlanNotes: a.Foreseen.Notes, Standing: a.Foreseen.Standing,
 	}
 	if a.Extends != "" {

@@ -190,6 +190,7 @@ type Entitlement struct {
 	Action       string              `json:"action,omitempty"`  // ActionRead …
 	Breadth      string              `json:"breadth,omitempty"` // BreadthOne …
 	Conflicts    []Conflict          `json:"conflicts,omitempty"`
+	Brokered     bool                `json:"brokered,omitempty"` // its connector lets the holder in through a bastion, to one command: contractors and vendors may hold it
 }
 
 // Name is "target/entitlement", as people type it.

@@ -163,6 +163,7 @@ func grantOf(h grants.Hold) runbooks.Grant {
 	return runbooks.Grant{
 		ID: a.Grant, Request: a.Request, Identity: a.Identity, Holder: a.Holder, Account: a.Account, Target: a.Target,
 		Entitlement: a.Entitlement, Params: withFields(a.Params, a.Fields), Fields: a.Fields, Start: max(h.At.UTC, a.StartsAt).Time(), End: a.EndsAt.Time(),
+		Brokered: a.Brokered,
 	}
 }
 

@@ -76,6 +76,9 @@ func (c *chain) submitted(r workflows.Record) {
 	}
 	c.asker(r)
 	c.asked(r)
+	if e, ok := c.w.Entitlement(c.sub.Target, c.sub.Entitlement); ok && c.sub.Outside != "" && !e.Brokered && c.sub.Request != workflows.KindException {
+		j.wrong(r, "is for a %s, and %s is not brokered", c.sub.Outside, e.Name())
+	}
 }
 
 // window finds the standing window that an ask says it stands under: then it needs nobody.

@@ -70,6 +70,11 @@ func (a *Authority) readTerms(g runbooks.Grant) (t terms, err error) {
 	if t.critical, err = readCritical(g.Params); err != nil {
 		return t, err
 	}
+	if g.Brokered {
+		if err := t.checkBastion(g.Params); err != nil {
+			return t, err
+		}
+	}
 	if err := t.readPlace(g); err != nil {
 		return t, err
 	}
@@ -186,6 +191,34 @@ func readCritical(params map[string][]string) (map[string]string, error) {
 		out["source-address"] = list
 	}
 	return out, nil
+}
+
+// BrokeredParams are the parameters without which a certificate keeps nobody to a bastion and one command.
+func BrokeredParams() []string { return []string{ParamForceCommand, ParamSourceAddress} }
+
+// AroundBastion are the extensions that lead past a forced command: tunnels, forwarded agents, a script of the user's own.
+func AroundBastion() []string {
+	return []string{"permit-X11-forwarding", "permit-agent-forwarding", "permit-port-forwarding", "permit-user-rc"}
+}
+
+// checkBastion refuses a brokered certificate that would let its holder log in from elsewhere, or do more than the one command.
+func (t terms) checkBastion(params map[string][]string) error {
+	for _, name := range BrokeredParams() {
+		if len(params[name]) == 0 {
+			return fmt.Errorf("the target is brokered, and the entitlement has no %s", name)
+		}
+	}
+	for _, around := range AroundBastion() {
+		if _, has := t.extensions[around]; has {
+			return fmt.Errorf("the target is brokered, and the entitlement has %s, which leads around the bastion", around)
+		}
+	}
+	for _, from := range strings.Split(t.critical["source-address"], ",") {
+		if p, err := netip.ParsePrefix(from); err != nil || p.Bits() == 0 {
+			return fmt.Errorf("the target is brokered, and %q is no address of a bastion", from)
+		}
+	}
+	return nil
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

@@ -105,6 +105,7 @@ func (c *Connector) Describe() runbooks.Capabilities {
 		Name:          "sshca",
 		NativeExpiry:  true,
 		EndsSessions:  false,
+		Brokers:       true,
 		RevokeLatency: c.every,
 		RevokeLeaves:  "An SSH session that is already open stays open until it is closed; new logins are refused once a host has pulled the revocation list.",
 		Timeout:       10 * time.Second,

@@ -14,7 +14,7 @@ import (
 func TestReq_R32_NoGrantOutlivesAVendorsContract(t *testing.T) {
 	t.Parallel()
 	x := open(t)
-	x.load(func(d *draft) {})
+	x.load(func(d *draft) { brokered(d, "shell") })
 	says := identities.Entry{
 		Class: "integration", Owner: string(person("ivy")), Purpose: "Copies orders to the warehouse.", Environment: "production", Expires: x.now().Add(200 * 24 * time.Hour),
 		ManagedBy: identities.ManagedVendor, Vendor: "Acme",

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // R48, T10: a guest with a record, a contract that runs and an active sponsor may ask and hold, no longer than the contract; and never
@@ -15,6 +17,7 @@ import (
 func TestReq_R48_ContractorsAskAndHoldAndNeverApprove(t *testing.T) {
 	t.Parallel()
 	x, _ := equipped(t, func(d *draft) {
+		brokered(d, "shell")
 		p := d.people["p_zed"]
 		p.Sponsor, p.ContractEnds = "p_mia", x0(t).Add(30*time.Minute)
 		d.people["p_zed"] = p
@@ -51,6 +54,86 @@ func TestReq_R48_ContractorsAskAndHoldAndNeverApprove(t *testing.T) {
 	x.clock.Add(31 * time.Minute)
 	if out := x.submit(x.submission("zed", "shell")); code(out.Refusal) != workflows.CodeInactive {
 		t.Errorf("after the contract: %v", out.Refusal)
+	}
+}
+
+// brokered marks what a chain grants as reached through a bastion.
+func brokered(d *draft, flow workflows.WorkflowID) {
+	w := *d.flows[flow]
+	w.Entitlements = slices.Clone(w.Entitlements)
+	for i := range w.Entitlements {
+		w.Entitlements[i].Brokered = true
+	}
+	d.flows[flow] = &w
+}
+
+// R48, R108: contractors, and identities that a vendor runs, hold what is brokered and nothing else: neither by asking, nor by breaking the glass,
+// nor after the target stopped being brokered. No grant outlives the contract.
+func TestReq_R48_OnlyBrokeredTargetsForThoseFromOutside(t *testing.T) {
+	t.Parallel()
+	x, _ := equipped(t, func(d *draft) {
+		brokered(d, "shell")
+		for _, n := range []string{"zed", "rita"} {
+			p := d.people[person(n)]
+			p.Sponsor, p.ContractEnds = "p_mia", x0(t).Add(time.Hour)
+			d.people[person(n)] = p
+		}
+	})
+	if out := x.submit(x.submission("zed", "pair")); code(out.Refusal) != workflows.CodeBrokered {
+		t.Errorf("a contractor asks for what is not brokered: %v", out.Refusal)
+	}
+	if out := x.submit(x.submission("olga", "pair")); out.Refusal != nil {
+		t.Errorf("somebody of the company is held to it: %v", out.Refusal)
+	}
+	x.approveBook()
+	if out := x.invoke(x.invocation("rita")); code(out.Refusal) != workflows.CodeBrokered {
+		t.Errorf("a contractor breaks the glass: %v", out.Refusal)
+	}
+	stream, g := x.active("zed", "shell", "ann")
+	if a := x.grantOf(stream, g); !a.Brokered || a.EndsAt > x0(t).Add(time.Hour) {
+		t.Errorf("the grant: brokered %v until %s", a.Brokered, a.EndsAt)
+	}
+
+	// An identity that a vendor runs, as an import says.
+	told := identities.Claimed{Source: identities.ImportSource("cmdb"), Says: identities.Entry{
+		Class: "service_account", Owner: "p_ivy", Backup: "p_ida", Purpose: "Maintains the laser scanners.", Environment: "production", Vendor: "Lidar",
+		ManagedBy: identities.ManagedVendor, Sponsor: "p_mia", ContractEnd: x0(t).Add(40 * time.Minute), Expires: x0(t).Add(100 * 24 * time.Hour),
+	}}
+	x.tells("svc-vendor", told)
+	for flow, want := range map[workflows.WorkflowID]string{"pair": workflows.CodeBrokered, "shell": ""} {
+		s := x.submission("ivy", flow)
+		s.Subject = "svc-vendor"
+		out := x.submit(s)
+		if code(out.Refusal) != want {
+			t.Errorf("an identity of a vendor asks %s: %v", flow, out.Refusal)
+		}
+		if want == "" {
+			x.approve(out.ID, "ann")
+			if s := x.state(out.ID); s.Asked.Outside != workflows.OutsideVendor {
+				t.Errorf("recorded as %q", s.Asked.Outside)
+			}
+			if _, h := x.hold(out.ID); h.Ends.UTC != x0(t).Add(40*time.Minute) {
+				t.Errorf("it ends at %s, the contract at %s", h.Ends.UTC, x0(t).Add(40*time.Minute))
+			}
+		}
+	}
+
+	x.load(func(d *draft) {
+		w := *d.flows["shell"]
+		w.Entitlements = slices.Clone(w.Entitlements)
+		w.Entitlements[0].Brokered = false
+		d.flows["shell"] = &w
+	})
+	if v := x.verify(); v.Ended != 2 || x.status(stream, g) != grants.StatusEnding {
+		t.Errorf("the target is not brokered any more: %+v", v)
+	}
+}
+
+// tells has a source say something of an identity.
+func (x *office) tells(id workflows.IdentityID, c identities.Claimed) {
+	x.t.Helper()
+	if _, err := x.desk.TakeIn(x.t.Context(), workflows.System, []desk.IdentityClaim{{ID: id, Claim: c}}); err != nil {
+		x.t.Fatal(err)
 	}
 }
 

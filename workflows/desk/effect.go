@@ -112,7 +112,7 @@ func (m making) grant(f workflows.Facts, out *workflows.Outcome, s workflows.Sta
 		Owner: ent.Owner, Target: ent.Target, TargetTitle: ent.TargetTitle, Entitlement: ent.ID, Title: ent.Title,
 		Connector: ent.Connector, Params: ent.Params, Fields: s.Asked.Fields, Account: s.Asked.Account, Holder: m.holder,
 		Shared: ent.Shared, Alarm: m.alarm, Drill: s.Asked.Drill, Ticket: s.Asked.Ticket, Risk: s.Asked.Risk,
-		MaxUnverified: m.w.LongestUnverified(), Principal: s.Asked.Principal,
+		MaxUnverified: m.w.LongestUnverified(), Principal: s.Asked.Principal, Brokered: ent.Brokered,
 	}
 	start := f.Now.UTC
 	if s.Asked.NotBefore > start {

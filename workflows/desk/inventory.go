@@ -239,7 +239,7 @@ func (d *Desk) overlay(p *Policy) func(workflows.IdentityID) (Identity, bool) {
 		out.Lapsed = lapsed
 		out.ID, out.Class, out.Name, out.Owner, out.Backup = id, e.Class, cmp.Or(e.Name, string(id)), owningPerson(e.Owner), owningPerson(e.Backup)
 		out.Team = d.Policy().Groups[strings.TrimPrefix(e.Owner, identities.GroupPrefix)]
-		out.Purpose, out.Environment, out.Expires = e.Purpose, e.Environment, e.Expires
+		out.Purpose, out.Environment, out.Expires, out.Outside = e.Purpose, e.Environment, e.Expires, outsideOf(e)
 		if account, _, _ := s.Texts(); e.Target != "" && account != "" && out.Accounts[e.Target] == "" {
 			out.Accounts = map[workflows.TargetID]string{e.Target: account}
 			for t, a := range listed.Accounts {

@@ -63,6 +63,10 @@ func (d *Desk) invoke(ctx context.Context, c Invocation) (Invoked, error) {
 	if err != nil {
 		return Invoked{}, err
 	}
+	if no := policy.refuseHanding(book.Runbook, use.in.Holder()); no != nil {
+		res, err := d.refuse(ctx, c.Cause, c.By, "break glass", c.Channel, string(c.Runbook), book.Hash, no)
+		return invoked(res), err
+	}
 	return d.breakGlass(ctx, policy, c.Cause, use)
 }
 
@@ -162,7 +166,7 @@ func (u use) effects(f workflows.Facts, out *workflows.Outcome, e incidents.Invo
 			Grant: in.Grant, Runbook: b.ID, Incident: in.Incident, Identity: in.Holder().Identity(), Requester: in.By.Person,
 			Owner: b.Grant.Owner, Target: b.Grant.Target, TargetTitle: b.Grant.TargetTitle, Entitlement: b.Grant.ID, Title: b.Grant.Title,
 			Connector: b.Grant.Connector, Params: b.Grant.Params, Fields: values(b.Fields, in), Account: in.Account, Holder: u.holder,
-			Shared: b.Grant.Shared, EndsAt: end.UTC, EndsMono: end.Mono, Alarm: u.alarm, Drill: in.Drill,
+			Shared: b.Grant.Shared, Brokered: b.Grant.Brokered, EndsAt: end.UTC, EndsMono: end.Mono, Alarm: u.alarm, Drill: in.Drill,
 		})
 	}
 	u.review(f, out, e)

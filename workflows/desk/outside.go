@@ -6,6 +6,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // outside asks what the world beside people says to an ask: its tickets, the state of the holder's device, and whether the holder is locked.
@@ -19,8 +20,11 @@ func (q *question) outside(ctx context.Context) error {
 		q.ask.Blocked = workflows.Refuse(workflows.CodeQuarantined, "This identity is quarantined, and may hold nothing.", "Two people of security or owners of Countersign can lift that.")
 		return nil
 	}
-	if who := q.policy.People[q.ask.Subject.Person()]; who.Sponsor != "" {
-		q.ask.NoLaterThan = who.ContractEnds // R48: nothing lasts longer than the contract
+	if who := q.policy.People[q.ask.Subject.Person()]; who.isOutside() {
+		q.ask.NoLaterThan, q.ask.Outside = who.ContractEnds, workflows.OutsideContractor // R48: nothing lasts longer than the contract
+	}
+	if b, ok := q.policy.Runbooks[q.c.Runbook]; ok && q.ask.Blocked == nil {
+		q.ask.Blocked = q.policy.refuseHanding(b.Runbook, q.c.By.Person)
 	}
 	if err := q.contract(ctx); err != nil {
 		return err
@@ -125,9 +129,52 @@ func (q *question) contract(ctx context.Context) error {
 	if e.ContractEnd != 0 && (q.ask.NoLaterThan == 0 || e.ContractEnd < q.ask.NoLaterThan) {
 		q.ask.NoLaterThan = e.ContractEnd
 	}
-	outside := e.ManagedBy == identities.ManagedVendor || e.ManagedBy == identities.ManagedContractor
-	if outside && (e.Sponsor == "" || e.ContractEnd == 0) {
+	q.ask.Outside = outsideOf(e)
+	if q.ask.Outside != "" && (e.Sponsor == "" || e.ContractEnd == 0) {
 		q.ask.Blocked = workflows.Refuse(workflows.CodeNotInInventory, "This identity is run by somebody outside, and has no sponsor or no end of the contract on record.", "Have both put on record: countersign identities import, columns sponsor and contract_end.")
 	}
 	return nil
+}
+
+// outsideOf tells whether an identity is run by somebody who does not belong to the company, and by whom; empty: it is the company's own.
+func outsideOf(e identities.Entry) string {
+	switch {
+	case e.ManagedBy == identities.ManagedVendor:
+		return workflows.OutsideVendor
+	case e.ManagedBy == identities.ManagedContractor, e.Class == identities.KindContractor:
+		return workflows.OutsideContractor
+	}
+	return ""
+}
+
+// isOutside tells whether somebody works here by contract.
+func (p Person) isOutside() bool { return p.Sponsor != "" || p.ContractEnds != 0 }
+
+// refuseHanding refuses to let somebody from outside hold what a runbook gives to who carries it out; nil where it gives nothing else than what is
+// brokered, or they belong to the company.
+func (p *Policy) refuseHanding(b incidents.Runbook, holder workflows.PersonID) *workflows.Refusal {
+	if !p.People[holder].isOutside() {
+		return nil
+	}
+	given := []workflows.Entitlement{b.Grant}
+	for _, st := range b.Steps {
+		if st.Action == incidents.ActGrant {
+			given = append(given, st.Does)
+		}
+	}
+	for _, e := range given {
+		if e.Target != "" && !e.Brokered {
+			return workflows.RefuseOutside(workflows.OutsideContractor, e.Name())
+		}
+	}
+	return nil
+}
+
+// outsider tells whether a holder does not belong to the company, as the documents and the inventory say now.
+func (p *Policy) outsider(id workflows.IdentityID) bool {
+	if who := id.Person(); who != "" {
+		return p.People[who].isOutside()
+	}
+	i, _ := p.even(id)
+	return i.Outside != ""
 }

@@ -148,6 +148,8 @@ type Identity struct {
 	Marks       map[string]string    // "account/…", as those of people
 	Team        []workflows.PersonID // who answers for it where a group owns it
 	Workloads   []Workload           // whose tokens act as it
+
+	Outside string // who runs it that does not belong to the company: workflows.OutsideVendor …; empty: nobody
 }
 
 // Workload says whose token lets its bearer act as a non-human identity through the API; package spec describes the fields.

@@ -247,8 +247,12 @@ func giveAccess(f workflows.Facts, p *Policy, out *workflows.Outcome, s runs.Sta
 	if e.Longest > 0 {
 		ends = min(ends, f.Now.UTC.Add(e.Longest.Duration()))
 	}
+	if until := p.People[s.Executor].ContractEnds; until != 0 {
+		ends = min(ends, until)
+	}
 	out.Add(stream, workflows.System, s.Policy, grants.Approved{
-		Grant: order, Runbook: s.Opened.Runbook, Incident: s.Opened.Incident, Identity: s.Executor.Identity(), Requester: s.Invoker,
+		Brokered: e.Brokered,
+		Grant:    order, Runbook: s.Opened.Runbook, Incident: s.Opened.Incident, Identity: s.Executor.Identity(), Requester: s.Invoker,
 		Owner: e.Owner, Target: e.Target, TargetTitle: e.TargetTitle, Entitlement: e.ID, Title: e.Title, Connector: e.Connector, Params: e.Params,
 		Fields: handed(s, st), Account: p.People[s.Executor].Accounts[e.Target], Holder: holder, Shared: e.Shared, EndsAt: ends,
 		EndsMono: f.Now.Mono + ends.Sub(f.Now.UTC).Nanoseconds(), Alarm: s.Opened.Alarm, Drill: s.Drill(), Run: s.ID, Step: st.Number,

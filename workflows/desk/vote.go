@@ -267,6 +267,8 @@ func gone(p *Policy, s workflows.State, now workflows.Stamp) string {
 		return "The time until which it was asked for is over."
 	case !ok:
 		return "The chain no longer grants what was asked for."
+	case !e.Brokered && s.Asked.Request != workflows.KindException && p.outsider(s.Asked.Subject):
+		return "The target is not brokered, and the holder does not belong to the company."
 	case s.Asked.Seconds > v.Workflow.LongestFor(e) && !s.Asked.Request.Ahead():
 		return "The longest access was lowered below what was asked for."
 	}

@@ -40,6 +40,7 @@ type Approved struct {
 	Principal     string          `json:"principal,omitempty"`      // what kind of identity holds it: "person", "service_account" …
 	Run           workflows.RunID `json:"run,omitempty"`            // whose step gives it
 	Step          int             `json:"step,omitempty"`
+	Brokered      bool            `json:"brokered,omitempty"` // the holder is kept to a bastion and one command
 }
 
 // Started says that the target has the access, with what it answered.

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,7 @@ func (c *checker) checkTarget(t *target) {
 			c.setting(e.key, e.value)
 		}
 	}
+	c.brokered(t, connector)
 	for _, e := range t.entitlements {
 		c.checkParams(e)
 		c.riskWords(e)
@@ -58,6 +60,42 @@ func (c *checker) checkWords(e *value, connector string) {
 	for _, x := range p.entries {
 		if !slices.Contains(words.Known, x.key) {
 			c.at(x.value, meantOr(x.key, words.Known), "%s knows no parameter %q", connector, x.key)
+		}
+	}
+}
+
+// brokered refuses a target that says it keeps its holders to a bastion, where nothing would.
+func (c *checker) brokered(t *target, connector string) {
+	words, listed := c.params[connector]
+	if !t.flag("brokered") || !listed {
+		return
+	}
+	by := words.Brokers
+	if by == nil {
+		c.at(t.get("brokered"), "leave brokered out, or reach it through sshca", "target %q is brokered, and the connector %q cannot keep anybody to a bastion and one command", t.id, connector)
+		return
+	}
+	for _, e := range t.entitlements {
+		p := e.get("params")
+		for _, n := range by.Needed {
+			if p == nil || !p.has(n) {
+				c.at(e.or("id"), "params: {"+n+": …}", "target %q is brokered, so its entitlement %q needs the parameter %q", t.id, e.str("id"), n)
+			}
+		}
+		if p == nil {
+			continue
+		}
+		for _, v := range p.list(by.Addresses) {
+			if around, err := netip.ParsePrefix(v.scalar()); err == nil && around.Bits() == 0 {
+				c.at(v, "the addresses of the bastion, such as 192.0.2.10", "%s: %s is everywhere, which is no bastion", v.path, v.scalar())
+			}
+		}
+		for _, x := range p.entries {
+			for _, v := range p.list(x.key) {
+				if slices.Contains(by.Never[x.key], v.scalar()) {
+					c.at(v, "leave it out", "%s: %s would lead around the bastion of a brokered target", v.path, v.scalar())
+				}
+			}
 		}
 	}
 }

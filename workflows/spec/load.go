@@ -34,7 +34,15 @@ type Params struct {
 	Needed    []string
 	Either    []string // of Known; an entitlement has at least one of them
 	Lists     []string // of Known, what its catalogue tells the possible values of
+	Brokers   *Brokers // how it keeps a holder to a bastion and one command; nil: it cannot
 	Grantless bool     // it grants nothing, such as a system of tickets: its targets have no entitlements
+}
+
+// Brokers are the words by which a connector keeps a holder to a bastion and one command.
+type Brokers struct {
+	Needed    []string            // parameters that every entitlement of a brokered target has
+	Never     map[string][]string // parameter -> values that would lead around the bastion
+	Addresses string              // of Needed: the one that names the bastion's addresses; "everywhere" is no bastion
 }
 
 // Folder is a configuration folder that was read and found good. It is immutable.

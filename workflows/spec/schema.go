@@ -94,6 +94,7 @@ func targetShape() shape {
 		key{"backup", false, personRef(), "Key of the person who answers when the owner is away."},
 		key{"environment", true, ident(), "production, staging …"},
 		key{"data_class", true, ident(), "public, internal, confidential …"},
+		key{"brokered", false, flag(), "true when the holder comes in through a bastion and runs one command only: contractors and vendors may hold nothing else. Only a connector that enforces it can carry it (sshca, with force_command and source_address)."},
 		key{"settings", false, tableOf(maxSettings, settingName(), text("text", anyText)), "The connector's own settings. Secrets are named by file or environment: dsn_file, dsn_env."},
 		key{"entitlements", false, listOf(maxEntitlements, object(
 			key{"id", true, ident(), "Id within the target."},
