@@ -50,7 +50,7 @@ type Grant struct {
 	Fields      map[string]string   // typed form fields: the pasted key
 	Start, End  time.Time           // UTC; End is absolute
 	Brokered    bool                `json:",omitempty"` // the holder may come in through the bastion only, to run one command
-	Secret      Handover            `json:"-"` // what MakeSecret made for this grant, the same at every call of Grant; else empty
+	Secret      Handover            `json:"-"`          // what MakeSecret made for this grant, the same at every call of Grant; else empty
 }
 
 // Receipt is what a target answered, redacted: it goes into the ledger. Facts are safe to publish (a serial, a

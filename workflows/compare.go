@@ -36,6 +36,7 @@ func Compare(before, after *Workflow) []PolicyChange {
 	c.risk(before.Risk, after.Risk)
 	c.window(before.Window, after.Window)
 	c.exception(before.Exception, after.Exception)
+	c.actAs(before.ActAs, after.ActAs)
 	if len(c.changes) == 0 && !same(before, after) {
 		c.loosens("something changes that has no words yet")
 	}
@@ -362,6 +363,7 @@ func (c *comparison) entitlement(before, after Entitlement) {
 	}
 	c.span(n+": the longest access", before.Longest, after.Longest, true, false)
 	c.flag(n+": one membership is shared by overlapping grants", before.Shared, after.Shared, true)
+	c.moved(n+": the identity that the holder acts as", string(before.ActsAs), string(after.ActsAs))
 	c.flag(n+": contractors and vendors may hold it, through the bastion", before.Brokered, after.Brokered, true)
 	c.flag(n+": the holder needs an account on the target", before.Account, after.Account, false)
 	if !same(before.Conflicts, after.Conflicts) {

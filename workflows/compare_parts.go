@@ -393,3 +393,16 @@ func orAny(s string) string {
 	}
 	return s
 }
+
+// actAs compares what a chain demands of whoever acts as an identity.
+func (c *comparison) actAs(before, after *ActAsTerms) {
+	switch {
+	case same(before, after):
+		return
+	case before == nil || after == nil:
+		c.loosens("what it demands of whoever acts as an identity changes")
+		return
+	}
+	c.moved("the step in which management approves that somebody acts as an identity", before.Management, after.Management)
+	c.moved("the field that says what is exceptional", before.Exceptional, after.Exceptional)
+}

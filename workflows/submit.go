@@ -135,6 +135,8 @@ func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeNoPolicy, "This target has no owner, so nobody can request it.", "")
 	case a.Outside != "" && w.Kind != KindException && !c.Entitlement.Brokered:
 		return RefuseOutside(a.Outside, c.Entitlement.Name())
+	case w.refuseActAs(a, c) != nil:
+		return w.refuseActAs(a, c)
 	case w.Kind == KindWindow && a.Subject.IsPerson():
 		return Refuse(CodeNotEligible, "A standing window is for a named automation, not for a person.", "")
 	case w.Kind == KindException && a.Subject.IsPerson():

@@ -267,6 +267,8 @@ func (s *State) question() Answers {
 		what = "a standing window of " + what
 	case KindException:
 		what = "an exception on " + what
+	case KindActAs:
+		what = "the right to act as an identity by " + what
 	}
 	return Answers{
 		Who:  fmt.Sprintf("%s asks for %s, by %s", s.Requester.Person, s.Asked.Subject, s.Asked.Authn),

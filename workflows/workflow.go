@@ -10,12 +10,13 @@ type RequestKind string
 
 // The kinds of request.
 const (
-	KindCredential RequestKind = "credential" // yields a short-lived credential (a certificate)
-	KindElevation  RequestKind = "elevation"  // raises what an existing account may do
-	KindPreapprove RequestKind = "runbook"    // approves the exact text of a runbook for later incidents
-	KindWindow     RequestKind = "window"     // gives a named automation a standing window: within it, its asks need nobody
-	KindRoutine    RequestKind = "routine"    // carries out the exact text of a routine runbook, once
-	KindException  RequestKind = "exception"  // waives a control for a named identity, for a time, while what makes up for it holds
+	KindCredential RequestKind = "credential"  // yields a short-lived credential (a certificate)
+	KindElevation  RequestKind = "elevation"   // raises what an existing account may do
+	KindPreapprove RequestKind = "runbook"     // approves the exact text of a runbook for later incidents
+	KindWindow     RequestKind = "window"      // gives a named automation a standing window: within it, its asks need nobody
+	KindRoutine    RequestKind = "routine"     // carries out the exact text of a routine runbook, once
+	KindActAs      RequestKind = "impersonate" // lets a person act as a non-human identity, under their own name in the target's log
+	KindException  RequestKind = "exception"   // waives a control for a named identity, for a time, while what makes up for it holds
 )
 
 // OfRunbook tells whether a request is about the text of a runbook rather than about access.
@@ -82,6 +83,7 @@ type Workflow struct {
 	Window    *WindowTerms `json:"window,omitempty"` // KindWindow: what its approval allows
 
 	Exception *ExceptionTerms `json:"exception,omitempty"` // KindException: what its approval waives
+	ActAs     *ActAsTerms     `json:"act_as,omitempty"`    // KindActAs: what must be on record
 
 	MaxUnverified Span     `json:"max_unverified,omitempty"` // how long access goes on while nobody can tell whether it should; 0: the usual limit
 	Posture       []string `json:"posture,omitempty"`        // claims about the holder's device or workload that must hold, such as "disk-encrypted"
@@ -190,6 +192,7 @@ type Entitlement struct {
 	Action       string              `json:"action,omitempty"`  // ActionRead …
 	Breadth      string              `json:"breadth,omitempty"` // BreadthOne …
 	Conflicts    []Conflict          `json:"conflicts,omitempty"`
+	ActsAs       IdentityID          `json:"acts_as,omitempty"`  // the non-human identity whose account the holder uses; only KindActAs grants it
 	Brokered     bool                `json:"brokered,omitempty"` // its connector lets the holder in through a bastion, to one command: contractors and vendors may hold it
 }
 

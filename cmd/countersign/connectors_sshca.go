@@ -35,6 +35,7 @@ func sshcaParams() *spec.Params {
 		},
 		Needed: []string{sshca.ParamPrincipals},
 		Lists:  []string{sshca.ParamHostGroup},
+		Acts:   []string{sshca.ParamPrincipals},
 		Brokers: &spec.Brokers{
 			Needed: sshca.BrokeredParams(), Addresses: sshca.ParamSourceAddress,
 			Never: map[string][]string{sshca.ParamExtensions: sshca.AroundBastion()},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
 // credentialCard is the card of one credential as a machine reads it.
@@ -23,12 +24,23 @@ type credentialCard struct {
 	Revokers  []string           `json:"can_revoke"`
 	Approvals []credentialSigned `json:"approvals"`
 	Held      []killedGrant      `json:"held,omitempty"`
+	ActedAs   []actedAs          `json:"acted_as,omitempty"`
 	Sessions  int                `json:"open_sessions"`
 	Measured  int                `json:"revocations_measured"`
 	P50       float64            `json:"revoke_p50_s"`
 	P95       float64            `json:"revoke_p95_s"`
 	LastDrill workflows.Stamp    `json:"last_drill,omitzero"`
 	Blanks    []string           `json:"blanks,omitempty"`
+}
+
+// actedAs is a grant by which a person acted as the identity, with its six items of evidence.
+type actedAs struct {
+	Grant  workflows.GrantID  `json:"grant"`
+	Person string             `json:"person"`
+	Status string             `json:"status"`
+	Items  grants.ActsAs      `json:"evidence"`
+	Ended  workflows.Stamp    `json:"ended,omitzero"`
+	Target workflows.TargetID `json:"target"`
 }
 
 type credentialSigned struct {
@@ -65,6 +77,10 @@ func (s *serving) credentialCard(ctx context.Context, x desk.Evidence) credentia
 	for _, p := range x.Revokers {
 		card.Revokers = append(card.Revokers, s.keyOf(string(p)))
 	}
+	for _, h := range x.ActedAs {
+		a := h.Hold.Approved
+		card.ActedAs = append(card.ActedAs, actedAs{a.Grant, s.desk.Name(ctx, a.Requester), string(h.Hold.Status), a.ActsAs, h.Hold.EndedAt.UTC, a.Target})
+	}
 	for _, a := range x.Approvals {
 		signed := credentialSigned{Entry: a.Entry, At: a.At, What: a.What, Request: a.Request, Prove: a.Prove()}
 		for _, p := range a.Approvers {
@@ -92,6 +108,14 @@ func (s *serving) evidenceLines(ctx context.Context, x desk.Evidence, card crede
 			line += "; proof: " + a.Prove
 		}
 		lines = append(lines, line)
+	}
+	for _, a := range card.ActedAs {
+		var management []string
+		for _, p := range a.Items.Management {
+			management = append(management, s.desk.Name(ctx, p))
+		}
+		lines = append(lines, fmt.Sprintf("%s acted as it on %s (%s, %s): exceptional because of %q; until %s; why: countersign show %s; management: %s; proved to be themselves by %s; the target's log says %s",
+			a.Person, a.Target, a.Grant, a.Status, a.Items.Exceptional, a.Items.Until.Time().Format("2006-01-02 15:04 UTC"), a.Items.Reason, list(management, "nobody"), a.Items.Confirmed, a.Items.Attributed))
 	}
 	for _, l := range x.State.Life.Leaks {
 		lines = append(lines, fmt.Sprintf("Seen where it must not be: %s, found by %s%s", dayOr(l.At.UTC, ""), l.Source, optional(", incident ", l.Incident)))

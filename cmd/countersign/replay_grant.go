@@ -77,6 +77,8 @@ func (j *judge) granted(ctx context.Context, h []workflows.Record, r workflows.R
 		j.wrong(r, "goes on for %s while nobody can tell whether it should, the document says %s", e.MaxUnverified, w.LongestUnverified())
 	case e.Extends != "" && (w.Extend == nil || e.EndsAt > e.First.Add(w.RowCap(sub.Risk).Duration()) || !goesOn(h, e)):
 		j.wrong(r, "extends access beyond the cap of the document, or of its risk tier")
+	case !actsAsApproved(r, e, ent, w, s):
+		j.wrong(r, "lets somebody act as %s without the six items that request %s gives", ent.ActsAs, e.Request)
 	default:
 		j.asDescribed(r, e, ent)
 	}
@@ -196,4 +198,15 @@ func (j *judge) secrets(h []workflows.Record) {
 			j.linked(r)
 		}
 	}
+}
+
+// actsAsApproved tells whether a grant says of whom it lets act as an identity what its request, its document and its own entry give: no more, no less.
+func actsAsApproved(r workflows.Record, e grants.Approved, ent workflows.Entitlement, w *workflows.Workflow, s workflows.State) bool {
+	if ent.ActsAs == "" || w.ActAs == nil {
+		return e.ActsAs.Identity == "" && ent.ActsAs == ""
+	}
+	a := e.ActsAs
+	return r.Policy == s.Policy && a.Identity == ent.ActsAs && a.Exceptional != "" && a.Exceptional == s.Asked.Fields[w.ActAs.Exceptional] && a.Until == e.EndsAt &&
+		a.Reason == string(e.Request) && len(a.Management) > 0 && slices.Equal(a.Management, s.Management(w.ActAs)) &&
+		a.Confirmed == s.Asked.Authn && workflows.StepsUp(a.Confirmed) && a.Attributed == string(e.Grant)
 }

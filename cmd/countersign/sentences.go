@@ -194,7 +194,7 @@ func (n *narrator) tellGrant(r workflows.Record) string {
 			why = fmt.Sprintf("by runbook %s in incident %s", e.Runbook, e.Incident)
 		}
 		return fmt.Sprintf("%s may hold %s on %s%s until %s, %s of %s, approved by %s: grant %s.", upper(n.identity(e.Identity)), e.Title, e.TargetTitle,
-			n.beginning(e), n.at(e.EndsAt), why, n.person(e.Requester), n.approvedBy(e), e.Grant)
+			n.beginning(e), n.at(e.EndsAt), why, n.person(e.Requester), n.approvedBy(e), e.Grant) + n.actingAs(e)
 	case grants.Started:
 		g := n.grant(e.Grant)
 		return fmt.Sprintf("%s has %s until %s, approved by %s; the target calls it %q.", upper(g.holderName), g.what, g.end, g.approvers, e.Ref)

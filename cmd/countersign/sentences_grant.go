@@ -58,3 +58,17 @@ func answersOf(facts []grants.Fact) string {
 	}
 	return list(out, "nothing")
 }
+
+// actingAs lists what has to be on record when a person acts as a non-human identity; nothing for any other grant.
+func (n *narrator) actingAs(e grants.Approved) string {
+	a := e.ActsAs
+	if a.Identity == "" {
+		return ""
+	}
+	var who []string
+	for _, p := range a.Management {
+		who = append(who, n.person(p))
+	}
+	return fmt.Sprintf(" They act as %s by it: exceptional because of %q; until %s; why, stands in request %s; for management approved %s; they proved who they are by %s; the target's own log says %s for each action.",
+		a.Identity, a.Exceptional, n.at(a.Until), a.Reason, list(who, "nobody"), a.Confirmed, a.Attributed)
+}

@@ -75,6 +75,11 @@ func storyOfEveryKind() []workflows.Record {
 		Grant: "g_01", Request: "r_01", Identity: maya.Identity(), Requester: maya, Approvers: []workflows.PersonID{jonas, ada}, Owner: ada,
 		Target: "bastion", TargetTitle: "Bastion", Entitlement: "deploy", Title: "Deploy shell", EndsAt: end,
 	})
+	say(grant, "", grants.Approved{
+		Grant: "g_04", Request: "r_01", Identity: maya.Identity(), Requester: maya, Approvers: []workflows.PersonID{jonas, ada}, Owner: ada,
+		Target: "bastion", TargetTitle: "Bastion", Entitlement: "as-deployer", Title: "Act as the deployer", EndsAt: end,
+		ActsAs: grants.ActsAs{Identity: "svc-deploy", Exceptional: "the service is down", Until: end, Reason: "r_01", Management: []workflows.PersonID{ada}, Confirmed: "unix-peer", Attributed: "g_04"},
+	})
 	say(grant, "", grants.AttemptFailed{Grant: "g_01", Op: "start", Class: "temporary", Text: "connection refused"})
 	say(grant, "", grants.Started{Grant: "g_01", Ref: "serial 7"})
 	say(req, "", workflows.NoticeDelivered{Notice: "granted/g_01", Via: "slack"})

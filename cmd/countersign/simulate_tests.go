@@ -46,7 +46,7 @@ func rehearseTest(ctx context.Context, p spec.Policies, file string, t spec.Test
 
 func submissionOf(a spec.TestAsk) desk.Submission {
 	s := desk.Submission{
-		By: acting(a.Who), Workflow: a.Workflow, Runbook: a.Runbook, Channel: a.Channel, Network: a.Network, NotBefore: a.NotBefore, Authn: "rehearsal",
+		By: acting(a.Who), Workflow: a.Workflow, Runbook: a.Runbook, Channel: a.Channel, Network: a.Network, NotBefore: a.NotBefore, Authn: rehearsedAuthn(a.Channel),
 		Form: workflows.Form{Target: a.Target, Entitlement: a.Entitlement, Seconds: a.Seconds, Reason: a.Reason, Values: a.Fields},
 	}
 	if a.For != "" {
@@ -188,4 +188,15 @@ func (r *rehearsal) compareStage(want spec.ExpectStage, got desk.PreviewStage) [
 		}
 	}
 	return bad
+}
+
+// rehearsedAuthn is how somebody who asks by a channel proves who they are there.
+func rehearsedAuthn(channel string) string {
+	switch channel {
+	case viaCLI:
+		return unixPeer
+	case "slack":
+		return workflows.AuthnClick
+	}
+	return "rehearsal"
 }

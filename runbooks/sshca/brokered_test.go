@@ -1,6 +1,7 @@
 package sshca_test
 
 import (
+	"fmt"
 	"net"
 	"os/user"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/countersign-bot/countersign/runbooks/sshca"
 )
 
 // R48, R108: on a real sshd, a brokered certificate opens nothing from anywhere but the bastion's address; from there it runs the one command that
@@ -79,6 +82,27 @@ func TestReq_R108_ABrokeredLoginIsOneCommandFromTheBastion(t *testing.T) {
 		g.Brokered = true
 		if _, err := r.Grant(t.Context(), g); err == nil || !strings.Contains(err.Error(), "brokered") {
 			t.Errorf("%s: %v, want it refused", name, err)
+		}
+	}
+}
+
+// R95, R106: a person who acts as a service account logs in by its account and is named in the real sshd's own log, with the grant; each login, and so
+// each action, leads to the person.
+func TestReq_R95_TheTargetsLogNamesWhoActedAsTheIdentity(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	s := startSSHD(t, r, "svc_tiles")
+	for n, who := range []string{"maya@example.com", "jonas@example.com"} {
+		h := newHolder(t)
+		g := r.grant(fmt.Sprintf("g_as_tiles_%d", n), h, map[string][]string{"principals": {"svc_tiles"}})
+		g.Holder = who
+		cert, _ := r.mustGrant(t, g)
+		if _, err := s.login(t, h, cert, "true"); err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("ID countersign/%s/%s (serial %d)", g.ID, who, sshca.Serial(g.ID))
+		if log := s.logged(t); !strings.Contains(log, want) {
+			t.Errorf("sshd's log does not say %q:\n%s", want, log)
 		}
 	}
 }

@@ -132,7 +132,21 @@ func (m making) grant(f workflows.Facts, out *workflows.Outcome, s workflows.Sta
 			e.EndsAt = min(e.EndsAt, row.Started.Add(e.Cap.Duration()))
 		}
 	}
+	if ent.ActsAs != "" {
+		e.ActsAs = m.actsAs(s, ent, e)
+	}
 	e.EndsMono = f.Now.Mono + e.EndsAt.Sub(f.Now.UTC).Nanoseconds()
 	out.Add(stream, workflows.System, s.Policy, e)
 	return nil
+}
+
+// actsAs gathers the six items that have to be on record when a person acts as a non-human identity.
+func (m making) actsAs(s workflows.State, ent workflows.Entitlement, e grants.Approved) grants.ActsAs {
+	out := grants.ActsAs{
+		Identity: ent.ActsAs, Until: e.EndsAt, Reason: string(s.ID), Management: s.Management(m.w.ActAs), Confirmed: s.Asked.Authn, Attributed: string(e.Grant),
+	}
+	if m.w.ActAs != nil {
+		out.Exceptional = s.Asked.Fields[m.w.ActAs.Exceptional]
+	}
+	return out
 }

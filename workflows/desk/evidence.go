@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type Evidence struct {
 	Approvals []EvidenceApproval // newest first, at most evidenceLines
 	Revokers  []workflows.PersonID
 	Held      []Holding // live grants
+	ActedAs   []Holding // of people, to act as it: live and past ones, newest first, at most evidenceLines
 	Sessions  int       // open ones, as far as targets tell
 	Measured  int       // revocations that were read back
 	P50, P95  time.Duration
@@ -62,6 +64,9 @@ func (d *Desk) EvidenceOf(ctx context.Context, reader workflows.PersonID, id wor
 	out.revokers(d.roleHolders(ctx, d.Policy(), RoleSecurity))
 	latency, err := d.evidenceGrants(ctx, &out)
 	if err != nil {
+		return out, err
+	}
+	if err := d.evidenceActs(ctx, &out); err != nil {
 		return out, err
 	}
 	if err := d.evidenceLife(ctx, &out, &latency); err != nil {
@@ -129,6 +134,32 @@ func (d *Desk) evidenceGrants(ctx context.Context, out *Evidence) ([]time.Durati
 		}
 	}
 	return latency, nil
+}
+
+// evidenceActs takes in who was let act as it, with the six items of each (R106).
+func (d *Desk) evidenceActs(ctx context.Context, out *Evidence) error {
+	streams, err := d.ledger.List(ctx, grants.ListActsAs, string(out.State.ID), 0)
+	if err != nil {
+		return err
+	}
+	for _, stream := range streams {
+		h, err := d.ledger.History(ctx, stream)
+		if err != nil {
+			return err
+		}
+		s, err := grants.Fold(h)
+		if err != nil {
+			return err
+		}
+		for _, hold := range s.Holds {
+			if hold.Approved.ActsAs.Identity == out.State.ID {
+				out.ActedAs = append(out.ActedAs, Holding{stream, hold})
+			}
+		}
+	}
+	slices.SortFunc(out.ActedAs, func(a, b Holding) int { return cmp.Compare(b.Hold.At.UTC, a.Hold.At.UTC) })
+	out.ActedAs = out.ActedAs[:min(len(out.ActedAs), evidenceLines)]
+	return nil
 }
 
 // evidenceLife takes in what was approved about the identity itself, and how long taking everything from it took.

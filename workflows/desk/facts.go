@@ -158,6 +158,13 @@ func (q *inquiry) facts(ctx context.Context, hold grants.Hold) ([]grants.Fact, e
 		}
 		out = append(out, f)
 	}
+	if a.ActsAs.Identity != "" {
+		f, err := q.identity(ctx, a.ActsAs.Identity)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
 	if len(a.Approvers) > 0 {
 		out = append(out, q.approvers(ctx, a.Approvers))
 	}

@@ -29,6 +29,9 @@ func (q *question) outside(ctx context.Context) error {
 	if err := q.contract(ctx); err != nil {
 		return err
 	}
+	if err := q.actsAs(ctx); err != nil {
+		return err
+	}
 	in, err := q.desk.inquire(ctx, false)
 	if err != nil {
 		return err
@@ -177,4 +180,21 @@ func (p *Policy) outsider(id workflows.IdentityID) bool {
 	}
 	i, _ := p.even(id)
 	return i.Outside != ""
+}
+
+// actsAs looks at the identity that somebody wants to act as: it has to be active.
+func (q *question) actsAs(ctx context.Context) error {
+	as := q.ent.ActsAs
+	if as == "" || q.ask.Blocked != nil {
+		return nil
+	}
+	in, err := q.desk.inquire(ctx, false)
+	if err != nil {
+		return err
+	}
+	f, err := in.identity(ctx, as)
+	if err == nil && f.Answer != grants.Yes {
+		q.ask.Blocked = workflows.Refuse(workflows.CodeNotInInventory, "Nobody can act as "+string(as)+" now. "+f.Why, "Its owner or security can say why.")
+	}
+	return err
 }

@@ -40,7 +40,19 @@ type Approved struct {
 	Principal     string          `json:"principal,omitempty"`      // what kind of identity holds it: "person", "service_account" …
 	Run           workflows.RunID `json:"run,omitempty"`            // whose step gives it
 	Step          int             `json:"step,omitempty"`
+	ActsAs        ActsAs          `json:"acts_as,omitzero"`   // the holder, a person, acts as this identity
 	Brokered      bool            `json:"brokered,omitempty"` // the holder is kept to a bastion and one command
+}
+
+// ActsAs is what stands on record when a person acts as a non-human identity: whose account it is, and exactly six items of evidence (PCI DSS 8.6.1).
+type ActsAs struct {
+	Identity    workflows.IdentityID `json:"identity"`
+	Exceptional string               `json:"exceptional"` // the circumstance, as the form's choice says it
+	Until       workflows.Stamp      `json:"until"`       // no longer than this
+	Reason      string               `json:"reason"`      // the request whose sealed text says why
+	Management  []workflows.PersonID `json:"management"`  // who of management approved
+	Confirmed   string               `json:"confirmed"`   // how the person proved to be themselves when they asked
+	Attributed  string               `json:"attributed"`  // the name under which the target's own log has each action
 }
 
 // Started says that the target has the access, with what it answered.

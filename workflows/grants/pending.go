@@ -1,6 +1,10 @@
 package grants
 
-import "github.com/countersign-bot/countersign/workflows"
+import (
+	"slices"
+
+	"github.com/countersign-bot/countersign/workflows"
+)
 
 // JobVerify asks the target again whether an unconfirmed revocation has taken hold.
 const JobVerify = "grant.verify"
@@ -129,10 +133,11 @@ func (s State) FindNotice(id string) (workflows.Notice, bool) {
 
 // The lists of grants. A list names the stream; the hold is found by folding it.
 const (
-	ListActive = "grants.active" // member: the holder, or the requester of a non-human one; "" for all
-	ListByID   = "grants.id"     // member: the grant id
-	ListTarget = "grants.target" // member: the target; live ones
-	ListTicket = "grants.ticket" // member: the ticket whose closing ends the access; live ones
+	ListActive = "grants.active"  // member: the holder, or the requester of a non-human one; "" for all
+	ListByID   = "grants.id"      // member: the grant id
+	ListTarget = "grants.target"  // member: the target; live ones
+	ListActsAs = "grants.acts_as" // member: the non-human identity that a person acts, or acted, as
+	ListTicket = "grants.ticket"  // member: the ticket whose closing ends the access; live ones
 )
 
 // Listings are the lists the stream stands on.
@@ -142,6 +147,9 @@ func Listings(s State) []workflows.Listing {
 	for _, h := range s.Holds {
 		out = append(out, workflows.Listing{List: ListByID, Member: string(h.Approved.Grant), Sort: int64(h.At.UTC)})
 		live = live || h.Live()
+	}
+	if i := slices.IndexFunc(s.Holds, func(h Hold) bool { return h.Approved.ActsAs.Identity != "" }); i >= 0 {
+		out = append(out, workflows.Listing{List: ListActsAs, Member: string(s.Holds[i].Approved.ActsAs.Identity), Sort: int64(s.Holds[i].At.UTC)})
 	}
 	if !live {
 		return out

@@ -109,6 +109,10 @@ func (b Book) limits(w *workflows.Workflow) Section {
 	if x := w.Window; x != nil {
 		add("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", Span(x.Lifetime), x.Hours, x.Zone, times(x.Times), within(x.Per), times(x.Budget))
 	}
+	if x := w.ActAs; x != nil {
+		add("Whoever asks has to prove who they are (a click is not enough) and to say what is exceptional (%s); the step %s is management's, and every ask goes through it. On record stand the circumstance, the end, the reason, who of management approved, how the asker proved to be themselves, and the name that the target's own log has for each action.",
+			escape(x.Exceptional), escape(x.Management))
+	}
 	if x := w.Exception; x != nil {
 		add("What it waives: %s.", strings.ReplaceAll(x.Control, "_", " "))
 		for _, c := range x.Checks {

@@ -205,6 +205,8 @@ func kindWords(k workflows.RequestKind) string {
 		return "one carrying-out of a routine runbook"
 	case workflows.KindWindow:
 		return "a standing window for a robot: within it, it needs nobody"
+	case workflows.KindActAs:
+		return "the right to act as a robot, key or service account, for a limited time and under one's own name"
 	case workflows.KindException:
 		return "an exception to a control for one identity, for a time, while what makes up for it holds"
 	default:

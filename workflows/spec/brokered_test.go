@@ -16,6 +16,7 @@ func TestReq_R108_OnlyWhatEnforcesItIsBrokered(t *testing.T) {
 		"webhook": {Known: []string{"tool", "environment", "team", "role", "service", "account", "scope", "permission_set"}},
 		"sshca": {
 			Known: []string{"principals", "extensions", "host", "force_command", "source_address"},
+			Acts:  []string{"principals"},
 			Brokers: &spec.Brokers{
 				Needed: []string{"force_command", "source_address"}, Addresses: "source_address",
 				Never: map[string][]string{"extensions": {"permit-port-forwarding"}},

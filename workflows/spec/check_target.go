@@ -32,6 +32,7 @@ func (c *checker) checkTarget(t *target) {
 	for _, e := range t.entitlements {
 		c.checkParams(e)
 		c.riskWords(e)
+		c.actsAs(t, e, connector)
 		c.wildcard(t, e)
 		if conn := t.get("connector"); conn != nil {
 			c.checkWords(e, conn.scalar())

@@ -25,6 +25,7 @@ func (c *checker) checkWorkflow(w *workflow) {
 	}
 	x := chain{w: w, askers: askers, stages: c.checkStages(w, askers)}
 	x.plans, x.autos, x.rules = c.checkRules(w)
+	c.actAs(x)
 	c.inPlans(x)
 	if len(c.all) == before && !c.riskBad && !hasBad(w.value) { // else what follows may be a consequence
 		c.demands(x)

@@ -180,6 +180,6 @@ func (c *compiler) entitlement(g grantable) workflows.Entitlement {
 		DataClass: t.str("data_class"), ReviewDate: g.str("review_date"), Connector: t.str("connector"), Params: params,
 		Longest: g.span("longest", 0), Shared: g.flag("shared"), Account: g.flag("account"),
 		Action: g.str("action"), Breadth: g.str("breadth"), Conflicts: c.f.conflictsOf(t.id + "/" + g.str("id")),
-		Brokered: t.flag("brokered"),
+		Brokered: t.flag("brokered"), ActsAs: workflows.IdentityID(g.str("acts_as")),
 	}
 }

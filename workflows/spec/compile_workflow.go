@@ -82,6 +82,9 @@ func (c *compiler) language(w *workflow, out *workflows.Workflow) {
 		out.Extend = &workflows.Extend{Cap: e.span("cap", 0)}
 	}
 	out.Exception = exceptionOf(w.get("exception"))
+	if x := w.get("impersonate"); x != nil {
+		out.ActAs = &workflows.ActAsTerms{Management: x.str("management"), Exceptional: x.str("exceptional")}
+	}
 	if x := w.get("window"); x != nil {
 		out.Window = &workflows.WindowTerms{
 			Hours: x.str("hours"), Zone: x.str("zone"), Times: x.num("times", 0), Per: x.span("per", 0), Lifetime: x.span("lifetime", 0), Budget: x.num("budget", 0),

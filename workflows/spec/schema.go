@@ -111,6 +111,7 @@ func targetShape() shape {
 				"breadth", false, oneOf(workflows.BreadthOne, workflows.BreadthSet, workflows.BreadthAll),
 				"To how much: one object, a named set, or all of the target. Needed where there is a risk.yaml.",
 			},
+			key{"acts_as", false, ident(), "Id of the non-human identity whose account the holder uses. Only a workflow of kind impersonate grants it, and only through a connector whose target logs who it really was (sshca)."},
 			key{"wildcard", false, flag(), "true admits breadth all: it says that somebody meant it."},
 			key{"shared", false, flag(), "true for a role or membership that overlapping grants share; false for an artefact each, such as a certificate."},
 			key{"account", false, flag(), "true when the holder needs an account on the target."},

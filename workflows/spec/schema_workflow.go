@@ -56,8 +56,8 @@ func workflowShape() shape {
 		key{"title", true, line(maxLine), "Name, as the request form shows it."},
 		key{"purpose", true, prose(), "What it is for and when to use it."},
 		key{
-			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine), string(workflows.KindException)),
-			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation), routine (has a routine runbook carried out once) or exception (waives a control for a named identity, for a time).",
+			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine), string(workflows.KindException), string(workflows.KindActAs)),
+			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation), routine (has a routine runbook carried out once) exception (waives a control for a named identity, for a time) or impersonate (lets a person act as a non-human identity).",
 		},
 		key{"owner", true, personRef(), "Key of the person who answers for the chain."},
 		key{"may_ask", true, selectorShape(false), "Who may ask."},
@@ -92,6 +92,10 @@ func workflowShape() shape {
 		key{"freezes", false, listOf(maxFreezes, ident()), "Names of change freezes of the calendar during which nothing is granted."},
 		key{"window", false, windowShape(), "Kind window only: what its approval allows."},
 		key{"exception", false, exceptionShape(), "Kind exception only: what its approval waives, and what makes up for that."},
+		key{"impersonate", false, object(
+			key{"management", true, line(maxLine), "Name of the step in which management approves. Every rule goes through it."},
+			key{"exceptional", true, fieldName(), "Name of a choice field that says what is exceptional: nobody acts as an identity in the normal course."},
+		), "Kind impersonate only: what its approval rests on."},
 		key{"choose", false, oneOf(chooseFirst, workflows.ChooseSpecific), "How a rule is chosen when several match: first (in the order of the file) or specific (the most conditions; a tie refuses). Default first."},
 		key{"rules", false, listOf(maxRules, ruleShape()), "Which asks go through which stages. Without rules all asks go through all stages; with rules an ask that none covers is refused."},
 		key{"stages", true, listOf(maxStages, stageShape()), "The steps of the chain, in order; at least one, unless every rule approves or refuses by itself."},
