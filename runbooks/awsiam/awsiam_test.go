@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -216,6 +217,13 @@ func TestReq_R64_ActionsPass(t *testing.T) {
 				}
 				return s.Resource[0]
 			},
+			More: func(t *testing.T) []runbooktest.Sound {
+				taken := grant(9, names[2], start, map[string][]string{awsiam.ParamRole: {w.role(t, "taken-"+names[2])}})
+				return []runbooktest.Sound{{Grant: taken, Arrived: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt, _ runbooktest.Place) string {
+					return w.policy(t, g.Account, "countersign-"+string(g.ID)).Statement[0].Resource[0]
+				}}}
+			},
+			Words: filepath.Join("testdata", "words.txt"),
 			Foreign: func(t *testing.T, g runbooks.Grant) {
 				w.iam(t, "PutUserPolicy", url.Values{"UserName": {g.Account}, "PolicyName": {"by-hand"}, "PolicyDocument": {
 					`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sns:ListTopics"],"Resource":["*"]}]}`,

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,6 +202,7 @@ func TestReq_R64_Passes(t *testing.T) {
 			Connector: w.open(t),
 			Grant:     func(n int) runbooks.Grant { return grant(n, set) },
 			Works:     func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool { return w.assigned(t, set, g.Account) },
+			Words:     filepath.Join("testdata", "words.txt"),
 			Arrived: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt, place runbooktest.Place) string {
 				t.Errorf("%v: %+v was accepted", place, g)
 				return ""

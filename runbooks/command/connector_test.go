@@ -93,6 +93,7 @@ func TestThreat_T44_CommandExercise(t *testing.T) {
 		return runbooktest.System{
 			Connector: c,
 			Secrets:   []string{"canary-in-the-environment"},
+			Words:     filepath.Join("testdata", "words.txt"),
 			Grant: func(n int) runbooks.Grant {
 				g := order(fmt.Sprintf("g_%d", n))
 				g.Account = fmt.Sprintf("maya%d", n)

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -115,6 +116,13 @@ func TestReq_R64_RepositoryPasses(t *testing.T) {
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return runbooktest.CallJSON(t.Context(), http.MethodGet, w.emulator+"/repos/"+repo, "Bearer tok_"+g.Account, nil, nil) == nil
 			},
+			More: func(t *testing.T) []runbooktest.Sound {
+				f, team := newFront(t, w.emulator), w.team(t)
+				g := grant(2, map[string][]string{github.ParamTeam: {team}})
+				g.ID = "g_team"
+				return []runbooktest.Sound{{Grant: g, Connector: open(t, f, "northwind")}}
+			},
+			Words: filepath.Join("testdata", "words.txt"),
 			Arrived: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt, place runbooktest.Place) string {
 				var out struct{ Permission string }
 				hand(t, http.MethodGet, w.emulator+"/repos/"+repo+"/collaborators/"+g.Account+"/permission", nil, &out)

@@ -263,7 +263,8 @@ func (f *fake) token(w http.ResponseWriter, q request) {
 	}
 	f.version++
 	until := time.Now().Add(f.ahead + time.Duration(seconds)*time.Second)
-	claims := fmt.Sprintf(`{"jti":"jti-%d","exp":%d}`, f.version, until.Unix())
+	aud, _ := json.Marshal(q.body["spec"].(map[string]any)["audiences"])
+	claims := fmt.Sprintf(`{"jti":"jti-%d","exp":%d,"aud":%s}`, f.version, until.Unix(), aud)
 	token := "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 	f.issued[token] = issued{"system:serviceaccount:" + q.namespace + ":" + at(account, "metadata", "name"), secret, ref["uid"].(string), until}
 	q.body["status"] = map[string]any{"token": token, "expirationTimestamp": until.UTC().Format(time.RFC3339)}

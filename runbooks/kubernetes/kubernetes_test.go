@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -133,7 +134,8 @@ func (c *cluster) furnish(t *testing.T) {
 	c.must(t, rbacPath+"/clusterroles", clusterRole("pod-reader", rule("", "pods", "get,list")))
 	c.must(t, rbacPath+"/clusterroles", clusterRole("countersign-bindings",
 		rule(rbacGroup, "rolebindings", "create,get,list,update,delete"), rule(rbacGroup, "roles,clusterroles", "get,list"),
-		rule(rbacGroup, "clusterroles", "bind", bindable...), rule("", "serviceaccounts", "list")))
+		rule(rbacGroup, "clusterroles", "bind", bindable...), rule(rbacGroup, "roles", "bind", append(bindable, "own-reader")...),
+		rule("", "serviceaccounts", "list")))
 	c.must(t, rbacPath+"/clusterroles", clusterRole("countersign-tokens",
 		rule("", "secrets", "create,delete"), rule("", "configmaps", "create,get,list,patch,delete"), rule("", "serviceaccounts/token", "create", append([]string{"deployer"}, bindable...)...), rule("", "serviceaccounts", "list")))
 	c.must(t, rbacPath+"/clusterroles", clusterRole("everything", rule("*", "*", "*")))
@@ -255,12 +257,58 @@ func exerciseBindings(t *testing.T, c *cluster) {
 				}
 				return at(b, "roleRef", "name")
 			},
+			More:  func(t *testing.T) []runbooktest.Sound { return c.more(t, namespace, start) },
+			Words: filepath.Join("testdata", "words.txt"),
 			Foreign: func(t *testing.T, g runbooks.Grant) {
 				c.must(t, rbacPath+"/namespaces/"+namespace+"/rolebindings", bindingOf("RoleBinding", "by-hand", "pod-reader", userSubject(g.Account), userSubject("somebody")))
 				c.removeSubject(t, namespace, "by-hand", "somebody")
 			},
 		}
 	})
+}
+
+// more are the other kinds of grant: of a namespace's own role, to a named kind of subject, and tokens.
+func (c *cluster) more(t *testing.T, namespace string, start time.Time) []runbooktest.Sound {
+	t.Helper()
+	c.must(t, rbacPath+"/namespaces/"+namespace+"/roles", m{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": m{"name": "own-reader"},
+		"rules": []any{m{"apiGroups": []string{""}, "resources": []string{"pods"}, "verbs": []string{"get", "list"}}}})
+	c.lending(t, namespace)
+	grant := func(id, account string, words ...string) runbooks.Grant {
+		g := grantOf(namespace+id, account, namespace)
+		g.Start, g.End, g.Params = start, start.Add(time.Hour), map[string][]string{"namespace": {namespace}}
+		for i := 0; i < len(words); i += 2 {
+			g.Params[words[i]] = []string{words[i+1]}
+		}
+		return g
+	}
+	bound := func(keys ...string) func(*testing.T, runbooks.Grant, runbooks.Receipt, runbooktest.Place) string {
+		return func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt, _ runbooktest.Place) string {
+			_, b := c.say(t, "admin-token", http.MethodGet, rbacPath+"/namespaces/"+namespace+"/rolebindings/countersign-"+string(g.ID), nil)
+			if keys[0] == "subjects" {
+				return at(b["subjects"].([]any)[0].(m), keys[1])
+			}
+			return at(b, keys...)
+		}
+	}
+	return []runbooktest.Sound{
+		{Grant: grant("-role", "user-1", "role", "own-reader"), Arrived: bound("roleRef", "name")},
+		{Grant: grant("-subject", "user-1", "cluster_role", "pod-reader", "subject", "User"), Arrived: bound("subjects", "kind")},
+		{
+			Grant:     grant("-token", "", "service_account", "deployer", "audience", "orders"),
+			Connector: c.open(t, "weak-token", func(cfg *kubernetes.Config) { cfg.Namespaces, cfg.Tokens = []string{namespace}, true }),
+			Arrived: func(t *testing.T, _ runbooks.Grant, r runbooks.Receipt, place runbooktest.Place) string {
+				if place.Name != "audience" {
+					return r.Facts[place.Name]
+				}
+				var claims struct{ Aud []string }
+				raw, err := base64.RawURLEncoding.DecodeString(strings.Split(r.Handover.Parts[0].Value.Reveal(), ".")[1])
+				if err != nil || json.Unmarshal(raw, &claims) != nil || len(claims.Aud) != 1 {
+					t.Fatalf("the token says %s (%v)", raw, err)
+				}
+				return claims.Aud[0]
+			},
+		},
+	}
 }
 
 // removeSubject leaves one subject, so that one access was made by hand.

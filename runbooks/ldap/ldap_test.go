@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +106,9 @@ func TestThreat_T44_Exercise(t *testing.T) {
 	round := 0
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		round++
-		return exercise(t, s, fmt.Sprintf("std%d", round), s.config(), nil)
+		system := exercise(t, s, fmt.Sprintf("std%d", round), s.config(), nil)
+		system.Words = filepath.Join("testdata", "words.txt")
+		return system
 	})
 }
 

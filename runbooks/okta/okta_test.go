@@ -3,6 +3,7 @@ package okta_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -115,7 +116,18 @@ func TestReq_R64_Passes(t *testing.T) {
 		t.Run(kind.param, func(t *testing.T) {
 			runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 				f, id := newFront(t, w.emulator), kind.make(t)
+				var more func(*testing.T) []runbooktest.Sound
+				words := ""
+				if kind.param == okta.ParamGroup { // both kinds of words in one
+					words = filepath.Join("testdata", "words.txt")
+					more = func(t *testing.T) []runbooktest.Sound {
+						app, g := w.app(t), grant(2, okta.ParamApp, "")
+						g.ID, g.Params[okta.ParamApp] = "g_app", []string{app}
+						return []runbooktest.Sound{{Grant: g, Connector: open(t, f, app)}}
+					}
+				}
 				return runbooktest.System{
+					More: more, Words: words,
 					Connector: open(t, f, id),
 					Secrets:   []string{botToken},
 					Grant:     func(n int) runbooks.Grant { return grant(n, kind.param, id) },

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,23 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				}
 				return r.Facts["role"]
 			},
+			More: func(t *testing.T) []runbooktest.Sound {
+				account := fmt.Sprintf("ex_more_%d", round)
+				s.login(t, account)
+				shown := grantOf(fmt.Sprintf("ex_shown_%d", round), account, role)
+				shown.Params["host"], shown.Params["port"], shown.Params["database"] = []string{"db.example"}, []string{"5433"}, []string{"orders"}
+				login := loginGrant(fmt.Sprintf("ex_login_%d", round), role)
+				s.dropQuietly(t, "cs_"+strings.TrimPrefix(string(login.ID), "g_"))
+				return []runbooktest.Sound{
+					{Grant: shown, Shown: true, Arrived: func(t *testing.T, _ runbooks.Grant, r runbooks.Receipt, place runbooktest.Place) string {
+						return shellWord(t, r.Use.Command, map[string]string{"host": "-h", "port": "-p", "database": "-d"}[place.Name])
+					}},
+					{Grant: login, Arrived: func(*testing.T, runbooks.Grant, runbooks.Receipt, runbooktest.Place) string {
+						return postgres.LoginEphemeral
+					}},
+				}
+			},
+			Words: filepath.Join("testdata", "words.txt"),
 		}
 	})
 }

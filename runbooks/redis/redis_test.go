@@ -218,6 +218,13 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				}
 				return "not in the account"
 			},
+			More: func(t *testing.T) []runbooktest.Sound {
+				s.admin(t, "ACL", "SETUSER", "role:baskets", "off", "~basket:*", "+@read")
+				g := grantOf("exrole")
+				g.Params = map[string][]string{redis.ParamRole: {"baskets"}}
+				return []runbooktest.Sound{{Grant: g}}
+			},
+			Words: filepath.Join("testdata", "words.txt"),
 			Rotation: func(t *testing.T) runbooks.Rotation {
 				s.admin(t, "ACL", "SETUSER", "app", "on", ">old-password", "~basket:*", "+@read")
 				return runbooks.Rotation{ID: "rot_1", Account: "app", Old: "user app", Secret: runbooks.NewPassword()}

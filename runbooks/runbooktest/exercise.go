@@ -9,10 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/countersign-bot/countersign/runbooks"
-	"github.com/countersign-bot/countersign/workflows"
 )
 
 // Factory makes one fresh system with its connector for a test, and gives the hands to try what was granted.
@@ -40,6 +38,14 @@ type System struct {
 	// grant that was accepted. It may be nil when the target accepts none.
 	Arrived func(t *testing.T, g runbooks.Grant, r runbooks.Receipt, place Place) string
 
+	// More are further grants that are sound, with words that Grant(1) has not, so that every word that the connector understands has the
+	// nasty strings put into it. It may be nil.
+	More func(t *testing.T) []Sound
+
+	// Words is the file that names every place that a string can stand in, one a line: "account", "param role", "field key". It is held against what was tried
+	// here, and by a test of the program against what the connector declares. Empty: nothing is held.
+	Words string
+
 	// Foreign makes what g would make by the hand of another administrator, without us. It may be nil.
 	Foreign func(t *testing.T, g runbooks.Grant)
 
@@ -53,7 +59,16 @@ type System struct {
 	// Log gives what the connector and whatever it started wrote beside their answers. It may be nil.
 	Log func() string
 
-	safe *Safe
+	safe  *Safe
+	shown bool
+}
+
+// Sound is a grant that the connector makes, of another kind than System.Grant gives.
+type Sound struct {
+	Grant     runbooks.Grant
+	Connector runbooks.Connector // nil: the system's
+	Shown     bool               // the words that Grant(1) has not are only shown to the holder: one grant takes them all, one after another
+	Arrived   func(t *testing.T, g runbooks.Grant, r runbooks.Receipt, place Place) string
 }
 
 // Place names where in a grant a string stands: Kind "account", "param" or "field".
@@ -262,48 +277,6 @@ func exerciseExpiry(t *testing.T, s System) {
 	s.wantPresence(t, g, runbooks.Absent)
 	s.mustRevoke(t, g)
 	s.wantPresence(t, g, runbooks.Absent)
-}
-
-// exerciseNasty puts each string into each place: the target has it byte for byte, or it was refused without an effect.
-func exerciseNasty(t *testing.T, s System) {
-	base := s.Grant(1)
-	nasty := Nasty()
-	if len(nasty) < 200 {
-		t.Fatalf("only %d strings", len(nasty))
-	}
-	accepted := 0
-	var refused []runbooks.Grant
-	for _, place := range places(base) {
-		for i, text := range nasty {
-			g := put(base, place, text)
-			g.ID = base.ID + workflows.GrantID(fmt.Sprintf("-%s%s%d", place.Kind, safe(place.Name), i)) // a grant of its own
-			r, err := s.Connector.Grant(t.Context(), s.armed(t, g))
-			if err != nil {
-				if runbooks.ClassOf(err) != runbooks.Refuse {
-					t.Errorf("%s %q, string %d %.60q: %v is of class %s, want a refusal", place.Kind, place.Name, i, text, err, runbooks.ClassOf(err))
-				}
-				refused = append(refused, g)
-				if !utf8.ValidString(err.Error()) || strings.ContainsAny(err.Error(), "\x00\x1b\n") {
-					t.Errorf("%s %q, string %d: the error %q cannot be shown", place.Kind, place.Name, i, err.Error())
-				}
-				continue
-			}
-			accepted++
-			if s.Arrived == nil {
-				t.Errorf("%s %q, string %d %.60q was accepted and cannot be read back", place.Kind, place.Name, i, text)
-			} else if got := s.Arrived(t, g, r, place); got != text {
-				t.Errorf("%s %q, string %d %.60q arrived as %.60q", place.Kind, place.Name, i, text, got)
-			}
-			s.mustRevoke(t, g)
-		}
-	}
-	// Reading back costs a connection on some targets: one in ten is enough to find an effect after a refusal.
-	for i := 0; i < len(refused); i += 10 {
-		if p, _ := s.Connector.Check(t.Context(), refused[i]); p == runbooks.Present {
-			t.Errorf("%s: refused, and there all the same", refused[i].ID)
-		}
-	}
-	t.Logf("%d strings in %d places, %d accepted", len(nasty), len(places(base)), accepted)
 }
 
 func places(g runbooks.Grant) []Place {

@@ -51,8 +51,37 @@ func TestThreat_T44_Exercise(t *testing.T) {
 			Settle:  func(t *testing.T) { s.pull(t, r) },
 			Advance: r.clock.Advance,
 			Arrived: arrived,
+			More:    func(t *testing.T) []runbooktest.Sound { return moreWords(t, r) },
+			Words:   filepath.Join("testdata", "words.txt"),
 		}
 	})
+}
+
+// moreWords are grants with the words that go with others: a forced command, a group of hosts, and sudo.
+func moreWords(t *testing.T, r *rig) []runbooktest.Sound {
+	t.Helper()
+	forced := r.grant("g_forced", newHolder(t), map[string][]string{"force_command": {"/usr/bin/uptime"}})
+	grouped := toldRig(t)
+	onGroup := grouped.grant("g_group", newHolder(t), map[string][]string{"host_group": {"web"}})
+	sudo := sudoGrant(grouped, newHolder(t), "g_sudoed", "/usr/bin/id")
+	sudo.Params["sudo_as"] = []string{"app"}
+	return []runbooktest.Sound{
+		{Grant: forced, Arrived: func(t *testing.T, _ runbooks.Grant, receipt runbooks.Receipt, _ runbooktest.Place) string {
+			cert, _ := certificate(receipt)
+			return cert.CriticalOptions["force-command"]
+		}},
+		{Grant: onGroup, Connector: grouped.Connector, Arrived: func(t *testing.T, _ runbooks.Grant, receipt runbooks.Receipt, _ runbooktest.Place) string {
+			cert, _ := certificate(receipt)
+			return strings.TrimPrefix(cert.ValidPrincipals[0], "deploy@")
+		}},
+		{Grant: sudo, Connector: grouped.Connector, Arrived: func(t *testing.T, g runbooks.Grant, receipt runbooks.Receipt, place runbooktest.Place) string {
+			if place.Name == "sudo_as" && g.Params["sudo_as"][0] == "" && receipt.Facts["sudo"] == "/usr/bin/id as root" {
+				return "" // not given: root
+			}
+			commands, as, _ := strings.Cut(receipt.Facts["sudo"], " as ")
+			return map[string]string{"sudo": commands, "sudo_as": as}[place.Name]
+		}},
+	}
 }
 
 // certificate takes the certificate out of a receipt.

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -156,6 +157,8 @@ func exerciseLeases(t *testing.T, backend func(t *testing.T) (users, func(*testi
 		u, works := backend(t)
 		f := newFake(t, u)
 		return runbooktest.System{
+			More:      func(t *testing.T) []runbooktest.Sound { return moreWords(t, f) },
+			Words:     filepath.Join("testdata", "words.txt"),
 			Connector: open(t, f, vault.EngineLeases, 0),
 			Secrets:   []string{botToken},
 			Grant:     func(n int) runbooks.Grant { return grant(n, f, creds(), nil) },
@@ -172,6 +175,25 @@ func exerciseLeases(t *testing.T, backend func(t *testing.T) (users, func(*testi
 			},
 		}
 	})
+}
+
+// moreWords are grants of the engines that sign.
+func moreWords(t *testing.T, f *fake) []runbooktest.Sound {
+	t.Helper()
+	key := grant(7, f, map[string][]string{vault.ParamPath: {"ssh/sign/deploy"}, vault.ParamPrincipals: {"deploy"}, vault.ParamField: {"key"}}, map[string]string{"key": publicKey(t)})
+	csr := grant(8, f, map[string][]string{vault.ParamPath: {"pki/sign/clients"}, vault.ParamName: {"maya"}}, map[string]string{"csr": csrOf(t)})
+	return []runbooktest.Sound{
+		{Grant: key, Connector: open(t, f, vault.EngineSSH, 0), Arrived: func(t *testing.T, g runbooks.Grant, r runbooks.Receipt, place runbooktest.Place) string {
+			signed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(r.Use.Files["key-cert.pub"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(signed.(*ssh.Certificate).ValidPrincipals, "\x00")
+		}},
+		{Grant: csr, Connector: open(t, f, vault.EnginePKI, 0), Arrived: func(t *testing.T, _ runbooks.Grant, r runbooks.Receipt, _ runbooktest.Place) string {
+			return certificate(t, r).Subject.CommonName
+		}},
+	}
 }
 
 // TestReq_R26_Wrapped: what is handed over gives the credentials once, and a second opening is noticed.

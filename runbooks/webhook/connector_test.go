@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func TestThreat_T44_WebhookExercise(t *testing.T) {
 		r := newReceiver(t, oldSecret)
 		return runbooktest.System{
 			Connector: open(t, r.config(t)),
+			Words:     filepath.Join("testdata", "words.txt"),
 			Secrets:   []string{oldSecret, strings.TrimPrefix(oldSecret, "whsec_")},
 			Grant: func(n int) runbooks.Grant {
 				g := order(fmt.Sprintf("g_%d", n))

@@ -231,6 +231,26 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				}
 				return strings.Join(cert.Subject.Organization, "\x00")
 			},
+			More: func(t *testing.T) []runbooktest.Sound {
+				csr := request(t, newKey(t))
+				one := func(id, word, value string) runbooks.Grant {
+					g := b.grantOf(id, csr)
+					g.Params = map[string][]string{word: {value}}
+					return g
+				}
+				made := one("made", x509.ParamKey, "made")
+				made.Fields = nil
+				return []runbooktest.Sound{
+					{Grant: one("named", x509.ParamName, "db-1"), Connector: newBench(t).Connector, Arrived: func(t *testing.T, _ runbooks.Grant, r runbooks.Receipt, _ runbooktest.Place) string {
+						return parse(t, r).Subject.CommonName
+					}},
+					{Grant: one("svid", x509.ParamSPIFFE, "spiffe://northwind.example/edge"), Arrived: func(t *testing.T, _ runbooks.Grant, r runbooks.Receipt, _ runbooktest.Place) string {
+						return parse(t, r).URIs[0].String()
+					}},
+					{Grant: one("field", x509.ParamField, "csr")}, {Grant: made},
+				}
+			},
+			Words: filepath.Join("testdata", "words.txt"),
 		}
 	})
 }
