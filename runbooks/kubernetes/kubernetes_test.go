@@ -270,8 +270,10 @@ func exerciseBindings(t *testing.T, c *cluster) {
 // more are the other kinds of grant: of a namespace's own role, to a named kind of subject, and tokens.
 func (c *cluster) more(t *testing.T, namespace string, start time.Time) []runbooktest.Sound {
 	t.Helper()
-	c.must(t, rbacPath+"/namespaces/"+namespace+"/roles", m{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": m{"name": "own-reader"},
-		"rules": []any{m{"apiGroups": []string{""}, "resources": []string{"pods"}, "verbs": []string{"get", "list"}}}})
+	c.must(t, rbacPath+"/namespaces/"+namespace+"/roles", m{
+		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": m{"name": "own-reader"},
+		"rules": []any{m{"apiGroups": []string{""}, "resources": []string{"pods"}, "verbs": []string{"get", "list"}}},
+	})
 	c.lending(t, namespace)
 	grant := func(id, account string, words ...string) runbooks.Grant {
 		g := grantOf(namespace+id, account, namespace)

@@ -247,7 +247,8 @@ func TestThreat_T44_Exercise(t *testing.T) {
 					{Grant: one("svid", x509.ParamSPIFFE, "spiffe://northwind.example/edge"), Arrived: func(t *testing.T, _ runbooks.Grant, r runbooks.Receipt, _ runbooktest.Place) string {
 						return parse(t, r).URIs[0].String()
 					}},
-					{Grant: one("field", x509.ParamField, "csr")}, {Grant: made},
+					{Grant: one("field", x509.ParamField, "csr")},
+					{Grant: made},
 				}
 			},
 			Words: filepath.Join("testdata", "words.txt"),
