@@ -103,6 +103,8 @@ type Session struct {
 	With  string    // the client program, as it calls itself
 	Since time.Time // UTC
 	Ended time.Time // zero while it lives
+
+	Reckoned bool // Since is reckoned from an age, and another by a second at each look: Ref alone tells sessions apart
 }
 
 // Finding is one line of a probe.

@@ -7,8 +7,9 @@
 // A connector is one folder here, one file in cmd/countersign, and two rows. Before writing one, see whether a program
 // (runbooks/command) or a service of your own (runbooks/webhook) behind the bot is enough: both need no Go.
 //
-// The folder holds a type with the four methods of Connector. Most systems need these files, and few lines in each;
-// runbooks/redis is a whole one to read, whose contract is connector.go alone, under 150 lines of code:
+// The folder holds a type with the four methods of Connector. runbooks/etcd is the one to copy: etcd.go is a whole connector in under 150 lines of code, with
+// how it logs in, what it refuses and its limits; list.go beside it has the optional parts, in under 150 again. runbooks/redis is one that speaks a protocol of its
+// own and hands a password over; its contract is connector.go, under 150 lines as well. Larger ones have these files:
 //
 //	doc.go        what it grants, what a revocation leaves, which rights the bot needs, an example of a target's file
 //	limits.go     every bound, with its reason
@@ -49,9 +50,12 @@
 //
 // The test calls runbooktest.Exercise with the real system, started by the test, and skips with the reason where it is not
 // installed (.ci/run install puts it there). Exercise tries what is said above and more: all of it at once, cut off at many
-// points, and 200 hostile strings through every word. Where the system cannot be had, a small faithful fake stands in, the
+// points, and 200 hostile strings through every word, which testdata/words.txt names. Where the system cannot be had, a small faithful fake stands in, the
 // package says so, and the same tests run on a real one when an address is given (runbooks/kubernetes).
 //
-// In cmd/countersign: connectors_NAME.go with the words of its entitlements and how one is opened, its row in connectorKinds,
-// and a row in the walls of houserules_test.go.
+// The target's own log. Calls carry the grant's id and the holder's name in their context (Told), and runbooks/rest says them as the caller's user agent; what
+// speaks another protocol writes Grant.TagFor where its target logs it.
+//
+// In cmd/countersign: connectors_NAME.go with the words of its entitlements and how one is opened, its row in connectorKinds
+// and in builtIn of the tests, and a row in the walls of houserules_test.go.
 package runbooks

@@ -44,6 +44,7 @@ func connectorKinds() map[string]connectorKind {
 		"awsiam":     {awsiamParams(), openAWSIAM},
 		"awssso":     {awsssoParams(), openAWSSSO},
 		"command":    {open: openCommand},
+		"etcd":       {etcdParams(), openEtcd},
 		"github":     {githubParams(), openGitHub},
 		"jira":       {grantlessParams(), openJira},
 		"kubernetes": {kubernetesParams(), openKubernetes},

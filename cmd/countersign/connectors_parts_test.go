@@ -5,11 +5,13 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/awsiam"
 	"github.com/countersign-bot/countersign/runbooks/awssso"
 	programs "github.com/countersign-bot/countersign/runbooks/command"
+	"github.com/countersign-bot/countersign/runbooks/etcd"
 	"github.com/countersign-bot/countersign/runbooks/github"
 	"github.com/countersign-bot/countersign/runbooks/kubernetes"
 	"github.com/countersign-bot/countersign/runbooks/ldap"
@@ -25,7 +27,7 @@ import (
 // builtIn are the types behind the kinds of target that grant something.
 func builtIn() map[string][]runbooks.Connector {
 	return map[string][]runbooks.Connector{
-		"awsiam": {(*awsiam.Connector)(nil)}, "awssso": {(*awssso.Connector)(nil)}, "command": {(*programs.Connector)(nil)}, "github": {(*github.Connector)(nil)},
+		"awsiam": {(*awsiam.Connector)(nil)}, "awssso": {(*awssso.Connector)(nil)}, "command": {(*programs.Connector)(nil)}, "etcd": {(*etcd.Connector)(nil)}, "github": {(*github.Connector)(nil)},
 		"kubernetes": {(*kubernetes.Connector)(nil)}, "ldap": {(*ldap.Connector)(nil)}, "okta": {(*okta.Connector)(nil)}, "postgres": {(*postgres.Connector)(nil)},
 		"redis": {(*redis.Connector)(nil)}, "sshca": {(*sshca.Connector)(nil)}, "vault": {(*vault.Leases)(nil), (*vault.Signed)(nil)},
 		"webhook": {(*webhook.Connector)(nil)}, "x509": {(*x509.Target)(nil)},
@@ -92,5 +94,21 @@ func TestCatalogueOfTwoWords(t *testing.T) {
 		if got, _ := standsFor(x.asked, offer, x.field); got != x.want {
 			t.Errorf("%v: %s is %q, want %q", x.asked, x.field, got, x.want)
 		}
+	}
+}
+
+// TestSessionsOfAnAgeAreSeenOnce: a server that tells how old a connection is gives another beginning at each look; it is one session. Where the beginning is
+// told, a process id that is used again is another.
+func TestSessionsOfAnAgeAreSeenOnce(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC)
+	look := func(ref string, since time.Time, reckoned bool) string {
+		return sessionsSeen([]runbooks.Session{{Ref: ref, Since: since, Reckoned: reckoned}})[0].Session
+	}
+	if a, b := look("client 3", at, true), look("client 3", at.Add(time.Second), true); a != b {
+		t.Errorf("one connection is seen as %q and as %q", a, b)
+	}
+	if a, b := look("pid 3", at, false), look("pid 3", at.Add(time.Second), false); a == b {
+		t.Errorf("two processes are both seen as %q", a)
 	}
 }

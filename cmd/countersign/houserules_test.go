@@ -126,6 +126,7 @@ var walls = []struct {
 	{"runbooks/awssso", []string{"runbooks", "runbooks/rest", "runbooks/awsapi"}, nil},
 	{"runbooks/tasks", []string{"runbooks", "runbooks/rest", "workflows"}, nil},
 	{"runbooks/vault", []string{"runbooks", "runbooks/rest", "workflows"}, nil},
+	{"runbooks/etcd", []string{"runbooks", "runbooks/rest"}, nil},
 	{"runbooks/okta", []string{"runbooks", "runbooks/rest"}, nil},
 	{"runbooks/postgres", []string{"runbooks", "workflows"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*"}},
 	{"runbooks", []string{"workflows"}, []string{"github.com/yuin/goldmark", "github.com/yuin/goldmark/*"}},

@@ -121,7 +121,7 @@ func sessionsSeen(list []runbooks.Session) []grants.SessionSeen {
 	var out []grants.SessionSeen
 	for _, x := range list {
 		e := grants.SessionSeen{Session: x.Ref, Login: x.Login, From: x.From, With: x.With, Since: stampOrZero(x.Since)}
-		if e.Since != 0 {
+		if e.Since != 0 && !x.Reckoned {
 			e.Session += " since " + x.Since.UTC().Format("2006-01-02T15:04:05.000000Z") // process ids are used again
 		}
 		out = append(out, e)

@@ -43,6 +43,7 @@ func session(line string) (s runbooks.Session, ok bool) {
 			s.Login, ok = value, true
 		case "age":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				s.Reckoned = true // a client's id is used once in the life of the server
 				s.Since = time.Now().Add(-time.Duration(n) * time.Second).UTC().Truncate(time.Second)
 			}
 		}

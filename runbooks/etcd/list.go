@@ -1,0 +1,114 @@
+package etcd
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/rest"
+)
+
+// each gives every role of every user, or every role there is when of is "role". The bot's own user is left out.
+func (c *Connector) each(ctx context.Context, of string, yield func(user, role string, err error) bool) {
+	all, err := c.names(ctx, "listing the "+of+"s", of+"/list", map[string]string{})
+	if err != nil {
+		yield("", "", err)
+		return
+	}
+	for _, role := range all.Roles {
+		if role != "root" && !yield("", role, nil) {
+			return
+		}
+	}
+	for _, user := range all.Users {
+		has, err := c.names(ctx, "reading a user", "user/get", map[string]string{"name": user})
+		if err != nil {
+			yield("", "", err)
+			return
+		}
+		for _, role := range has.Roles {
+			if user != c.user && !yield(user, role, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ListAccess gives who has which role.
+func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, error] {
+	return func(yield func(runbooks.Access, error) bool) {
+		c.each(ctx, "user", func(user, role string, err error) bool {
+			_, ours := c.made.Load(key(user, role))
+			return yield(runbooks.Access{
+				Key: key(user, role), Account: user, What: rest.Clean("has the role "+role, maxShown), Params: map[string][]string{ParamRole: {role}}, Ours: ours,
+			}, err)
+		})
+	}
+}
+
+// AccessKey is the user and the role.
+func (c *Connector) AccessKey(g runbooks.Grant) string {
+	role, err := c.readTerms(g)
+	if err != nil {
+		return ""
+	}
+	return key(g.Account, role)
+}
+
+// RemoveAccess takes a role away, whoever gave it.
+func (c *Connector) RemoveAccess(ctx context.Context, a runbooks.Access) (runbooks.Receipt, error) {
+	role := a.Params[ParamRole]
+	if len(role) != 1 || a.Key != key(a.Account, role[0]) || a.Account == c.user {
+		return runbooks.Receipt{}, runbooks.Errorf(runbooks.Refuse, nil, "that is no access as this target lists it")
+	}
+	c.made.Delete(a.Key)
+	return c.change(ctx, "revoke", "name", a.Account, role[0])
+}
+
+// ListOffers gives the roles of the cluster.
+func (c *Connector) ListOffers(ctx context.Context) iter.Seq2[runbooks.Offer, error] {
+	return func(yield func(runbooks.Offer, error) bool) {
+		c.each(ctx, "role", func(_, role string, err error) bool {
+			if err == nil && !isName(role) {
+				return true
+			}
+			return yield(runbooks.Offer{Name: role, Params: map[string][]string{ParamRole: {role}}, Account: true}, err)
+		})
+	}
+}
+
+// Plan reads what granting would change, and refuses what etcd does not have.
+func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (runbooks.Plan, error) {
+	role, err := c.readTerms(g)
+	if err != nil {
+		return runbooks.Plan{}, err
+	}
+	plan := runbooks.Plan{Notes: []string{c.Describe().RevokeLeaves}}
+	has, err := c.names(ctx, "reading the user", "user/get", map[string]string{"name": g.Account})
+	if err == nil && !slices.Contains(has.Roles, role) {
+		plan.Changes = []string{g.Account + " gets the role " + role + " on " + c.api.Host()}
+		err = c.ask(ctx, "reading the role", "role/get", map[string]string{"role": role}, nil)
+	}
+	if err != nil {
+		return runbooks.Plan{}, err
+	}
+	return plan, nil
+}
+
+// Probe tells whether the bot can do what it must; that it can do everything is etcd's way, and is said.
+func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
+	var found []runbooks.Finding
+	c.each(ctx, "user", func(user, role string, err error) bool {
+		if err != nil {
+			found = append(found, runbooks.Finding{What: runbooks.Words(err), Do: "check the url, ca_file, username and password, that the user has the role root, and that auth is enabled"})
+		} else if role == "root" {
+			found = append(found, runbooks.Finding{What: rest.Clean("the user "+user+" has the role root as well, for ever", maxShown), Do: "take it away: etcdctl user revoke-role " + rest.Clean(user, maxShown) + " root"})
+		}
+		return true
+	})
+	if len(found) == 0 {
+		found = append(found, runbooks.FindingOf(true, "the bot reads and changes who has which role; etcd gives that to the role root alone, so its password opens everything there", "", ""))
+	}
+	return found
+}
