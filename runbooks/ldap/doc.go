@@ -21,6 +21,7 @@
 //
 // For OpenLDAP:
 //
+//	access to dn.children="ou=programs,dc=example,dc=org" attrs=userPassword by dn.exact="cn=countersign,dc=example,dc=org" =wx by anonymous auth
 //	access to attrs=userPassword by anonymous auth by self write
 //	access to attrs=entryTtl by dnattr=creatorsName manage by * read
 //	access to dn.children="ou=groups,dc=example,dc=org" filter=(objectClass=groupOfNames) attrs=member,description by dn.exact="cn=countersign,dc=example,dc=org" write by * read
@@ -29,6 +30,9 @@
 //
 // and for the second way: moduleload dds, overlay dds, dds-interval 10 (its default of one hour would be the delay of every
 // end), dds-max-ttl as long as the longest grant.
+//
+// The first rule is for the setting programs: below it lie accounts of programs, whose passwords are rotated in place. An entry takes two passwords until
+// the old one is retired; the bot writes them and reads none.
 //
 // A target of a configuration folder:
 //
@@ -46,6 +50,7 @@
 //	  groups: ou=groups,dc=example,dc=org
 //	  dynamic_under: ou=jit,dc=example,dc=org
 //	  accesslog: cn=log
+//	  programs: ou=programs,dc=example,dc=org
 //	entitlements:
 //	  - id: dba
 //	    title: Database administrators

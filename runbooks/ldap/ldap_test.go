@@ -81,6 +81,10 @@ func exercise(t *testing.T, s *server, name string, cfg directory.Config, advanc
 			}
 			return r.Personal["account"]
 		},
+		Rotation: func(t *testing.T) runbooks.Rotation {
+			dn := s.program(t, "app-"+name)
+			return runbooks.Rotation{ID: "rot_" + name, Account: "app-" + name, Old: "entry " + dn, Secret: runbooks.NewPassword()}
+		},
 		Foreign: func(t *testing.T, g runbooks.Grant) {
 			change := ldap.NewModifyRequest(groupDN, nil)
 			change.Add("member", []string{dnOf(g.Account)})

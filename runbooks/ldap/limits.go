@@ -37,4 +37,7 @@ const (
 
 	// maxTTL is the longest that RFC 2589 allows.
 	maxTTL = 31_557_600 * time.Second
+
+	// maxPrograms bounds the accounts of programs that are looked through for one of them.
+	maxPrograms = 2000
 )

@@ -303,21 +303,33 @@ func generalized(s string) time.Time {
 	return time.Time{}
 }
 
-// Discover gives the accounts of the directory.
+// Discover gives the accounts of the directory, of people and of programs.
 func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered, error] {
 	attribute := c.cfg.AccountAttribute
 	return stream(ctx, c, func(d *directory, yield func(runbooks.Discovered, error) bool) {
-		for e, err := range d.pages("listing accounts", c.cfg.People, "("+attribute+"=*)", attribute, "objectClass", "cn", "displayName", "description",
-			"owner", "manager", "creatorsName", "createTimestamp", "authTimestamp", "pwdLastSuccess", "pwdEndTime", "memberOf") {
-			if err != nil {
-				yield(runbooks.Discovered{}, err)
-				return
-			}
-			if !yield(discovered(e, attribute), nil) {
-				return
+		for _, base := range c.homes() {
+			for e, err := range d.pages("listing accounts", base, "("+attribute+"=*)", attribute, "objectClass", "cn", "displayName", "description",
+				"owner", "manager", "creatorsName", "createTimestamp", "authTimestamp", "pwdLastSuccess", "pwdEndTime", "memberOf") {
+				if err != nil {
+					yield(runbooks.Discovered{}, err)
+					return
+				}
+				if !yield(discovered(e, attribute), nil) {
+					return
+				}
 			}
 		}
 	})
+}
+
+// homes are where accounts lie: of people, and of programs where that is no part of it.
+func (c *Connector) homes() []string {
+	people, err := ldap.ParseDN(c.cfg.People)
+	programs, err2 := ldap.ParseDN(c.cfg.Programs)
+	if c.cfg.Programs == "" || err != nil || err2 != nil || people.EqualFold(programs) || people.AncestorOfFold(programs) {
+		return []string{c.cfg.People}
+	}
+	return []string{c.cfg.People, c.cfg.Programs}
 }
 
 func discovered(e *ldap.Entry, attribute string) runbooks.Discovered {

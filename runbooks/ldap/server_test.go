@@ -31,6 +31,7 @@ const (
 	people        = "ou=people," + suffix
 	groups        = "ou=groups," + suffix
 	jit           = "ou=jit," + suffix
+	programs      = "ou=programs," + suffix
 	adminDN       = "cn=admin," + suffix
 	botDN         = "cn=countersign,ou=services," + suffix
 	adminPassword = "admin-password"
@@ -76,6 +77,7 @@ sizelimit unlimited
 
 access to dn.base="" by * read
 access to dn.subtree="cn=log" by dn.exact="BOT" read
+access to dn.children="ou=programs,dc=example,dc=org" attrs=userPassword by dn.exact="BOT" =wx by anonymous auth
 access to attrs=userPassword by anonymous auth by self write
 access to attrs=entryTtl by dnattr=creatorsName manage by * read
 access to dn.children="ou=groups,dc=example,dc=org" filter="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
@@ -197,6 +199,7 @@ func (s *server) plant(conn *ldap.Conn) error {
 		{people, "objectClass", "organizationalUnit", "ou", "people"},
 		{groups, "objectClass", "organizationalUnit", "ou", "groups"},
 		{jit, "objectClass", "organizationalUnit", "ou", "jit"},
+		{programs, "objectClass", "organizationalUnit", "ou", "programs"},
 		{"ou=services," + suffix, "objectClass", "organizationalUnit", "ou", "services"},
 		{botDN, "objectClass", "applicationProcess|simpleSecurityObject", "cn", "countersign", "userPassword", botPassword},
 	} {
@@ -295,7 +298,7 @@ func (s *server) counts(t testing.TB, conn *ldap.Conn, groupDN, member string) b
 // config is how the bot reaches this server.
 func (s *server) config() directory.Config {
 	return directory.Config{
-		URL: s.url, BindDN: botDN, Password: runbooks.NewSecret(botPassword), People: people, Groups: groups, AccessLog: "cn=log",
+		URL: s.url, BindDN: botDN, Password: runbooks.NewSecret(botPassword), People: people, Groups: groups, AccessLog: "cn=log", Programs: programs,
 	}
 }
 

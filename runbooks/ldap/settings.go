@@ -23,6 +23,7 @@ const (
 	SettingAccount   = "account_attribute" // what an account is called by; uid by default
 	SettingGroups    = "groups"            // base DN of the groups that can be granted
 	SettingDynamic   = "dynamic_under"     // base DN of groups of one grant that the directory ends by itself
+	SettingPrograms  = "programs"          // base DN of programs' accounts, whose passwords the bot replaces
 	SettingAccessLog = "accesslog"         // base DN of OpenLDAP's access log, such as cn=log
 )
 
@@ -39,19 +40,20 @@ type Config struct {
 	AccountAttribute string // "": uid
 	Dynamic          string // base DN; "": standing groups
 	AccessLog        string // base DN; "": none
+	Programs         string // base DN; "": none
 }
 
 // ReadSettings reads the settings of a target. password is what its file or variable holds; read reads a file.
 func ReadSettings(settings map[string]string, password runbooks.Secret, read func(string) ([]byte, error)) (Config, error) {
 	err := runbooks.KnownSettings(settings, SettingURL, SettingRoots, SettingBind, SettingPassword+"_file", SettingPassword+"_env",
-		SettingPeople, SettingAccount, SettingGroups, SettingDynamic, SettingAccessLog)
+		SettingPeople, SettingAccount, SettingGroups, SettingDynamic, SettingAccessLog, SettingPrograms)
 	if err != nil {
 		return Config{}, err
 	}
 	cfg := Config{
 		URL: settings[SettingURL], BindDN: settings[SettingBind], Password: password, People: settings[SettingPeople],
 		Groups: settings[SettingGroups], AccountAttribute: settings[SettingAccount], Dynamic: settings[SettingDynamic],
-		AccessLog: settings[SettingAccessLog],
+		AccessLog: settings[SettingAccessLog], Programs: settings[SettingPrograms],
 	}
 	if file := settings[SettingRoots]; file != "" {
 		pem, err := read(file)
@@ -75,8 +77,9 @@ func (cfg Config) check() (*url.URL, error) {
 	var errs []error
 	for name, dn := range map[string]string{
 		SettingBind: cfg.BindDN, SettingPeople: cfg.People, SettingGroups: cfg.Groups, SettingDynamic: cfg.Dynamic, SettingAccessLog: cfg.AccessLog,
+		SettingPrograms: cfg.Programs,
 	} {
-		if dn == "" && (name == SettingDynamic || name == SettingAccessLog) {
+		if dn == "" && (name == SettingDynamic || name == SettingAccessLog || name == SettingPrograms) {
 			continue
 		}
 		if parsed, err := ldap.ParseDN(dn); err != nil || len(parsed.RDNs) == 0 {
