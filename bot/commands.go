@@ -73,6 +73,8 @@ func (b *Bot) access(ctx context.Context, c *call) (answer, error) {
 		return b.whoWord(ctx, c, rest)
 	case verb == "leak" && len(rest) == 0:
 		return b.openLeak(ctx, c)
+	case verb == "leak" && len(rest) == 1 && rest[0] == "list":
+		return b.leaks(ctx, c)
 	case verb == "run":
 		return b.runRoutine(ctx, c, rest)
 	case verb == "review" && len(rest) <= 1:

@@ -25,6 +25,8 @@ func (b *Bot) breakglass(ctx context.Context, c *call) (answer, error) {
 		return b.agree(ctx, c, strings.Trim(strings.ToLower(rest[0]), "`"))
 	case verb == "ack" && len(rest) == 0:
 		return b.ackWord(ctx, c, "", "") // the only one there is
+	case verb == "close" && len(rest) >= 2:
+		return b.closePage(ctx, c, rest[0], strings.Join(rest[1:], " "))
 	case verb == "ack":
 		return b.ackWord(ctx, c, rest[0], strings.Join(rest[1:], " "))
 	case verb == "task" && len(rest) >= 3:
@@ -50,17 +52,19 @@ func (b *Bot) whichIncident(ctx context.Context, id workflows.RunbookID) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	named, open := "INC-123", ""
+	named, lines := "INC-123", ""
 	for i, l := range list {
 		if i == 0 {
 			named = l.ID
 		}
-		open += fmt.Sprintf("\n• `%s` SEV-%d: %s", l.ID, l.Severity, screens.Escape(l.Opened.Title))
+		lines += fmt.Sprintf("\n• `%s` SEV-%d: %s", l.ID, l.Severity, screens.Escape(l.Opened.Title))
 	}
-	if open == "" {
-		open = "\nNone is open here. `/incident open 2 what is wrong` opens one."
-	}
-	return say(fmt.Sprintf("In which incident? Type `/breakglass %s %s`; what is missing is asked for.%s", id, named, open)), nil
+	return spoken(func(l screens.Locale) screens.Message {
+		if lines == "" {
+			lines = "\n" + l.Of("None is open here. `/incident open 2 what is wrong` opens one.")
+		}
+		return screens.Say(l.Say("In which incident? Type `/breakglass %s %s`; what is missing is asked for.", id, named) + lines)
+	}), nil
 }
 
 // books lists the runbooks with whether they may be invoked now.
@@ -92,6 +96,12 @@ func (b *Bot) bookItems(ctx context.Context, p workflows.PersonID, onlyMine bool
 			line = l.Say("not ready. %s", screens.Escape(l.Refusal(v.No).Error()))
 		case !v.May:
 			line = l.Of("ready, but you are not on its list of invokers")
+		}
+		if due := v.State.DrillDue(r); due != 0 && b.c.Now() > due && len(v.State.Approvals) > 0 {
+			line = l.Say("⚠️ it should have been practised by %s: `countersign runbook drill %s` does it", l.When(due), r.ID) + "; " + line
+		}
+		if due := v.State.ReviewDue(r); due != 0 && b.c.Now() > due && len(v.State.Approvals) > 0 {
+			line = l.Say("⚠️ its text should have been looked at again by %s", l.When(due)) + "; " + line
 		}
 		out = append(out, screens.Item{Title: r.Title, Line: line + " (`" + string(r.ID) + "`)"})
 	}

@@ -101,9 +101,50 @@ func (b *Bot) ack(ctx context.Context, c *call, id, words string) (answer, error
 		return answer{}, err
 	}
 	if !s.Over() {
-		return said("✅ Recorded: you look after it, and nobody else is woken. When it is done, `countersign escalations close %s HOW` on the bot's host says so; access that goes away closes it by itself.", screens.Escape(id)), nil
+		return said("✅ Recorded: you look after it, and nobody else is woken. When it is done, `/breakglass close %s HOW` says so; access that goes away closes it by itself.", screens.Escape(id)), nil
 	}
 	return said("✅ Recorded: you look after it, and nobody else is woken."), nil
+}
+
+// closePage is /breakglass close ID words: nothing is left to do about it.
+func (b *Bot) closePage(ctx context.Context, c *call, word, words string) (answer, error) {
+	id, no, err := b.c.Desk.EscalationByWord(ctx, c.by.Person, strings.ToLower(strings.Trim(word, "`")))
+	if err != nil {
+		return answer{}, err
+	}
+	if no != nil {
+		no, err := b.c.Desk.Refuse(ctx, c.cause(), c.by, "close", viaSlack, word, no)
+		return refusal(no), err
+	}
+	res, err := b.c.Desk.CloseEscalation(ctx, desk.Ack{Cause: c.cause(), By: c.by, ID: id, Words: words, Authn: slackClick, Channel: viaSlack})
+	if err != nil || res.Refusal != nil {
+		return refusal(res.Refusal), err
+	}
+	return said("✅ Recorded: nothing is left to do about it."), nil
+}
+
+// leaks is /access leak list: those that are not over and that the person was asked about; security and owners see all.
+func (b *Bot) leaks(ctx context.Context, c *call) (answer, error) {
+	who := c.by.Person
+	for _, role := range []string{desk.RoleSecurity, desk.RoleOwner, desk.RoleAuditor} {
+		if b.c.Desk.HasRole(ctx, role, c.by.Person) {
+			who = ""
+		}
+	}
+	list, err := b.c.Desk.Escalations(ctx, who, false, 0)
+	if err != nil {
+		return answer{}, err
+	}
+	l := b.inUser(ctx, c.UserID)
+	var items []screens.Item
+	for _, s := range list {
+		if s.Opened.About != escalations.KindLeak || len(items) == maxListed {
+			continue
+		}
+		subject, _ := b.pageText(ctx, s, l)
+		items = append(items, screens.Item{Title: subject, Line: l.PageStatus(s.Status()) + ". " + l.Say("When it is dealt with: `/breakglass close %s HOW`", s.ID)})
+	}
+	return answer{message: l.List(screens.Part{Title: l.Of("Leaks that are not over"), Empty: l.Of("There are none that you were asked about. `/access leak` reports one."), Items: items})}, nil
 }
 
 // homePages puts what cannot wait on a person's Home page, and the drills that are overdue.

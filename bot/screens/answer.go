@@ -52,6 +52,7 @@ func (l Locale) Help() Message {
 		l.Of("`/access revoke-all @person|identity WHY` – take everything away at once; `/access quarantine …` also locks"),
 		l.Of("`/access who FINGERPRINT|SERIAL|LAST-4|NAME` – whose a credential is, who approved it, how fast it is taken back; and lock it"),
 		l.Of("`/access leak` – report a secret that was seen where it must not be; it is never kept"),
+		l.Of("`/access leak list` – leaks that are not over; `/breakglass close ID HOW` says that one is"),
 		l.Of("`/access drift TARGET` – what a target has that no grant explains, as its owner or security"),
 		l.Of("`/access review` – what you are asked to look at again: still needed, still right?"),
 		l.Of("`/access reach @person|identity` – what somebody can get at now"),

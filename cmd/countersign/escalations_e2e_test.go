@@ -197,13 +197,22 @@ func TestReq_R20_WhatCannotWaitEscalates(t *testing.T) {
 // report say so; one that is acknowledged by somebody who was asked counts.
 func TestGlass_ADrillCountsOnceItsAlertsAreProved(t *testing.T) {
 	t.Parallel()
-	s, _, _ := escalating(t)
+	s, r, _ := escalating(t)
 	ctx := t.Context()
 	mustSay(t, s.advance(ctx, 91*24*time.Hour))
 	mustSay(t, s.advance(ctx, 8*24*time.Hour)) // a Monday has passed: the weekly report goes to the owner of the runbook, and to those of the bot
 	_, err := s.dm(ctx, "frida", "How your runbooks for emergencies were used", "`promote`: It should have been practised by", "Path duty was never practised")
 	mustSay(t, err)
 	approvePromotion(t, s) // the old approval has run out
+	listed := s.slack.Command(ctx, s.slackID("jonas"), "access", "/breakglass", "")
+	said(t, string(listed.AckPayload), "it should have been practised by", "countersign runbook drill promote")
+	doctor, err := doctored(t, s.demo, r.env())
+	if err == nil {
+		t.Error("the doctor has nothing against overdue drills")
+	}
+	said(t, doctor, "NOT OK  drills: ", "OVERDUE", "practise them: countersign runbook drill, countersign escalations drill", "ok      e-mail: escalations are sent through 127.0.0.1")
+	doctor, _ = doctored(t, s.demo, nil)
+	said(t, doctor, "NOT OK  e-mail: escalations.yaml has steps by email, and no relay is set up")
 	drill := func() string {
 		out, err := s.cli(ctx, "", "runbook", "drill", "promote", "INC-8", "host=db1")
 		if err != nil {

@@ -17,9 +17,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
@@ -128,6 +130,39 @@ func TestReq_R29_ScannersReportAndNothingIsKept(t *testing.T) {
 		kept(t, d.dir, secret)
 	}
 }
+
+// TestReq_R20_ALeakIsClosedInSlack: a leak stands on the list until somebody says what was done about it: reading of it is not the end. Who was
+// asked says so where they are, and the ledger has it; who was not sees nothing.
+func TestReq_R20_ALeakIsClosedInSlack(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonasWith(t, map[string]string{"roles.yaml": jonasRoles, "escalations.yaml": nightPaths}, nil)
+	s, ctx := &story{demo: d}, t.Context()
+	said(t, d.identityCLI(t, "leak", fileOf(t, "found.txt", strayKey+"\n"), "-place", "a chat"), "shadow-")
+	page, err := s.dm(ctx, "sofia", "I look after it")
+	mustSay(t, err)
+	typed := func(who, command, text string) string {
+		t.Helper()
+		del := s.slack.Command(ctx, s.slackID(who), "access", command, text)
+		if del.Err != nil {
+			t.Fatal(del.Err)
+		}
+		return string(del.AckPayload)
+	}
+	said(t, typed("maya", "/access", "leak list"), "none that you were asked about")
+	mustSay(t, s.press(ctx, "sofia", page, screens.ActAck))
+	s.waitCLI(t, 0, []string{"escalations", "list"}, "acknowledged")
+	list := typed("sofia", "/access", "leak list")
+	said(t, list, "shadow-", "/breakglass close e_")
+	id := escalationIn.FindString(list)
+	said(t, typed("maya", "/breakglass", "close "+id+" nothing at all"), "not")
+	said(t, typed("sofia", "/breakglass", "close "+id+" The key was revoked where it was made."), "nothing is left to do")
+	said(t, typed("sofia", "/access", "leak list"), "none that you were asked about")
+	said(t, s.mustCLI(t, "ledger", "show", "-data", filepath.Join(d.dir, "data"), "-last", "3", "-json"), "escalation.closed", "The key was revoked where it was made", "slack")
+	s.verified(t)
+}
+
+// escalationIn finds the id of an escalation.
+var escalationIn = regexp.MustCompile(`e_[a-z2-7]{16}`)
 
 // kept fails for every file of the bot that holds a text.
 func kept(t *testing.T, dir, text string) {
