@@ -37,10 +37,18 @@ type AnchorPublished struct {
 	Place string `json:"place,omitempty" seal:"true"` // channel and message
 }
 
-// ClockJumped says that the wall clock was set: From is where the monotonic clock put it, To what it says now.
+// ClockJumped says that the wall clock was set: From is where the monotonic clock put it, To what it says now. At a start no monotonic clock tells
+// how long nobody ran: From is the newest entry's time then, and the step is one back.
 type ClockJumped struct {
-	From workflows.Stamp `json:"from"`
-	To   workflows.Stamp `json:"to"`
+	From    workflows.Stamp `json:"from"`
+	To      workflows.Stamp `json:"to"`
+	AtStart bool            `json:"at_start,omitempty"` // absent in entries of older programs
+}
+
+// ClockConfirmed says that somebody answers for a wall clock that a start found behind the newest entry: access may begin again.
+type ClockConfirmed struct {
+	Floor  workflows.Stamp `json:"floor"` // where the clock had been
+	Reason string          `json:"reason" seal:"true"`
 }
 
 // DebtRecorded enters what was done while the ledger could not be written.
@@ -84,6 +92,7 @@ func (InstanceStarted) Kind() string { return "instance.started" }
 func (InstanceStopped) Kind() string { return "instance.stopped" }
 func (AnchorPublished) Kind() string { return "anchor.published" }
 func (ClockJumped) Kind() string     { return "clock.jumped" }
+func (ClockConfirmed) Kind() string  { return "clock.confirmed" }
 func (DebtRecorded) Kind() string    { return "debt.recorded" }
 func (KeyRotated) Kind() string      { return ledger.TypeKeyRotated }
 func (KeyReplaced) Kind() string     { return "key.replaced" }
@@ -93,7 +102,7 @@ func (StreamOpened) Kind() string    { return "stream.opened" }
 func EventKinds() []workflows.EventKind {
 	return append([]workflows.EventKind{
 		workflows.Of[Genesis](), workflows.Of[InstanceStarted](), workflows.Of[InstanceStopped](),
-		workflows.Of[AnchorPublished](), workflows.Of[ClockJumped](), workflows.Of[DebtRecorded](),
+		workflows.Of[AnchorPublished](), workflows.Of[ClockJumped](), workflows.Of[ClockConfirmed](), workflows.Of[DebtRecorded](),
 		workflows.Of[KeyRotated](), workflows.Of[KeyReplaced](), workflows.Of[StreamOpened](),
 	}, custody.EventKinds()...)
 }

@@ -112,6 +112,7 @@ func (b *batch) apply(cause string, now workflows.Instant, out workflows.Outcome
 
 // now is the instant of this callback. When the wall clock was set, that is recorded first.
 func (b *batch) now() (workflows.Instant, error) {
+	first := b.clock.wall.IsZero()
 	at, jumped, from := b.clock.now(b.s.cfg.Clock.Now())
 	if !jumped || b.size == 0 {
 		return at, nil
@@ -119,7 +120,7 @@ func (b *batch) now() (workflows.Instant, error) {
 	b.s.log.Warn("the wall clock was set", "from", from.String(), "to", at.UTC.String())
 	_, err := b.appendEvents("", at, []workflows.StreamEvent{{
 		Stream: workflows.SystemStream, Actor: workflows.SystemActor,
-		Event: ClockJumped{From: from, To: at.UTC},
+		Event: ClockJumped{From: from, To: at.UTC, AtStart: first},
 	}})
 	if err != nil {
 		return at, err

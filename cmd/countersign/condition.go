@@ -10,9 +10,10 @@ import (
 
 // checks are the parts of being ready: /readyz, `countersign health` and /access health ask the same.
 func (s *serving) checks() []check {
-	out := []check{{"ledger", s.ledgerHealth}, {"slack", s.slackHealth}, {"drills", s.drillHealth}, {"on-call feeds", s.feedHealth}}
+	out := []check{{name: "ledger", look: s.ledgerHealth}, {name: "slack", look: s.slackHealth}, {name: "drills", look: s.drillHealth}}
+	out = append(out, check{name: "on-call feeds", look: s.feedHealth, soft: true}, check{name: "clock", look: s.clockHealth, soft: true})
 	if s.rotation != nil {
-		out = append(out, check{"slack token", func() (bool, string) { return tokenHealth(s.rotation.Status(), time.Now()) }})
+		out = append(out, check{name: "slack token", look: func() (bool, string) { return tokenHealth(s.rotation.Status(), time.Now()) }})
 	}
 	return out
 }

@@ -25,6 +25,7 @@ type control struct {
 	retain  func(context.Context) (string, error)
 	anchor  func(context.Context) (string, error) // publishes, and waits for those who take the head
 	feeds   func(context.Context) (string, error) // asks the feeds of shifts and holidays, and says how they stand
+	behind  func() (bool, string)                 // whether new access is held by the clock
 	drills  func() (bool, string)                 // what is overdue, in words
 }
 
@@ -59,6 +60,10 @@ func (c control) handler() http.Handler {
 			return
 		}
 		io.WriteString(w, text)
+	})
+	mux.HandleFunc("POST /clock-health", func(w http.ResponseWriter, _ *http.Request) {
+		_, say := c.behind()
+		io.WriteString(w, say)
 	})
 	mux.HandleFunc("POST /anchor", func(w http.ResponseWriter, r *http.Request) {
 		text, err := c.anchor(r.Context())

@@ -36,6 +36,7 @@ func doctorCommand(ctx context.Context, p proc) error {
 	d.slack(ctx, compiled, ok)
 	d.outflow(ctx)
 	d.drills(ctx)
+	d.held(ctx)
 	d.mail()
 	if ok {
 		d.targets(ctx, compiled)

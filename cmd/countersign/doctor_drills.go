@@ -19,6 +19,16 @@ func (d *doctor) drills(ctx context.Context) {
 	d.say(!strings.Contains(say, "OVERDUE"), "drills: "+strings.TrimSpace(say), "practise them: countersign runbook drill, countersign escalations drill")
 }
 
+// held asks the running bot whether its clock keeps new access from beginning.
+func (d *doctor) held(ctx context.Context) {
+	if d.cfg.Data == "" {
+		return
+	}
+	if say, err := callControl(ctx, d.cfg.socketPath(), "/clock-health"); err == nil {
+		d.say(!strings.Contains(say, "HELD"), "clock: "+strings.TrimSpace(say), "")
+	}
+}
+
 // mail looks whether the steps by e-mail have a relay, and the settings of one make sense. It sends nothing.
 func (d *doctor) mail() {
 	m, err := openMail(d.cfg)

@@ -26,6 +26,7 @@ type effects struct {
 	log    *slog.Logger
 	hand   *handovers // nil: nothing is handed over
 	took   *latency   // nil: nobody measures
+	held   *clockHold // nil: nothing is ever held
 }
 
 // retryStart bounds how long a target that cannot make an access is tried again before the request has failed.
@@ -39,6 +40,9 @@ func (e effects) start(ctx context.Context, j jobs.Job) error {
 	}
 	if !e.clock.Now().Wall.Before(hold.Ends.UTC.Time()) {
 		return &jobs.RetryAfter{D: time.Second, Why: "its end has come before it was made: the next tick calls it off"}
+	}
+	if err := e.held.again(); err != nil {
+		return err
 	}
 	cause := desk.Cause(j.Cause())
 	why, err := e.desk.MayStart(ctx, j.Stream, hold)

@@ -268,7 +268,7 @@ func (s *serving) feedHealth() (bool, string) {
 			bad = append(bad, "OLD OR BROKEN: "+f.Say)
 		}
 	}
-	return true, strings.Join(append(bad, good...), "; ")
+	return len(bad) == 0, strings.Join(append(bad, good...), "; ")
 }
 
 // keepFeeds asks the feeds again and again, loads what is new, and tells those who answer for the bot about what does not answer.

@@ -65,6 +65,7 @@ func commands() []command {
 		{"doctor", "", "look at everything that serve needs and say what to do about what is wrong", doctorCommand},
 		{"serve", "", "run the bot", serveCommand},
 		{"reload", "", "make the running bot read its configuration folder again", reloadCommand},
+		{"clock", clockUsage, "whether new access is held because the machine's clock is behind the ledger, and your word that it is right", clockCommand},
 		{"policy", "pending|show|approve|deny", "what a changed folder loosens, until people approve it; and any version that ever governed", policyCommand},
 		{"health", "", "ask the running bot how it is; for health checks", healthCommand},
 		{"ledger", "verify|show|head|anchor|history|search|export|prove|check-proof|page|sample|card|sql|retention|erase|disclose|accept-rollback", "read and verify the ledger, export it, prove what is in it", ledgerCommand},

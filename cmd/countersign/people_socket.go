@@ -94,7 +94,7 @@ func (o order) isKnown() bool {
 		return true
 	case doBookList, doBookShow, doBookStatus, doBookDryRun, doBookInvoke, doBookDrill, doBookAgree, doBookStep, doBookReview, doBookTask, doBookReport, doBookWatch, doBookStart:
 		return true
-	case doDrift, doAnswer, doDrill, doIncident, doOffers, doEscalations:
+	case doDrift, doAnswer, doDrill, doIncident, doOffers, doEscalations, doClock, doClockConfirm:
 		return true
 	case doIdentities:
 		return isIdentityVerb(o.What)
@@ -261,6 +261,8 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 		return s.cliOffers(ctx, by, o)
 	case doEscalations:
 		return s.cliEscalations(ctx, by, cause, o)
+	case doClock, doClockConfirm:
+		return s.cliClock(ctx, by, cause, o)
 	case doDrift:
 		return s.cliDrift(ctx, by, cause, o)
 	case doAnswer:
@@ -490,6 +492,9 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 	out.Lines = []string{
 		s.desk.Name(ctx, v.State.Requester.Person) + " asks for " + what + " for " + asked.Seconds.String(),
 		"Why: " + asked.Reason,
+	}
+	if why := s.clockHeld.words(); why != "" && v.Hold != nil && v.Hold.Status == grants.StatusApproved {
+		out.Lines = append(out.Lines, why)
 	}
 	if !asked.Subject.IsPerson() {
 		out.Lines = append(out.Lines, "For: "+string(asked.Subject))

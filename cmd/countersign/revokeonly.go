@@ -114,7 +114,7 @@ func (r *revoking) serve(ctx context.Context, conns *connectors) bool {
 	var wg sync.WaitGroup
 	if l, err := net.Listen("tcp", r.cfg.Listen); err == nil {
 		mux := http.NewServeMux()
-		routes(mux, []check{{"ledger", func() (bool, string) {
+		routes(mux, []check{{name: "ledger", look: func() (bool, string) {
 			return false, fmt.Sprintf("revoke-only: %v; %d grants taken back", r.why, r.count.Load())
 		}}}, prometheus.NewRegistry())
 		conns.routes(mux)

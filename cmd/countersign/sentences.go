@@ -298,7 +298,12 @@ func (n *narrator) tellSystem(r workflows.Record) string {
 	case workflows.RefusalsSummarised:
 		return fmt.Sprintf("From %s to %s further attempts of accounts that nobody in the people file has were refused: %d, by %d accounts.", n.at(e.From), n.at(e.Until), e.Attempts, e.Accounts)
 	case store.ClockJumped:
+		if e.AtStart {
+			return fmt.Sprintf("At its start the bot found the wall clock at %s, behind the newest entry, of %s.", n.at(e.To), n.at(e.From))
+		}
 		return fmt.Sprintf("The wall clock was set from %s to %s.", n.at(e.From), n.at(e.To))
+	case store.ClockConfirmed:
+		return fmt.Sprintf("%s answers for the wall clock, which was behind %s at a start: %s. Access may begin again.", n.person(r.Person), n.at(e.Floor), quoted(e.Reason))
 	case store.DebtRecorded:
 		grant := ""
 		if e.Grant != "" {

@@ -195,6 +195,8 @@ func storyOfEveryKind() []workflows.Record {
 		Then: workflows.ThenSuspend, Suspends: true,
 	})
 	say(sys, "", store.ClockJumped{From: start, To: end})
+	say(sys, "", store.ClockJumped{From: end, To: start, AtStart: true})
+	say(sys, jonas, store.ClockConfirmed{Floor: end, Reason: "The image of last night was restored; the clock is right."})
 	say(sys, "", store.DebtRecorded{What: "revoked", Grant: "g_01", Said: "serial 7 is revoked", AtRun: end})
 	for _, e := range storyOfOutflow() {
 		say(sys, "", e)

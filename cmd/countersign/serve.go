@@ -67,6 +67,7 @@ type serving struct {
 	receiver  *slack.Receiver  // nil without a signing secret
 	reloader  *reloader
 	feeds     *feedKeeper
+	clockHeld *clockHold
 	names     *slack.Names
 	settings  specSettings
 	raised    raised
@@ -226,6 +227,9 @@ func (s *serving) build(ctx context.Context) (err error) {
 		return err
 	}
 	s.sweeper = newSweeper(s, marks)
+	if err := s.holdClock(ctx); err != nil {
+		return err
+	}
 	s.reloader = &reloader{cfg: s.cfg, store: s.store, desk: s.desk, feeds: s.feeds, log: s.log}
 	if err := s.desk.Load(ctx, policy); err != nil {
 		return err
@@ -395,7 +399,7 @@ func (s *serving) mux() *http.ServeMux {
 }
 
 func (s *serving) control() control {
-	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, feeds: s.refeed, publish: func(ctx context.Context) (string, error) {
+	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, behind: s.clockHealth, feeds: s.refeed, publish: func(ctx context.Context) (string, error) {
 		c, _, err := s.store.Publish(ctx)
 		return string(c.Note), err
 	}}
@@ -403,7 +407,7 @@ func (s *serving) control() control {
 
 // buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
 func (s *serving) buildJobs(ctx context.Context) error {
-	e := effects{s.desk, s.runner, s.clock, s.log, s.hand, s.took}
+	e := effects{s.desk, s.runner, s.clock, s.log, s.hand, s.took, s.clockHeld}
 	kinds := map[string]jobs.Kind{
 		workflows.JobNotice: {Handle: s.notice, Workers: 8, Urgent: 4, Longest: 5 * time.Minute},
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},

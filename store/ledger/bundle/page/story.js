@@ -110,6 +110,7 @@ const told = {
 	"custody.confirmed": (s, e) => `${s.person(e.person)} confirmed the proposal to ${e.act}.`,
 	"anchor.published": (s, e) => `The signed head over ${e.size} entries was published by ${e.sink}.`,
 	"alarm.raised": (s, e) => `An alarm was raised: ${e.what} (${e.detail}).`,
-	"clock.jumped": (s, e) => `The wall clock was set from ${dayTime(e.from)} to ${dayTime(e.to)}.`,
+	"clock.jumped": (s, e) => e.at_start ? `At its start the bot found the wall clock at ${dayTime(e.to)}, behind the newest entry, of ${dayTime(e.from)}.` : `The wall clock was set from ${dayTime(e.from)} to ${dayTime(e.to)}.`,
+	"clock.confirmed": (s, e, i) => `${s.person(e.person)} answers for the wall clock, which was behind ${dayTime(e.floor)} at a start${because(s, i, "reason")}.`,
 	"key.rotated": (s, e) => `From here on another key signs: ${e.vkey}.`,
 };
