@@ -44,10 +44,15 @@ func (g Grant) Tag() (string, error) {
 	return fmt.Sprintf("countersign grant=%s request=%s", g.ID, g.Request), nil
 }
 
-// KnownSettings refuses a target's setting that its connector does not know, by its name.
+// KnownSettings refuses a target's setting that its connector does not know, by its name. What may lie in a file or in the environment may lie in
+// Vault: NAME_vault is known where both others are.
 func KnownSettings(settings map[string]string, known ...string) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		secret, inVault := strings.CutSuffix(name, "_vault")
+		if inVault && slices.Contains(known, secret+"_file") && slices.Contains(known, secret+"_env") {
+			continue
+		}
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("setting %q is not one of %s", name, strings.Join(known, ", ")))
 		}

@@ -59,6 +59,10 @@ type Config struct {
 	SMTPRoots      string `envconfig:"SMTP_CA" desc:"file with the certificate of the authority that signed the relay's, where the system does not know it" example:""`
 	FeedReach      string `envconfig:"FEED_REACH" default:"public" desc:"which addresses may be called for iCalendar feeds: public, private (networks of your own as well) or loopback (this machine)" example:"public"`
 	FeedRoots      string `envconfig:"FEED_CA" desc:"file with the certificate of the authority that signed the feeds' hosts, where the system does not know it" example:""`
+	VaultURL       string `envconfig:"VAULT_URL" desc:"address of Vault or OpenBao, for credentials that targets name as NAME_vault: PATH#FIELD" example:""`
+	VaultToken     string `envconfig:"VAULT_TOKEN" secret:"token" desc:"token that may read those paths, and nothing else" example:""`
+	VaultNamespace string `envconfig:"VAULT_NAMESPACE" desc:"namespace of Vault Enterprise or OpenBao, where the paths lie in one" example:""`
+	VaultRoots     string `envconfig:"VAULT_CA" desc:"file with the certificate of the authority that signed Vault's, where the system does not know it" example:""`
 	KeepTexts      string `envconfig:"KEEP_TEXTS" desc:"how long free text and names beside the ledger are kept, such as 730d, at least 90d; empty: until somebody asks for their erasure" example:"730d"`
 	LogLevel       string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" example:"info"`
 	LogFormat      string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text" example:"json"`
@@ -211,6 +215,9 @@ func (c Config) checkServe() error {
 		errs = append(errs, err)
 	}
 	if _, err := c.keepTexts(); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.checkVault(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, c.checkLog())...)

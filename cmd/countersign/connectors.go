@@ -172,7 +172,7 @@ func opened[C runbooks.Connector](con C, err error) (runbooks.Connector, error) 
 func knownSettings(settings map[string]string, secrets []string, plain ...string) error {
 	known := slices.Clone(plain)
 	for _, s := range secrets {
-		known = append(known, s+"_file", s+"_env")
+		known = append(known, s+"_file", s+"_env", s+"_vault")
 	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if !slices.Contains(known, name) {
@@ -184,18 +184,25 @@ func knownSettings(settings map[string]string, secrets []string, plain ...string
 
 // settingSecretOr reads a secret that may be missing.
 func settingSecretOr(settings map[string]string, name string) (runbooks.Secret, error) {
-	if settings[name+"_file"] == "" && settings[name+"_env"] == "" {
+	if settings[name+"_file"]+settings[name+"_env"]+settings[name+"_vault"] == "" {
 		return runbooks.Secret{}, nil
 	}
 	return settingSecret(settings, name)
 }
 
-// settingSecret reads a secret of a target from the file or the environment variable that the target's settings name.
+// settingSecret reads a secret of a target from the file, the environment variable or the path of Vault that the target's settings name.
 func settingSecret(settings map[string]string, name string) (runbooks.Secret, error) {
-	file, env := settings[name+"_file"], settings[name+"_env"]
+	file, env, ref := settings[name+"_file"], settings[name+"_env"], settings[name+"_vault"]
+	places := slices.DeleteFunc([]string{file, env, ref}, func(p string) bool { return p == "" })
 	switch {
-	case file != "" && env != "", file == "" && env == "":
-		return runbooks.Secret{}, fmt.Errorf("settings need either %s_file or %s_env", name, name)
+	case len(places) != 1:
+		return runbooks.Secret{}, fmt.Errorf("settings need one of %s_file, %s_env and %s_vault", name, name, name)
+	case ref != "":
+		s, err := vaultSecret(os.Environ(), ref)
+		if err != nil {
+			return s, fmt.Errorf("%s_vault: %w", name, err)
+		}
+		return s, nil
 	case env != "":
 		v, ok := os.LookupEnv(env)
 		if !ok || v == "" {

@@ -186,12 +186,12 @@ func (s *serving) build(ctx context.Context) (err error) {
 	if compiled.Targets, err = governedTargets(ctx, s.store, compiled.Targets); err != nil {
 		return err
 	}
-	s.conns = openTargets(s.cfg, s.keys, s.clock, compiled.Targets, s.log)
-	s.runner = newRunner(s.conns, s.log)
-	kept, err := openSafe(ctx, s.store, s.keys)
+	kept, err := openSafe(ctx, s.store, s.keys) // before the targets: credentials out of Vault are kept sealed
 	if err != nil {
 		return err
 	}
+	s.conns = openTargets(s.cfg, s.keys, s.clock, compiled.Targets, s.log)
+	s.runner = newRunner(s.conns, s.log)
 	s.runner.KeepIn(kept)
 	if err := s.connectSlack(ctx, compiled.Settings.LinkByEmail); err != nil {
 		return err

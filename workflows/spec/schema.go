@@ -95,7 +95,7 @@ func targetShape() shape {
 		key{"environment", true, ident(), "production, staging …"},
 		key{"data_class", true, ident(), "public, internal, confidential …"},
 		key{"brokered", false, flag(), "true when the holder comes in through a bastion and runs one command only: contractors and vendors may hold nothing else. Only a connector that enforces it can carry it (sshca, with force_command and source_address)."},
-		key{"settings", false, tableOf(maxSettings, settingName(), text("text", anyText)), "The connector's own settings. Secrets are named by file or environment: dsn_file, dsn_env."},
+		key{"settings", false, tableOf(maxSettings, settingName(), text("text", anyText)), "The connector's own settings. Secrets are named by file, environment or path of Vault: dsn_file, dsn_env, dsn_vault."},
 		key{"entitlements", false, listOf(maxEntitlements, object(
 			key{"id", true, ident(), "Id within the target."},
 			key{"title", true, line(maxLine), "Name, as the request form shows it."},

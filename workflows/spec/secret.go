@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -82,13 +83,20 @@ func (r *report) setting(k string, v *value) {
 		if !isEnvName(val) {
 			r.at(v, "such as PG_MAIN_DSN", "%s: want the name of an environment variable", v.path)
 		}
+	case strings.HasSuffix(k, "_vault"):
+		if !vaultRef.MatchString(val) {
+			r.at(v, "such as secret/data/countersign/pg-main#dsn", "%s: want a path of Vault, # and a field", v.path)
+		}
 	case secretName(k):
-		r.at(v, fmt.Sprintf("put it into a file or the environment and name that: %s_file or %s_env", k, k),
+		r.at(v, fmt.Sprintf("put it into a file, the environment or Vault and name that: %s_file, %s_env or %s_vault", k, k, k),
 			"%s: a secret does not stand in this folder", v.path)
 	case looksRandom(val):
 		r.at(v, "if it is one, put it into a file or the environment and name that", "%s: looks like a key or token; secrets do not stand in this folder", v.path)
 	}
 }
+
+// vaultRef is a path of Vault's key-value engine and a field there.
+var vaultRef = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+#[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$`)
 
 func isEnvName(s string) bool {
 	for i, c := range []byte(s) {

@@ -294,6 +294,10 @@ func TestReq_R74_InlineSecretsAreRefused(t *testing.T) {
 		"dsn_file: /run/secrets/x":                          false,
 		"dsn_env: PG_DSN":                                   false,
 		"password_env: PG_PASSWORD":                         false,
+		"dsn_vault: secret/data/countersign/pg#dsn":         false,
+		"dsn_vault: secret/data/countersign/pg":             true,
+		"dsn_vault: ../sys/seal#x":                          true,
+		"dsn_vault: hvs.0123456789abcdefghij":               true,
 		"host: db.example.com":                              false,
 		"host_key: SHA256:" + strings.Repeat("aB3", 14):     false,
 		"public_key: " + strings.Repeat("aB3", 14):          true, // looks like a key of another kind: better asked than kept
