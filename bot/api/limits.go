@@ -7,6 +7,7 @@ const (
 	maxToken      = 16 << 10 // bytes of an identity token: those of big clusters have 4 KiB
 	maxTokenLife  = 24 * time.Hour
 	maxSPIFFELife = time.Hour        // a SPIFFE token lives minutes; one that lives longer is not what the trust domain issues
+	maxSVIDLife   = 25 * time.Hour   // of an X.509-SVID: a day, and what clocks are off; SPIRE gives an hour
 	skew          = time.Minute      // between the issuer's clock and ours
 	sessionLife   = time.Hour        // then a fresh token is asked for
 	maxSessions   = 10_000           // open at once, of all; the oldest go first
@@ -20,4 +21,5 @@ const (
 	maxCounted   = 20_000
 	fetchTimeout = 10 * time.Second // for an issuer's keys
 	maxFetched   = 1 << 20
+	maxChain     = 8 // certificates between a workload's and its authority: trust domains have one or two
 )

@@ -25,8 +25,8 @@ func (s *Server) mcp() http.Handler {
 	server := mcp.NewServer(&mcp.Implementation{Name: "countersign", Title: "Countersign", Version: s.c.Version}, &mcp.ServerOptions{Instructions: instruction})
 	s.tools(server)
 	h := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, Logger: s.c.Log})
-	verify := func(_ context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
-		x, ok := s.who(token)
+	verify := func(_ context.Context, token string, r *http.Request) (*auth.TokenInfo, error) {
+		x, ok := s.who(token, r)
 		if !ok {
 			return nil, fmt.Errorf("%w: no such session", auth.ErrInvalidToken)
 		}

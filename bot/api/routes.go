@@ -135,7 +135,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) {
 		slowDown(w)
 		return
 	}
-	x, secret, no, err := s.session(r.Context(), bearer(r))
+	x, secret, no, err := s.session(r)
 	var bad *TokenError
 	switch {
 	case errors.As(err, &bad):
@@ -150,8 +150,17 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) session(ctx context.Context, token string) (Session, string, *workflows.Refusal, error) {
-	p, err := s.tokens.Verify(ctx, token)
+// session opens one for a token, or, where a call has none, for the client certificate that it came with.
+func (s *Server) session(r *http.Request) (Session, string, *workflows.Refusal, error) {
+	ctx, token := r.Context(), bearer(r)
+	var p Proof
+	var err error
+	cert, certified := clientCert(r)
+	if certified = certified && token == ""; certified {
+		p, err = verifyCert(r, s.c.Office.Doors(), s.c.Now())
+	} else {
+		p, err = s.tokens.Verify(ctx, token)
+	}
 	if err != nil {
 		return Session{}, "", nil, err
 	}
@@ -161,6 +170,9 @@ func (s *Server) session(ctx context.Context, token string) (Session, string, *w
 		return Session{}, "", no, err
 	}
 	x.ID, x.Identity, x.Authn, x.door, x.Ends = id, p.Identity, p.Authn, p.door, s.c.Now().Add(sessionLife)
+	if certified {
+		x.cert, x.Ends = sha256.Sum256(cert.Raw), earlier(x.Ends, p.Expires)
+	}
 	s.sessions.put(secret, x)
 	return x, secret, nil, nil
 }
@@ -170,10 +182,11 @@ func slowDown(w http.ResponseWriter) {
 	say(w, problem{Status: http.StatusTooManyRequests, Code: "too_many", Title: "Too many calls this minute.", Detail: "Wait for the next minute; GET …?wait=50s waits without calling."})
 }
 
-// who finds the session of a bearer. It stands as long as the door under which it was opened is in force and open.
-func (s *Server) who(secret string) (Session, bool) {
+// who finds the session of a bearer. It stands as long as the door under which it was opened is in force and open, and for the certificate that
+// opened it.
+func (s *Server) who(secret string, r *http.Request) (Session, bool) {
 	x, ok := s.sessions.get(secret)
-	if !ok {
+	if !ok || x.cert != [32]byte{} && !holds(r, x.cert) {
 		return Session{}, false
 	}
 	for _, d := range s.c.Office.Doors() {
@@ -193,7 +206,7 @@ func sameDoor(a, b Door) bool {
 // known lets callers with a session through, and not too often.
 func (s *Server) known(h func(http.ResponseWriter, *http.Request, Session)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, ok := s.who(bearer(r))
+		x, ok := s.who(bearer(r), r)
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="countersign"`)
 			say(w, problem{Status: http.StatusUnauthorized, Code: "no_session", Title: "There is no such session.", Detail: "POST /v1/session with a fresh token of your issuer opens one."})

@@ -22,6 +22,7 @@ type Session struct {
 	Authn    string
 	Ends     time.Time
 	door     Door
+	cert     [32]byte // of the certificate that opened it, which every call has to come with; zero: a token did
 }
 
 // Door is the entry of the documents under which the session was opened.

@@ -37,7 +37,7 @@ type Proof struct {
 	Subject  string
 	Token    string // sha256 of its issuer and id; of the whole token where it has no id
 	Expires  time.Time
-	Authn    string // "oidc" or "spiffe-jwt"
+	Authn    string // "oidc", "spiffe-jwt" or "spiffe-x509"
 	door     Door
 }
 
@@ -314,7 +314,7 @@ func (k keySet) VerifySignature(_ context.Context, raw string) ([]byte, error) {
 	}
 	h := sig.Signatures[0].Header
 	for _, key := range k.set.Keys {
-		if h.KeyID != "" && key.KeyID != "" && h.KeyID != key.KeyID || key.Algorithm != "" && key.Algorithm != h.Algorithm || !key.IsPublic() {
+		if key.Use == useX509 || h.KeyID != "" && key.KeyID != "" && h.KeyID != key.KeyID || key.Algorithm != "" && key.Algorithm != h.Algorithm || !key.IsPublic() {
 			continue
 		}
 		if payload, err := sig.Verify(key.Key); err == nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/api"
 	"github.com/countersign-bot/countersign/bot/web"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -236,8 +237,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.have, nil
 }
 
-// secured puts TLS in front of a listener, where this process ends it.
-func (c Config) secured(l net.Listener) (net.Listener, error) {
+// secured puts TLS in front of a listener, where this process ends it. Workloads of the doors may prove themselves with certificates there.
+func (c Config) secured(l net.Listener, doors func() []api.Door) (net.Listener, error) {
 	if c.TLSCert == "" {
 		return l, nil
 	}
@@ -248,5 +249,7 @@ func (c Config) secured(l net.Listener) (net.Listener, error) {
 	if _, err := pair.get(nil); err != nil {
 		return nil, err
 	}
-	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"http/1.1"}}), nil
+	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"http/1.1"}}
+	config.GetConfigForClient = api.ClientCertificates(doors, config.Clone())
+	return tls.NewListener(l, config), nil
 }

@@ -300,7 +300,7 @@ func (s *serving) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening %s_LISTEN: %w", prefix, err)
 	}
-	if l, err = s.cfg.secured(l); err != nil {
+	if l, err = s.cfg.secured(l, counterOffice{s}.Doors); err != nil {
 		return err
 	}
 	sock, err := listenControl(s.cfg.socketPath())

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -14,7 +16,7 @@ type Workload struct {
 	Audience string            // must be among the token's audiences
 	Subject  string            // the token's "sub"
 	Claims   map[string]string // further claims and their values
-	Keys     string            // JSON Web Key Set of the issuer; empty: fetched from the issuer
+	Keys     string            // JSON Web Key Set of the issuer, or bundle of the trust domain; empty: fetched from the issuer
 	Hours    string            // as workflows/calendar.ParseHours reads it; empty: always
 	Zone     string            // of Hours
 
@@ -29,7 +31,7 @@ func workloadShape() shape {
 		key{"audience", true, plainWord("an audience such as countersign.example.com"), "The audience that its tokens must be made for. One that is this bot's alone."},
 		key{"subject", true, plainWord("a subject, letter by letter"), "The exact subject (sub) of its tokens."},
 		key{"claims", false, tableOf(maxTokenClaims, claimName(), plainWord("a value, letter by letter")), "Further claims that its tokens must have, and their exact values: repository_id, environment, job_workflow_ref."},
-		key{"keys", false, keySet(), "The issuer's public keys, as a JSON Web Key Set. Without them they are fetched from the issuer and follow its rotation."},
+		key{"keys", false, keySet(), "The issuer's public keys, as a JSON Web Key Set; of a SPIFFE trust domain its bundle as it is published: with jwt-svid keys its tokens are taken, with x509-svid keys its client certificates, where this bot speaks TLS itself. Without them an issuer's are fetched and follow its rotation."},
 		key{"hours", false, hours(), "When it may ask."},
 		key{"zone", false, zone(), "Time zone of the hours."},
 		key{"kill_switch", false, flag(), "true: its tokens may take all access away from anybody and quarantine them (POST /v1/revoke-all), as security's own automation does. Without it only from itself. It gives nothing. Default false."},
@@ -85,9 +87,27 @@ func keySet() shape {
 			if kty := k["kty"]; kty != "RSA" && kty != "EC" && kty != "OKP" {
 				return fmt.Sprintf("key %d of the set is of the kind %v", i+1, kty), "RSA, EC or OKP"
 			}
+			if k["use"] == "x509-svid" && !isAuthority(k["x5c"]) {
+				return fmt.Sprintf("key %d of the set is for x509-svid and has no certificate of an authority (x5c)", i+1), "the bundle of the trust domain as it is published, not a workload's certificate"
+			}
 		}
 		return "", ""
 	})
+}
+
+// isAuthority tells whether the x5c of a key is one certificate that may sign others.
+func isAuthority(x5c any) bool {
+	list, _ := x5c.([]any)
+	if len(list) != 1 {
+		return false
+	}
+	text, _ := list[0].(string)
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return false
+	}
+	cert, err := x509.ParseCertificate(raw)
+	return err == nil && cert.IsCA
 }
 
 // checkWorkloads finds two identities that one token could act as, and tokens of a kind of issuer that too much of the world can have.
@@ -116,7 +136,7 @@ func (c *checker) checkWorkload(w *value) {
 			c.at(w.get("subject"), "it begins with "+iss+"/", "%q is no workload of the trust domain", sub)
 		}
 		if !w.has("keys") {
-			c.at(w, "keys: the JWT keys of the trust domain's bundle", "the keys of a trust domain are not fetched")
+			c.at(w, "keys: the trust domain's bundle", "the keys of a trust domain are not fetched")
 		}
 		return
 	}

@@ -1,8 +1,15 @@
 package spec_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign-bot/countersign/workflows/spec"
 )
@@ -37,4 +44,50 @@ func TestReq_R91_TrustInTokensIsPinned(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
+}
+
+// TestReq_R112_TheBundleOfATrustDomain: an entry may hold the bundle of its trust domain as it is published, with the certificates of its authorities. A
+// workload's own certificate in the place of an authority's, none at all, and a trust domain without any key are mistakes that are named.
+func TestReq_R112_TheBundleOfATrustDomain(t *testing.T) {
+	t.Parallel()
+	const end = "    expires: 2027-06-30\n"
+	entry := func(x5c string) string {
+		out := end + "    workloads:\n      - issuer: spiffe://prod.example.com\n        audience: bot.example.com\n        subject: spiffe://prod.example.com/sa/web\n"
+		if x5c != "" {
+			out += `        keys: '{"keys": [{"use": "x509-svid", "kty": "EC", "x5c": [` + x5c + "]}]}'\n"
+		}
+		return out
+	}
+	for name, c := range map[string]struct{ text, says string }{
+		"an authority":   {entry(certificate(t, true)), ""},
+		"a workload's":   {entry(certificate(t, false)), "no certificate of an authority"},
+		"no certificate": {entry(`"bm8="`), "no certificate of an authority"},
+		"two in one":     {entry(certificate(t, true) + "," + certificate(t, true)), "no certificate of an authority"},
+		"nothing":        {entry(""), "the keys of a trust domain are not fetched"},
+	} {
+		f := org(t)
+		edit(t, f, "identities.yaml", end, c.text)
+		_, err := spec.Load(f, connectors())
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// certificate is one as x5c has it.
+func certificate(t *testing.T, isCA bool) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: isCA, BasicConstraintsValid: true}
+	raw, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `"` + base64.StdEncoding.EncodeToString(raw) + `"`
 }
