@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -34,7 +35,8 @@ func (s *serving) carryRotations(ctx context.Context, _ jobs.Job) error {
 }
 
 // oldIsGone reads the target back after a rotation: the old credential must not be there any more, nor, where none was named, another of the
-// same account than the one that was made. A target that cannot list its credentials is no error, and says nothing.
+// same account than the one that was made. A target that cannot list its credentials is no error, and says nothing; neither does one whose account keeps
+// its name and had its password replaced.
 func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant, done runbooks.Receipt) (map[string]string, error) {
 	old, facts := g.Fields["old"], done.Facts
 	c, _ := e.runner.Connector(target)
@@ -46,6 +48,9 @@ func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant,
 	for x, err := range d.Discover(ctx) {
 		if err != nil {
 			return facts, runbooks.Errorf(runbooks.Retry, err, "whether the old credential is gone cannot be read")
+		}
+		if strings.HasPrefix(done.Ref, x.Ref+" password ") {
+			return facts, nil // one account with another password: it stays, and which passwords it has no target tells
 		}
 		made = made || x.Ref == done.Ref
 		if old != "" && x.Ref == old || old == "" && x.Name == g.Account && x.Ref != done.Ref {
