@@ -18,7 +18,7 @@ func githubParams() *spec.Params {
 func openGitHub(at opening) (runbooks.Connector, error) {
 	s := at.target.Settings
 	err := knownSettings(s, []string{github.SettingToken, github.SettingKey, settingHookSecret}, settingGitHubTasks,
-		github.SettingURL, github.SettingApp, github.SettingInstallation, github.SettingScope, github.SettingRoots)
+		github.SettingURL, github.SettingApp, github.SettingInstallation, github.SettingScope, github.SettingSSH, github.SettingRoots)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +32,6 @@ func openGitHub(at opening) (runbooks.Connector, error) {
 	}
 	return opened(github.Open(github.Config{
 		Rest: rest.Config{URL: s[github.SettingURL], Roots: roots}, Token: token, App: s[github.SettingApp],
-		Installation: s[github.SettingInstallation], Key: key, Scope: words(s[github.SettingScope]),
+		Installation: s[github.SettingInstallation], Key: key, Scope: words(s[github.SettingScope]), SSH: s[github.SettingSSH],
 	}))
 }

@@ -120,7 +120,7 @@ var walls = []struct {
 	{"runbooks/redis", []string{"runbooks", "workflows"}, nil},
 	{"runbooks/ldap", []string{"runbooks", "workflows"}, []string{"github.com/go-ldap/ldap/v3", "github.com/go-asn1-ber/asn1-ber"}},
 	{"runbooks/rest", []string{"runbooks"}, nil},
-	{"runbooks/github", []string{"runbooks", "runbooks/rest", "workflows"}, nil},
+	{"runbooks/github", []string{"runbooks", "runbooks/rest", "workflows"}, []string{"golang.org/x/crypto/ssh"}},
 	{"runbooks/awsapi", []string{"runbooks", "runbooks/rest"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/signer/v4"}},
 	{"runbooks/awsiam", []string{"runbooks", "runbooks/rest", "runbooks/awsapi", "workflows"}, nil},
 	{"runbooks/awssso", []string{"runbooks", "runbooks/rest", "runbooks/awsapi"}, nil},

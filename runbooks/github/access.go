@@ -215,6 +215,7 @@ func (c *Connector) RemoveAccess(ctx context.Context, a runbooks.Access) (runboo
 // deployKey, installation and personalToken are what GitHub tells about credentials that are no person's own.
 type deployKey struct {
 	ID        int64  `json:"id"`
+	Key       string `json:"key"`
 	Title     string `json:"title"`
 	ReadOnly  bool   `json:"read_only"`
 	AddedBy   string `json:"added_by"`

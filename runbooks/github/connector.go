@@ -23,6 +23,7 @@ const (
 	SettingInstallation = "installation_id" // installed here,
 	SettingKey          = "app_key"         // with its private key
 	SettingScope        = "scope"           // organisations, and repositories as owner/name, that the target stands for
+	SettingSSH          = "ssh"             // host:port that repositories are cloned from; port 22 of the same host by default
 	SettingRoots        = "ca_file"         // certificate authorities in PEM, instead of the system's
 )
 
@@ -40,6 +41,7 @@ type Config struct {
 	App          string
 	Installation string
 	Key          runbooks.Secret
+	SSH          string   // host:port that repositories are cloned from over SSH; "": port 22 of the same host
 	Scope        []string // organisations, and repositories as owner/name; nothing else is granted or listed
 }
 
@@ -48,6 +50,7 @@ type Connector struct {
 	api   *rest.Client
 	cred  *credentials
 	scope []string
+	ssh   string
 	made  made
 }
 
@@ -74,7 +77,7 @@ func Open(cfg Config) (*Connector, error) {
 	if len(cfg.Scope) == 0 || slices.ContainsFunc(cfg.Scope, func(s string) bool { return !isLogin(s) && !isRepository(s) }) {
 		return nil, errors.New("setting scope: it takes names of organisations, and of repositories as owner/name, with spaces between; at least one")
 	}
-	c := &Connector{cred: cred, scope: cfg.Scope}
+	c := &Connector{cred: cred, scope: cfg.Scope, ssh: cfg.SSH}
 	if cfg.Rest.URL == "" {
 		cfg.Rest.URL = "https://api.github.com"
 	}

@@ -62,6 +62,9 @@
 // would overwrite it and our revocation would take it away. One that holds the same role is taken for ours: whoever is to
 // keep a role holds it through a team.
 //
+// A deploy key can be rotated: another one with the same rights is added, it logs in over SSH (the setting ssh names another address than port 22 of the
+// same host), and only then the old one is taken away. Its private half is handed over once.
+//
 // There is no expiry: access ends when the bot takes it back. It ends for every next request to GitHub; what was cloned
 // stays, and so do deploy keys and tokens that somebody with the role admin made: the discoverer lists these.
 package github

@@ -32,7 +32,9 @@ type front struct {
 	team     string              // the one that is listed, if any: the emulator keeps who belongs to an organisation as a team of its own
 	down     bool
 	calls    []string
-	heard    []string // who called, of changes
+	heard    []string         // who called, of changes
+	keys     []map[string]any // deploy keys, of every repository
+	host     string           // public key of the host that repositories are cloned from
 }
 
 type invite struct {
@@ -43,7 +45,7 @@ type invite struct {
 var (
 	pathCollaborator = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/collaborators/(ext[^/]*)$`)
 	pathInvitations  = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/invitations(?:/([0-9]+))?$`)
-	pathKeys         = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/keys$`)
+	pathKeys         = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/keys(?:/([0-9]+))?$`)
 	pathInstalled    = regexp.MustCompile(`^/orgs/([^/]+)/installations$`)
 )
 
@@ -54,6 +56,7 @@ func newFront(t *testing.T, emulator string) *front {
 		t.Fatal(err)
 	}
 	f := &front{emulator: emulator, invited: map[string][]invite{}, next: 1000}
+	f.keys = []map[string]any{{"id": 7, "title": "ci", "read_only": false, "added_by": "owner", "created_at": "2026-01-02T03:04:05Z", "last_used": "2026-10-01T00:00:00Z", "key": "ssh-rsa AAA"}}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // calls that are cut short
 	proxy.ModifyResponse = func(r *http.Response) error {
@@ -104,13 +107,45 @@ func (f *front) answers(w http.ResponseWriter, r *http.Request) bool {
 		fmt.Fprintf(w, `[{"slug":%q}]`, f.team)
 		return true
 	case pathKeys.MatchString(r.URL.Path):
-		fmt.Fprint(w, `[{"id":7,"title":"ci","read_only":false,"added_by":"owner","created_at":"2026-01-02T03:04:05Z","last_used":"2026-10-01T00:00:00Z","key":"ssh-rsa AAA"}]`)
+		f.deployKeys(w, r, pathKeys.FindStringSubmatch(r.URL.Path)[2])
+		return true
+	case r.URL.Path == "/meta":
+		_ = json.NewEncoder(w).Encode(map[string]any{"ssh_keys": []string{f.host}})
 		return true
 	case pathInstalled.MatchString(r.URL.Path):
 		fmt.Fprint(w, `{"total_count":1,"installations":[{"id":9,"app_slug":"builder","repository_selection":"all","created_at":"2026-01-02T03:04:05Z","permissions":{"administration":"write","contents":"read"}}]}`)
 		return true
 	}
 	return false
+}
+
+// deployKeys answers as GitHub does: a key is added once, under a number of its own.
+func (f *front) deployKeys(w http.ResponseWriter, r *http.Request, id string) {
+	at := slices.IndexFunc(f.keys, func(k map[string]any) bool { return fmt.Sprint(k["id"]) == id })
+	switch {
+	case r.Method == http.MethodPost:
+		var in map[string]any
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		if slices.ContainsFunc(f.keys, func(k map[string]any) bool { return k["key"] == in["key"] }) {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprint(w, `{"message":"key is already in use"}`)
+			return
+		}
+		f.next++
+		in["id"] = f.next
+		f.keys = append(f.keys, in)
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(in)
+	case id == "":
+		_ = json.NewEncoder(w).Encode(f.keys)
+	case at < 0:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method == http.MethodDelete:
+		f.keys = slices.Delete(f.keys, at, at+1)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		_ = json.NewEncoder(w).Encode(f.keys[at])
+	}
 }
 
 func (f *front) invitations(w http.ResponseWriter, r *http.Request, repo, id string) {

@@ -84,7 +84,7 @@ func (w *world) team(t *testing.T) string {
 
 func open(t *testing.T, f *front, scope ...string) *github.Connector {
 	t.Helper()
-	c, err := github.Open(github.Config{Rest: rest.Config{URL: f.URL}, Token: runbooks.NewSecret(ownerToken), Scope: scope})
+	c, err := github.Open(github.Config{Rest: rest.Config{URL: f.URL}, Token: runbooks.NewSecret(ownerToken), Scope: scope, SSH: f.clones(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +115,9 @@ func TestReq_R64_RepositoryPasses(t *testing.T) {
 			Grant:     func(n int) runbooks.Grant { return grant(n, params) },
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return runbooktest.CallJSON(t.Context(), http.MethodGet, w.emulator+"/repos/"+repo, "Bearer tok_"+g.Account, nil, nil) == nil
+			},
+			Rotation: func(*testing.T) runbooks.Rotation {
+				return runbooks.Rotation{ID: "rot_1", Old: "deploy key " + repo + "/7"}
 			},
 			More: func(t *testing.T) []runbooktest.Sound {
 				f, team := newFront(t, w.emulator), w.team(t)
