@@ -418,7 +418,7 @@ func forms() []sample {
 		{"invoke-around", failedConfirm().Render("meta"), false},
 		{"second", usualSecond().Render(), false},
 		{"run", usualRun(6).Render(), false},
-		{"run-large", usualRun(50).Render(), true},
+		{"run-large", largeRun().Render(), true},
 		{"run-failed", usualRun(6).Failed(3), false},
 		{"run-form", screens.RunForm(screens.Locale{}, "Say why this step is left out.", "meta", false), false},
 		{"review-task", usualReview().Task("1", "rotate the database's password", later), false},

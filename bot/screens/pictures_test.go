@@ -191,7 +191,7 @@ func TestScreensAsPictures(t *testing.T) {
 }
 
 // shortList are the screens that are drawn whenever the tests run: the widest of each kind, and the smallest.
-var shortList = []string{"card-small", "card-large", "form-large", "home-empty", "home-large", "de-card-busy", "es-ready"}
+var shortList = []string{"card-small", "card-large", "run-large", "form-large", "home-empty", "home-large", "de-card-busy", "es-ready"}
 
 func quoted(s string) string {
 	b, _ := json.Marshal(s) // a string never fails

@@ -178,7 +178,7 @@ func (r Run) next() []slackgo.Block {
 		return nil
 	}
 	l, s := r.In, r.Steps[r.Next-1]
-	how := l.Of("by hand: do it, then press *Done*")
+	how := l.Of("by hand: do it, then press Done")
 	if !s.Hand {
 		how = l.Say("by a connector: %s", Escape(s.Does))
 	}
@@ -233,8 +233,12 @@ func (r Run) foot() string {
 		s += " · " + l.count(r.Evidence, "%d piece of evidence", "%d pieces of evidence")
 	}
 	s += " · " + l.Say("run %s", code(string(r.ID)))
-	if r.Closed == "" {
-		s += " · " + l.Say("or type `/breakglass step %s 3 done what was seen`", Escape(string(r.ID)))
+	switch {
+	case r.Closed != "" || r.Next < 1 || r.Next > len(r.Steps):
+	case r.Steps[r.Next-1].Hand:
+		s += " · " + l.Say("or type `/breakglass step %s %d done what was seen`", Escape(string(r.ID)), r.Next)
+	default:
+		s += " · " + l.Say("or type `/breakglass step %s %d run`", Escape(string(r.ID)), r.Next)
 	}
 	return s
 }

@@ -32,6 +32,26 @@ func usualRun(steps int) screens.Run {
 	return r
 }
 
+// largeRun is the night that took everybody: 50 steps, and 20 people in it, each of whom did some.
+func largeRun() screens.Run {
+	r := usualRun(50)
+	for i := range 18 {
+		r.People = append(r.People, screens.Person{Name: fmt.Sprintf("Colleague with a long name %d", i), Slack: fmt.Sprintf("U0PERSON%d", i)})
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		s.Title = []string{"Look whether the primary answers and takes writes", "Fence the primary", "Promote the standby and wait until it takes writes", "Point the applications at it", "See that orders arrive"}[i%5]
+		if i > 2 && i < 38 {
+			s.Status, s.By, s.At = runs.Done, r.People[i%len(r.People)], at
+		}
+		if i%9 == 4 && i < 38 {
+			s.Status, s.Note = runs.Skipped, "the second region was not touched by it"
+		}
+	}
+	r.Next, r.Evidence = 39, 17
+	return r
+}
+
 func usualConfirm() screens.Confirm {
 	return screens.Confirm{
 		Title: "Restart the database", Incident: "INC-123", Severity: "SEV-1 Checkout is down", UseWhen: "It hangs", Not: "It is slow", What: "Bastion hosts – root shell",
@@ -81,6 +101,12 @@ func TestGlass_FiftyStepsAreOneMessage(t *testing.T) {
 	}
 	if strings.Contains(text, "<!channel>") || strings.Contains(text, "<!here>") {
 		t.Error("markup of a document or a person takes effect")
+	}
+	night := encoded(t, largeRun().Render().Blocks)
+	for _, want := range []string{"*37 of 50 steps* over", "U0PERSON9", "8 more", "left out by Colleague with a long name 9", "/breakglass step u_0000000000000000000000q047 39 done", "*Step 39, by hand: do it, then press Done*"} {
+		if !strings.Contains(night, want) {
+			t.Errorf("with 20 people in it the message does not say %q:\n%s", want, night)
+		}
 	}
 }
 

@@ -126,7 +126,7 @@ func loudScreens(l screens.Locale) []sample {
 		{"run-over", over.Render(), true},
 		{"run-failed", open.Failed(3), false},
 		{"run-form", screens.RunForm(l, l.Of("Say why this step is left out."), "meta", false), false},
-		{"run-large", func() screens.Message { r := usualRun(50); r.In = l; return r.Render() }(), true},
+		{"run-large", func() screens.Message { r := largeRun(); r.In = l; return r.Render() }(), true},
 		{"invoke", confirm.Render("meta"), false},
 		{"invoke-around", failed.Render("meta"), false},
 		{"second", second.Render(), false},
