@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
@@ -27,10 +28,60 @@ type effects struct {
 	hand   *handovers // nil: nothing is handed over
 	took   *latency   // nil: nobody measures
 	held   *clockHold // nil: nothing is ever held
+	making *making    // nil: nobody waits for a start
 }
 
 // retryStart bounds how long a target that cannot make an access is tried again before the request has failed.
 const retryStart = 15 * time.Minute
+
+// makingPatience bounds how long a revocation waits for the same access to be made and recorded. Taking back at once what is just being made would
+// have to be done, and told, a second time; but a target that hangs must not hold a revocation up.
+const makingPatience = 3 * time.Second
+
+// making knows which accesses are being made by this process.
+type making struct {
+	mu   sync.Mutex
+	done map[workflows.GrantID]chan struct{}
+}
+
+// begin says that an access is being made; what it gives says that this is over.
+func (m *making) begin(id workflows.GrantID) (end func()) {
+	if m == nil {
+		return func() {}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ch := make(chan struct{})
+	m.done[id] = ch
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.done[id] == ch {
+			delete(m.done, id)
+		}
+		close(ch)
+	}
+}
+
+// wait returns when an access is not being made any more, or after a while.
+func (m *making) wait(ctx context.Context, id workflows.GrantID) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	ch := m.done[id]
+	m.mu.Unlock()
+	if ch == nil {
+		return
+	}
+	timer := time.NewTimer(makingPatience)
+	defer timer.Stop()
+	select {
+	case <-ch:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
 
 // start makes the access of an approved grant.
 func (e effects) start(ctx context.Context, j jobs.Job) error {
@@ -44,6 +95,7 @@ func (e effects) start(ctx context.Context, j jobs.Job) error {
 	if err := e.held.again(); err != nil {
 		return err
 	}
+	defer e.making.begin(hold.Approved.Grant)()
 	cause := desk.Cause(j.Cause())
 	why, err := e.desk.MayStart(ctx, j.Stream, hold)
 	if err != nil {
@@ -98,6 +150,7 @@ func (e effects) revoke(ctx context.Context, j jobs.Job) error {
 	if err != nil || !due {
 		return err
 	}
+	e.making.wait(ctx, hold.Approved.Grant)
 	receipt, presence, err := e.runner.Stop(ctx, connectorOf(hold), grantOf(hold))
 	if err != nil {
 		var classed *runbooks.Error

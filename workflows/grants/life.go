@@ -211,7 +211,8 @@ func Recheck(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID)
 }
 
 // Revoke records that the target took the access back. If the target's answer to the grant came in while this call was under
-// way, nobody knows which of the two took effect last: it is taken back once more.
+// way, nobody knows which of the two took effect last: then this is no revocation yet, and it is taken back once more, so that the
+// record says once that it is gone.
 func Revoke(f workflows.Facts, stream workflows.StreamID, e Revoked) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := Fold(f.Histories[stream])
@@ -222,9 +223,10 @@ func Revoke(f workflows.Facts, stream workflows.StreamID, e Revoked) (workflows.
 	if !ok || !h.may(e) {
 		return out, nil
 	}
-	out.Add(stream, workflows.System, "", e)
-	if h.StartedSeq > h.EndingSeq {
-		out.Add(stream, workflows.System, "", s.ending(h, h.How, "made while it was being taken back"))
+	if h.crossed() {
+		out.Add(stream, workflows.System, "", s.ending(h, h.How, whyCrossed))
+		return out, nil
 	}
+	out.Add(stream, workflows.System, "", e)
 	return out, nil
 }

@@ -235,7 +235,7 @@ func (h *Hold) may(e workflows.Event) bool {
 	case Failed:
 		return h.Status == StatusApproved
 	case Ending:
-		return h.Status != StatusFailed && h.Status != StatusEnding
+		return h.Status != StatusFailed && (h.Status != StatusEnding || h.crossed())
 	case Overdue, Revoked:
 		return h.Status == StatusEnding
 	case Verified:
@@ -247,6 +247,12 @@ func (h *Hold) may(e workflows.Event) bool {
 	}
 	return false
 }
+
+// whyCrossed is why access is taken back again whose making and taking back crossed each other on the way to the target.
+const whyCrossed = "made while it was being taken back"
+
+// crossed tells whether the target's answer to the grant came in after the last order to take it back.
+func (h *Hold) crossed() bool { return h.StartedSeq > h.EndingSeq && h.EndingSeq > 0 }
 
 func (h *Hold) apply(r workflows.Record) error {
 	if !h.may(r.Event) {
