@@ -54,6 +54,8 @@ func TestReq_R2_OnlyAnEligiblePersonsVerdictCounts(t *testing.T) {
 		"empty":        func(b *workflows.Ballot) { b.Verdict = "" },
 		"upper case":   func(b *workflows.Ballot) { b.Verdict = "Approve" },
 		"nothing seen": func(b *workflows.Ballot) { b.Shown = "" },
+		"a workload":   func(b *workflows.Ballot) { b.Authn = "oidc/s_0123456789abcdef0123456789" },
+		"an agent":     func(b *workflows.Ballot) { b.Authn = "spiffe-x509/s_0123456789abcdef0123456789" },
 		"long denial": func(b *workflows.Ballot) {
 			b.Verdict, b.Reason = workflows.Deny, strings.Repeat("x", workflows.MaxDenyReason+1)
 		},

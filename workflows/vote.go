@@ -203,11 +203,19 @@ func (s *State) refuseVoter(st *StageState, b Ballot) (Seat, *Refusal) {
 		return seat, Refuse(CodeStale, "That button is not known.", "Look at the fresh card and decide there.")
 	case b.Verdict == Approve && st.Plan.Kind == StageConsent:
 		return seat, Refuse(CodeStale, "This stage waits for objections only.", "If you have none, there is nothing to do.")
+	case ByMachine(b.Authn):
+		return seat, Refuse(CodeNotHuman, "That came with the session of a machine, and no machine decides.", "Somebody who was asked decides, themselves.")
 	case s.lacksStepUp(b.Verdict, b.Authn):
 		return seat, s.refuseClick()
 	}
 	return seat, nil
 }
+
+// machineSession stands in what authenticated a workload, behind how it proved itself: "oidc/s_…". No way in which a person proves anything has it.
+const machineSession = "/s_"
+
+// ByMachine tells whether somebody was authenticated with the session of a workload or an agent, whose token carries nobody's presence.
+func ByMachine(authn string) bool { return strings.Contains(authn, machineSession) }
 
 // refuseReason refuses a decision that lacks the reason it needs.
 func (w *Workflow) refuseReason(b Ballot) *Refusal {

@@ -346,6 +346,8 @@ func (c *chain) vote(before []workflows.Record, r workflows.Record, e workflows.
 		return // the fold has said so
 	case r.Policy != c.bound:
 		j.wrong(r, "does not name the document that binds the request")
+	case workflows.ByMachine(e.Authn):
+		j.wrong(r, "was cast with the session of a machine, and no machine decides")
 	case e.Digest != c.sub.Digest:
 		j.wrong(r, "decides on another request than the one that was submitted")
 	case e.Shown != s.Shown(e.Stage):

@@ -300,6 +300,11 @@ func forgeries() []struct {
 			f.leaves[i].Actor = "a_00000000000000000000000000000000"
 			return i
 		}},
+		{"a workload decides", "cast with the session of a machine, and no machine decides", func(f *forgery) int {
+			i := f.first("vote.recorded", req, 0)
+			f.leaves[i].Fields["authn"] = "oidc/s_00000000000000000000000000"
+			return i
+		}},
 		{"a vote on something else", "decides on something else than what is asked in stage 1|on another text than was asked|on something else", func(f *forgery) int {
 			i := f.first("vote.recorded", req, 0)
 			f.leaves[i].Fields["shown"] = strings.Repeat("0", 64)
