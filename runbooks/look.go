@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // What the Runner asks of the optional parts of connectors. A connector that lacks the part gives ok false.
@@ -233,4 +235,22 @@ func (r *Runner) Offers(ctx context.Context, name string) ([]Offer, bool, error)
 		return nil, true, failed
 	}
 	return list, true, nil
+}
+
+// Waiting lists the grants that wait for people at the target itself; ok false where nothing can.
+func (r *Runner) Waiting(ctx context.Context, name string) (list map[workflows.GrantID]string, ok bool, err error) {
+	w, ok := r.part(name).(Waiter)
+	if !ok {
+		return nil, false, nil
+	}
+	got := make(chan map[workflows.GrantID]string, 1)
+	failed := r.apart(ctx, name, "waiting", func(ctx context.Context) error {
+		list, err := w.Waiting(ctx)
+		got <- list
+		return err
+	})
+	if failed != nil {
+		return nil, true, failed
+	}
+	return <-got, true, nil
 }

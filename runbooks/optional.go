@@ -105,6 +105,12 @@ type Plan struct {
 	Standing []string // other ways in which the account has the same already (R52); they do not end with the grant
 }
 
+// Waiter tells which grants wait for people at the target itself, after they were approved here: a control group of Vault, for one.
+type Waiter interface {
+	// Waiting gives a sentence for each such grant: what people do, and where.
+	Waiting(ctx context.Context) (map[workflows.GrantID]string, error)
+}
+
 // SessionEnder ends the live sessions of a grant without taking the access away.
 type SessionEnder interface {
 	// EndSessions gives how many it ended; they are gone when it returns.

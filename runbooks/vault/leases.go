@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/rest"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // Leases grants dynamic credentials. It is safe for concurrent use.
@@ -78,10 +79,15 @@ func (l *Leases) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt,
 	if err != nil {
 		return runbooks.Receipt{}, err
 	}
-	return runbooks.Receipt{
+	out := runbooks.Receipt{
 		Ref: t.path, Facts: map[string]string{"path": t.path, "ends": g.End.UTC().Format(time.RFC3339)}, Personal: map[string]string{"holder": g.Holder},
 		Handover: hand, Use: runbooks.Use{Steps: l.steps()},
-	}, nil
+	}
+	if rec.Pending != "" {
+		out.Facts["control_group"] = rest.Clean(rec.Pending, maxWords)
+		out.Use.Steps = []string{"Vault wants people to authorise it first: " + authorise(rec.Pending), "Then what is handed over gives the credentials once: vault unwrap TOKEN."}
+	}
+	return out, nil
 }
 
 func (l *Leases) steps() []string {
@@ -422,6 +428,21 @@ func (l *Leases) PendingRequests(ctx context.Context) (map[string]string, error)
 		}
 	}
 	return out, nil
+}
+
+// Waiting lists the grants that wait for a control group, with what people do about them.
+func (l *Leases) Waiting(ctx context.Context) (map[workflows.GrantID]string, error) {
+	pending, err := l.PendingRequests(ctx)
+	out := map[workflows.GrantID]string{}
+	for id, accessor := range pending {
+		out[workflows.GrantID(id)] = authorise(accessor)
+	}
+	return out, err
+}
+
+// authorise is what people do about a control group's request.
+func authorise(accessor string) string {
+	return "people of its control group run: vault write sys/control-group/authorize accessor=" + rest.Clean(accessor, maxWords)
 }
 
 // Probe asks Vault what the token may do.

@@ -285,6 +285,12 @@ func TestControlGroup(t *testing.T) {
 	if p, err := c.Check(t.Context(), g); p != runbooks.Unconfirmed || err == nil || !strings.Contains(err.Error(), pending["g_1"]) {
 		t.Errorf("%s (%v)", p, err)
 	}
+	if waiting, err := c.Waiting(t.Context()); err != nil || !strings.HasSuffix(waiting["g_1"], "accessor="+pending["g_1"]) {
+		t.Errorf("waiting: %v (%v)", waiting, err)
+	}
+	if steps := strings.Join(r.Use.Steps, " "); !strings.Contains(steps, "accessor="+pending["g_1"]) || r.Facts["control_group"] != pending["g_1"] {
+		t.Errorf("the holder reads %q, the ledger %v", steps, r.Facts)
+	}
 	said := false
 	for _, finding := range c.Probe(t.Context()) {
 		said = said || strings.Contains(finding.What, pending["g_1"])
