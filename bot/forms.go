@@ -298,8 +298,27 @@ func (b *Bot) fill(ctx context.Context, v *slack.View, w *workflows.Workflow, su
 		bad = append(bad, workflows.FieldProblem{Field: formStart, Text: "Pick a date and a time."})
 	}
 	sub.Form.Values = fieldValues(v, w.Fields)
+	bad = append(bad, b.people(ctx, w.Fields, sub.Form.Values)...)
 	if sub.Extends != "" {
 		b.fillExtension(ctx, sub)
+	}
+	return bad
+}
+
+// people puts a person in the place of the member of the chat that was picked. Somebody whom the people file does not have is a problem of that field.
+func (b *Bot) people(ctx context.Context, fields []workflows.Field, values map[string]string) []workflows.FieldProblem {
+	var bad []workflows.FieldProblem
+	for _, f := range fields {
+		if f.Type != workflows.FieldPerson || values[f.Name] == "" {
+			continue
+		}
+		p, err := b.c.Identity.PersonOf(ctx, values[f.Name])
+		if err != nil || p == "" {
+			bad = append(bad, workflows.FieldProblem{Field: f.Name, Text: "This person is not in the people file."})
+			delete(values, f.Name)
+			continue
+		}
+		values[f.Name] = string(p)
 	}
 	return bad
 }

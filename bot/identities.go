@@ -48,7 +48,7 @@ func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n w
 	case identities.NoticeLeaked:
 		return b.leakLetter(ctx, s, n, what)
 	case identities.NoticeRenew:
-		return letter{Message: screens.Say(l.Say("%s ends on %s. If it is still needed, ask for it to be renewed before then; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `countersign identities retire %s`.", what, day(e.Expires), id))}, nil
+		return letter{Message: screens.Say(l.Say("%s ends on %s. If it is still needed, ask for it to be renewed before then: `/access identity %s renew`; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `/access identity %s offboard`.", what, day(e.Expires), id, id))}, nil
 	case identities.NoticeRotate:
 		r := s.Rotating()
 		if r == nil {
@@ -65,6 +65,12 @@ func (b *Bot) handoverLetter(ctx context.Context, s identities.IdentityState, n 
 		return letter{}, fmt.Errorf("composing a hand-over of %q: none is open", s.ID)
 	}
 	why := l.Of("Its owner wants to give it to you.")
+	if h.Why == identities.WhyOnboard {
+		why = l.Of("It is new, and was approved with you to answer for it.")
+		if strings.HasPrefix(h.From, "p_") {
+			why = l.Say("It is new: %s asked for it, and it was approved with you to answer for it.", screens.Escape(b.c.Desk.Name(ctx, workflows.PersonID(h.From))))
+		}
+	}
 	if h.Why == identities.WhyLeaver {
 		why = l.Of("Whoever answered for it does not any more.")
 		if strings.HasPrefix(h.From, "p_") {
@@ -86,6 +92,15 @@ func (b *Bot) identityVerb(ctx context.Context, c *call, rest []string) (answer,
 		return b.ownedIdentities(ctx, c)
 	}
 	id := workflows.IdentityID(strings.ToLower(rest[0]))
+	if id == "new" && len(rest) == 1 {
+		return b.lifeForm(ctx, c, "", workflows.LifeOnboard)
+	}
+	if len(rest) == 2 && (strings.EqualFold(rest[1], workflows.LifeRenew) || strings.EqualFold(rest[1], workflows.LifeScope)) {
+		return b.lifeForm(ctx, c, id, strings.ToLower(rest[1]))
+	}
+	if len(rest) > 2 && strings.EqualFold(rest[1], desk.DoTransfer) {
+		return b.identityTransfer(ctx, c, id, rest[2], strings.Join(rest[3:], " "))
+	}
 	if len(rest) > 1 {
 		return b.identityAnswer(ctx, c, id, strings.ToLower(rest[1]), strings.Join(rest[2:], " "))
 	}
@@ -154,6 +169,8 @@ func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.Identity
 		cmd.Do, cmd.Verdict = desk.DoAnswer, verb
 	case "suspend":
 		cmd.Do, done = desk.DoSuspend, said("It is suspended: everything that it holds is being taken back.")
+	case "offboard":
+		cmd.Do, done = desk.DoRetire, said("It is being taken off: everything that it holds is being taken back, and what else has to be done is a list now: `countersign identities show %s`.", screens.Escape(string(id)))
 	case "rotate":
 		cmd.Do, cmd.Why, done = desk.DoRotate, identities.RotateDemand, said("Its secret has to be replaced; its owner is told.")
 	default:

@@ -1,6 +1,9 @@
 package runbooks
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // AccountWatcher tells who uses an account of the target now, whatever gave it: for what is looked at again and again while a control is waived. It is found
 // by assertion.
@@ -16,4 +19,20 @@ type AccountLocker interface {
 	LockAccount(ctx context.Context, account string) error
 	// UnlockAccount lets it log in as before.
 	UnlockAccount(ctx context.Context, account string) error
+}
+
+// AccountMaker makes the account of a new identity. It is found by assertion.
+type AccountMaker interface {
+	// MakeAccount makes an account with a login and with what the parameters of an entitlement name, until its end, and without a secret that anybody
+	// knows: a rotation makes the first. It is idempotent by order, reads the target back before it returns, and refuses to touch an account of that
+	// name that it did not make for this order. It gives the target's own name for what was made.
+	MakeAccount(ctx context.Context, order NewAccount) (ref string, err error)
+}
+
+// NewAccount is an account to be made.
+type NewAccount struct {
+	Order   string              // the request that was approved: "r_…"
+	Account string              // its name on the target
+	Params  map[string][]string // the entitlement's words
+	Until   time.Time           // UTC; the target's own end, where it has one
 }

@@ -37,6 +37,9 @@ func Compare(before, after *Workflow) []PolicyChange {
 	c.window(before.Window, after.Window)
 	c.exception(before.Exception, after.Exception)
 	c.actAs(before.ActAs, after.ActAs)
+	if !same(before.Life, after.Life) {
+		c.loosens("what its approval does to an identity changes")
+	}
 	if len(c.changes) == 0 && !same(before, after) {
 		c.loosens("something changes that has no words yet")
 	}

@@ -80,8 +80,8 @@ const HigherFrom = 4
 // ExitPlan is the field of the form that says how the exception will not be needed any more.
 const ExitPlan = "exit_plan"
 
-// Ahead tells that an approval of this kind gives no access by itself: a standing window, an exception.
-func (k RequestKind) Ahead() bool { return k == KindWindow || k == KindException }
+// Ahead tells that an approval of this kind gives no access by itself: a standing window, an exception, a change of an identity.
+func (k RequestKind) Ahead() bool { return k == KindWindow || k == KindException || k == KindLife }
 
 // Raised leaves the higher stage out of a choice where the exception was not renewed that often.
 func (w *Workflow) Raised(c Choice, renewal int) Choice {

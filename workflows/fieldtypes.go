@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -85,4 +86,12 @@ func isID(s string) bool {
 		}
 	}
 	return true
+}
+
+// isPerson tells whether a value is the pseudonym of a person.
+func isPerson(s string) bool {
+	rest, ok := strings.CutPrefix(s, "p_")
+	return ok && rest != "" && len(s) <= maxID && !strings.ContainsFunc(rest, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	})
 }

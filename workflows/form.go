@@ -162,9 +162,13 @@ func (f Field) typed(v string, at Stamp) (value, problem string) {
 		return f.duration(v)
 	case FieldDateTime:
 		return f.dateTime(v, at)
-	case FieldTarget, FieldIdentity:
+	case FieldTarget, FieldIdentity, FieldNewID:
 		if !isID(v) {
 			return "", "This is no id: small letters, digits and hyphens, as in the list."
+		}
+	case FieldPerson:
+		if !isPerson(v) {
+			return "", "Nobody of the people file is called that: type a key or an e-mail address of it."
 		}
 	}
 	return v, ""

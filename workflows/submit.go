@@ -133,8 +133,10 @@ func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeNotInInventory, "There is no such identity in the inventory.", "Register it with an owner, a purpose and an expiry first.")
 	case c.Entitlement.Owner == "":
 		return Refuse(CodeNoPolicy, "This target has no owner, so nobody can request it.", "")
-	case a.Outside != "" && w.Kind != KindException && !c.Entitlement.Brokered:
+	case a.Outside != "" && w.Kind != KindException && w.Kind != KindLife && !c.Entitlement.Brokered:
 		return RefuseOutside(a.Outside, c.Entitlement.Name())
+	case w.refuseLife(a, c) != nil:
+		return w.refuseLife(a, c)
 	case w.refuseActAs(a, c) != nil:
 		return w.refuseActAs(a, c)
 	case w.Kind == KindWindow && a.Subject.IsPerson():
@@ -149,7 +151,7 @@ func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeNotEligible, "You can ask for yourself and for identities that you own or back up.", "")
 	case !a.Subject.IsPerson() && a.Sponsor == "":
 		return Refuse(CodeNotInInventory, "Nobody answers for this identity, so nobody can ask for it.", "Give it an owner in the inventory.")
-	case c.Entitlement.Account && a.Account == "":
+	case c.Entitlement.Account && a.Account == "" && w.Kind != KindLife:
 		return Refusef(CodeNotInInventory, "Ask the operator to add it to the people or identities file.", "%s has no account on record on %s.", holderWord(self), c.Entitlement.TargetTitle)
 	}
 	return nil

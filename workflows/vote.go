@@ -275,6 +275,11 @@ func (s *State) question() Answers {
 		what = "a standing window of " + what
 	case KindException:
 		what = "an exception on " + what
+	case KindLife:
+		return Answers{
+			Who:  fmt.Sprintf("%s asks, by %s", s.Requester.Person, s.Asked.Authn),
+			What: fmt.Sprintf("%s %s on %s until %s from now", lifeWords(s.Asked), s.Whose(), what, s.Asked.Seconds),
+		}
 	case KindActAs:
 		what = "the right to act as an identity by " + what
 	}

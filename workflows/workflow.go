@@ -16,6 +16,7 @@ const (
 	KindWindow     RequestKind = "window"      // gives a named automation a standing window: within it, its asks need nobody
 	KindRoutine    RequestKind = "routine"     // carries out the exact text of a routine runbook, once
 	KindActAs      RequestKind = "impersonate" // lets a person act as a non-human identity, under their own name in the target's log
+	KindLife       RequestKind = "identity"    // changes the life of a non-human identity: makes one, widens its scope, moves its end
 	KindException  RequestKind = "exception"   // waives a control for a named identity, for a time, while what makes up for it holds
 )
 
@@ -83,6 +84,7 @@ type Workflow struct {
 	Window    *WindowTerms `json:"window,omitempty"` // KindWindow: what its approval allows
 
 	Exception *ExceptionTerms `json:"exception,omitempty"` // KindException: what its approval waives
+	Life      *LifeTerms      `json:"life,omitempty"`      // KindLife: what becomes of the identity
 	ActAs     *ActAsTerms     `json:"act_as,omitempty"`    // KindActAs: what must be on record
 
 	MaxUnverified Span     `json:"max_unverified,omitempty"` // how long access goes on while nobody can tell whether it should; 0: the usual limit
@@ -225,6 +227,8 @@ const (
 	FieldDateTime = "date_time" // recorded as a Stamp; typed as RFC 3339, or as "2026-11-22 15:04" on the requester's clock
 	FieldTarget   = "target"    // id of a target
 	FieldIdentity = "identity"  // id of a non-human identity of the inventory
+	FieldPerson   = "person"    // somebody of the people file, recorded as their pseudonym; typed as a key, an e-mail address or a member of the chat
+	FieldNewID    = "new_id"    // id of a non-human identity that there is not yet
 	FieldOffer    = "offer"     // something that the target says it can grant: what the parameter that takes the field may be
 )
 

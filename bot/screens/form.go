@@ -296,7 +296,10 @@ func (l Locale) fieldInput(x workflows.Field) slackgo.Block {
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = 20
 		return inputBlock(id, x.Label, l.bounds(x, usual), e, x.Optional)
-	case workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldOffer:
+	case workflows.FieldPerson:
+		who := slackgo.NewOptionsSelectBlockElement(slackgo.OptTypeUser, plain(l.Of("Choose…")), InputValue)
+		return inputBlock(id, x.Label, orWords(help, l.Of("A colleague who is in the people file.")), who, x.Optional)
+	case workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldNewID, workflows.FieldOffer:
 		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
 		e.MaxLength = fieldMax(x)
 		return inputBlock(id, x.Label, help, e, x.Optional)

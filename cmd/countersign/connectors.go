@@ -80,6 +80,7 @@ func postgresParams() *spec.Params {
 		Known:  []string{postgres.ParamRole, postgres.ParamHost, postgres.ParamPort, postgres.ParamDatabase, postgres.ParamLogin},
 		Needed: []string{postgres.ParamRole},
 		Lists:  []string{postgres.ParamRole},
+		Makes:  true,
 	}
 }
 

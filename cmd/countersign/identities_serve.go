@@ -169,6 +169,11 @@ func (s *serving) changeIdentity(ctx context.Context, by workflows.Acting, cause
 	if c.Expires, no = s.momentOf(by.Person, a["expires"], true); no != nil {
 		return s.refuse(ctx, cause, by, do, no)
 	}
+	if do == desk.DoRenew {
+		if r, asked, err := s.renewIdentity(ctx, by, cause, o, c.Expires); asked || err != nil {
+			return r, err
+		}
+	}
 	for _, x := range []struct {
 		word string
 		dst  *string

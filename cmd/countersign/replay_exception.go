@@ -12,12 +12,19 @@ import (
 // document that bound it.
 func (j *judge) identity(ctx context.Context, h []workflows.Record) error {
 	for _, r := range h {
-		e, ok := r.Event.(identities.ExceptionGranted)
-		if !ok {
-			continue
+		var err error
+		switch e := r.Event.(type) {
+		case identities.ExceptionGranted:
+			j.out.Decisions++
+			err = j.excepted(ctx, r, e)
+		case identities.Claimed:
+			err = j.altered(ctx, r, lifeRequest(e.Source))
+		case identities.Renewed:
+			err = j.altered(ctx, r, e.Request)
+		case identities.AccountOrdered:
+			err = j.altered(ctx, r, e.Request)
 		}
-		j.out.Decisions++
-		if err := j.excepted(ctx, r, e); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -383,6 +383,8 @@ func (c *chain) followed(ctx context.Context, id workflows.RequestID, e workflow
 		_, _, ok, err = find(ctx, c.j, workflows.RunStream(desk.RoutineRun(id)), func(o runs.Opened) bool { return o.Request == id && o.Document == c.sub.Document })
 	case workflows.KindWindow:
 		_, _, ok, err = find(ctx, c.j, workflows.IdentityStream(c.sub.Subject), func(e identities.WindowGranted) bool { return e.Window == string(id) })
+	case workflows.KindLife:
+		return c.lived(ctx, id)
 	case workflows.KindException:
 		_, _, ok, err = find(ctx, c.j, workflows.IdentityStream(c.sub.Subject), func(e identities.ExceptionGranted) bool { return e.Exception == string(id) })
 	default:

@@ -27,7 +27,7 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 		return fmt.Sprintf("%s renewed %s until %s%s.", n.actor(r), id, n.at(e.Expires), approvedFor(n, e.Approvers))
 	case identities.RenewalAsked:
 		return fmt.Sprintf("The owner of %s was due to be asked to renew it: it ends at %s.", id, n.at(e.Expires))
-	case identities.ExceptionGranted, identities.ExceptionChecked, identities.ExceptionUsed, identities.ExceptionFailed, identities.ExceptionEnded, identities.AccountLocked:
+	case identities.ExceptionGranted, identities.ExceptionChecked, identities.ExceptionUsed, identities.ExceptionFailed, identities.ExceptionEnded, identities.AccountLocked, identities.AccountOrdered, identities.AccountMade:
 		return n.tellException(r, id)
 	case identities.Leaked:
 		return tellLeak(e, id)
@@ -166,6 +166,13 @@ func (n *narrator) tellException(r workflows.Record, id string) string {
 		return fmt.Sprintf("An exception of %s ended because what made up for the waived control does not hold: %s.", id, printable(trimDot(e.Why)))
 	case identities.ExceptionEnded:
 		return fmt.Sprintf("An exception of %s ended, recorded by %s: %s.", id, n.actor(r), trimDot(e.Why))
+	case identities.AccountOrdered:
+		return fmt.Sprintf("As request %s approved, the account of %s is made on %s for %s, until %s.", e.Request, id, e.Target, e.Entitlement, n.at(e.Until))
+	case identities.AccountMade:
+		if e.Ref == "" {
+			return fmt.Sprintf("The account of %s will not be made by the bot: %s.", id, trimDot(e.Why))
+		}
+		return fmt.Sprintf("The account of %s was made and read back; its target calls it %q. Nobody knows a secret of it yet.", id, e.Ref)
 	case identities.AccountLocked:
 		if e.Locked {
 			return fmt.Sprintf("The account of %s on %s was kept from logging in.", id, e.Target)

@@ -41,6 +41,8 @@ func effectStreams(s workflows.State) []workflows.StreamID {
 		return []workflows.StreamID{workflows.RunbookStream(s.Asked.Runbook)}
 	case workflows.KindRoutine:
 		return []workflows.StreamID{workflows.RunStream(RoutineRun(s.ID))}
+	case workflows.KindLife:
+		return []workflows.StreamID{workflows.IdentityStream(s.Whose())}
 	case workflows.KindWindow, workflows.KindException:
 		return []workflows.StreamID{workflows.IdentityStream(s.Asked.Subject)}
 	}
@@ -77,8 +79,11 @@ func (m making) effect(f workflows.Facts, out *workflows.Outcome) error {
 		})
 		return nil
 	}
-	if s.Asked.Request == workflows.KindException {
+	switch s.Asked.Request {
+	case workflows.KindException:
 		return m.except(f, out, s)
+	case workflows.KindLife:
+		return m.alter(f, out, s)
 	}
 	return m.grant(f, out, s, approved.Grant)
 }

@@ -110,6 +110,9 @@ func (d *Desk) identityDecision(ctx context.Context, c IdentityCommand, do ident
 	case DoClaim:
 		return d.claim(ctx, c, do, s)
 	case DoRenew:
+		if no := d.throughChain(workflows.LifeRenew, s.Entry().Target); no != nil {
+			return nil, no
+		}
 		e := identities.Renewed{Expires: c.Expires, Approvers: []workflows.PersonID{c.By.Person}, Reason: c.Reason, Channel: c.Channel}
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Renew(f, do, id, e) }, nil
 	}
@@ -189,6 +192,11 @@ func (d *Desk) claim(ctx context.Context, c IdentityCommand, do identities.Do, s
 	}
 	if owner != "" && owner != says.Owner {
 		return nil, workflows.Refuse(workflows.CodeNotYours, "This identity has another owner.", "An owner hands it over: countersign identities transfer.")
+	}
+	if e := s.Entry(); e.Expires != 0 && says.Expires > e.Expires {
+		if no := d.throughChain(workflows.LifeRenew, e.Target); no != nil {
+			return nil, no
+		}
 	}
 	for _, o := range []string{says.Owner, says.Backup} {
 		if no := d.mayOwn(ctx, o); o != "" && no != nil {

@@ -231,12 +231,15 @@ func (d *Desk) overlay(p *Policy) func(workflows.IdentityID) (Identity, bool) {
 		}
 		e := s.Entry()
 		leaves := s.Life.Handover != nil && s.Life.Handover.Why == identities.WhyLeaver // whoever answers for it decides first
-		lapsed := s.Life.Suspended != nil && s.Life.Suspended.Why == identities.SuspendedWaiver && s.Life.Retirement == nil
-		if s.State(e) != workflows.IdentityActive && !lapsed || leaves {
+		over := func(why string) bool {
+			return s.Life.Suspended != nil && s.Life.Suspended.Why == why && s.Life.Retirement == nil
+		}
+		lapsed, ended := over(identities.SuspendedWaiver), over(identities.SuspendedExpired)
+		if s.State(e) != workflows.IdentityActive && !lapsed && !ended || leaves {
 			return Identity{}, false
 		}
 		out := listed
-		out.Lapsed = lapsed
+		out.Lapsed, out.Ended = lapsed, ended
 		out.ID, out.Class, out.Name, out.Owner, out.Backup = id, e.Class, cmp.Or(e.Name, string(id)), owningPerson(e.Owner), owningPerson(e.Backup)
 		out.Team = d.Policy().Groups[strings.TrimPrefix(e.Owner, identities.GroupPrefix)]
 		out.Purpose, out.Environment, out.Expires, out.Outside = e.Purpose, e.Environment, e.Expires, outsideOf(e)
@@ -267,7 +270,7 @@ func (p *Policy) known(id workflows.IdentityID) (Identity, bool) {
 // knownAs is known for a request of a kind: one for an exception may be for an identity that is suspended because its last one is over.
 func (p *Policy) knownAs(kind workflows.RequestKind, id workflows.IdentityID) (Identity, bool) {
 	i, ok := p.even(id)
-	if i.Lapsed && kind != workflows.KindException {
+	if i.Lapsed && kind != workflows.KindException || i.Ended && kind != workflows.KindLife {
 		return Identity{}, false
 	}
 	return i, ok

@@ -232,7 +232,7 @@ func (p *Policy) identity(id workflows.IdentityID, now workflows.Stamp) (Identit
 // identityAs is identity for a request of a kind.
 func (p *Policy) identityAs(kind workflows.RequestKind, id workflows.IdentityID, now workflows.Stamp) (Identity, bool) {
 	i, ok := p.knownAs(kind, id)
-	return i, ok && !now.After(i.Expires)
+	return i, ok && (!now.After(i.Expires) || kind == workflows.KindLife)
 }
 
 // Owned are the non-human identities that a person owns or backs up, in order.

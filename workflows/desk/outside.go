@@ -39,6 +39,9 @@ func (q *question) outside(ctx context.Context) error {
 	for _, f := range q.v.Workflow.Fields {
 		if ref := q.ask.Form.Values[f.Name]; f.Type == workflows.FieldTicket && ref != "" && q.ask.Blocked == nil {
 			q.ticket(ctx, in, f, ref)
+			if q.ask.Blocked != nil {
+				q.unfit = []workflows.FieldProblem{{Field: f.Name, Text: q.ask.Blocked.Sentence}}
+			}
 		}
 	}
 	for _, claim := range q.v.Workflow.Posture {

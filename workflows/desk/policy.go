@@ -135,6 +135,7 @@ type Person struct {
 // Identity is a non-human identity of the inventory.
 type Identity struct {
 	Lapsed      bool // suspended because an exception is over: only another exception may be asked for
+	Ended       bool // suspended because its end has come: only its renewal may be asked for
 	ID          workflows.IdentityID
 	Class       string
 	Name        string

@@ -24,6 +24,7 @@ type question struct {
 	review workflows.ReviewID
 	owners []workflows.PersonID // who may look at an automatic approval afterwards, the first first
 	made   making
+	unfit  []workflows.FieldProblem // what the world outside says against a field of the form
 
 	counted bool // it takes the place of an ask that was counted
 }
@@ -69,6 +70,9 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 	a := asked{requester: c.By.Person, subject: ask.Subject, owner: q.ent.Owner, backup: q.ent.Backup, now: now, off: off}
 	a.behind = []workflows.PersonID{c.By.Person, ask.Subject.Person(), ask.Sponsor}
 	if err := q.outside(ctx); err != nil {
+		return nil, err
+	}
+	if err := q.life(ctx); err != nil {
 		return nil, err
 	}
 	if x := w.Exception; x != nil && ask.Subject != "" && !ask.Subject.IsPerson() {
@@ -228,6 +232,10 @@ func (p *Policy) strangers(w *workflows.Workflow, form workflows.Form, now workf
 			if !p.hasTarget(workflows.TargetID(v)) {
 				out = append(out, workflows.FieldProblem{Field: f.Name, Text: "There is no such target."})
 			}
+		case f.Type == workflows.FieldPerson:
+			if _, ok := p.People[workflows.PersonID(v)]; !ok {
+				out = append(out, workflows.FieldProblem{Field: f.Name, Text: "Nobody of the people file is called that: type a key or an e-mail address of it."})
+			}
 		case f.Type == workflows.FieldIdentity:
 			if _, ok := p.identity(workflows.IdentityID(v), now); !ok {
 				out = append(out, workflows.FieldProblem{Field: f.Name, Text: "There is no such identity in the inventory, or it has expired there."})
@@ -253,6 +261,9 @@ func (p *Policy) hasTarget(id workflows.TargetID) bool {
 func (p *Policy) convert(w *workflows.Workflow, form workflows.Form, who workflows.PersonID) workflows.Form {
 	values := maps.Clone(form.Values)
 	for _, f := range w.Fields {
+		if p, ok := p.personOf(values[f.Name]); ok && f.Type == workflows.FieldPerson {
+			values[f.Name] = string(p)
+		}
 		if at, ok := p.Moment(values[f.Name], who); ok && f.Type == workflows.FieldDateTime {
 			values[f.Name] = at.String()
 		}

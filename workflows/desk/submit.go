@@ -110,6 +110,9 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 		_, out.Problems = v.Workflow.CheckForm(q.ask.Form)
 		out.Problems = append(out.Problems, q.ask.Problems...)
 	}
+	if res.Refusal != nil && q.ask.Blocked != nil && res.Refusal.Code == q.ask.Blocked.Code {
+		out.Problems = append(out.Problems, q.unfit...)
+	}
 	return out, nil
 }
 

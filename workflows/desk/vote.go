@@ -97,6 +97,9 @@ func (v View) last(p *Policy, f workflows.Facts) (workflows.Final, error) {
 	var err error
 	out.Gone = gone(p, v.State, f.Now.UTC)
 	out.Frozen, _ = p.stopped(v.Workflow, f.Now.UTC)
+	if out.Gone == "" {
+		out.Gone = lifeGone(f, v.Workflow, v.State)
+	}
 	if !v.State.Asked.Request.GivesAccess() {
 		return out, nil
 	}

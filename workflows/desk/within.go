@@ -30,6 +30,9 @@ func (q *question) streams() []workflows.StreamID {
 	if q.ask.Subject != "" && !q.ask.Subject.IsPerson() {
 		add(workflows.IdentityStream(q.ask.Subject))
 	}
+	if id := q.changes(); id != "" {
+		add(workflows.IdentityStream(id))
+	}
 	if q.ask.Subject != "" && q.ent.ID != "" {
 		add(workflows.GrantStream(q.ask.Subject, q.ent.Target, q.ent.ID))
 		for _, s := range conflictStreams(q.ask.Subject, q.ent) {

@@ -46,6 +46,7 @@ const (
 	RotateBreakGlass = "break_glass"
 	RotateLeak       = "leak"
 	RotateHandover   = "handover"
+	RotateFirst      = "first" // a new account has no secret that anybody knows
 )
 
 // Proofs that something is gone.
@@ -124,6 +125,7 @@ type Life struct {
 	Leaks      []LeakAt // in the order in which they were reported
 	Exceptions []ExceptionState
 	ResumeSeq  int64              // of the last entry that ended a suspension
+	Account    *MadeAccount       // that was ordered with it; nil: none was
 	Locked     workflows.TargetID // where its account was kept from logging in; empty: nowhere
 	Delivered  map[string]bool    // notices that were sent, or never will be
 }
@@ -165,7 +167,10 @@ func (s *IdentityState) applyLife(r workflows.Record) (bool, error) {
 	case Attested:
 		s.Life.Attested = append(slices.Clip(s.Life.Attested), AttestedAt{e, r.At})
 	default:
-		ours, err := s.applyException(r)
+		ours, err := s.applyAccount(r)
+		if !ours {
+			ours, err = s.applyException(r)
+		}
 		if !ours {
 			return false, nil
 		}

@@ -41,6 +41,9 @@ func Pending(s IdentityState) []workflows.Job {
 	if s.unlocks() {
 		out = append(out, workflows.Job{Kind: JobUnlock, Key: string(s.Life.Locked)})
 	}
+	if a := s.MakesAccount(); a != nil {
+		out = append(out, workflows.Job{Kind: JobMake, Key: string(a.Request)})
+	}
 	for _, n := range s.Notices() {
 		out = append(out, n.Job())
 	}

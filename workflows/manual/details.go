@@ -58,6 +58,10 @@ func fieldWords(f workflows.Field) string {
 		return "one of the systems"
 	case workflows.FieldOffer:
 		return "one of what the system has to give"
+	case workflows.FieldPerson:
+		return "somebody of the people file"
+	case workflows.FieldNewID:
+		return "the id of a robot, key or service account that there is not yet"
 	case workflows.FieldIdentity:
 		return "one of the robots, keys and service accounts"
 	}

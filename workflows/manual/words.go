@@ -205,6 +205,8 @@ func kindWords(k workflows.RequestKind) string {
 		return "one carrying-out of a routine runbook"
 	case workflows.KindWindow:
 		return "a standing window for a robot: within it, it needs nobody"
+	case workflows.KindLife:
+		return "a new robot, key or service account, or a wider scope or a later end of one"
 	case workflows.KindActAs:
 		return "the right to act as a robot, key or service account, for a limited time and under one's own name"
 	case workflows.KindException:

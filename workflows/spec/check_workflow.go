@@ -95,6 +95,7 @@ func (c *checker) kinds(w *workflow) {
 		c.at(w.or("for"), "for: [owned]", "a standing window is for a named automation only")
 	}
 	c.exception(w)
+	c.life(w)
 	switch {
 	case routine && len(grants) > 0:
 		c.at(w.get("grants"), "the runbook's steps say what is done", "workflow %q has routines carried out, so it grants nothing itself", w.id)
@@ -190,7 +191,7 @@ func (c *checker) entitlement(v *value) (grantable, bool) {
 
 // anyAccount tells whether one of those a request may be for has an account on the target.
 func (c *checker) anyAccount(target string, w *workflow, askers *yield) bool {
-	if w.kind() == workflows.KindException {
+	if w.kind() == workflows.KindException || w.kind() == workflows.KindLife {
 		return true // most stand for identities that were found on the target, which no file lists
 	}
 	for _, p := range c.f.people {

@@ -82,6 +82,9 @@ func (c *compiler) language(w *workflow, out *workflows.Workflow) {
 		out.Extend = &workflows.Extend{Cap: e.span("cap", 0)}
 	}
 	out.Exception = exceptionOf(w.get("exception"))
+	if x := w.get("life"); x != nil {
+		out.Life = &workflows.LifeTerms{Action: x.str("action"), Make: x.flag("make")}
+	}
 	if x := w.get("impersonate"); x != nil {
 		out.ActAs = &workflows.ActAsTerms{Management: x.str("management"), Exceptional: x.str("exceptional")}
 	}

@@ -285,7 +285,7 @@ func fieldType(typ string) *types.Type {
 		return types.DurationType
 	case workflows.FieldDateTime:
 		return types.TimestampType
-	case workflows.FieldChoice, workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldOffer:
+	case workflows.FieldChoice, workflows.FieldTicket, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldPerson, workflows.FieldNewID, workflows.FieldOffer:
 		return types.StringType
 	}
 	return nil

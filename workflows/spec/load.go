@@ -35,6 +35,7 @@ type Params struct {
 	Either    []string // of Known; an entitlement has at least one of them
 	Lists     []string // of Known, what its catalogue tells the possible values of
 	Brokers   *Brokers // how it keeps a holder to a bastion and one command; nil: it cannot
+	Makes     bool     // it can make the account of a new identity
 	Acts      []string // parameters that name the account by which the holder acts, each use attributed to the holder in the target's own log; none: it cannot tell who it was
 	Grantless bool     // it grants nothing, such as a system of tickets: its targets have no entitlements
 }

@@ -30,8 +30,8 @@ func fieldsShape() shape {
 		key{"help", false, line(maxLine), "What the form shows below it."},
 		key{
 			"type", true, oneOf(workflows.FieldText, workflows.FieldChoice, workflows.FieldTicket, workflows.FieldSSHKey, workflows.FieldNumber,
-				workflows.FieldDuration, workflows.FieldDateTime, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldOffer),
-			"text (free, kept erasable), choice, ticket, ssh_key (one line of a public key), number, duration, date_time, target, identity (a non-human one), or offer (picked from what the target says it can grant; a parameter takes it as ${fields.NAME}, and pattern says how far that goes).",
+				workflows.FieldDuration, workflows.FieldDateTime, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldPerson, workflows.FieldNewID, workflows.FieldOffer),
+			"text (free, kept erasable), choice, ticket, ssh_key (one line of a public key), number, duration, date_time, target, identity (a non-human one), person (somebody of people.yaml), new_id (the id of an identity that there is not yet), or offer (picked from what the target says it can grant; a parameter takes it as ${fields.NAME}, and pattern says how far that goes).",
 		},
 		key{"optional", false, flag(), "true when it may stay empty. Default false."},
 		key{"choices", false, listOf(maxChoices, line(maxChoice)), "The options of a choice; at least one."},
@@ -56,8 +56,8 @@ func workflowShape() shape {
 		key{"title", true, line(maxLine), "Name, as the request form shows it."},
 		key{"purpose", true, prose(), "What it is for and when to use it."},
 		key{
-			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine), string(workflows.KindException), string(workflows.KindActAs)),
-			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation), routine (has a routine runbook carried out once) exception (waives a control for a named identity, for a time) or impersonate (lets a person act as a non-human identity).",
+			"kind", true, oneOf(string(workflows.KindCredential), string(workflows.KindElevation), string(workflows.KindPreapprove), string(workflows.KindWindow), string(workflows.KindRoutine), string(workflows.KindException), string(workflows.KindActAs), string(workflows.KindLife)),
+			"credential (yields a certificate), elevation (raises an account), runbook (approves a runbook's text), window (approves a standing window of a named automation), routine (has a routine runbook carried out once) exception (waives a control for a named identity, for a time), impersonate (lets a person act as a non-human identity) or identity (makes a non-human identity, changes its scope or moves its end).",
 		},
 		key{"owner", true, personRef(), "Key of the person who answers for the chain."},
 		key{"may_ask", true, selectorShape(false), "Who may ask."},
@@ -96,6 +96,10 @@ func workflowShape() shape {
 			key{"management", true, line(maxLine), "Name of the step in which management approves. Every rule goes through it."},
 			key{"exceptional", true, fieldName(), "Name of a choice field that says what is exceptional: nobody acts as an identity in the normal course."},
 		), "Kind impersonate only: what its approval rests on."},
+		key{"life", false, object(
+			key{"action", true, oneOf(workflows.LifeActions()...), "onboard (there is a new identity: its form has the fields identity, kind, owner, purpose, environment and ticket, its length is how long it stands), scope (it may do what the field scope says from then on) or renew (its end moves: its length counts from the approval)."},
+			key{"make", false, flag(), "onboard: true when the connector makes the account on the target, too, and nobody else does."},
+		), "Kind identity only: what becomes of the identity."},
 		key{"choose", false, oneOf(chooseFirst, workflows.ChooseSpecific), "How a rule is chosen when several match: first (in the order of the file) or specific (the most conditions; a tie refuses). Default first."},
 		key{"rules", false, listOf(maxRules, ruleShape()), "Which asks go through which stages. Without rules all asks go through all stages; with rules an ask that none covers is refused."},
 		key{"stages", true, listOf(maxStages, stageShape()), "The steps of the chain, in order; at least one, unless every rule approves or refuses by itself."},

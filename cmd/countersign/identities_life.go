@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/store/jobs"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// makeAccount makes the account of a new identity on its target, as a request was approved. A target that will never make it is recorded; everything
+// else is tried again.
+func (s *serving) makeAccount(ctx context.Context, j jobs.Job) error {
+	id := workflows.IdentityID(j.Stream.Rest())
+	order, due, err := s.desk.AccountToMake(ctx, id)
+	if err != nil || !due || string(order.Request) != j.Key {
+		return err
+	}
+	done := identities.AccountMade{Request: order.Request, Proof: identities.ProofVerified}
+	c, ok := s.runner.Connector(string(order.Target))
+	maker, can := c.(runbooks.AccountMaker)
+	if !ok || !can {
+		done.Proof, done.Why = identities.ProofDeclared, "the connector of "+string(order.Target)+" cannot make accounts"
+		return s.desk.AccountMade(ctx, desk.Cause(j.Cause()), id, done)
+	}
+	done.Ref, err = maker.MakeAccount(ctx, runbooks.NewAccount{Order: string(order.Request), Account: order.Account, Params: order.Params, Until: order.Until.Time()})
+	var classed *runbooks.Error
+	switch {
+	case errors.As(err, &classed) && classed.Class == runbooks.Refuse:
+		done.Ref, done.Proof, done.Why = "", identities.ProofDeclared, classed.Text
+	case err != nil:
+		return fmt.Errorf("making the account of %q on %q: %w", id, order.Target, err)
+	}
+	return s.desk.AccountMade(ctx, desk.Cause(j.Cause()), id, done)
+}
+
+// renewIdentity asks for a later end of an identity through the chain that decides about it; false where the documents have none, or who asks may not use
+// it: then the desk says what becomes of it.
+func (s *serving) renewIdentity(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order, until workflows.Stamp) (reply, bool, error) {
+	v, err := s.desk.Identity(ctx, by.Person, workflows.IdentityID(o.ID))
+	if errors.Is(err, workflows.ErrNoStream) {
+		return reply{}, false, nil
+	}
+	if err != nil {
+		return reply{}, false, err
+	}
+	chain, ok, err := s.desk.LifeChain(ctx, by.Person, workflows.LifeRenew, v.Entry.Target)
+	if err != nil || !ok {
+		return reply{}, false, err
+	}
+	now := workflows.StampOf(s.clock.Now().Wall)
+	if until <= now {
+		r, err := s.refuse(ctx, cause, by, "renew", workflows.Refuse(workflows.CodeBadField, "The new end has passed already, or none was given.", "countersign identities renew ID -expires DAY -reason TEXT"))
+		return r, true, err
+	}
+	w := s.desk.Policy().Workflows[chain].Workflow
+	ask := order{Do: "request", Workflow: string(chain), For: o.ID, Long: workflows.SpanOf(until.Time().Sub(now.Time())), Reason: o.Reason, Fields: map[string]string{}}
+	for _, e := range w.Entitlements {
+		if e.Target == v.Entry.Target {
+			ask.What = e.Name()
+			break
+		}
+	}
+	r, err := s.cliRequest(ctx, by, cause, ask)
+	return r, true, err
+}

@@ -1,0 +1,59 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/postgres"
+)
+
+// R7: the account of a new identity is made by the connector: with the role that was approved and nothing else, without a password that anybody knows,
+// once however often it is asked for. A rotation gives it its first password. A role of that name that is somebody else's is left alone.
+func TestReq_R7_AnApprovedIdentityGetsItsAccount(t *testing.T) {
+	t.Parallel()
+	s := postgresql(t)
+	c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.dsn("bot", botPassword))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	s.role(t, "born_readers")
+	s.admin(t, "GRANT born_readers TO bot WITH ADMIN OPTION")
+	s.dropLater(t, "svc_born")
+	order := runbooks.NewAccount{Order: "r_born", Account: "svc_born", Params: map[string][]string{"role": {"born_readers"}}, Until: time.Now().Add(90 * 24 * time.Hour)}
+	for range 2 {
+		ref, err := c.MakeAccount(ctx, order)
+		if err != nil || ref != "role svc_born" {
+			t.Fatalf("%q %v", ref, err)
+		}
+	}
+	if lets(t, s, "svc_born", "") || lets(t, s, "svc_born", userPassword) {
+		t.Error("it lets in before it has a password")
+	}
+	other := order
+	other.Order = "r_other"
+	if _, err := c.MakeAccount(ctx, other); runbooks.ClassOf(err) != runbooks.Refuse || !strings.Contains(err.Error(), "was not made for this") {
+		t.Errorf("the account of another order: %v", err)
+	}
+	s.login(t, "svc_theirs")
+	order.Account = "svc_theirs"
+	if _, err := c.MakeAccount(ctx, order); runbooks.ClassOf(err) != runbooks.Refuse {
+		t.Errorf("an account that was there: %v", err)
+	}
+
+	r := runbooks.Rotation{ID: "rot_born", Account: "svc_born", Old: "role svc_born", Secret: runbooks.NewPassword()}
+	n, err := c.Renew(ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := strings.TrimPrefix(n.Ref, "role ")
+	s.dropLater(t, login)
+	if err := c.Prove(ctx, r, n); err != nil {
+		t.Fatal(err)
+	}
+	if !canRead(t, s.connect(t, login, r.Secret.Reveal())) {
+		t.Error("with its first password it cannot do what was approved")
+	}
+}
