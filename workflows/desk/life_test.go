@@ -17,9 +17,13 @@ func lives(d *draft) {
 	e.Shared, e.Account, e.Connector, e.Params = true, true, "postgres", map[string][]string{"role": {"writers"}}
 	for action, fields := range map[string][]workflows.Field{
 		workflows.LifeOnboard: {
-			{Name: "identity", Type: workflows.FieldNewID}, {Name: "kind", Type: workflows.FieldChoice, Choices: []string{"service_account", "ai_agent"}},
-			{Name: "owner", Type: workflows.FieldPerson}, {Name: "backup", Type: workflows.FieldPerson, Optional: true}, {Name: "purpose", Type: workflows.FieldText},
-			{Name: "environment", Type: workflows.FieldChoice, Choices: []string{"production", "staging"}}, {Name: "ticket", Type: workflows.FieldTicket, Pattern: "OPS-[0-9]+"},
+			{Name: "identity", Type: workflows.FieldNewID},
+			{Name: "kind", Type: workflows.FieldChoice, Choices: []string{"service_account", "ai_agent"}},
+			{Name: "owner", Type: workflows.FieldPerson},
+			{Name: "backup", Type: workflows.FieldPerson, Optional: true},
+			{Name: "purpose", Type: workflows.FieldText},
+			{Name: "environment", Type: workflows.FieldChoice, Choices: []string{"production", "staging"}},
+			{Name: "ticket", Type: workflows.FieldTicket, Pattern: "OPS-[0-9]+"},
 		},
 		workflows.LifeScope: {{Name: "scope", Type: workflows.FieldChoice, Choices: []string{"role:readers", "role:writers"}}},
 		workflows.LifeRenew: nil,
