@@ -37,7 +37,7 @@ func identityVerbs() []identityVerbWords {
 		{"offboard-vendor", "NAME -reason TEXT", "take all of it off: what it holds ends, and every item wants evidence of its closure"},
 		{"export", "[-format csv|json] [-kind K] …", "everybody and everything, for a spreadsheet or a program"},
 		{"orphans", "", "what nobody answers for"},
-		{"report", "", "how well the inventory is known, and every kind of finding with its number"},
+		{"report", "[-format text|md|html]", "how well the inventory is known, and every kind of finding with its number; md and html are for whoever is accountable: what to decide, who has to, what ends soon"},
 		{"import", "FILE -source NAME [-format csv|json|yaml] [-dry-run]", "take in what another system says; all of the file or nothing"},
 		{"discover", "[TARGET]", "ask the targets what identities they have"},
 		{"claim", "ID -purpose TEXT -expires DAY [-owner KEY]", "answer for an identity that nobody answers for"},
@@ -141,6 +141,8 @@ func identityVerb(ctx context.Context, p proc, verb, usage string) error {
 		return x.sendLeavers(ctx, words)
 	case "export":
 		return x.export(ctx, *format, args)
+	case "report":
+		return x.report(ctx, *format)
 	case "leak":
 		return x.sendLeak(ctx, words, args)
 	case "leaks":

@@ -309,6 +309,7 @@ type inventoryReport struct {
 	States     map[string]int `json:"states"`
 	Findings   map[string]int `json:"findings"`
 	Coverage   []sourceCover  `json:"coverage"`
+	inventorySurvey
 }
 
 // sourceCover is how many of the identities of a source have owner, purpose, end and last use on record.
@@ -342,11 +343,12 @@ func (s *serving) reportIdentities(ctx context.Context, by workflows.Acting) (re
 	return out, err
 }
 
-// surveyIdentities goes through the whole inventory once, in memory that grows with the number of shared secrets alone.
+// surveyIdentities goes through the whole inventory once, in memory that grows with the number of owners and of shared secrets alone.
 func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error) {
 	rep := inventoryReport{People: len(s.desk.Policy().People), States: map[string]int{}, Findings: map[string]int{}}
 	cover := map[string]*sourceCover{}
 	now := workflows.StampOf(s.clock.Now().Wall)
+	rep.begin(now)
 	shared, err := s.desk.SharedSecrets(ctx)
 	if err != nil {
 		return rep, err
@@ -354,12 +356,14 @@ func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error)
 	err = s.desk.EachIdentity(ctx, workflows.InventoryQuery{}, func(r workflows.InventoryRow) error {
 		rep.Identities++
 		rep.States[r.State]++
+		found := identities.Findings(r, now, s.hasLeft)
 		if shared[r.ID] {
-			rep.Findings[identities.FindSharedPrint]++
+			found = append(found, identities.FindSharedPrint)
 		}
-		for _, f := range identities.Findings(r, now, s.hasLeft) {
+		for _, f := range found {
 			rep.Findings[f]++
 		}
+		rep.take(r, found)
 		for _, src := range r.Sources {
 			c := cover[src]
 			if c == nil {
@@ -376,6 +380,7 @@ func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error)
 	for _, src := range slices.Sorted(maps.Keys(cover)) {
 		rep.Coverage = append(rep.Coverage, *cover[src])
 	}
+	s.finishSurvey(ctx, &rep)
 	return rep, err
 }
 
