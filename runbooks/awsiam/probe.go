@@ -2,8 +2,6 @@ package awsiam
 
 import (
 	"context"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/countersign-bot/countersign/runbooks"
@@ -11,19 +9,18 @@ import (
 	"github.com/countersign-bot/countersign/runbooks/rest"
 )
 
-// needed are the actions that the connector calls.
-func needed() []string {
-	return []string{
-		"iam:GetUser", "iam:GetUserPolicy", "iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys",
-		"iam:GetAccessKeyLastUsed", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
-	}
-}
-
-// tooMuch are actions that would let the bot give away more than it is asked for.
-func tooMuch() []string {
-	return []string{
-		"iam:CreateUser", "iam:AttachUserPolicy", "iam:CreatePolicy", "iam:DeleteUserPermissionsBoundary", "iam:UpdateAssumeRolePolicy", "iam:PassRole",
-		"s3:GetObject", "ec2:RunInstances", "secretsmanager:GetSecretValue", "organizations:LeaveOrganization",
+// rights are what the connector calls, and what would let the bot give away more than it is asked for. Policies are put on users under a condition.
+func rights() awsapi.Rights {
+	return awsapi.Rights{
+		Needed: []string{
+			"iam:GetUser", "iam:GetUserPolicy", "iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys",
+			"iam:GetAccessKeyLastUsed", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
+		},
+		Bound: []string{"iam:PutUserPolicy", "iam:DeleteUserPolicy"},
+		TooMuch: []string{
+			"iam:CreateUser", "iam:AttachUserPolicy", "iam:CreatePolicy", "iam:DeleteUserPermissionsBoundary", "iam:UpdateAssumeRolePolicy", "iam:PassRole",
+			"s3:GetObject", "ec2:RunInstances", "secretsmanager:GetSecretValue", "organizations:LeaveOrganization",
+		},
 	}
 }
 
@@ -69,56 +66,5 @@ func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 		}
 		break
 	}
-	return append(out, c.simulate(ctx, me.ARN)...)
-}
-
-func (c *Connector) simulate(ctx context.Context, arn string) []runbooks.Finding {
-	form := url.Values{"PolicySourceArn": {sourceOf(arn)}}
-	for i, a := range append(needed(), tooMuch()...) {
-		form.Set("ActionNames.member."+strconv.Itoa(i+1), a)
-	}
-	var out struct {
-		Results []struct {
-			Action   string `xml:"EvalActionName"`
-			Decision string `xml:"EvalDecision"`
-		} `xml:"SimulatePrincipalPolicyResult>EvaluationResults>member"`
-	}
-	err := c.api.Query(ctx, awsapi.IAM, "SimulatePrincipalPolicy", form, &out)
-	if err != nil || len(out.Results) == 0 {
-		return []runbooks.Finding{{OK: true, What: "whether the bot has just the rights that it needs cannot be told: AWS does not let it simulate itself (iam:SimulatePrincipalPolicy)"}}
-	}
-	allowed := map[string]bool{}
-	for _, r := range out.Results {
-		allowed[r.Action] = r.Decision == "allowed"
-	}
-	return judgeRights(allowed)
-}
-
-func judgeRights(allowed map[string]bool) []runbooks.Finding {
-	var out []runbooks.Finding
-	for _, a := range needed() {
-		// A right that is bound to a boundary is denied in a simulation that names none; that it works is shown by use.
-		if !allowed[a] && a != "iam:PutUserPolicy" && a != "iam:DeleteUserPolicy" {
-			out = append(out, runbooks.Finding{What: "the bot lacks the right " + a, Do: "add it to the policy of the bot's user or role"})
-		}
-	}
-	for _, a := range tooMuch() {
-		if allowed[a] {
-			out = append(out, runbooks.Finding{What: "the bot has the right " + a + ", which it does not need", Do: "take it out of the policy of the bot's user or role"})
-		}
-	}
-	if len(out) == 0 {
-		out = append(out, runbooks.Finding{OK: true, What: "by AWS's simulation the bot has the rights that it needs, and none of those that it must not have"})
-	}
-	return out
-}
-
-// sourceOf is the role behind a session's name, which a simulation takes.
-func sourceOf(arn string) string {
-	parts := strings.Split(arn, "/")
-	if len(parts) < 3 || !strings.Contains(arn, ":assumed-role/") {
-		return arn
-	}
-	account := strings.Split(arn, ":")[4]
-	return "arn:aws:iam::" + account + ":role/" + parts[1]
+	return append(out, rights().Prove(ctx, c.api, me.ARN)...)
 }

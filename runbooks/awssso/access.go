@@ -126,7 +126,23 @@ func (c *Connector) RemoveAccess(ctx context.Context, a runbooks.Access) (runboo
 	return c.takeBack(ctx, t)
 }
 
-// Probe calls what reads, on every account of the scope.
+// rights are what the connector calls, and what would let the bot change what permission sets are, or who people are.
+func rights() awsapi.Rights {
+	needed := []string{
+		"sso:CreateAccountAssignment", "sso:DeleteAccountAssignment", "sso:ListAccountAssignments", "sso:ListPermissionSetsProvisionedToAccount",
+		"sso:DescribeAccountAssignmentCreationStatus", "sso:DescribeAccountAssignmentDeletionStatus", "identitystore:GetUserId", "identitystore:DescribeUser",
+	}
+	return awsapi.Rights{
+		Needed: needed,
+		Bound:  needed, // the policy names the instance, the sets and the accounts, which a simulation of actions alone does not
+		TooMuch: []string{
+			"sso:CreatePermissionSet", "sso:PutInlinePolicyToPermissionSet", "sso:AttachManagedPolicyToPermissionSet", "sso:DeleteInstance", "identitystore:CreateUser",
+			"identitystore:CreateGroupMembership", "iam:CreateUser", "iam:AttachRolePolicy", "iam:PutUserPolicy", "s3:GetObject", "secretsmanager:GetSecretValue",
+		},
+	}
+}
+
+// Probe calls what reads, on every account of the scope, and asks AWS what the bot may do beside that.
 func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 	me, err := c.api.Whoami(ctx)
 	if err != nil {
@@ -137,7 +153,7 @@ func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 		out = append(out, runbooks.Finding{What: err.Error(), Do: "allow identitystore:GetUserId, and look at the setting identity_store"})
 	}
 	for _, account := range c.scope {
-		f := runbooks.Finding{OK: true, What: "the bot can read the assignments on " + account + "; whether it can change them shows the first grant, and what else it may do AWS's own analyser"}
+		f := runbooks.Finding{OK: true, What: "the bot can read the assignments on " + account + "; whether it can change them shows the first grant"}
 		for set, err := range c.sets(ctx, account) {
 			if err == nil {
 				for _, e := range c.assignments(ctx, account, set) {
@@ -152,5 +168,5 @@ func (c *Connector) Probe(ctx context.Context) []runbooks.Finding {
 		}
 		out = append(out, f)
 	}
-	return out
+	return append(out, rights().Prove(ctx, c.api, me.ARN)...)
 }

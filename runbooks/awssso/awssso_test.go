@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type slow struct {
 	down  bool
 	asked atomic.Int64
 	heard []string // who called, of changes
+	may   []string // actions that the simulation of the bot's policies allows, which moto has not
 }
 
 const wanted = 2 // questions until an order is done
@@ -68,6 +70,9 @@ func newSlow(t *testing.T, to string) *slow {
 			s.heard = append(s.heard, r.UserAgent())
 		}
 		s.mu.Unlock()
+		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") && s.simulates(w, r) {
+			return
+		}
 		if down {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -76,6 +81,27 @@ func newSlow(t *testing.T, to string) *slow {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// simulates tells whether it dealt with the call.
+func (s *slow) simulates(w http.ResponseWriter, r *http.Request) bool {
+	raw, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(raw))
+	form, err := url.ParseQuery(string(raw))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || form.Get("Action") != "SimulatePrincipalPolicy" || s.may == nil {
+		return false
+	}
+	fmt.Fprint(w, "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>")
+	for name, values := range form {
+		if strings.HasPrefix(name, "ActionNames.member.") {
+			decision := map[bool]string{true: "allowed", false: "implicitDeny"}[slices.Contains(s.may, values[0])]
+			fmt.Fprintf(w, "<member><EvalActionName>%s</EvalActionName><EvalDecision>%s</EvalDecision></member>", values[0], decision)
+		}
+	}
+	fmt.Fprint(w, "</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>")
+	return true
 }
 
 // unfinish makes an answer one of an order that is still at work.

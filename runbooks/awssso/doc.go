@@ -37,7 +37,8 @@
 // the two DescribeAccountAssignment…Status, on the instance, the permission sets and the accounts in question;
 // identitystore:GetUserId and DescribeUser on the store. For what forms and approvers are shown, also sso:ListPermissionSets and
 // DescribePermissionSet, and identitystore:ListGroupMembershipsForMember. Not sso:* : permission sets are not the bot's to change. doctor
-// calls each that reads, on every account of scope, and tries nothing that writes.
+// calls each that reads, on every account of scope, tries nothing that writes, and asks AWS to simulate what the bot must not be allowed (which needs
+// iam:SimulatePrincipalPolicy on itself).
 //
 // # What is special
 //

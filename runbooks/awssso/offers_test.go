@@ -65,3 +65,30 @@ func TestReq_R64_OffersAndPlans(t *testing.T) {
 		t.Errorf("a plan for nobody: %v", err)
 	}
 }
+
+// TestReq_R75_TooMuch: doctor proves by AWS's simulation that the bot may not change permission sets or people, and finds it where it may.
+func TestReq_R75_TooMuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.open(t)
+	for _, x := range []struct {
+		may  []string
+		want string
+	}{
+		{[]string{}, ""}, {[]string{"sso:ListAccountAssignments"}, ""}, {[]string{"sso:CreatePermissionSet"}, "the bot has the right sso:CreatePermissionSet, which it does not need"},
+	} {
+		w.slow.mu.Lock()
+		w.slow.may = x.may
+		w.slow.mu.Unlock()
+		bad, proven := "", false
+		for _, f := range c.Probe(t.Context()) {
+			if !f.OK {
+				bad += f.What
+			}
+			proven = proven || strings.HasPrefix(f.What, "by AWS's simulation")
+		}
+		if bad != x.want || proven == (x.want != "") {
+			t.Errorf("may %v: %q, proven %v", x.may, bad, proven)
+		}
+	}
+}
