@@ -33,6 +33,7 @@ type Connector struct {
 	dir      string
 	timeout  time.Duration
 	leaves   string
+	offers   []string // the program that lists what can be granted
 	runs     chan struct{}
 }
 
@@ -44,7 +45,7 @@ func Open(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		programs: map[string][]argument{}, env: hidden(cfg.Env), dir: cfg.Dir, timeout: cfg.Timeout,
-		leaves: cfg.Leaves, runs: make(chan struct{}, maxRuns),
+		leaves: cfg.Leaves, offers: cfg.Offers, runs: make(chan struct{}, maxRuns),
 	}
 	for op, words := range map[string][]string{opGrant: cfg.Grant, opRevoke: cfg.Revoke, opCheck: cfg.Check} {
 		template, err := parseTemplate(words)

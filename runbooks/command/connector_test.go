@@ -427,3 +427,38 @@ func BenchmarkGrant(b *testing.B) {
 		}
 	}
 }
+
+// TestOffers: a program lists what can be granted; what it prints wrongly is the operator's to mend, and no program lists nothing.
+func TestOffers(t *testing.T) {
+	t.Parallel()
+	path := script(t, "recorder.sh")
+	for text, want := range map[string]int{
+		"": 0, `{"offers":[{"name":"office","params":{"group":["office"]},"account":true}]}`: 1, `{"offers":[{"name":"office"}]}`: -1, `{"offers"`: -1,
+	} {
+		cfg := command.Config{Grant: []string{path, "grant"}, Revoke: []string{path, "revoke"}, Check: []string{path, "check"}, Timeout: time.Minute}
+		if text != "" {
+			list := filepath.Join(t.TempDir(), "list.sh")
+			if err := os.WriteFile(list, []byte("#!/bin/sh\nprintf %s \"$1\"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			cfg.Offers = []string{list, text}
+		}
+		n := 0
+		for o, err := range open(t, cfg).ListOffers(t.Context()) {
+			switch {
+			case err != nil && runbooks.ClassOf(err) == runbooks.Broken:
+				n = -1
+			case err != nil || o.Params["group"][0] != "office":
+				t.Errorf("%s: %+v (%v)", text, o, err)
+			default:
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s: %d, want %d", text, n, want)
+		}
+	}
+	if _, err := command.Open(command.Config{Grant: []string{path}, Revoke: []string{path}, Check: []string{path}, Offers: []string{"list.sh"}}); err == nil {
+		t.Error("a program without a path was taken")
+	}
+}

@@ -82,4 +82,10 @@
 // testdata/members.sh is such a program, held to all this by the tests.
 //
 // The connector decides nothing, knows no system, and keeps nothing.
+//
+// # What it can grant
+//
+// The setting offers names a program, with its arguments, that prints what can be granted: forms offer it, and doctor holds entitlements against it.
+//
+//	{"offers":[{"name":"office", "params":{"group":["office"]}, "description":"The office's network.", "account":true}]}
 package command

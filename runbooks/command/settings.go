@@ -15,6 +15,7 @@ const (
 	SettingGrant   = "grant"           // the program that makes access: its path and arguments, one a line
 	SettingRevoke  = "revoke"          // the program that takes it back
 	SettingCheck   = "check"           // the program that reads back
+	SettingOffers  = "offers"          // the program that lists what can be granted; none by default
 	SettingEnv     = "env"             // names of the environment variables that are handed on; none by default
 	SettingDir     = "dir"             // working directory; / by default
 	SettingTimeout = "timeout_seconds" // of one run; 30 by default
@@ -24,6 +25,7 @@ const (
 // Config says which programs do the work.
 type Config struct {
 	Grant, Revoke, Check []string      // the path of the program, then its arguments, with placeholders
+	Offers               []string      // the program that lists what can be granted, and its arguments as they stand; empty: none
 	Env                  []string      // NAME=value; everything that the programs see of the environment
 	Dir                  string        // working directory, absolute; empty: /
 	Timeout              time.Duration // of one run; 0: 30 s
@@ -34,14 +36,14 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // ReadSettings reads the settings of a target. lookup gives a variable of the bot's own environment (os.LookupEnv).
 func ReadSettings(settings map[string]string, lookup func(string) (string, bool)) (Config, error) {
-	known := []string{SettingGrant, SettingRevoke, SettingCheck, SettingEnv, SettingDir, SettingTimeout, SettingLeaves}
+	known := []string{SettingGrant, SettingRevoke, SettingCheck, SettingOffers, SettingEnv, SettingDir, SettingTimeout, SettingLeaves}
 	for name := range settings {
 		if !slices.Contains(known, name) {
 			return Config{}, fmt.Errorf("setting %q is not one of %s", name, strings.Join(known, ", "))
 		}
 	}
 	cfg := Config{
-		Grant: lines(settings[SettingGrant]), Revoke: lines(settings[SettingRevoke]), Check: lines(settings[SettingCheck]),
+		Grant: lines(settings[SettingGrant]), Revoke: lines(settings[SettingRevoke]), Check: lines(settings[SettingCheck]), Offers: lines(settings[SettingOffers]),
 		Dir: settings[SettingDir], Leaves: strings.TrimSpace(settings[SettingLeaves]),
 	}
 	var err error
@@ -83,6 +85,9 @@ func seconds(s string) (time.Duration, error) {
 func (cfg Config) check() error {
 	if cfg.Timeout < 0 || cfg.Timeout > maxTimeout {
 		return fmt.Errorf("the time-out %s is not from 1s to %s", cfg.Timeout, maxTimeout)
+	}
+	if len(cfg.Offers) > 0 && !filepath.IsAbs(cfg.Offers[0]) {
+		return fmt.Errorf("the program for offers: %q is not an absolute path", cfg.Offers[0])
 	}
 	if cfg.Dir != "" && (!filepath.IsAbs(cfg.Dir) || strings.Contains(cfg.Dir, "\x00")) {
 		return fmt.Errorf("the working directory %q is not an absolute path", cfg.Dir)

@@ -32,6 +32,7 @@ type Connector struct {
 	leaves  string
 
 	password bool
+	lists    bool // the receiver tells what it can grant
 }
 
 // Open reads the configuration; it calls nobody.
@@ -46,7 +47,7 @@ func Open(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		url: u, keys: keys, tls: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
-		timeout: cfg.Timeout, poll: cfg.Poll, leaves: cfg.Leaves, password: cfg.Password,
+		timeout: cfg.Timeout, poll: cfg.Poll, leaves: cfg.Leaves, password: cfg.Password, lists: cfg.Lists,
 	}
 	c.client, c.dial = client(r, c.tls, cfg.Resolver)
 	if c.timeout == 0 {

@@ -415,3 +415,32 @@ func BenchmarkGrant(b *testing.B) {
 		}
 	}
 }
+
+// TestOffers: a receiver that lists what it can grant is asked, signed like every call; one that is not said to is not asked.
+func TestOffers(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, oldSecret)
+	r.answer(says(200, `{"offers":[{"name":"support","params":{"team":["support"]},"description":"Answers customers.","account":true}]}`))
+	for _, lists := range []bool{false, true} {
+		cfg := r.config(t)
+		cfg.Lists = lists
+		n := 0
+		for o, err := range open(t, cfg).ListOffers(t.Context()) {
+			if err != nil || o.Name != "support" || o.Params["team"][0] != "support" {
+				t.Fatalf("%+v (%v)", o, err)
+			}
+			n++
+		}
+		if calls := r.received(); n != len(calls) || n != map[bool]int{true: 1}[lists] || n == 1 && calls[0].Op != "offers" {
+			t.Errorf("lists %v: %d offers, asked %+v", lists, n, calls)
+		}
+	}
+	r.answer(says(200, `{"offers":[{}]}`))
+	cfg := r.config(t)
+	cfg.Lists = true
+	for o, err := range open(t, cfg).ListOffers(t.Context()) {
+		if runbooks.ClassOf(err) != runbooks.Broken {
+			t.Errorf("%+v (%v)", o, err)
+		}
+	}
+}

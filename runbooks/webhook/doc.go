@@ -38,6 +38,10 @@
 // time the grant is asked for. The receiver sets it and keeps no more than a hash of it; the holder is handed it once, and it
 // stands in no log, message or entry of ours.
 //
+// With the setting "lists: true" it is also asked what it can grant, by {"v":1, "op":"offers"}, and answers with what forms offer and doctor holds entitlements against:
+//
+//	{"offers":[{"name":"support", "params":{"team":["support"]}, "description":"Answers customers.", "account":true}]}
+//
 // The headers webhook-id, webhook-timestamp and webhook-signature are those of the specification: the signature is "v1,"
 // and the base64 of HMAC-SHA256 over "id.timestamp.body"; several stand with spaces between. A receiver verifies one of them
 // and refuses a timestamp more than five minutes away. The id of a grant and of a revocation is the same each time it is
