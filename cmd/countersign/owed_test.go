@@ -32,6 +32,11 @@ func TestThreat_T26_RowsBesideTheLedger(t *testing.T) {
 			w.later(time.Hour)
 			w.recorded("grant.revoked", 1)
 			w.shutOut("maya", cert)
+			_, err = until(t.Context(), "rows set right beside the work", func() (struct{}, bool) {
+				_, err := w.ledger(t.Context(), "verify")
+				return struct{}{}, err == nil
+			})
+			w.check(err)
 			w.verify()
 		})
 	}
