@@ -153,6 +153,26 @@ func (w *world) lockLedger() func() {
 	return unlock
 }
 
+// TestFault_F12_RevocationsAreTriedAgain lets access come to its end while another process holds the ledger's lock for longer than the bot waits: the
+// bot lives on, tries again, and takes the access back as soon as it can write that down.
+func TestFault_F12_RevocationsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.start()
+	cert := w.grant("maya", "1h", "It ends under somebody's lock.")
+	unlock := w.lockLedger()
+	w.later(61 * time.Minute)
+	_, err := until(t.Context(), "the bot to find the ledger locked", func() (string, bool) { return "", strings.Contains(w.log(), "locked") })
+	w.check(err)
+	if !w.bot.running() {
+		t.Fatal("the bot has ended")
+	}
+	unlock()
+	w.recorded("grant.revoked", 1)
+	w.shutOut("maya", cert)
+	w.verify()
+}
+
 // TestThreat_T36 looks at every file that a bot has written, and refuses to start on what others can read.
 func TestThreat_T36(t *testing.T) {
 	t.Parallel()

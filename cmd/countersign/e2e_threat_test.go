@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -459,7 +461,17 @@ func TestThreat_T35(t *testing.T) {
 	w.grant("kenji", "1h", "With a Slack that refuses the token.")
 
 	var said bytes.Buffer
-	for _, args := range [][]string{{"config"}, {"ledger", "show", "-json", "-last", "0"}, {"ledger", "verify", "-json"}, {"keys", "list"}, {"health", "-json"}} {
+	export := filepath.Join(t.TempDir(), "evidence")
+	for _, args := range [][]string{
+		{"config"},
+		{"ledger", "show", "-json", "-last", "0"},
+		{"ledger", "verify", "-json"},
+		{"keys", "list"},
+		{"health", "-json"},
+		{"doctor"},
+		{"ledger", "history", "maya", "-csv"},
+		{"ledger", "export", "-out", export},
+	} {
 		out, _ := w.run(args...)
 		said.WriteString(out)
 	}
@@ -467,19 +479,21 @@ func TestThreat_T35(t *testing.T) {
 	krl, _ := w.get("/sshca/krl")
 	w.stopBot()
 	places := map[string]string{"log": w.log(), "commands": said.String(), "metrics": metrics, "krl": krl, "traffic": traffic(w)}
-	w.check(filepath.WalkDir(w.data(), func(path string, d os.DirEntry, err error) error {
-		if err != nil || (d.IsDir() && d.Name() == "keys") {
-			return errorOrSkip(err)
-		}
-		if d.Type().IsRegular() {
-			b, err := os.ReadFile(path)
-			places[path] = string(b)
-			return err
-		}
-		return nil
-	}))
+	for _, root := range []string{w.data(), export} {
+		w.check(filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+			if err != nil || (d.IsDir() && d.Name() == "keys") {
+				return errorOrSkip(err)
+			}
+			if d.Type().IsRegular() {
+				b, err := os.ReadFile(path)
+				places[path] = string(b)
+				return err
+			}
+			return nil
+		}))
+	}
 	canaries := map[string]string{"bot token": botToken, "app token": appToken, "database password": dsn}
-	for _, key := range []string{keySSHCA, keyButtons} {
+	for _, key := range []string{keySSHCA, keyButtons, keySealing, keyFingerprint} {
 		b, err := os.ReadFile(filepath.Join(w.data(), "keys", key))
 		w.check(err)
 		text := strings.TrimSpace(string(b))
@@ -487,6 +501,10 @@ func TestThreat_T35(t *testing.T) {
 		w.check(err)
 		canaries[key+" in hex"], canaries[key+" raw"] = text, string(raw)
 		canaries[key+" in base64"] = strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "=")
+	}
+	exported := func(place string) bool { return strings.HasPrefix(place, export) }
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(places)), exported) {
+		t.Error("nothing was exported")
 	}
 	b, err := os.ReadFile(filepath.Join(w.data(), "keys", keyLedger))
 	w.check(err)
