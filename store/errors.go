@@ -17,6 +17,9 @@ var (
 		people: "The ledger cannot be written just now: nothing was recorded, and nothing was given. Try again, and tell who runs Countersign. What cannot wait goes by the sealed envelope (countersign envelope).",
 	}
 
+	// ErrWitness: the witness file cannot be opened or written, so nothing may be decided.
+	ErrWitness = errors.New("the witness file cannot be written")
+
 	// ErrReadOnly: the store was opened for reading.
 	ErrReadOnly = errors.New("the ledger is open for reading only")
 

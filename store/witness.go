@@ -69,8 +69,10 @@ func openWitness(path string, seen ledger.Witness, fail func(error)) (*witness, 
 }
 
 func (w *witness) open() (err error) {
-	w.f, err = os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	return err
+	if w.f, err = os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+		return fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	return nil
 }
 
 // shorten replaces the file by one with the newest lines only. Nothing is lost by that: the root of a later line commits to every
@@ -126,7 +128,7 @@ func (w *witness) write(h ledger.Head, us int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, err := w.f.Write(line); err != nil {
-		return fmt.Errorf("writing the witness file: %w", err)
+		return fmt.Errorf("%w: %w", ErrWitness, err)
 	}
 	w.dirty = true
 	w.lines++
@@ -172,3 +174,31 @@ func (w *witness) close() error {
 	<-w.done
 	return errors.Join(w.sync(), w.f.Close())
 }
+
+// WitnessTakes tells whether the witness file of a configuration can be written now: nil when another block fits beside it. It writes nothing that
+// stays.
+func WitnessTakes(cfg Config) (err error) {
+	path := cfg.WitnessPath
+	if path == "" {
+		path = filepath.Join(cfg.Dir, "witness.log")
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".witness-*")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(make([]byte, witnessBlock))
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	return nil
+}
+
+const witnessBlock = 8 << 10 // some forty heads: a start writes two

@@ -371,26 +371,33 @@ func required(unasked []spec.Outlet) error {
 
 const askAgain = 10 * time.Second // between two rounds of asking required anchors
 
-// revokeUntil takes back what is due while the ledger may not be written. When that is only because a required anchor does not answer, it ends
-// with its answer, whatever that is.
+// revokeUntil takes back what is due while the ledger may not be written. When that is only because a required anchor does not answer, or because
+// the witness file takes nothing, it ends with that, and the ledger is opened again.
 func (s *serving) revokeUntil(ctx context.Context, key ledger.Key, why error, accept string) (again bool, err error) {
+	cfg := storeConfig(s.cfg, s.clock, key, s.log)
 	var no unaskedError
-	if !errors.As(why, &no) {
+	var over func(context.Context) bool
+	switch {
+	case errors.As(why, &no):
+		over = func(ctx context.Context) bool {
+			_, err := remembrance(ctx, s.cfg, cfg)
+			return !errors.As(err, &no)
+		}
+	case errors.Is(why, store.ErrWitness):
+		over = func(context.Context) bool { return store.WitnessTakes(cfg) == nil }
+	default:
 		return revokeOnly(ctx, s.cfg, s.clock, s.keys, key, s.log, why, accept)
 	}
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		for {
+		for inner.Err() == nil {
 			select {
 			case <-inner.Done():
-				return
 			case <-time.After(askAgain):
-			}
-			_, err := remembrance(inner, s.cfg, storeConfig(s.cfg, s.clock, key, s.log))
-			if !errors.As(err, &no) {
-				stop()
-				return
+				if over(inner) {
+					stop()
+				}
 			}
 		}
 	}()

@@ -15,21 +15,23 @@ import (
 
 // ownDisk gives the bot's data folder a file system of its own, of so many KiB.
 func ownDisk(t *testing.T, kib string) func(config string) {
-	return func(config string) {
-		t.Helper()
-		data := filepath.Join(filepath.Dir(config), "data")
-		if err := os.MkdirAll(data, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Mount("countersign-test", data, "tmpfs", 0, "mode=0700,size="+kib+"k"); err != nil {
-			t.Skipf("a file system cannot be mounted here: %v", err)
-		}
-		t.Cleanup(func() {
-			if err := syscall.Unmount(data, syscall.MNT_DETACH); err != nil {
-				t.Error(err)
-			}
-		})
+	return func(config string) { ownDiskAt(t, filepath.Join(filepath.Dir(config), "data"), kib) }
+}
+
+// ownDiskAt makes a folder that is a file system of its own, of so many KiB.
+func ownDiskAt(t *testing.T, dir, kib string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
 	}
+	if err := syscall.Mount("countersign-test", dir, "tmpfs", 0, "mode=0700,size="+kib+"k"); err != nil {
+		t.Skipf("a file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // fillDisk writes until nothing more fits.

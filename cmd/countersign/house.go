@@ -114,7 +114,7 @@ func openHealthy(ctx context.Context, c Config, clock jobs.Clock, key ledger.Key
 	}
 	var rollback *ledger.RollbackError
 	var fork *ledger.ForkError
-	failed := errors.Is(err, store.ErrDamaged) || errors.As(err, &rollback) || errors.As(err, &fork)
+	failed := errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrWitness) || errors.As(err, &rollback) || errors.As(err, &fork)
 	return nil, failed, err
 }
 

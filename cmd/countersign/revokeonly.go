@@ -235,10 +235,10 @@ func (r *revoking) takeBack(ctx context.Context, h grants.Hold, now workflows.St
 	if !r.noted[string(id)] {
 		said := string(presence) + " " + receipt.Ref
 		if err := store.AppendDebt(r.debts, store.DebtRecorded{What: debtRevoked, Grant: string(id), Said: said, AtRun: now}); err != nil {
-			r.log.Error("a revocation could not be written down", "grant", id, "err", err)
-			return
+			r.log.Error("a revocation could not be written down: the next healthy start takes it back once more, and records it", "grant", id, "err", err)
+		} else {
+			r.noted[string(id)] = true
 		}
-		r.noted[string(id)] = true
 	}
 	r.done[id] = true
 	r.count.Add(1)
