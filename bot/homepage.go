@@ -42,7 +42,10 @@ func (b *Bot) home(ctx context.Context, p workflows.PersonID) (slackgo.HomeTabVi
 	if err := b.homePages(ctx, &h, p); err != nil {
 		return slackgo.HomeTabViewRequest{}, err
 	}
-	h.Owned, h.Duty = b.ownedItems(p, l), b.dutyItems(ctx, p, l)
+	if h.Owned, err = b.ownedItems(ctx, &h, p); err != nil {
+		return slackgo.HomeTabViewRequest{}, err
+	}
+	h.Duty = b.dutyItems(ctx, p, l)
 	return h.Render(), nil
 }
 

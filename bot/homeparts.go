@@ -1,7 +1,10 @@
 package bot
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -61,7 +64,7 @@ func window[T any](list []T, h *screens.Home, name string) []T {
 func (b *Bot) turnPage(ctx context.Context, c *call) (answer, error) {
 	list, from, _ := strings.Cut(c.value(), ":")
 	n, err := strconv.Atoi(from)
-	known := []string{screens.HomeWaiting, screens.HomeMine, screens.HomeGrants, screens.HomeReviews}
+	known := []string{screens.HomeWaiting, screens.HomeMine, screens.HomeGrants, screens.HomeReviews, screens.HomeOwned}
 	if err != nil || n < 0 || n > maxListed || !slices.Contains(known, list) || c.View == nil {
 		return answer{}, nil
 	}
@@ -90,29 +93,50 @@ func (b *Bot) openDelegate(ctx context.Context, c *call) (answer, error) {
 	return b.open(ctx, c, screens.DelegateForm(b.card(ctx, v, c.by.Person)))
 }
 
-// ownedItems are the non-human identities that a person answers for.
-func (b *Bot) ownedItems(p workflows.PersonID, l screens.Locale) []screens.Item {
-	policy := b.c.Desk.Policy()
-	var out []screens.Item
-	for _, id := range sortedKeys(policy.Identities) {
-		x := policy.Identities[id]
-		if x.Owner != p && x.Backup != p {
-			continue
-		}
-		line := screens.Escape(strings.ReplaceAll(x.Class, "_", " ") + ": " + strings.TrimSuffix(strings.TrimSpace(x.Purpose), "."))
-		if x.ExpiresOn != "" {
-			line += l.Say(", until %s", screens.Escape(x.ExpiresOn))
-		}
-		if x.Owner != p {
-			line += l.Of(" (you stand in for the owner)")
-		}
-		name := x.Name
-		if name == "" {
-			name = string(id)
-		}
-		out = append(out, screens.Item{Title: name, Line: line})
+// ownedItems are the non-human identities of the inventory that a person answers for or is asked to take over, a page of them.
+func (b *Bot) ownedItems(ctx context.Context, h *screens.Home, p workflows.PersonID) ([]screens.Item, error) {
+	ids, err := b.c.Desk.Owned(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("reading what somebody answers for: %w", err)
 	}
-	return out
+	var out []screens.Item
+	for _, id := range window(ids, h, screens.HomeOwned) {
+		x := b.c.Desk.Policy().Identities[id] // what the folder registered and the inventory has no row for yet
+		own := owned{name: x.Name, kind: x.Class, purpose: x.Purpose, until: x.ExpiresOn, mine: x.Owner == p}
+		v, err := b.c.Desk.Identity(ctx, p, id)
+		switch {
+		case err == nil:
+			own = owned{name: v.Entry.Name, kind: v.Row.Kind, purpose: v.Entry.Purpose, until: own.until, mine: v.Entry.Owner == string(p) || v.Entry.Backup != string(p), findings: v.Findings}
+			if own.until == "" && v.Row.Expires != 0 {
+				own.until = v.Row.Expires.Time().Format("2006-01-02")
+			}
+		case !errors.Is(err, workflows.ErrNoStream):
+			return nil, err
+		}
+		out = append(out, own.item(id, h.In))
+	}
+	return out, nil
+}
+
+// owned is an identity on the page of who answers for it.
+type owned struct {
+	name, kind, purpose, until string
+	mine                       bool
+	findings                   []string
+}
+
+func (x owned) item(id workflows.IdentityID, l screens.Locale) screens.Item {
+	line := screens.Escape(strings.ReplaceAll(x.kind, "_", " ") + ": " + strings.TrimSuffix(strings.TrimSpace(x.purpose), "."))
+	if x.until != "" {
+		line += l.Say(", until %s", screens.Escape(x.until))
+	}
+	if !x.mine {
+		line += l.Of(" (you stand in for the owner)")
+	}
+	if len(x.findings) > 0 {
+		line += " :warning: " + screens.Escape(strings.ReplaceAll(strings.Join(x.findings, ", "), "_", " "))
+	}
+	return screens.Item{Title: cmp.Or(x.name, string(id)), Line: line}
 }
 
 // dutyItems says who is on duty now, the reader's own shifts first.

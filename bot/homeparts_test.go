@@ -62,6 +62,35 @@ func TestHomeTurnsPages(t *testing.T) {
 	wantIn(t, w.home("jonas").Visible(), "1 to 5 of 12")
 }
 
+// TestHomePagesThroughOwnedIdentities: whoever answers for many identities sees five of them at a time, each once.
+func TestHomePagesThroughOwnedIdentities(t *testing.T) {
+	w := start(t, func(_ *slacksim.Config, p *desk.Policy, w *world) {
+		for i := range 12 {
+			id := workflows.IdentityID(fmt.Sprintf("svc-%02d", i))
+			p.Identities[id] = desk.Identity{ID: id, Class: "service_account", Owner: w.people["jonas"], Purpose: "does its part", ExpiresOn: "2027-05-01"}
+		}
+	})
+	view := w.home("jonas")
+	seen := map[string]int{}
+	for turn := range 3 {
+		for i := range 12 {
+			if id := fmt.Sprintf("svc-%02d", i); strings.Contains(view.Visible(), id) {
+				seen[id]++
+			}
+		}
+		if turn < 2 {
+			w.do(w.sim.ClickHome(w.ctx, "jonas", "home.page"))
+			view, _ = w.sim.Home("jonas")
+		}
+	}
+	wantIn(t, view.Visible(), "11 to 12 of 12")
+	for i := range 12 {
+		if id := fmt.Sprintf("svc-%02d", i); seen[id] != 1 {
+			t.Errorf("%s was shown %d times", id, seen[id])
+		}
+	}
+}
+
 // What waits can be handed to a colleague right from the Home page; who is on duty and what one answers for stands there too.
 func TestHomeDelegatesAndSaysWhoIsOnDuty(t *testing.T) {
 	w := start(t, func(_ *slacksim.Config, p *desk.Policy, w *world) {

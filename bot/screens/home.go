@@ -55,6 +55,7 @@ const (
 	HomeMine    = "mine"
 	HomeGrants  = "grants"
 	HomeReviews = "reviews"
+	HomeOwned   = "owned"
 )
 
 // HomeLines is how many entries of each list a Home page shows: four full lists stay below Slack's 100 blocks.
@@ -88,6 +89,7 @@ func (h Home) Render() slackgo.HomeTabViewRequest {
 	blocks = append(blocks, h.mine()...)
 	blocks = append(blocks, h.reviews()...)
 	blocks = append(blocks, h.itemList(h.In.Of("Identities you answer for"), h.Owned)...)
+	blocks = append(blocks, h.pages(HomeOwned, len(h.Owned))...)
 	blocks = append(blocks, h.itemList(h.In.Of("On duty now"), h.Duty)...)
 	blocks = append(blocks, h.catalogue()...)
 	blocks = append(blocks, note(h.In.Say("Updated at %s · `/access help` says what you can type.", h.In.When(h.DrawnAt))))
