@@ -176,7 +176,11 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 	if x := v.Workflow.Exception; x != nil {
 		out = append(out, exceptionFacts(x, v.State.Asked)...)
 	} else if n := v.State.Asked.Renewal; n > 0 {
-		out = append(out, screens.Pair{Label: l.Of("Renewal"), Value: l.Say("extension %d of the same access", n)})
+		value := l.Say("extension %d of the same access", n)
+		if since := v.State.Asked.Since; since != 0 {
+			value = l.Say("extension %d of the same access, which began at %s (%s)", n, l.When(since), l.Ago(since))
+		}
+		out = append(out, screens.Pair{Label: l.Of("Renewal"), Value: value})
 	}
 	for _, list := range []struct {
 		label string

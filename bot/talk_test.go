@@ -127,7 +127,7 @@ func TestMoreTimeIsAskedForFromTheMessage(t *testing.T) {
 	if v.State.Asked.Extends == "" || v.State.Asked.Entitlement != "shell" || v.State.Asked.Seconds != 7200 {
 		t.Fatalf("%+v", v.State.Asked)
 	}
-	wantIn(t, w.card("access").Visible(), "It goes on from access they have")
+	wantIn(t, w.card("access").Visible(), "It goes on from access they have", "extension 1 of the same access, which began at") // R34
 	w.command("maya", "/access", "extend")
 	form, _ = w.sim.View("maya")
 	wantIn(t, form.Visible(), "Ask for more time")

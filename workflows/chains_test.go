@@ -58,7 +58,10 @@ func TestReq_R34_TheFourthRenewalWantsAFurtherStage(t *testing.T) {
 		if s.Asked.Renewal != renewals+1 || !slices.Equal(s.StageNames(), x.planned) {
 			t.Errorf("renewal %d goes through %v as number %d", renewals+1, s.StageNames(), s.Asked.Renewal)
 		}
-		if e := workflows.Explain(s, workflows.Outlook{}); !strings.Contains(fmt.Sprint(e.Notes), fmt.Sprintf("extension %d of its row", renewals+1)) {
+		if s.Asked.Since != a.Held.Started {
+			t.Errorf("renewal %d of what began at %s is said to have begun at %s", renewals+1, a.Held.Started, s.Asked.Since)
+		}
+		if e := workflows.Explain(s, workflows.Outlook{}); !strings.Contains(fmt.Sprint(e.Notes), fmt.Sprintf("extension %d of its row, which began at ", renewals+1)) {
 			t.Errorf("an approver does not read it: %v", e.Notes)
 		}
 	}

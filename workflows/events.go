@@ -54,7 +54,7 @@ type Submitted struct {
 
 	Outside string `json:"outside,omitempty"` // OutsideContractor …: the holder does not belong to the company
 
-	Since Stamp `json:"since,omitzero"` // of an exception that is renewed: since when it stands
+	Since Stamp `json:"since,omitzero"` // of a renewed exception and of an extension: since when it stands; absent in older extensions
 }
 
 // PlannedStage is what a submission binds of each stage.

@@ -182,7 +182,11 @@ func (s *State) notes(o Outlook) []Explanation {
 		note("standing access", "error", "The holder had this on the target already when it was asked for, by no grant of ours: approving it takes nothing away from that.")
 	}
 	if s.Asked.Extends != "" {
-		note("extension", "approved", "More time for grant %s: extension %d of its row.", s.Asked.Extends, s.Asked.Renewal)
+		if s.Asked.Since == 0 {
+			note("extension", "approved", "More time for grant %s: extension %d of its row.", s.Asked.Extends, s.Asked.Renewal)
+		} else {
+			note("extension", "approved", "More time for grant %s: extension %d of its row, which began at %s.", s.Asked.Extends, s.Asked.Renewal, o.when(s.Asked.Since))
+		}
 	}
 	if s.Asked.NotBefore != 0 {
 		note("start", "approved", "Access would begin at %s.", o.when(s.Asked.NotBefore))

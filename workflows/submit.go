@@ -358,7 +358,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Changes: a.Foreseen.Changes, PlanNotes: a.Foreseen.Notes, Standing: a.Foreseen.Standing,
 	}
 	if a.Extends != "" {
-		sub.Renewal = a.Held.Renewals + 1
+		sub.Renewal, sub.Since = a.Held.Renewals+1, a.Held.Started
 	}
 	if w.Kind == KindException {
 		sub.Renewal, sub.Since = a.Exception.Times, a.Exception.Since
