@@ -11,6 +11,7 @@ import (
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/awsiam"
 	"github.com/countersign-bot/countersign/runbooks/awssso"
+	"github.com/countersign-bot/countersign/runbooks/etcd"
 	"github.com/countersign-bot/countersign/runbooks/github"
 	"github.com/countersign-bot/countersign/runbooks/kubernetes"
 	"github.com/countersign-bot/countersign/runbooks/ldap"
@@ -57,7 +58,7 @@ func examples(t *testing.T, room string) []string {
 // secrets come from files: all that keeps them from being opened here is that these are not there. A secret in the file itself is refused.
 func TestReq_R74_ExamplesOfPages(t *testing.T) {
 	t.Parallel()
-	for room, want := range map[string]int{"github": 1, "okta": 1, "awsiam": 1, "awssso": 1, "vault": 1, "tasks": 5} {
+	for room, want := range map[string]int{"github": 1, "okta": 1, "awsiam": 1, "awssso": 1, "vault": 1, "etcd": 1, "tasks": 5} {
 		files := examples(t, room)
 		if len(files) != want {
 			t.Errorf("the page of %s shows %d targets, want %d", room, len(files), want)
@@ -111,7 +112,7 @@ func TestReq_R63_EveryClassShipsWithCheckAndDrift(t *testing.T) {
 	kinds := connectorKinds()
 	for class, list := range map[string]map[string]runbooks.Connector{
 		"services": {"github": (*github.Connector)(nil), "okta": (*okta.Connector)(nil)},
-		"clouds":   {"awsiam": (*awsiam.Connector)(nil), "awssso": (*awssso.Connector)(nil), "kubernetes": (*kubernetes.Connector)(nil)},
+		"clouds":   {"etcd": (*etcd.Connector)(nil), "awsiam": (*awsiam.Connector)(nil), "awssso": (*awssso.Connector)(nil), "kubernetes": (*kubernetes.Connector)(nil)},
 		"pipelines and hosts": {
 			"vault": (*vault.Leases)(nil), "sshca": (*sshca.Connector)(nil), "x509": (*x509.Target)(nil), "postgres": (*postgres.Connector)(nil),
 			"redis": (*redis.Connector)(nil), "ldap": (*ldap.Connector)(nil),

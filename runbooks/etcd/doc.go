@@ -4,7 +4,7 @@
 //	id: config-store
 //	title: Configuration store
 //	connector: etcd
-//	owner: ravi
+//	owner: jonas
 //	environment: production
 //	data_class: internal
 //	settings:
