@@ -44,6 +44,8 @@ type Ask struct {
 	NoLaterThan Stamp     // the end of the ticket's own window, or of the holder's contract; zero: there is none
 	Blocked     *Refusal  // what the world outside says against it: a closed ticket, a claim that does not hold; nil: nothing
 	Checks      []string  // what it says for it, in words: recorded
+	Across      bool      // an identity that belongs to another environment than the target (R93)
+	Key         string    // kind of an identity that is a static, long-lived secret, and that no exception covers; empty: it is none, or one does (R89)
 	Outside     string    // OutsideContractor …: who is to hold it does not belong to the company; empty: does
 	Exception   Renewed   // KindException: how often it was renewed, and since when it stands
 	Grant       GrantID   // id for the grant, if the document itself approves

@@ -118,6 +118,7 @@ func (c *comparison) rule(before, after Rule) {
 	}
 	c.span(n+": the longest access", before.Longest, after.Longest, true, false)
 	c.auto(n, before.Auto, after.Auto)
+	c.flag(n+": identities of another environment may have it", before.Across, after.Across, true)
 	switch {
 	case before.Refuse == after.Refuse:
 	case before.Refuse == "":

@@ -45,7 +45,11 @@ type InputSubject struct {
 	Kind        string     `json:"kind"` // "person", or the kind of the non-human identity
 	Owner       PersonID   `json:"owner,omitempty"`
 	Environment string     `json:"environment,omitempty"`
-	Self        bool       `json:"self"` // the requester
+	Self        bool       `json:"self"`                 // the requester
+	ManagedBy   string     `json:"managed_by,omitempty"` // of an identity: internal, contractor, vendor, low-code
+	Strength    string     `json:"strength,omitempty"`   // of its kind of credential: StrengthStatic …
+	Findings    []string   `json:"findings,omitempty"`   // codes of what is wrong with it now
+	Across      bool       `json:"across,omitempty"`     // it belongs to another environment than the target
 }
 
 // InputTarget is the system.

@@ -24,6 +24,7 @@ type Rule struct {
 	Longest Span     `json:"longest,omitempty"` // the longest access under this rule
 	Auto    *Auto    `json:"auto,omitempty"`    // no stage at all: approved by the document itself
 	Refuse  string   `json:"refuse,omitempty"`  // nobody may have it; the words say why and what to do instead
+	Across  bool     `json:"across,omitempty"`  // also for identities that belong to another environment than the target
 }
 
 // Auto lets a rule approve without people, so often per person and period. A sample is looked at afterwards by the workflow's owner.

@@ -188,6 +188,9 @@ func (w *Workflow) wayOf(a Ask, c Cleaned, now Stamp) (way, *Refusal) {
 		return g, r
 	}
 	g.Choice = w.Raised(g.Choice, a.Exception.Times)
+	if r := g.refuseIdentity(a, w.Kind); r != nil {
+		return g, r
+	}
 	if g.Rule != nil && g.Rule.Longest > 0 && c.Seconds > g.Rule.Longest {
 		return g, Refusef(CodeRule, "Ask for less.", "Rule %s of this chain gives %s at most.", g.Rule.Name, g.Rule.Longest)
 	}
@@ -407,4 +410,18 @@ func persons(n int) string {
 		return "1 person"
 	}
 	return strconv.Itoa(n) + " people"
+}
+
+// refuseIdentity refuses what an identity may not have by default: anything of another environment (R93), and, where the risk wants more than a click,
+// anything by a static secret that no exception covers (R89).
+func (g *way) refuseIdentity(a Ask, k RequestKind) *Refusal {
+	switch {
+	case k == KindLife || k == KindException || k.OfRunbook():
+		return nil
+	case a.Across && (g.Rule == nil || !g.Rule.Across):
+		return Refuse(CodeRule, "This identity belongs to another environment than the target, and no rule of this chain is for that.", "Use an identity of that environment, or ask the owner of this chain for a rule with across_environments.")
+	case a.Key != "" && g.tier.StepUp:
+		return Refusef(CodeRisk, "Use something that proves itself anew each time, or ask for an exception first.", "The risk of this is %s, and a static secret (%s) may not have it without an exception.", g.tier.Name, a.Key)
+	}
+	return nil
 }

@@ -243,6 +243,10 @@ func (d *Desk) overlay(p *Policy) func(workflows.IdentityID) (Identity, bool) {
 		out.ID, out.Class, out.Name, out.Owner, out.Backup = id, e.Class, cmp.Or(e.Name, string(id)), owningPerson(e.Owner), owningPerson(e.Backup)
 		out.Team = d.Policy().Groups[strings.TrimPrefix(e.Owner, identities.GroupPrefix)]
 		out.Purpose, out.Environment, out.Expires, out.Outside = e.Purpose, e.Environment, e.Expires, outsideOf(e)
+		out.ManagedBy, out.Stored, out.Waived = e.ManagedBy, e.Stored, s.Waived()
+		if row := s.Row(); row != nil {
+			out.Findings = row.Findings
+		}
 		if account, _, _ := s.Texts(); e.Target != "" && account != "" && out.Accounts[e.Target] == "" {
 			out.Accounts = map[workflows.TargetID]string{e.Target: account}
 			for t, a := range listed.Accounts {

@@ -150,6 +150,11 @@ type Identity struct {
 	Team        []workflows.PersonID // who answers for it where a group owns it
 	Workloads   []Workload           // whose tokens act as it
 
+	ManagedBy string   // internal, contractor, vendor, low-code; empty: internal
+	Stored    string   // where its secret lies, as the inventory says; empty: not on record
+	Findings  []string // codes of what is wrong with it whatever the time is
+	Waived    []string // controls that exceptions waive now
+
 	Outside string // who runs it that does not belong to the company: workflows.OutsideVendor …; empty: nobody
 }
 

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // question is an ask in the making: what was asked of the world before the decision, and what is read inside of it.
@@ -211,6 +213,10 @@ func (p *Policy) describeSubject(kind workflows.RequestKind, ask *workflows.Ask,
 		ask.Subject = ""
 		return
 	}
+	ask.Across = id.Environment != "" && ent.Environment != "" && id.Environment != ent.Environment
+	if workflows.IsKey(id.Class) && id.Stored != identities.StoredNone && !slices.Contains(id.Waived, workflows.ControlRotation) && !slices.Contains(id.Waived, workflows.ControlExpiry) {
+		ask.Key = id.Class
+	}
 	ask.Principal, ask.Sponsor, ask.Account = id.Class, id.Owner, id.Accounts[ent.Target]
 	inTeam := slices.Contains(id.Team, ask.By.Person)
 	ask.Owned = (inTeam || slices.Contains([]workflows.PersonID{id.Owner, id.Backup}, ask.By.Person)) && ask.By.Person != ""
@@ -310,6 +316,10 @@ func (q *question) inputs(ctx context.Context, now workflows.Stamp) (workflows.I
 	}
 	if id, ok := p.knownAs(w.Kind, q.ask.Subject); ok {
 		in.Subject.Owner, in.Subject.Environment = id.Owner, id.Environment
+		if !q.ask.Subject.IsPerson() {
+			in.Subject.ManagedBy, in.Subject.Strength = cmp.Or(id.ManagedBy, identities.ManagedInternal), workflows.StrengthOf(id.Class, id.Stored)
+			in.Subject.Findings, in.Subject.Across = id.Findings, q.ask.Across
+		}
 	}
 	if tier, _, ok := w.TierOf(q.ent, q.ask.Principal); ok {
 		in.Tier = tier.Name

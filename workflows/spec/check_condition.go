@@ -269,6 +269,10 @@ func (x *conditionCheck) known(path string) (words []string, what string) {
 		return []string{kindPerson}, what
 	case "subject.kind":
 		return principalKinds(), what
+	case "subject.managed_by":
+		return []string{"internal", "contractor", "vendor", "low-code"}, what
+	case "subject.strength":
+		return []string{workflows.StrengthStatic, workflows.StrengthBound, workflows.StrengthFederated}, what
 	case "subject.environment":
 		return x.ofIdentities("environment"), what
 	case "target.id", "target.environment", "target.data_class", "entitlement.id", "entitlement.action", "entitlement.breadth":

@@ -97,7 +97,7 @@ func (c *compiler) language(w *workflow, out *workflows.Workflow) {
 
 func (c *compiler) rule(r *value) workflows.Rule {
 	out := workflows.Rule{
-		Name: r.str("name"), When: r.str("when"), UpTo: r.span("up_to", 0), Stages: r.strs("stages"), Longest: r.span("longest", 0), Refuse: r.str("refuse"),
+		Name: r.str("name"), When: r.str("when"), UpTo: r.span("up_to", 0), Stages: r.strs("stages"), Longest: r.span("longest", 0), Refuse: r.str("refuse"), Across: r.flag("across_environments"),
 	}
 	if v := r.get("when"); v != nil {
 		out.Terms = c.f.conditions[v]

@@ -182,7 +182,7 @@ func (p *inputTypes) object(name string) map[string]*types.Type {
 	case "requester":
 		return map[string]*types.Type{"id": types.StringType, "groups": types.NewListType(types.StringType), "zone": types.StringType, "manager": types.StringType, "kind": types.StringType}
 	case "subject":
-		return map[string]*types.Type{"id": types.StringType, "kind": types.StringType, "owner": types.StringType, "environment": types.StringType, "self": types.BoolType}
+		return map[string]*types.Type{"id": types.StringType, "kind": types.StringType, "owner": types.StringType, "environment": types.StringType, "self": types.BoolType, "managed_by": types.StringType, "strength": types.StringType, "findings": types.NewListType(types.StringType), "across": types.BoolType}
 	case "target":
 		return map[string]*types.Type{"id": types.StringType, "environment": types.StringType, "data_class": types.StringType, "owner": types.StringType}
 	case "entitlement":
@@ -226,16 +226,14 @@ func activation(in Inputs) (map[string]any, error) {
 		}
 		fields[name] = v
 	}
-	groups := in.Requester.Groups
-	if groups == nil {
-		groups = []string{}
-	}
+	groups := orEmpty(in.Requester.Groups)
 	out := map[string]any{
 		"requester": map[string]any{
 			"id": string(in.Requester.ID), "groups": groups, "zone": in.Requester.Zone, "manager": string(in.Requester.Manager), "kind": in.Requester.Kind,
 		},
 		"subject": map[string]any{
 			"id": string(in.Subject.ID), "kind": in.Subject.Kind, "owner": string(in.Subject.Owner), "environment": in.Subject.Environment, "self": in.Subject.Self,
+			"managed_by": in.Subject.ManagedBy, "strength": in.Subject.Strength, "findings": orEmpty(in.Subject.Findings), "across": in.Subject.Across,
 		},
 		"target": map[string]any{
 			"id": string(in.Target.ID), "environment": in.Target.Environment, "data_class": in.Target.DataClass, "owner": string(in.Target.Owner),
@@ -316,4 +314,12 @@ func typeWords(t string) string {
 		return "a list of " + strings.TrimPrefix(typeWords(strings.TrimSuffix(inner, ")")), "a ")
 	}
 	return t
+}
+
+// orEmpty is a list that is never nil: an empty list can be looked at.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

@@ -125,6 +125,7 @@ func ruleShape() shape {
 			key{"per", true, span(maxSpan), "In which time."},
 			key{"sample", true, number(1, 100), "Per cent of its approvals that the owner looks at afterwards."},
 		), "The document itself approves, without anybody."},
+		key{"across_environments", false, flag(), "true when the rule is also for identities that belong to another environment than the target. Without it nobody gets across."},
 		key{"refuse", false, line(maxProse), "Nobody may have it: the words say why, and what to do instead."},
 	)
 }
