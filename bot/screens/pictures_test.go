@@ -155,12 +155,13 @@ func TestScreensAsPictures(t *testing.T) {
 	}
 	list := catalogue()
 	for _, lang := range screens.Languages()[1:] {
-		for _, s := range spokenScreens(screens.Locale{Lang: lang}) {
+		l := screens.Locale{Lang: lang}
+		for _, s := range append(spokenScreens(l), loudScreens(l)...) {
 			s.name = lang + "-" + s.name
 			list = append(list, s)
 		}
 	}
-	if os.Getenv("COUNTERSIGN_SCREENSHOTS") == "" { // 150 pictures take minutes where others work, too
+	if os.Getenv("COUNTERSIGN_SCREENSHOTS") == "" { // 250 pictures take minutes where others work, too
 		list = slices.DeleteFunc(list, func(s sample) bool { return !slices.Contains(shortList, s.name) })
 		if len(list) != len(shortList) {
 			t.Fatalf("%d of %d screens are there under their names", len(list), len(shortList))
