@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/store/storetest/pgtest"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -201,6 +202,13 @@ func TestImportRefusesWholeFiles(t *testing.T) {
 	if rows := d.listed(t, "list", "-kind", "api_key"); len(rows) != 0 {
 		t.Errorf("something was taken in: %+v", rows)
 	}
+	mustSay(t, d.slack.SetUser("kenji", func(u *slacksim.User) { u.Restricted = true }))
+	guest, err := until(t.Context(), "a guest to be refused as owner", func() (string, bool) {
+		out, err := d.cli(t.Context(), "", "identities", "import", fileOf(t, "guest.csv", "id,kind,owner,purpose\nsvc-a,api_key,kenji,Uploads build artefacts.\n"), "-source", "cmdb", "-dry-run")
+		return out, err != nil
+	})
+	mustSay(t, err)
+	said(t, guest, "row 2, owner", "Guests")
 	big := fileOf(t, "big.csv", "")
 	mustSay(t, os.Truncate(big, 1<<30))
 	if out, err := d.cli(t.Context(), "", "identities", "import", big, "-source", "cmdb"); err == nil || !strings.Contains(out, "more than 128 MiB") {
