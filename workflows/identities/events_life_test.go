@@ -44,6 +44,8 @@ func lifeOfARobot() []workflows.Event {
 		identities.ExceptionFailed{Exception: "r_9", Check: 1, Why: "from elsewhere"},
 		identities.ExceptionEnded{Exception: "r_9", Why: identities.ExceptionLifted, Reason: "done", Authn: "unix-peer", Channel: "cli"},
 		identities.AccountLocked{Target: "pg-main", Locked: true},
+		identities.AccountOrdered{Request: "r_4", Target: "pg-main", Entitlement: "read", Params: map[string][]string{"role": {"readers"}}, Account: "svc_new", Until: 7},
+		identities.AccountMade{Request: "r_4", Ref: "role svc_new", Proof: "verified", Why: "because"},
 		identities.Leaked{Leak: "l_1", Source: "github", Form: "aws", Print: "hmac:1", Known: true, Incident: "INC-1", Alarm: "#security", Place: "a gist", Note: "seen", Authn: "signature", Channel: "webhook"},
 		identities.Left{Why: identities.LeftCompany, Source: "scim", Detail: "HR says so"},
 		identities.HandedOver{For: 3, Grants: 2, Identities: []workflows.IdentityID{"svc"}},
