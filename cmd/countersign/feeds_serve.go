@@ -81,7 +81,9 @@ func (k *feedKeeper) follow(folder *spec.Folder) {
 	defer k.mu.Unlock()
 	k.folder = folder
 	notes, names := map[string]feedNote{}, map[string]string{}
+	var addresses []string
 	for _, f := range folder.Feeds() {
+		addresses = append(addresses, f.Address)
 		x, ok := k.notes[f.Address]
 		if !ok {
 			x = k.store.note(f.Address)
@@ -90,6 +92,9 @@ func (k *feedKeeper) follow(folder *spec.Folder) {
 		notes[f.Address], names[feedName(f.Address)] = x, f.Address
 	}
 	k.notes, k.byName = notes, names
+	if err := k.store.prune(addresses); err != nil {
+		k.log.Warn("the copy of a feed that is no longer named stays", "err", err)
+	}
 }
 
 func (k *feedKeeper) noteOf(address string) feedNote {

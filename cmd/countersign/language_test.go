@@ -106,7 +106,9 @@ func TestTheWholeLanguage(t *testing.T) {
 	mustSay(t, s.press(ctx, "maya", dm, screens.ActAccept))
 	_, err = s.dm(ctx, "maya", "Ready: ", "Shell as deploy")
 	mustSay(t, err)
-	if m, ok := newest(s.slack.Messages("access"), []string{"A long look at the logs.", "Superseded"}); !ok || m.TS != card.TS {
+	old, err := s.message(ctx, "access", "A long look at the logs.", "Superseded")
+	mustSay(t, err)
+	if old.TS != card.TS {
 		t.Error("the old card does not say what became of it")
 	}
 

@@ -152,7 +152,7 @@ func TestReq_R25_EachTriggerEndsAccess(t *testing.T) {
 			w.set(func(w *world) { w.tasks[ticket] = workflows.Task{} })
 			x.verify()
 		}},
-		{"the window of the change is over", "is not open now", func(x *office, w *world, _ workflows.GrantID) {
+		{"the window of the change is over", "its window was over at", func(x *office, w *world, _ workflows.GrantID) {
 			w.set(func(w *world) { w.tasks[ticket] = workflows.Task{Exists: true, Open: true, Until: x.now()} })
 			x.verify()
 		}},
