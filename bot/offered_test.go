@@ -71,13 +71,14 @@ func TestOffersOfATargetInTheForm(t *testing.T) {
 	if asked.Fields["role"] != longRole {
 		t.Errorf("asked for %q", asked.Fields["role"])
 	}
-	m := w.card("access").Visible()
-	for _, want := range []string{"What will change", "becomes a member of", "Standing access", "for good"} {
-		if !strings.Contains(m, want) {
-			t.Errorf("the card does not say %q:\n%s", want, m)
+	for where, said := range map[string]string{"the card": w.card("access").Visible(), "the approver's Home": w.home("jonas").Visible()} {
+		for _, want := range []string{"What will change", "becomes a member of", "Standing access", "for good", "In the last 90 days"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s does not say %q:\n%s", where, want, said)
+			}
 		}
-	}
-	if strings.Contains(m, "<!channel>") {
-		t.Error("what the target says calls everybody")
+		if strings.Contains(said, "<!channel>") {
+			t.Errorf("%s: what the target says calls everybody", where)
+		}
 	}
 }

@@ -220,15 +220,22 @@ func (c Card) said() []slackgo.Block {
 func (c Card) asked() []slackgo.Block {
 	reason, _ := c.In.cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
 	out := []slackgo.Block{section("*" + c.In.Of("Why") + "*"), c.In.typed(reason)}
-	list := c.Fields
-	if more := c.unseen(); more > 0 {
-		words := c.In.Of("1 more field to read.")
-		if more > 1 {
-			words = c.In.Say("%d more fields to read.", more)
-		}
-		out, list = append(out, note(words)), list[:len(list)-more]
+	if words := c.moreFields(); words != "" {
+		out = append(out, note(words))
 	}
-	return append(out, c.filled(list)...)
+	return append(out, c.filled(c.Fields[:len(c.Fields)-c.unseen()])...)
+}
+
+// moreFields says how many fields do not stand on this screen; empty when all do.
+func (c Card) moreFields() string {
+	switch more := c.unseen(); more {
+	case 0:
+		return ""
+	case 1:
+		return c.In.Of("1 more field to read.")
+	default:
+		return c.In.Say("%d more fields to read.", more)
+	}
 }
 
 // filled shows fields in two columns, name and value. A value too long for half a card, such as a key, stands below its name.

@@ -259,9 +259,36 @@ func largeForm() screens.Form {
 	return f
 }
 
+// foreseenCard says what will change, as a target foresaw it.
+func foreseenCard() screens.Card {
+	c := usualCard()
+	c.Risk = "high"
+	c.Facts = append(c.Facts,
+		screens.Pair{Label: "What will change", Value: "role deploy is granted to maya\nit is taken back after 1h"},
+		screens.Pair{Label: "Standing access", Value: "⚠️ maya is a member of ops already"})
+	return c
+}
+
+// fullCard has more facts than one block has texts; three of them are lists as long as a target's may be.
+func fullCard() screens.Card {
+	c := largeCard()
+	c.Risk, c.StepUp, c.Page, c.Next, c.Rule = "critical", true, "https://countersign.example/decide", there.Next(jonas), "production"
+	for i := range 12 {
+		c.Facts = append(c.Facts, screens.Pair{Label: fmt.Sprintf("What will change %d", i), Value: foreseenAt(i)})
+	}
+	return c
+}
+
+func foreseenAt(i int) string {
+	if i < 3 {
+		return strings.Repeat("role is granted ", 63)
+	}
+	return "role is granted"
+}
+
 func usualHome() screens.Home {
 	return screens.Home{
-		Name: "Maya Chen", Waiting: []screens.HomeRequest{{Card: usualCard()}}, Mine: []screens.HomeRequest{{Card: usualCard()}},
+		Name: "Maya Chen", Waiting: []screens.HomeRequest{{Card: foreseenCard()}}, Mine: []screens.HomeRequest{{Card: usualCard()}},
 		Grants:  []screens.HomeGrant{{What: "Bastion hosts – shell", Access: screens.Access{Status: "active", Ends: later}, Done: value(80)}},
 		Reviews: []screens.HomeReview{{Review: usualReview()}}, Offers: []screens.Item{{Title: "Shell on a bastion", Line: "up to 4h"}},
 		Runbooks: []screens.Item{{Title: "Restart the database", Line: "ready"}}, DrawnAt: at, MayDecide: true, More: map[string]int{},
@@ -283,13 +310,18 @@ func largeHome() screens.Home {
 	h := awayHome()
 	h.Proposals = append(h.Proposals, largeProposal(), largeProposal(), largeProposal())
 	for range screens.HomeLines - 1 {
-		h.Waiting = append(h.Waiting, screens.HomeRequest{Card: largeCard()})
+		h.Waiting = append(h.Waiting, screens.HomeRequest{Card: fullCard()})
 		h.Mine = append(h.Mine, screens.HomeRequest{Card: largeCard()})
 		h.Grants = append(h.Grants, h.Grants[0])
 		h.Reviews = append(h.Reviews, h.Reviews[0])
 	}
 	for _, list := range []string{screens.HomeWaiting, screens.HomeMine, screens.HomeGrants, screens.HomeReviews} {
 		h.More[list] = 44
+	}
+	h.Waiting[0].Card, h.More[screens.HomeOwned] = fullCard(), 9
+	for range 9 {
+		h.Pages = append(h.Pages, screens.HomePage{Subject: strings.Repeat("INC-7 ", 80), Where: "open, step 1 of 3", Ack: value(60)})
+		h.Overdue = append(h.Overdue, strings.Repeat("Path duty was never practised. ", 20))
 	}
 	h.From = map[string]int{screens.HomeWaiting: 5, screens.HomeMine: 5, screens.HomeGrants: 5, screens.HomeReviews: 5}
 	for i := range h.Waiting {

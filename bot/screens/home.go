@@ -2,7 +2,9 @@ package screens
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	slackgo "github.com/slack-go/slack"
 
@@ -93,7 +95,17 @@ func (h Home) Render() slackgo.HomeTabViewRequest {
 	blocks = append(blocks, h.itemList(h.In.Of("On duty now"), h.Duty)...)
 	blocks = append(blocks, h.catalogue()...)
 	blocks = append(blocks, note(h.In.Say("Updated at %s · `/access help` says what you can type.", h.In.When(h.DrawnAt))))
-	return slackgo.HomeTabViewRequest{Type: slackgo.VTHomeTab, Blocks: slackgo.Blocks{BlockSet: blocks}}
+	return slackgo.HomeTabViewRequest{Type: slackgo.VTHomeTab, Blocks: slackgo.Blocks{BlockSet: within(blocks, maxBlocks)}}
+}
+
+// within takes out dividers, the last ones first, where a page is so full that Slack would refuse all of it.
+func within(blocks []slackgo.Block, most int) []slackgo.Block {
+	for i := len(blocks) - 1; i >= 0 && len(blocks) > most; i-- {
+		if blocks[i].BlockType() == slackgo.MBTDivider {
+			blocks = slices.Delete(blocks, i, i+1)
+		}
+	}
+	return blocks
 }
 
 func (h Home) part(title, list string, n int, empty string) []slackgo.Block {
@@ -142,8 +154,7 @@ func (h Home) waiting() []slackgo.Block {
 		c := r.Card
 		c.Buttons.Done, c.Buttons.Revoke, c.Buttons.TakeBack, c.Buttons.Withdraw = "", "", "", ""
 		c.compact = true
-		out = append(out, section(c.sentence()+"\n"+h.In.Say("Decide by %s · %s", h.In.When(c.Deadline), code(string(c.ID)))))
-		out = append(out, c.asked()...)
+		out = append(out, c.entry()...)
 		b := c.buttons()
 		if r.Delegate != "" {
 			b = append(b, button(ActDelegate, r.Delegate, h.In.Of("Delegate…"), h.In.Say("Let somebody else decide for you: %s", c.What)))
@@ -151,6 +162,26 @@ func (h Home) waiting() []slackgo.Block {
 		if len(b) > 0 {
 			out = append(out, slackgo.NewActionBlock(fmt.Sprintf("waiting-%d", i), b...))
 		}
+	}
+	return out
+}
+
+// entry is a request that waits, with what whoever decides it needs to know: what the card in the channel says, in at most five blocks, so that a
+// full list and the rest of the page stay below Slack's 100.
+func (c Card) entry() []slackgo.Block {
+	head := c.sentence() + "\n" + c.In.Say("Decide by %s · %s", c.In.When(c.Deadline), code(string(c.ID))) + "\n*" + c.In.Of("Why") + "*"
+	if c.Drill {
+		head = "*" + c.In.Of("This is a drill.") + "*\n" + head
+	}
+	reason, _ := c.In.cut(strings.TrimSpace(c.Reason), shownRunes, shownLines)
+	out := append([]slackgo.Block{section(head), c.In.typed(reason)}, c.filled(c.Fields[:len(c.Fields)-c.unseen()])...)
+	out = append(out, fewFacts(c.facts())...)
+	lines := []string{c.moreFields(), "", c.YouAre, c.Past, c.Next}
+	if c.StepUp {
+		lines[1] = c.stepUp()
+	}
+	if lines = slices.DeleteFunc(lines, func(s string) bool { return s == "" }); len(lines) > 0 {
+		out = append(out, note(strings.Join(lines, "\n")))
 	}
 	return out
 }

@@ -2,6 +2,8 @@ package screens
 
 // Bounds of what is drawn. Slack's own limits (blocks per message, characters per text object) stand above each of them.
 const (
+	maxBlocks       = 100  // of a Home page
+	maxTexts        = 10   // in two columns of one section
 	maxSection      = 2900 // characters of one text object; Slack takes 3,000
 	maxLiveSessions = 5    // sessions named on a card
 	maxFact         = 1900 // of one field of a section; Slack takes 2,000
