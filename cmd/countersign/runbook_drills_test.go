@@ -80,7 +80,7 @@ func TestReq_R53_ThreeReadyRunbooksAreDrilled(t *testing.T) {
 		if out, err = d.cli(ctx, "", "runbook", "finish", done.Run); err != nil && !strings.Contains(out, "over") {
 			t.Fatal(name, out)
 		}
-		review, err := s.dm(ctx, "sofia", "This is a drill.", "Please review")
+		review, err := s.dm(ctx, "sofia", "This is a drill.", "Please review: "+name)
 		mustSay(t, err)
 		mustSay(t, s.press(ctx, "sofia", review, screens.ActReview))
 		_, err = s.view(ctx, "sofia", screens.CallReview)
