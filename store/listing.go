@@ -30,6 +30,15 @@ func (s *Store) List(ctx context.Context, list, member string, limit int) (out [
 	return out, err
 }
 
+// Count is how many streams a list of one member has: all of them, however many List and Page give at once.
+func (s *Store) Count(ctx context.Context, list, member string) (n int64, err error) {
+	_, err = s.reader(ctx).one(`SELECT COUNT(*) FROM listing WHERE list = $1 AND member = $2`, []any{&n}, list, member)
+	if err != nil {
+		return 0, fmt.Errorf("counting the list %q: %w", list, err)
+	}
+	return n, nil
+}
+
 // Page gives, as desk.Ledger wants, the streams on a list of one member by name, behind a given one.
 func (s *Store) Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) (out []workflows.StreamID, err error) {
 	defer wrap(&err, "reading the list %q by page", list)

@@ -49,6 +49,33 @@ func testLists(t *testing.T, cfg store.Config) {
 	}
 }
 
+// testCount has one more on a list than it gives at once.
+func testCount(t *testing.T, cfg store.Config) {
+	const beyond = 1001
+	s := Open(t, cfg)
+	_, err := s.Update(t.Context(), "", nil, func(workflows.Facts) (workflows.Outcome, error) {
+		all := map[workflows.StreamID][]workflows.Listing{}
+		for i := range beyond {
+			all[workflows.StreamID(fmt.Sprintf("request/%d", i))] = []workflows.Listing{{List: "open"}, {List: "mine", Member: fmt.Sprint("p_", i%2)}}
+		}
+		return workflows.Outcome{Listings: all}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := s.List(t.Context(), "open", "", 0); err != nil || len(at) >= beyond {
+		t.Fatalf("%d are given at once, %v: this test wants a longer list", len(at), err)
+	}
+	for _, c := range []struct {
+		list, member string
+		want         int64
+	}{{"open", "", beyond}, {"mine", "p_0", 501}, {"mine", "p_1", 500}, {"mine", "", 0}, {"none", "", 0}} {
+		if n, err := s.Count(t.Context(), c.list, c.member); n != c.want || err != nil {
+			t.Errorf("%q of %q: %d, %v, want %d", c.list, c.member, n, err, c.want)
+		}
+	}
+}
+
 func testSurfaces(t *testing.T, cfg store.Config) {
 	s := Open(t, cfg)
 	ctx := t.Context()

@@ -118,6 +118,7 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Config) {
 		{"schedule", testSchedule},
 		{"rebuild", testRebuild},
 		{"lists", testLists},
+		{"count", testCount},
 		{"surfaces", testSurfaces},
 		{"inbox", testInbox},
 		{"directory", testDirectory},

@@ -20,7 +20,7 @@ type absences map[workflows.PersonID]identities.PersonState
 
 // absences reads who announced time off.
 func (d *Desk) absences(ctx context.Context) (absences, error) {
-	streams, err := d.ledger.List(ctx, ListAway, "", 0)
+	streams, err := d.all(ctx, ListAway, "")
 	if err != nil {
 		return nil, fmt.Errorf("listing time off: %w", err)
 	}

@@ -94,7 +94,7 @@ func (d *Desk) ProposalOf(ctx context.Context, id string) (workflows.RunbookID, 
 	if id == "" {
 		return "", incidents.Proposal{}, nil
 	}
-	streams, err := d.ledger.List(ctx, incidents.ListAll, "", 0)
+	streams, err := d.all(ctx, incidents.ListAll, "")
 	if err != nil {
 		return "", incidents.Proposal{}, err
 	}

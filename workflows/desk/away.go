@@ -47,7 +47,7 @@ func (d *Desk) standIn(ctx context.Context, p, delegate workflows.PersonID) erro
 	if err != nil {
 		return err
 	}
-	streams, err := d.ledger.List(ctx, workflows.ListWaiting, string(p), 0)
+	streams, err := d.all(ctx, workflows.ListWaiting, string(p))
 	if err != nil {
 		return err
 	}

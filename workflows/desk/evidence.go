@@ -138,7 +138,7 @@ func (d *Desk) evidenceGrants(ctx context.Context, out *Evidence) ([]time.Durati
 
 // evidenceActs takes in who was let act as it, with the six items of each (R106).
 func (d *Desk) evidenceActs(ctx context.Context, out *Evidence) error {
-	streams, err := d.ledger.List(ctx, grants.ListActsAs, string(out.State.ID), 0)
+	streams, err := d.all(ctx, grants.ListActsAs, string(out.State.ID))
 	if err != nil {
 		return err
 	}

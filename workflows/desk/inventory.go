@@ -105,7 +105,7 @@ func (d *Desk) ownedRows(ctx context.Context, p workflows.PersonID, q workflows.
 func (d *Desk) Owned(ctx context.Context, p workflows.PersonID) ([]workflows.IdentityID, error) {
 	ids := d.Policy().Owned(p)
 	for _, list := range []string{identities.ListOwned, identities.ListAsked} {
-		streams, err := d.ledger.List(ctx, list, string(p), 0)
+		streams, err := d.all(ctx, list, string(p))
 		if err != nil {
 			return nil, err
 		}

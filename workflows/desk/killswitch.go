@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -316,7 +317,7 @@ type Locked struct {
 
 // Quarantined are all quarantined identities, the latest first.
 func (d *Desk) Quarantined(ctx context.Context) ([]Locked, error) {
-	streams, err := d.ledger.List(ctx, ListQuarantined, "", 0)
+	streams, err := d.all(ctx, ListQuarantined, "")
 	if err != nil {
 		return nil, err
 	}
@@ -332,5 +333,8 @@ func (d *Desk) Quarantined(ctx context.Context) ([]Locked, error) {
 		}
 		out = append(out, Locked{workflows.IdentityID(s.Rest()), q})
 	}
+	slices.SortFunc(out, func(a, b Locked) int {
+		return cmp.Or(cmp.Compare(b.Quarantine.Since.UTC, a.Quarantine.Since.UTC), cmp.Compare(a.Identity, b.Identity))
+	})
 	return out, nil
 }

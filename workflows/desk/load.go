@@ -237,11 +237,9 @@ func (d *Desk) register(ctx context.Context, p *Policy) error {
 	return nil
 }
 
-const maxSweep = 10_000 // open requests looked at after a reload; more are judged when their deadline or vote comes
-
 // sweep ends open requests that the new documents can no longer grant.
 func (d *Desk) sweep(ctx context.Context, p *Policy) error {
-	open, err := d.ledger.List(ctx, workflows.ListOpen, "", maxSweep)
+	open, err := d.all(ctx, workflows.ListOpen, "")
 	if err != nil {
 		return fmt.Errorf("listing open requests: %w", err)
 	}

@@ -24,7 +24,7 @@ func (d *Desk) Rotate(ctx context.Context, cause Cause, id workflows.IdentityID,
 
 // Rotating are the identities whose secret is to be replaced.
 func (d *Desk) Rotating(ctx context.Context) ([]workflows.IdentityID, error) {
-	streams, err := d.ledger.List(ctx, identities.ListRotating, "", 0)
+	streams, err := d.all(ctx, identities.ListRotating, "")
 	if err != nil {
 		return nil, err
 	}

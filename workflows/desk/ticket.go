@@ -25,7 +25,7 @@ func (d *Desk) CloseTicket(ctx context.Context, cause Cause, by workflows.Acting
 	if ticket == "" {
 		return 0, nil
 	}
-	streams, err := d.ledger.List(ctx, grants.ListTicket, ticket, 0)
+	streams, err := d.all(ctx, grants.ListTicket, ticket)
 	if err != nil {
 		return 0, err
 	}

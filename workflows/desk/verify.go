@@ -33,6 +33,15 @@ func (d *Desk) each(ctx context.Context, list, member string, fn func(workflows.
 	}
 }
 
+// all gives every stream of a list of one member, by name, however many there are.
+func (d *Desk) all(ctx context.Context, list, member string) (out []workflows.StreamID, err error) {
+	err = d.each(ctx, list, member, func(s workflows.StreamID) error {
+		out = append(out, s)
+		return nil
+	})
+	return out, err
+}
+
 // EachLive goes through all streams of live grants, by name, in constant memory.
 func (d *Desk) EachLive(ctx context.Context, fn func(workflows.StreamID, grants.State) error) error {
 	return d.each(ctx, grants.ListActive, "", func(stream workflows.StreamID) error {

@@ -71,6 +71,13 @@ func (l *tap) List(ctx context.Context, list, member string, limit int) ([]workf
 	return l.Ledger.List(ctx, list, member, limit)
 }
 
+func (l *tap) Page(ctx context.Context, list, member string, after workflows.StreamID, limit int) ([]workflows.StreamID, error) {
+	if l.isBroken() {
+		return nil, errDisk
+	}
+	return l.Ledger.Page(ctx, list, member, after, limit)
+}
+
 func (l *tap) Document(ctx context.Context, h workflows.DocHash) (workflows.Document, error) {
 	if l.isBroken() {
 		return workflows.Document{}, errDisk
