@@ -17,7 +17,9 @@ const (
 	calmAfter      = 10               // times the pace after the receiver asked to wait: only then ahead of it again
 	firstBackoff   = time.Second      // after the first error
 	longestBackoff = 60 * time.Second // a target that comes back is noticed within a minute
-	crowdedDelay   = time.Second      // a job put back because its key holds half of maxReady comes again after this
+	crowdedDelay   = time.Second      // a job put back because its key holds half of maxReady comes again after this,
+	crowdedLongest = 30 * time.Second // and after this at the most: doubled whenever the key started fewer than
+	crowdedWorth   = 1024             // so many meanwhile, since looking again costs a write for each
 	claimRetry     = time.Second      // after the database refused a claim
 	farAhead       = 24 * time.Hour   // the longest sleep; looking once a day costs nothing and survives any mistake here
 	settleTimeout  = 5 * time.Second  // for writing how a run ended, also while stopping

@@ -31,9 +31,34 @@ type group struct {
 	workers int
 	spare   int // beside them, for the urgent lane
 	running int
-	held    int           // paced ones included
+	held    int // paced ones included
+	begun   int // started, ever
+	crowded crowd
 	lanes   [2][]*item    // unpaced, ready to start
 	paced   [2][]*paceKey // pace keys whose head may start; an entry may be stale
+}
+
+// crowd is how long jobs that found no room in a group are put back for.
+type crowd struct {
+	since time.Time
+	delay time.Duration
+	begun int // had started then
+}
+
+// putBack says how long a job that found no room waits until it is claimed again: the longer, the slower the group works off what it holds.
+// A long queue for a receiver that is told one thing a second would otherwise be written to the database and read again every second.
+func (g *group) putBack(now time.Time) time.Duration {
+	c := &g.crowded
+	passed := now.Sub(c.since)
+	if passed < c.delay {
+		return c.delay
+	}
+	delay := crowdedDelay
+	if g.begun-c.begun < crowdedWorth && passed < 2*crowdedLongest {
+		delay = min(2*c.delay, crowdedLongest)
+	}
+	*c = crowd{since: now, delay: delay, begun: g.begun}
+	return delay
 }
 
 type item struct {
@@ -124,24 +149,24 @@ func (r *ready) group(name string, workers, spare int) *group {
 	return g
 }
 
-// push adds a job. It returns false, and keeps nothing, when its group already holds half of what may be held: the others
-// must still find room.
-func (r *ready) push(j Job, k *Kind, groupName string, now time.Time) bool {
+// push adds a job. It returns how long to put it back for, and keeps nothing, when its group already holds half of what may be held: the
+// others must still find room. Urgent ones find some more, so that none waits because too many routine ones do.
+func (r *ready) push(j Job, k *Kind, groupName string, now time.Time) (putBack time.Duration) {
 	workers := k.Workers
 	if workers <= 0 {
 		workers = defaultWorkers
 	}
 	g := r.group(groupName, workers, k.Urgent)
-	if g.held >= maxReady/2 {
-		return false
+	lane := laneOf(j)
+	if g.held >= maxReady/2+lane*maxReady/4 {
+		return g.putBack(now)
 	}
 	it := &item{job: j, group: g, kind: k, since: now}
 	g.held++
 	r.held++
-	lane := laneOf(j)
 	if j.Pace == "" {
 		g.lanes[lane] = append(g.lanes[lane], it)
-		return true
+		return 0
 	}
 	p, ok := r.paces[j.Pace]
 	if !ok {
@@ -151,7 +176,7 @@ func (r *ready) push(j Job, k *Kind, groupName string, now time.Time) bool {
 	it.pace = p
 	p.lanes[lane] = append(p.lanes[lane], it)
 	r.offer(p, now)
-	return true
+	return 0
 }
 
 // head is the item a pace key would start next.
@@ -233,6 +258,7 @@ func (g *group) take(lane int, now time.Time, pace time.Duration) *item {
 func (r *ready) begin(it *item, now time.Time) {
 	it.group.held--
 	it.group.running++
+	it.group.begun++
 	r.held--
 	r.running++
 	if it.pace != nil {

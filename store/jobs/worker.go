@@ -158,26 +158,29 @@ func (w *Worker) Room() int {
 // the next start, which gives up their leases.
 func (w *Worker) Take(list []Job) {
 	now := time.Now()
-	var back []Job
+	back := make(map[time.Duration][]Job)
 	w.mu.Lock()
 	stopped := w.stopped
 	for _, j := range list {
-		if !stopped && !w.pushLocked(j, now) {
-			back = append(back, j)
+		if stopped {
+			break
+		}
+		if d := w.pushLocked(j, now); d > 0 {
+			back[d] = append(back[d], j)
 		}
 	}
 	if n := len(list); n > 0 && list[n-1].Due != 0 {
 		w.late = w.cfg.Clock.Now().Wall.Sub(list[n-1].Due.Time())
 	}
-	if len(back) > 0 {
+	for d, list := range back {
 		// Not in the caller, which may be the store's writer: Settle needs that one.
-		w.wg.Go(func() { w.giveBack(back, crowdedDelay) })
+		w.wg.Go(func() { w.giveBack(list, d) })
 	}
 	w.mu.Unlock()
 	w.pump()
 }
 
-func (w *Worker) pushLocked(j Job, now time.Time) bool {
+func (w *Worker) pushLocked(j Job, now time.Time) (putBack time.Duration) {
 	k, ok := w.cfg.Kinds[j.Kind]
 	if !ok {
 		k = Kind{Handle: noHandler, First: longestBackoff, Workers: 1}
