@@ -15,11 +15,14 @@ import (
 // The assistant answers a few questions in a thread of its own. There is no model behind it: every answer is what explain says, and nothing
 // that is typed there decides or asks for anything (R2).
 
-const (
-	askWaiting = "What am I waiting for?"
-	askForMe   = "What waits for me?"
-	askOffers  = "What can I ask for?"
-)
+// prompts are the questions that a thread begins with, in the language of who opened it.
+func (b *Bot) prompts(l screens.Locale) []string {
+	out := []string{l.Of("What am I waiting for?"), l.Of("What waits for me?"), l.Of("What can I ask for?")}
+	if id := b.firstChain(); id != "" {
+		out = append(out, l.Say("Who can approve %s?", id))
+	}
+	return out
+}
 
 // assistantOpened offers the questions that it can answer.
 func (b *Bot) assistantOpened(ctx context.Context, in slack.Interaction) error {
@@ -36,14 +39,12 @@ func (b *Bot) assistantOpened(ctx context.Context, in slack.Interaction) error {
 	if e.Thread.Channel == "" || e.Thread.TS == "" {
 		return nil
 	}
-	prompts := []string{askWaiting, askForMe, askOffers}
-	if id := b.firstChain(); id != "" {
-		prompts = append(prompts, "Who can approve "+id+"?")
-	}
-	if err := b.c.Slack.SuggestPrompts(ctx, e.Thread.Channel, e.Thread.TS, "Ask me", prompts); err != nil {
+	l := b.inUser(ctx, in.UserID)
+	prompts := b.prompts(l)
+	if err := b.c.Slack.SuggestPrompts(ctx, e.Thread.Channel, e.Thread.TS, l.Of("Ask me"), prompts); err != nil {
 		b.log.WarnContext(ctx, "no questions could be offered in an assistant thread", "err", err)
 	}
-	m := screens.Say(b.inUser(ctx, in.UserID).Say("I answer from the record and from the documents: *%s*. What is typed here decides nothing.", strings.Join(prompts, "* · *")))
+	m := screens.Say(l.Say("I answer from the record and from the documents: *%s*. What is typed here decides nothing.", strings.Join(prompts, "* · *")))
 	_, err := b.c.Slack.PostMessage(ctx, e.Thread.Channel, slack.Message{Text: m.Text, Blocks: m.Blocks, ThreadTS: e.Thread.TS})
 	return err
 }
@@ -61,7 +62,7 @@ func isQuestion(in slack.Interaction) (threadEvent, bool) {
 	return e, ok && e.ChannelType == "im" && questionOf(e.Text) != ""
 }
 
-// questionOf sorts what was asked by its words.
+// questionOf sorts what was asked by its words, whose language is any of screens.Languages.
 func questionOf(text string) string {
 	t := strings.ToLower(text)
 	has := func(list ...string) bool {
@@ -73,15 +74,15 @@ func questionOf(text string) string {
 		return true
 	}
 	switch {
-	case has("who", "approve"), has("who", "decide"):
+	case has("who", "approve"), has("who", "decide"), has("wer", "genehmig"), has("wer", "entscheide"), has("quién", "aprob"), has("quién", "decid"):
 		return "who"
-	case has("waits for me"), has("waiting for me"), has("need to approve"), has("have to decide"):
+	case has("waits for me"), has("waiting for me"), has("need to approve"), has("have to decide"), has("wartet auf mich"), has("muss ich entscheiden"), has("espera mi decisión"), has("tengo que decidir"):
 		return "for me"
-	case has("waiting"), has("my request"):
+	case has("waiting"), has("my request"), has("warte ich"), has("mein", "antr"), has("estoy esperando"), has("mis solicitudes"):
 		return "mine"
-	case has("can i ask"), has("can i request"), has("what access can"):
+	case has("can i ask"), has("can i request"), has("what access can"), has("kann ich beantragen"), has("puedo pedir"), has("puedo solicitar"):
 		return "offers"
-	case has("what do i have"), has("my access"):
+	case has("what do i have"), has("my access"), has("was habe ich"), has("meine zugänge"), has("qué tengo"), has("mis accesos"):
 		return "held"
 	}
 	return ""
@@ -130,7 +131,7 @@ func (b *Bot) whoApproves(ctx context.Context, by workflows.Acting, text string,
 	}
 	found := map[workflows.WorkflowID]desk.Version{}
 	for _, w := range words(strings.ToLower(text)) {
-		w = strings.Trim(w, "`?!.,:;\"'")
+		w = strings.Trim(w, "`?!.,:;\"'¿¡")
 		if strings.HasPrefix(w, "r_") {
 			if v, no, err := b.byWord(ctx, by.Person, w); err != nil || no == nil {
 				return screens.Status(b.card(ctx, v, by.Person)), err

@@ -22,7 +22,7 @@ func (b *Bot) howWord(ctx context.Context, c *call, word string) (answer, error)
 	found := b.chainsNamed(word)
 	switch {
 	case len(found) == 1:
-		return answer{message: b.how(ctx, found[0])}, nil
+		return answer{message: b.how(ctx, found[0], b.inUser(ctx, c.UserID))}, nil
 	case len(found) == 0:
 		return said("There is no chain, target or entitlement called %s. `/access how` without a name lists all chains.", screens.Escape(word)), nil
 	}
@@ -50,7 +50,7 @@ func (b *Bot) chainsNamed(word string) []desk.Version {
 	return out
 }
 
-func (b *Bot) how(ctx context.Context, v desk.Version) screens.Message {
+func (b *Bot) how(ctx context.Context, v desk.Version, l screens.Locale) screens.Message {
 	p := b.c.Desk.Policy()
 	book := manual.Book{Organisation: p.Settings.Organisation, Person: func(id workflows.PersonID) string { return b.c.Identity.Name(ctx, id) }}
 	book.Calendars = map[string]*calendar.Business{}
@@ -71,7 +71,7 @@ func (b *Bot) how(ctx context.Context, v desk.Version) screens.Message {
 			parts = append(parts, part)
 		}
 	}
-	return screens.How(v.Workflow.Title, parts, "Ask with `/access request "+string(v.Workflow.ID)+"`; `countersign docs` writes all chains as one manual.")
+	return l.How(v.Workflow.Title, parts, l.Say("Ask with `/access request %s`; `countersign docs` writes all chains as one manual.", string(v.Workflow.ID)))
 }
 
 // plainWords takes the Markdown out of a sentence of the manual.

@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -162,7 +161,7 @@ func fields(v desk.View) []screens.Pair {
 // facts come from the policy, never from the requester.
 func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screens.Pair {
 	if v.State.Asked.Request == workflows.KindRoutine {
-		return b.routineFacts(ctx, v)
+		return b.routineFacts(ctx, v, l)
 	}
 	e := v.Entitlement
 	out := []screens.Pair{
@@ -174,7 +173,7 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 		out = append([]screens.Pair{{Label: l.Of("What it allows"), Value: screens.Escape(e.Description)}}, out...)
 	}
 	if x := v.Workflow.Exception; x != nil {
-		out = append(out, exceptionFacts(x, v.State.Asked)...)
+		out = append(out, exceptionFacts(x, v.State.Asked, l)...)
 	} else if n := v.State.Asked.Renewal; n > 0 {
 		value := l.Say("extension %d of the same access", n)
 		if since := v.State.Asked.Since; since != 0 {
@@ -319,18 +318,36 @@ func length(h grants.Hold) workflows.Span {
 }
 
 // exceptionFacts are what whoever approves an exception has to know: what is waived, what makes up for it, how often it was renewed and how old it is.
-func exceptionFacts(x *workflows.ExceptionTerms, a workflows.Submitted) []screens.Pair {
+func exceptionFacts(x *workflows.ExceptionTerms, a workflows.Submitted, l screens.Locale) []screens.Pair {
 	checks := make([]string, 0, len(x.Checks))
 	for _, c := range x.Checks {
-		checks = append(checks, "• "+screens.Escape(c.String()))
+		checks = append(checks, "• "+screens.Escape(checkWords(c, l)))
 	}
-	age := "asked for the first time"
+	age := l.Of("asked for the first time")
 	if a.Renewal > 0 {
-		age = fmt.Sprintf("⚠️ renewal %d; it stands since %s", a.Renewal, a.Since.Time().Format("2006-01-02"))
+		age = l.Say("⚠️ renewal %d; it stands since %s", a.Renewal, a.Since.Time().Format("2006-01-02"))
 	}
 	return []screens.Pair{
-		{Label: "Waives", Value: screens.Escape(strings.ReplaceAll(x.Control, "_", " "))},
-		{Label: "In its place", Value: strings.Join(checks, "\n")},
-		{Label: "Renewals and age", Value: age},
+		{Label: l.Of("Waives"), Value: screens.Escape(l.Filled(strings.ReplaceAll(x.Control, "_", " ")))},
+		{Label: l.Of("In its place"), Value: strings.Join(checks, "\n")},
+		{Label: l.Of("Renewals and age"), Value: age},
 	}
+}
+
+// checkWords is CheckTerms.String in a reader's language.
+func checkWords(c workflows.CheckTerms, l screens.Locale) string {
+	switch c.Kind {
+	case workflows.CheckRotated:
+		return l.Say("its secret is replaced every %s", c.Within)
+	case workflows.CheckFrom:
+		return l.Say("it is used only from %s", strings.Join(c.From, ", "))
+	case workflows.CheckAlert:
+		return l.Of("each use of it is seen and told")
+	case workflows.CheckVault:
+		if c.Place == "" {
+			return l.Of("its secret lies in a secret store")
+		}
+		return l.Say("its secret lies in %s", c.Place)
+	}
+	return c.String()
 }

@@ -149,11 +149,12 @@ func keepable(e desk.SheetEvidence) bool { return e.Verdict == "" && e.Safe() &&
 func (b *Bot) sheetItem(ctx context.Context, s campaigns.Sheet, e desk.SheetEvidence, reader workflows.PersonID, l screens.Locale) screens.SheetItem {
 	i := screens.SheetItem{Number: e.Number, Title: e.Title, Name: e.ID, Changed: e.Changed, Wrong: e.Now, Verdict: e.Verdict}
 	for _, f := range e.Facts {
-		v := f.Value
+		line := screens.SheetFact{Name: f.Name, Value: f.Value}
 		if f.Person != "" {
-			v = b.person(ctx, f.Person).Mention()
+			who := b.person(ctx, f.Person)
+			line.Who = &who
 		}
-		i.Facts = append(i.Facts, screens.Pair{Label: f.Name, Value: v})
+		i.Facts = append(i.Facts, line)
 	}
 	if e.Gone {
 		i.Wrong = []string{l.Of("it is not there any more")}

@@ -104,16 +104,16 @@ func (b *Bot) routineForm(ctx context.Context, c *call, id workflows.RunbookID, 
 }
 
 // routineFacts say to who decides what would be done, and about whom.
-func (b *Bot) routineFacts(ctx context.Context, v desk.View) []screens.Pair {
+func (b *Bot) routineFacts(ctx context.Context, v desk.View, l screens.Locale) []screens.Pair {
 	var out []screens.Pair
 	if s := v.State.Asked.Subject; s.IsPerson() && s != v.State.Requester.Person.Identity() {
-		out = append(out, screens.Pair{Label: "About", Value: b.person(ctx, s.Person()).Mention()})
+		out = append(out, screens.Pair{Label: l.Of("About"), Value: b.person(ctx, s.Person()).Mention()})
 	}
 	if v.Book == nil {
-		return append(out, screens.Pair{Label: "Text", Value: "⚠️ It was changed or removed since this was asked: an approval carries nothing out."})
+		return append(out, screens.Pair{Label: l.Of("Text"), Value: l.Of("⚠️ It was changed or removed since this was asked: an approval carries nothing out.")})
 	}
 	r := v.Book.Runbook
-	out = append(out, screens.Pair{Label: "What it is for", Value: screens.Escape(r.Purpose)}, screens.Pair{Label: "Owner", Value: b.person(ctx, r.Owner).Mention()})
+	out = append(out, screens.Pair{Label: l.Of("What it is for"), Value: screens.Escape(r.Purpose)}, screens.Pair{Label: l.Of("Owner"), Value: b.person(ctx, r.Owner).Mention()})
 	var steps []string
 	hand := 0
 	for i, st := range r.Plan(v.Book.Text) {
@@ -128,7 +128,7 @@ func (b *Bot) routineFacts(ctx context.Context, v desk.View) []screens.Pair {
 		}
 	}
 	if len(steps) == 0 {
-		steps = append(steps, "nothing by itself")
+		steps = append(steps, l.Of("nothing by itself"))
 	}
-	return append(out, screens.Pair{Label: "What connectors do", Value: screens.Escape(strings.Join(steps, "; "))}, screens.Pair{Label: "Steps by hand", Value: fmt.Sprint(hand)})
+	return append(out, screens.Pair{Label: l.Of("What connectors do"), Value: screens.Escape(strings.Join(steps, "; "))}, screens.Pair{Label: l.Of("Steps by hand"), Value: fmt.Sprint(hand)})
 }

@@ -126,7 +126,7 @@ func usualSheet() screens.Sheet {
 	return screens.Sheet{
 		ID: "s_k3v9q2m7x4taaaaa", Title: "Quarterly look", Left: 7, Of: 12, Due: later, Then: screens.Locale{}.Silence("revoke"), Keep: value(80), Many: 2, Next: value(80),
 		Items: []screens.SheetItem{
-			{Number: 1, Title: "Deploy robot", Name: "svc-deploy", Facts: []screens.Pair{{Label: "owner", Value: maya.Mention()}, {Label: "purpose", Value: "Deploys *the* <shop>"}}, Keep: value(80), Other: value(80)},
+			{Number: 1, Title: "Deploy robot", Name: "svc-deploy", Facts: []screens.SheetFact{{Name: "owner", Who: &maya}, {Name: "for", Value: "Deploys *the* <shop> <@U0EVIL>"}, {Name: "on", Value: "pg_main as _maya_"}, {Name: "secret", Value: "vault kv/x, made not known"}}, Wrong: []string{"no_purpose", "ends_soon"}, Changed: []string{"purpose is *new*, was nothing"}, Keep: value(80), Other: value(80)},
 			{Number: 2, Title: "Backup robot", Name: "svc-backup", Changed: []string{"its owner"}, Wrong: []string{"not_used"}, Verdict: "keep"},
 		},
 		More: []string{"• *Access of leavers*: 2 of 2 left"},
@@ -139,7 +139,7 @@ func largeSheet() screens.Sheet {
 	for i := range 5 {
 		x := screens.SheetItem{Number: i + 1, Title: strings.Repeat("Item ", 90), Name: strings.Repeat("x", 300), Keep: value(90), Other: value(90)}
 		for range 12 {
-			x.Facts = append(x.Facts, screens.Pair{Label: "fact", Value: strings.Repeat("<!channel> *v* ", 60)})
+			x.Facts = append(x.Facts, screens.SheetFact{Name: "fact", Value: strings.Repeat("<!channel> *v* ", 60)})
 			x.Changed, x.Wrong = append(x.Changed, strings.Repeat("changed ", 60)), append(x.Wrong, "some_finding")
 		}
 		s.Items = append(s.Items, x)

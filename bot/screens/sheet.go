@@ -32,12 +32,19 @@ type SheetItem struct {
 	Number  int
 	Title   string
 	Name    string // id
-	Facts   []Pair
+	Facts   []SheetFact
 	Changed []string
 	Wrong   []string // findings
 	Verdict string   // in words, once it is decided
 	Keep    string   // values of buttons; empty ones are not shown
 	Other   string
+}
+
+// SheetFact is one line of what is known of an item: a value as somebody typed it or a system says it, or a person.
+type SheetFact struct {
+	Name  string // in English, with small letters
+	Value string
+	Who   *Person // instead of Value
 }
 
 // Action ids and callback ids of campaigns.
@@ -127,13 +134,17 @@ func (l Locale) SheetVerdict(v string) string {
 func (i SheetItem) text(l Locale) string {
 	lines := []string{fmt.Sprintf("*%d. %s* %s", i.Number, label(short(oneLine(i.Title), 120)), code(short(i.Name, 80)))}
 	for _, f := range i.Facts {
-		lines = append(lines, Escape(f.Label)+": "+sheetFact(f.Value))
+		lines = append(lines, f.line(l))
 	}
 	for _, c := range i.Changed {
-		lines = append(lines, l.Say("🔁 changed since: %s", Escape(short(oneLine(c), 160))))
+		lines = append(lines, l.Say("🔁 changed since: %s", l.changed(short(oneLine(c), 160))))
 	}
 	if len(i.Wrong) > 0 {
-		lines = append(lines, "⚠️ "+Escape(strings.ReplaceAll(strings.Join(i.Wrong, ", "), "_", " ")))
+		wrong := make([]string, len(i.Wrong))
+		for n, w := range i.Wrong {
+			wrong[n] = Escape(l.Filled(strings.ReplaceAll(w, "_", " ")))
+		}
+		lines = append(lines, "⚠️ "+strings.Join(wrong, ", "))
 	}
 	if i.Verdict != "" {
 		lines = append(lines, "➡️ "+Escape(l.SheetVerdict(i.Verdict)))
@@ -141,12 +152,62 @@ func (i SheetItem) text(l Locale) string {
 	return strings.Join(lines, "\n")
 }
 
-// sheetFact is a value that may be a mention of ours, or what a system says.
-func sheetFact(v string) string {
-	if strings.HasPrefix(v, "<@") {
-		return v
+// line is the fact under its name. Only a person is markup: what was typed can neither call anybody nor be bold.
+func (f SheetFact) line(l Locale) string {
+	named := f.Name + ": %s"
+	if f.Who != nil {
+		return l.Say(named, f.Who.Mention())
 	}
-	return Escape(short(oneLine(v), 200))
+	v := short(oneLine(f.Value), 200)
+	switch f.Name {
+	case "for", "may", "was seen to use", "because", "text", "gives": // typed, or names
+		return l.Say(named, exact(v))
+	case "secret":
+		if at := strings.LastIndex(v, ", made "); at > 0 {
+			return l.Say(named, l.Say("%s, made %s", l.known(strings.TrimSpace(v[:at])), l.known(v[at+len(", made "):])))
+		}
+	case "on":
+		if place, account, ok := strings.Cut(v, " as "); ok {
+			return l.Say(named, l.Say("%s as %s", exact(place), l.known(account)))
+		}
+	}
+	return l.Say(named, l.known(v))
+}
+
+// known is a value of a record, or that it has none, in words.
+func (l Locale) known(v string) string {
+	switch v {
+	case "not known":
+		return l.Of("not known")
+	case "nobody":
+		return l.Of("nobody")
+	case "nothing":
+		return l.Of("nothing")
+	case "not on record":
+		return l.Of("not on record")
+	case "nothing on record":
+		return l.Of("nothing on record")
+	case "nobody knows where":
+		return l.Of("nobody knows where")
+	case "the target does not say":
+		return l.Of("the target does not say")
+	case "an account that is not on record":
+		return l.Of("an account that is not on record")
+	}
+	if group, ok := strings.CutPrefix(v, "the group "); ok {
+		return l.Say("the group %s", exact(group))
+	}
+	return exact(v)
+}
+
+// changed is "FIELD is AFTER, was BEFORE" of an item.
+func (l Locale) changed(s string) string {
+	field, rest, ok := strings.Cut(s, " is ")
+	at := strings.LastIndex(rest, ", was ")
+	if !ok || at < 0 {
+		return exact(s)
+	}
+	return l.Say("%s is %s, was %s", exact(l.Filled(field)), l.known(rest[:at]), l.known(rest[at+len(", was "):]))
 }
 
 func (i SheetItem) buttons(l Locale) []slackgo.BlockElement {

@@ -48,6 +48,14 @@ func label(s string) string {
 	}, Escape(s))
 }
 
+// exact is Escape for a value that has to be read letter by letter: with signs that mrkdwn would read as bold, italic, struck or code it stands as code.
+func exact(s string) string {
+	if strings.ContainsAny(s, "*_~`") {
+		return code(s)
+	}
+	return Escape(s)
+}
+
 // code is an id within backticks.
 func code(s string) string { return "`" + strings.ReplaceAll(Escape(s), "`", "'") + "`" }
 

@@ -127,6 +127,9 @@ func sentences(t *testing.T) map[string]string {
 		m := escalations.Plan{}.Says(kind)
 		out[m.Subject], out[m.Text] = "escalations", "escalations"
 	}
+	for name := range factNames(t) { // labels of what a reviewer looks at
+		out[name+": %s"] = sheetFacts
+	}
 	calls(t, spokenFiles, func(file string, call *ast.CallExpr, pkg, name string) {
 		at := 0
 		switch {
@@ -155,12 +158,138 @@ func sentences(t *testing.T) map[string]string {
 	return out
 }
 
+// sheetFacts is where the evidence of a campaign's items is put together.
+const sheetFacts = "../../workflows/desk/campaign_items.go"
+
+// factNames are the names of the facts there.
+func factNames(t *testing.T) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	each(t, sheetFacts, func(n ast.Node) {
+		var name ast.Expr
+		switch x := n.(type) {
+		case *ast.CallExpr:
+			if fun, ok := x.Fun.(*ast.SelectorExpr); ok && (fun.Sel.Name == "add" || fun.Sel.Name == "person") && len(x.Args) == 2 {
+				name = x.Args[0]
+			}
+		case *ast.KeyValueExpr:
+			if key, ok := x.Key.(*ast.Ident); ok && key.Name == "Name" {
+				name = x.Value
+			}
+		}
+		if s, ok := literal(name); ok {
+			out[s] = true
+		}
+	})
+	if len(out) < 20 {
+		t.Fatalf("only %d names of facts were found: the test does not look where they are", len(out))
+	}
+	return out
+}
+
+// codes are the constants of a file whose names begin so, as people read them.
+func codes(t *testing.T, file, prefix string) []string {
+	t.Helper()
+	var out []string
+	each(t, file, func(n ast.Node) {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(v.Names[0].Name, prefix) || len(v.Values) != 1 {
+			return
+		}
+		if s, ok := literal(v.Values[0]); ok {
+			out = append(out, strings.ReplaceAll(s, "_", " "))
+		}
+	})
+	if len(out) < 8 {
+		t.Fatalf("only %d constants of %s begin with %q", len(out), file, prefix)
+	}
+	return out
+}
+
+// reasons are the sentences that a file gives as a fact's Why.
+func reasons(t *testing.T, file string) []string {
+	t.Helper()
+	var out []string
+	keep := func(e ast.Expr) {
+		if s, ok := spelled(e); ok && strings.HasSuffix(s, ".") {
+			out = append(out, s)
+		}
+	}
+	each(t, file, func(n ast.Node) {
+		switch x := n.(type) {
+		case *ast.KeyValueExpr:
+			if key, ok := x.Key.(*ast.Ident); ok && key.Name == "Why" {
+				keep(x.Value)
+			}
+		case *ast.AssignStmt:
+			for i, to := range x.Lhs {
+				if field, ok := to.(*ast.SelectorExpr); ok && field.Sel.Name == "Why" && i < len(x.Rhs) {
+					keep(x.Rhs[i])
+				}
+			}
+		}
+	})
+	if len(out) < 8 {
+		t.Fatalf("only %d reasons were found in %s", len(out), file)
+	}
+	return out
+}
+
+// changedFields are the names of what can change of an identity.
+func changedFields(t *testing.T, file string) []string {
+	t.Helper()
+	var out []string
+	each(t, file, func(n ast.Node) {
+		switch x := n.(type) {
+		case *ast.CallExpr:
+			if fun, ok := x.Fun.(*ast.Ident); ok && (fun.Name == "word" || fun.Name == "fact") {
+				if s, ok := literal(x.Args[0]); ok {
+					out = append(out, strings.ReplaceAll(s, "_", " "))
+				}
+			}
+		case *ast.KeyValueExpr:
+			if key, ok := x.Key.(*ast.Ident); ok && key.Name == "name" {
+				if s, ok := literal(x.Value); ok {
+					out = append(out, strings.ReplaceAll(s, "_", " "))
+				}
+			}
+		}
+	})
+	if len(out) < 20 {
+		t.Fatalf("only %d fields were found in %s", len(out), file)
+	}
+	return out
+}
+
+// each walks a file.
+func each(t *testing.T, file string, f func(ast.Node)) {
+	t.Helper()
+	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(tree, func(n ast.Node) bool {
+		f(n)
+		return true
+	})
+}
+
 // refusals are the sentences of refusals, likewise.
 func refusals(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for _, s := range []string{"not begun", "step %d of %d", "step %d of %d, round %d"} { // where an escalation stands, put together of these
 		out[s] = "../../workflows/escalations/state.go"
+	}
+	for file, list := range map[string][]string{
+		"row.go":       append(codes(t, "../../workflows/identities/row.go", "Find"), "unexplained"),
+		"exception.go": codes(t, "../../workflows/exception.go", "Control"),
+		"facts.go":     reasons(t, "../../workflows/desk/facts.go"),
+		"entry.go":     changedFields(t, "../../workflows/identities/entry.go"),
+	} {
+		for _, s := range list {
+			out[s] = file
+		}
 	}
 	calls(t, refusingFiles, func(file string, call *ast.CallExpr, _, name string) {
 		if !slices.Contains([]string{"Refuse", "Refusef", "bad", "awayProblem"}, name) && (name != "say" && name != "Sprintf" || !strings.HasSuffix(file, "incidents/conditions.go")) {
