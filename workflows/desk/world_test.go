@@ -16,6 +16,7 @@ type tap struct {
 	mu      sync.Mutex
 	decided map[desk.Cause]int
 	broken  bool   // reads fail
+	few     int    // List gives at most so many, as a store does of a long list; zero: what it gives
 	forged  []byte // what documents are read as; nil: as they are
 }
 
@@ -51,6 +52,18 @@ func (l *tap) swap(text []byte) {
 	l.forged = text
 }
 
+func (l *tap) gives(few int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.few = few
+}
+
+func (l *tap) atMost() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.few
+}
+
 func (l *tap) isBroken() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,6 +80,9 @@ func (l *tap) History(ctx context.Context, s workflows.StreamID) ([]workflows.Re
 func (l *tap) List(ctx context.Context, list, member string, limit int) ([]workflows.StreamID, error) {
 	if l.isBroken() {
 		return nil, errDisk
+	}
+	if few := l.atMost(); few > 0 && (limit <= 0 || limit > few) {
+		limit = few
 	}
 	return l.Ledger.List(ctx, list, member, limit)
 }
