@@ -19,8 +19,7 @@ func (b *Bot) targetLetter(ctx context.Context, t workflows.TargetID, n workflow
 	}
 	switch n.What {
 	case targets.NoticeDrift:
-		d := b.drift(t, s, s.Told(n.ID))
-		d.In = b.in(ctx, n.To)
+		d := b.drift(t, s, s.Told(n.ID), b.in(ctx, n.To))
 		return letter{Message: d.Render()}, nil
 	case targets.NoticeDrill:
 		d := s.Drilled
@@ -30,17 +29,17 @@ func (b *Bot) targetLetter(ctx context.Context, t workflows.TargetID, n workflow
 }
 
 // drift draws findings of a target: those that somebody answers for are only counted.
-func (b *Bot) drift(t workflows.TargetID, s targets.State, list []targets.Finding) screens.Drift {
+func (b *Bot) drift(t workflows.TargetID, s targets.State, list []targets.Finding, l screens.Locale) screens.Drift {
 	d := screens.Drift{
 		Target: b.targetTitle(t), Seen: s.Swept.Seen, Grants: s.Swept.Grants, Unread: s.Swept.Unread, At: s.SweptAt,
-		Known: len(s.Open) - s.Standing(),
+		Known: len(s.Open) - s.Standing(), In: l,
 	}
 	for _, x := range list {
 		if x.Accepted {
 			continue
 		}
 		if d.Total++; len(d.Findings) < maxFindings {
-			d.Findings = append(d.Findings, x.Sentence(func(at workflows.Stamp) string { return at.Time().Format("2006-01-02 15:04 UTC") }))
+			d.Findings = append(d.Findings, x.Words(workflows.Outlook{When: l.Clock, Say: l.Say}))
 		}
 	}
 	return d
@@ -68,28 +67,29 @@ func (b *Bot) driftWord(ctx context.Context, c *call, only string) (answer, erro
 	}
 	more := max(0, len(list)-maxDrifts)
 	var wait sync.WaitGroup
+	l := b.inUser(ctx, c.UserID)
 	parts := make([]screens.Drift, len(list)-more)
 	for i := range parts {
-		wait.Go(func() { parts[i] = b.driftNow(ctx, list[i], c.by) })
+		wait.Go(func() { parts[i] = b.driftNow(ctx, list[i], c.by, l) })
 	}
 	wait.Wait()
 	return spoken(func(l screens.Locale) screens.Message { return l.Drifts(parts, more) }), nil
 }
 
 // driftNow compares one target, or shows what was known before and why it could not be compared.
-func (b *Bot) driftNow(ctx context.Context, t workflows.TargetID, by workflows.Acting) screens.Drift {
+func (b *Bot) driftNow(ctx context.Context, t workflows.TargetID, by workflows.Acting, l screens.Locale) screens.Drift {
 	ctx, cancel := context.WithTimeout(ctx, driftWait)
 	defer cancel()
 	why := ""
 	s, err := b.c.Sweep(ctx, t, by)
 	if err != nil {
 		b.log.WarnContext(ctx, "a target could not be compared", "target", t, "err", err)
-		why = "it could not be compared now; the operator's log says why."
+		why = l.Of("it could not be compared now; the operator's log says why.")
 		if s, err = b.c.Desk.TargetState(context.WithoutCancel(ctx), t); err != nil {
 			return screens.Drift{Target: b.targetTitle(t), Unread: why}
 		}
 	}
-	d := b.drift(t, s, s.Sorted())
+	d := b.drift(t, s, s.Sorted(), l)
 	if why != "" {
 		d.Unread = why
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // spokenFiles are the sources whose sentences go through a catalogue.
-var spokenFiles = []string{"*.go", "../*.go", "../../workflows/explain.go", "../../workflows/why.go"}
+var spokenFiles = []string{"*.go", "../*.go", "../../workflows/explain.go", "../../workflows/why.go", "../../workflows/targets/words.go"}
 
 // refusingFiles are the sources of the refusals that somebody can meet in the chat, and of the conditions of a runbook. What only the command line
 // says (the inventory's life, codes, sessions, the two owners who erase or disclose) is English, like the rest of it.
