@@ -3,6 +3,7 @@ package bot_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -119,7 +120,11 @@ func TestCommandsAnswerInTheirReadersLanguage(t *testing.T) {
 		{"jonas", "/access", "leak-nothing", []string{"Was du tippen kannst"}, nil},
 		{"maya", "/access", "whoami", []string{"You here", "You can decide"}, nil},
 	} {
+		before := len(w.sim.Ephemerals(c.who, "access"))
 		w.command(c.who, c.command, c.text)
+		for end := time.Now().Add(time.Minute); len(w.sim.Ephemerals(c.who, "access")) == before && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond) // what takes longer is answered after the acknowledgement
+		}
 		heard := w.heard(c.who)
 		wantIn(t, heard, c.in...)
 		wantOut(t, heard, c.out...)
