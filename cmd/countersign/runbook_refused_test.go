@@ -66,6 +66,7 @@ reviewers: {people: [sofia, frida]}
 review_due: 48h
 fields:
   - {name: key, label: SSH public key, type: ssh_key}
+  - {name: zone, label: Zone, type: choice, choices: [eu, us], optional: true}
 ---
 # Root for the commander
 
@@ -140,7 +141,8 @@ func (s *story) verified(t *testing.T) {
 	s.mustCLI(t, "ledger", "verify", "-data", filepath.Join(s.dir, "data"))
 }
 
-// TestReq_R8_AStepThatHangsIsTakenBack: the second step's program does not answer within the time of its step. That is a failure for good,
+// TestReq_R8_AStepThatHangsIsTakenBack: a text that nobody approved is refused, and so is the use after the last one that was approved, one after the
+// approval ran out, and one of a text that has one byte more; the ledger says each time which condition failed. Between them the second step's program does not answer within the time of its step. That is a failure for good,
 // its reason stands in the ledger, the target of the first step is asked to take back what it did, under the order of that step, and the run
 // cannot go on as if nothing had been.
 func TestReq_R8_AStepThatHangsIsTakenBack(t *testing.T) {
@@ -152,12 +154,14 @@ func TestReq_R8_AStepThatHangsIsTakenBack(t *testing.T) {
 	script(t, stuck, "promote", "#!/bin/sh\nread order\necho \"$order\" >> "+stuck+"/orders\nexec sleep 600\n")
 	script(t, stuck, "check", "#!/bin/sh\nread order\necho absent\n")
 	s := &story{demo: demoAsJonas(t, map[string]string{
-		"workflows/solo.yaml": soloChain, "workflows/approve-solo.yaml": preapproveChain, "runbooks/promote.md": takenBackBook,
+		"workflows/solo.yaml": soloChain, "workflows/approve-solo.yaml": strings.Replace(preapproveChain, "uses: 5", "uses: 1", 1), "runbooks/promote.md": takenBackBook,
 		"targets/tool.yaml":  strings.ReplaceAll(strings.Replace(toolTarget, "revoke: DIR/promote", "revoke: DIR/undo", 1), "DIR", dir),
 		"targets/hangs.yaml": strings.ReplaceAll(strings.NewReplacer("id: tool", "id: hangs", "settings:\n", "settings:\n  timeout_seconds: \"2\"\n").Replace(toolTarget), "DIR", stuck),
 	})}
+	invoke := []string{"runbook", "invoke", "promote", "INC-7", "-reason", "The primary is dead.", "-yes", "-json"}
+	s.refusedCLI(t, "Nobody has approved this runbook yet.", `"failed":["approved"]`, invoke...)
 	approveBook(t, s, "promote")
-	run := runIn(t, s.mustCLI(t, "runbook", "invoke", "promote", "INC-7", "-reason", "The primary is dead.", "-yes", "-json"))
+	run := runIn(t, s.mustCLI(t, invoke...))
 	s.mustCLI(t, "runbook", "step", run, "1", "run")
 	out := s.waitCLI(t, time.Second, []string{"runbook", "status", run}, "2  failed", "1  undone")
 	undone, err := os.ReadFile(filepath.Join(dir, "undone"))
@@ -167,6 +171,12 @@ func TestReq_R8_AStepThatHangsIsTakenBack(t *testing.T) {
 		t.Errorf("what step 1 did is still there: %v\n%s", err, out)
 	}
 	said(t, s.ledgerSays(t), `"text":"the target did not answer in time","final":true`, `"type":"run.rolled_back"`, `"event":{"steps":[1]}`, `"event":{"step":1,"presence":"absent"`)
+	s.refusedCLI(t, "All 1 approved uses of this runbook are spent.", `"failed":["approved"]`, invoke...)
+	mustSay(t, s.advance(t.Context(), 31*24*time.Hour))
+	s.refusedCLI(t, "The approval of this runbook ran out at", `"failed":["approved"]`, invoke...)
+	mustSay(t, os.WriteFile(filepath.Join(s.dir, "config", "runbooks", "promote.md"), []byte(takenBackBook+"\n"), 0o600))
+	s.mustCLI(t, "reload")
+	s.refusedCLI(t, "This runbook was changed since it was approved.", `"failed":["approved"]`, invoke...)
 	s.verified(t)
 }
 
@@ -182,7 +192,7 @@ func runIn(t *testing.T, out string) string {
 }
 
 // TestStory_TheCommanderIsHeldToTheAgreement: who commands the incident, but is not on shift, is refused, with the reason in the ledger; on
-// shift they get what was agreed. Closing the incident ends the access and the run, and nothing goes on in it. The next use is found to be misuse:
+// shift they get what was agreed, unless a parameter is none of its choices, whatever shell or template could make of it. Closing the incident ends the access and the run, and nothing goes on in it. The next use is found to be misuse:
 // what it gave ends at once, and who misused the runbook is refused from then on, with that reason.
 func TestStory_TheCommanderIsHeldToTheAgreement(t *testing.T) {
 	t.Parallel()
@@ -193,16 +203,21 @@ func TestStory_TheCommanderIsHeldToTheAgreement(t *testing.T) {
 	approveBook(t, s, "guarded")
 	s.untilShift(ctx, t, false)
 	first := incidentIn.FindString(s.mustCLI(t, "incident", "open", "2", "The shop is down"))
-	invoke := func(incident string) []string {
-		return []string{"runbook", "invoke", "guarded", incident, "key=" + strings.TrimSpace(s.people["jonas"].public()), "-reason", "Nobody can buy anything.", "-yes", "-json"}
+	invoke := func(incident string, more ...string) []string {
+		words := append([]string{"runbook", "invoke", "guarded", "-reason", "Nobody can buy anything.", "-yes", "-json", incident}, more...)
+		return append(words, "key="+strings.TrimSpace(s.people["jonas"].public()))
 	}
 	s.refusedCLI(t, "You are not on shift now.", `"failed":["on_shift"]`, invoke(first)...)
 	s.untilShift(ctx, t, true)
+	for _, typed := range []string{"mars", "eu; id", "$(id)", "{{.Secret}}", "${key}"} {
+		s.refusedCLI(t, "zone:", `"code":"bad_field"`, invoke(first, "zone="+typed)...)
+	}
 	run := runIn(t, s.mustCLI(t, invoke(first)...))
 	s.mustCLI(t, "runbook", "step", run, "1", "done")
 	s.mustCLI(t, "incident", "close", first, "It serves again.")
 	s.waitCLI(t, time.Second, []string{"runbook", "status", run}, "incident")
 	s.refusedCLI(t, "closed", `"command":"finish a step"`, "runbook", "step", run, "2", "done")
+	s.refusedCLI(t, "Incident "+first+" is not open any more.", `"failed":["incident"`, invoke(first)...)
 	s.waitCLI(t, time.Second, s.allEntries(), `"grant.revoked"`)
 
 	second := incidentIn.FindString(s.mustCLI(t, "incident", "open", "2", "The shop is slow"))
