@@ -24,7 +24,7 @@ func knownItem() screens.SheetItem {
 }
 
 // What somebody typed about an identity can neither call anybody nor be read as markup on a sheet, and stands letter by letter (a backtick as an apostrophe).
-func TestThreat_T47_WhatASheetSaysIsNoMarkup(t *testing.T) {
+func TestWhatASheetSaysIsNoMarkup(t *testing.T) {
 	said := strings.Join(textsOf(t, screens.Sheet{Title: "x", Items: []screens.SheetItem{knownItem()}, Of: 1, Left: 1}.Render()), "\n")
 	for _, want := range []string{
 		"owner: <@U0MAYA> (Maya Chen)", "for: `*bold* _it_ ~no~ 'x' &lt;!channel&gt; &lt;@U0EVIL&gt; nobody`", "backup: the group `ops_team`", "on: `pg_main` as an account",
