@@ -29,16 +29,19 @@ func (c *checker) actAs(x chain) {
 			c.at(g, "grant it by a workflow of kind impersonate", "%q lets its holder act as %q, which only a workflow of kind impersonate grants", g.scalar(), e.str("acts_as"))
 		}
 	}
-	if !is || t == nil || hasBad(w.value) {
+	if !is || t.get("management") == nil || t.get("exceptional") == nil || hasBad(w.value) { // what is missing was told already
 		return
 	}
 	if most := w.span("longest", 0); most > workflows.LongestActAs {
 		c.at(w.get("longest"), workflows.LongestActAs.String()+" or less", "longest: nobody acts as an identity for %s", most)
 	}
-	exceptional := slices.ContainsFunc(w.list("fields"), func(f *value) bool {
-		return f.str("name") == t.str("exceptional") && f.str("type") == workflows.FieldChoice && !f.flag("optional")
+	circumstance := slices.IndexFunc(w.list("fields"), func(f *value) bool {
+		return f.str("name") == t.str("exceptional") && f.str("type") == workflows.FieldChoice
 	})
-	if !exceptional {
+	switch {
+	case circumstance >= 0 && w.list("fields")[circumstance].flag("optional"):
+		c.at(w.list("fields")[circumstance].get("optional"), "leave optional out", "field %q says what is exceptional, so it cannot be empty", t.str("exceptional"))
+	case circumstance < 0:
 		c.at(t.get("exceptional"), "fields: [{name: "+t.str("exceptional")+", label: What is exceptional, type: choice, choices: [...]}]", "impersonate.exceptional: the form has no choice %q that has to be made", t.str("exceptional"))
 	}
 	c.management(x, t.get("management"))
@@ -93,7 +96,9 @@ func (c *checker) actsAs(t *target, e *value, connector string) {
 		c.unknown(as, as.scalar(), "identity", all)
 	case listed && len(words.Acts) == 0:
 		c.at(as, "reach it through sshca", "the connector %q cannot tell who acted as %q", connector, as.scalar())
+	case listed && c.f.identities[at].get("accounts").str(t.id) == "":
+		c.at(as, "identities.yaml, accounts: {"+t.id+": …}, and the same name in the parameters here", "the identity %q has no account on %q", as.scalar(), t.id)
 	case listed && !slices.Contains(named, c.f.identities[at].get("accounts").str(t.id)):
-		c.at(as, "identities.yaml, accounts: {"+t.id+": …}, and the same name here", "the parameters do not name the account of %q on %q", as.scalar(), t.id)
+		c.at(as, "the name under accounts: {"+t.id+": …} in identities.yaml", "the parameters do not name the account of %q on %q", as.scalar(), t.id)
 	}
 }

@@ -54,11 +54,11 @@ func (c *checker) checkCampaigns() {
 		due := v.span("due", 0)
 		for _, r := range v.list("remind") {
 			if d, err := ParseSpan(r.text); err == nil && d >= due {
-				c.at(r, "", "a reminder after the end reminds nobody: it is due after %s", due)
+				c.at(r, "a shorter time than due", "a reminder after the end reminds nobody: it is due after %s", due)
 			}
 		}
 		if e := v.get("escalate"); e != nil && v.span("escalate", 0) >= due {
-			c.at(e, "", "an escalation after the end asks nobody: it is due after %s", due)
+			c.at(e, "a shorter time than due", "an escalation after the end asks nobody: it is due after %s", due)
 		}
 		c.checkCampaignScope(v)
 		for _, p := range v.list("acknowledge") {

@@ -234,7 +234,7 @@ func (c *checker) task(w *workflow) {
 	if !ticket {
 		c.at(t, "ends_with: the name of a field of type ticket", "task says what a ticket must be like, and access of workflow %q ends with none, so it would not be asked again", w.id)
 	}
-	if !t.has("source") && !t.has("assignee") && !t.flag("window") {
+	if !t.has("source") && !t.has("assignee") && !t.flag("window") && !hasBad(t) {
 		c.at(t, "source, assignee or window: true", "task wants nothing of the ticket")
 	}
 	var keepers []string

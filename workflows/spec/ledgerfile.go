@@ -199,7 +199,7 @@ func address(schemes ...string) shape {
 		u, err := url.Parse(s)
 		switch {
 		case err != nil || len(s) > 500:
-			return fmt.Sprintf("bad address %q", s), ""
+			return fmt.Sprintf("bad address %q", s), "scheme, host and path, such as https://siem.example.com/in"
 		case u.Scheme == "http" && !isLoopback(u.Hostname()):
 			return fmt.Sprintf("%q is not encrypted", s), "https://, or http:// to this machine"
 		case u.Scheme != "http" && !slices.Contains(schemes, u.Scheme):
@@ -207,9 +207,9 @@ func address(schemes ...string) shape {
 		case u.Scheme == "unixgram" && (u.Host != "" || u.Path == ""):
 			return fmt.Sprintf("bad address %q", s), "unixgram:///dev/log"
 		case u.Scheme != "unixgram" && u.Hostname() == "":
-			return fmt.Sprintf("%q names no host", s), ""
+			return fmt.Sprintf("%q names no host", s), "scheme, host and path, such as https://siem.example.com/in"
 		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-			return fmt.Sprintf("%q has more than scheme, host and path", s), ""
+			return fmt.Sprintf("%q has more than scheme, host and path", s), "leave out the user, and what follows ? or #"
 		}
 		return "", ""
 	})
@@ -256,7 +256,7 @@ func (c *checker) checkOutlets(what string, list []*value, kinds []outletKind, c
 		}
 		if o.str("kind") == "slack" {
 			if slackSeen {
-				c.at(o, "", "%s: one channel is enough", o.path)
+				c.at(o, "leave one of them out", "%s: one channel is enough", o.path)
 			}
 			slackSeen = true
 		}

@@ -17,7 +17,7 @@ func (c *checker) life(w *workflow) {
 	case !is && w.has("life") && w.kind() != "":
 		c.at(w.or("life"), "kind: identity, or leave it out", "life: only a workflow of kind identity has one")
 	}
-	if !is || x == nil || hasBad(w.value) {
+	if !is || x.get("action") == nil || hasBad(w.value) { // an action that is missing was told already
 		return
 	}
 	action, whom := x.str("action"), workflows.ForOwned

@@ -77,7 +77,7 @@ func (r *report) setting(k string, v *value) {
 	case v.bad:
 	case strings.HasSuffix(k, "_file"):
 		if val == "" || strings.ContainsAny(val, "\n\x00") || len(val) > 255 {
-			r.at(v, "", "%s: want the name of a file", v.path)
+			r.at(v, "such as /run/secrets/pg-main.dsn", "%s: want the name of a file", v.path)
 		}
 	case strings.HasSuffix(k, "_env"):
 		if !isEnvName(val) {

@@ -57,7 +57,7 @@ func plainWord(want string) shape {
 	return text(want, func(s string) (string, string) {
 		switch {
 		case s == "" || len(s) > maxClaimBytes:
-			return fmt.Sprintf("want 1 to %d bytes", maxClaimBytes), ""
+			return fmt.Sprintf("want 1 to %d bytes", maxClaimBytes), want
 		case strings.ContainsAny(s, "*?"):
 			return fmt.Sprintf("%q looks like a pattern, and is compared letter by letter", s), "write out the one value; name each further workload in an entry of its own"
 		}
