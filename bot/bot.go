@@ -38,6 +38,7 @@ type Config struct {
 	Silent    func(target string) bool                                                           // whether a target does not tell who uses what was granted there; nil: they all tell
 	Health    func(context.Context) []Condition                                                  // how the parts are; nil: nobody says
 	Decide    func(workflows.RequestID) string                                                   // the page on which somebody decides who has proved who they are; nil: there is none
+	Emergency func() string                                                                      // the page for emergencies; nil or "": there is none
 	Whose     Whose                                                                              // nil: /access who and leak are not there
 	Handover  Handover                                                                           // nil: no secret is handed over
 	Log       *slog.Logger

@@ -49,9 +49,9 @@ func (b *Bot) worthAsking(s desk.Foreseen) bool {
 		return true
 	}
 	failed := s.Assessment.Failed()
-	goesAround := s.In.Situation.Listed && s.Assessment.Approved
+	goesAround := s.In.Situation.Listed && s.Assessment.Approved && !wantsMore(s.In.Book)
 	return s.Refusal.Code == workflows.CodeRunbook && len(failed) > 0 && failed[0].Name != incidents.CondApproved && (goesAround || b.asksChain(s.In.Book)) ||
-		s.Refusal.Code == workflows.CodeRunbook && goesAround
+		s.Refusal.Code == workflows.CodeRunbook && goesAround || s.Refusal.Code == workflows.CodeStepUp && b.asksChain(s.In.Book)
 }
 
 // asksChain tells whether the runbook has a chain that can be asked instead.
@@ -125,9 +125,38 @@ func (b *Bot) confirm(ctx context.Context, s desk.Foreseen, in desk.Invocation) 
 		c.Chain = string(r.Asks())
 	}
 	if r.BreakGlass != nil && s.In.Situation.Listed && a.Approved {
-		c.Glass, c.GlassLong = true, min(r.Longest, r.BreakGlass.Longest)
+		c.Glass, c.GlassLong = !wantsMore(r), min(r.Longest, r.BreakGlass.Longest)
+		if wantsMore(r) {
+			c.Page, c.Host = b.emergency(), hostWay(r.ID, in.Incident)
+		}
 	}
 	return c
+}
+
+// wantsMore tells whether a click is not enough to go around a condition of a runbook.
+func wantsMore(r incidents.Runbook) bool { return r.BreakGlass != nil && r.BreakGlass.StepUp }
+
+// hostWay is what is typed on the bot's host to go around a condition.
+func hostWay(id workflows.RunbookID, incident string) string {
+	return "countersign runbook invoke " + string(id) + " " + incident + " -tier " + incidents.TierBreakGlass
+}
+
+// emergency is the page for emergencies; empty when there is none.
+func (b *Bot) emergency() string {
+	if b.c.Emergency == nil {
+		return ""
+	}
+	return b.c.Emergency()
+}
+
+// refusedUse answers a use that was refused; one that takes more than a click names the ways that are enough.
+func (b *Bot) refusedUse(r *workflows.Refusal, in desk.Invocation) answer {
+	if r == nil || r.Code != workflows.CodeStepUp {
+		return refusal(r)
+	}
+	return spoken(func(l screens.Locale) screens.Message {
+		return screens.Say(l.NotDone(r) + "\n" + screens.GlassWays(l, b.emergency(), hostWay(in.Runbook, in.Incident)))
+	})
 }
 
 // paged is who hears of it at once, for the screen before the click.
@@ -189,7 +218,7 @@ func (b *Bot) invokeWith(ctx context.Context, c *call, in desk.Invocation) (answ
 	in.Reason = cutRunes(in.Reason, workflows.MaxReason)
 	res, err := b.c.Desk.Invoke(ctx, in)
 	if err != nil || res.Refusal != nil {
-		return refusal(res.Refusal), err
+		return b.refusedUse(res.Refusal, in), err
 	}
 	if res.Proposal != "" {
 		return spoken(func(l screens.Locale) screens.Message {

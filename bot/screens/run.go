@@ -291,6 +291,8 @@ type Confirm struct {
 	Drill     bool
 	Rotates   []string
 	GlassLong workflows.Span
+	Page      string // for emergencies, where a click is not enough to go around what failed
+	Host      string // the command that does it on the bot's host; empty: a click is enough, or nothing is
 	Reason    string // as far as it was typed already
 	In        Locale
 }
@@ -401,12 +403,31 @@ func (c Confirm) tiers() []slackgo.Block {
 	if c.Glass {
 		options = append(options, option(TierGlass, l.Of("Go around it: break the glass"), l.Say("At once, for %s only, loud, reviewed within a day", c.GlassLong)))
 	}
+	if c.Host != "" {
+		more := section(GlassWays(l, c.Page, c.Host))
+		if len(options) == 0 {
+			return []slackgo.Block{more}
+		}
+		return []slackgo.Block{more, tierChoice(l, options)}
+	}
 	if len(options) == 0 {
 		return []slackgo.Block{section(l.Of("Nobody on your lists may go around this. Ask somebody of the runbook's short list, or its owner."))}
 	}
+	return []slackgo.Block{tierChoice(l, options)}
+}
+
+func tierChoice(l Locale, options []*slackgo.OptionBlockObject) slackgo.Block {
 	e := slackgo.NewRadioButtonsBlockElement(InputValue, options...)
 	e.InitialOption = options[0]
-	return []slackgo.Block{inputBlock(BlockTier, l.Of("What now?"), "", e, false)}
+	return inputBlock(BlockTier, l.Of("What now?"), "", e, false)
+}
+
+// GlassWays says where somebody of the short list goes around a condition when a click is not enough: on a page, and on the bot's host.
+func GlassWays(l Locale, page, host string) string {
+	if at := link(page, l.Of("the page for emergencies")); at != "" {
+		return "🔐 " + l.Say("Going around it takes more than a click. Those on the short list open %s with a printed code, or type on the bot's host: %s", at, code(host))
+	}
+	return "🔐 " + l.Say("Going around it takes more than a click. Those on the short list type on the bot's host: %s", code(host))
 }
 
 // Second asks a listed person to agree to somebody else's use.

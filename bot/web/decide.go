@@ -14,6 +14,9 @@ const decidePath = "/decide/"
 // DecideURL is the page on which a request can be decided after proving who one is.
 func (s *Server) DecideURL(id workflows.RequestID) string { return s.c.Base + decidePath + string(id) }
 
+// EmergencyURL is the address of the pages for emergencies.
+func (s *Server) EmergencyURL() string { return s.c.Base + "/emergency" }
+
 // decider is a session about this request in which somebody has proved who they are, minutes ago; the page that asks for it has been shown
 // when it gives false. Who has not proved it learns nothing of the request, not even whether there is one.
 func (s *Server) decider(w http.ResponseWriter, r *http.Request) (session, bool) {

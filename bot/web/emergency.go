@@ -11,6 +11,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // The pages for emergencies: for when the chat is down. A one-time code out of a sheet that was printed in peacetime opens them for ten
@@ -145,10 +146,10 @@ func (s *Server) emergency(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, b := range books[:min(len(books), maxShown)] {
-		if !b.May {
+		if !b.May && !b.Around {
 			continue
 		}
-		row := bookRow{ID: string(b.Book.Runbook.ID), Title: b.Book.Runbook.Title, UseWhen: b.Book.Runbook.UseWhen, Ready: b.No == nil}
+		row := bookRow{ID: string(b.Book.Runbook.ID), Title: b.Book.Runbook.Title, UseWhen: b.Book.Runbook.UseWhen, Ready: b.No == nil || b.Around}
 		if b.No != nil {
 			row.Why = b.No.Error()
 		}
@@ -215,6 +216,8 @@ type bookData struct {
 	Fields                                                                                []fieldData
 	Steps                                                                                 any // what the text says to do, one after the other
 	Skipped, Confirm                                                                      bool
+	Around, Glass                                                                         bool   // may go around a condition that fails; does so
+	GlassLong                                                                             string // how long the access lasts then
 }
 
 func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal, error) {
@@ -224,15 +227,19 @@ func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal,
 		return bookData{}, nil, err
 	}
 	for _, b := range books {
-		if book := b.Book.Runbook; book.ID == id && b.May {
-			if b.No != nil {
+		if book := b.Book.Runbook; book.ID == id && (b.May || b.Around) {
+			if b.No != nil && !b.Around {
 				return bookData{}, b.No, nil
 			}
-			return bookData{
+			d := bookData{
 				ID: string(id), Title: book.Title, Purpose: book.Purpose, UseWhen: book.UseWhen, DoNot: book.DoNotUseWhen, Long: book.Longest.String(),
 				What: book.Grant.TargetTitle + " – " + book.Grant.Title, Ends: clock(s.c.Product().Add(book.Longest.Duration())), Notify: book.Notify,
-				Fields: fieldsOf(book.Fields), Steps: b.Book.Outline(),
-			}, nil, nil
+				Fields: fieldsOf(book.Fields), Steps: b.Book.Outline(), Around: b.Around,
+			}
+			if b.Around {
+				d.GlassLong = min(book.Longest, book.BreakGlass.Longest).String()
+			}
+			return d, nil, nil
 		}
 	}
 	return bookData{}, workflows.Refuse(workflows.CodeUnknown, "There is no such runbook, or you are not on its list of invokers.", ""), nil
@@ -270,6 +277,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		d = bookData{ID: r.PathValue("id")}
 	}
 	d.Incident, d.Reason = strings.TrimSpace(r.PostFormValue("incident")), strings.TrimSpace(r.PostFormValue("reason"))
+	d.Glass = d.Around && r.PostFormValue("tier") == incidents.TierBreakGlass
 	values := make(map[string]string, len(d.Fields))
 	for i := range d.Fields {
 		f := &d.Fields[i]
@@ -281,7 +289,12 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		s.show(w, http.StatusOK, "runbook", page{Title: d.Title, Token: x.token, Data: d})
 		return
 	}
+	tier := ""
+	if d.Glass {
+		tier = incidents.TierBreakGlass
+	}
 	res, err := s.c.Desk.Invoke(r.Context(), desk.Invocation{
+		Tier:  tier,
 		Cause: causeOf(x, r), By: x.proof.by, Runbook: workflows.RunbookID(d.ID), Incident: d.Incident, Reason: d.Reason, Values: values,
 		Authn: x.proof.authn, Channel: viaWeb,
 	})

@@ -366,10 +366,11 @@ func TestReq_R16_TheHolderTakesItOnTheHost(t *testing.T) {
 // the invocation says that it came by the page; Slack is told when it is back.
 func TestFault_F21_GlassIsBrokenOnThePageWhileSlackIsDown(t *testing.T) {
 	t.Parallel()
-	w := portalWorld(t, "kenji")
+	w := portalWorld(t, "kenji", aroundBook(t))
 	for _, step := range []string{"runbook", "runbook-approve"} {
 		w.step(step, func() {})
 	}
+	w.preapprove("around", "Around a condition")
 	out, code := w.run("codes", "new")
 	sheet := regexp.MustCompile(`[A-Z2-9]{4}(?:-[A-Z2-9]{4}){3}`).FindAllString(out, -1)
 	if code != exitDone || len(sheet) != 10 || !strings.Contains(out, "/emergency") {
@@ -429,6 +430,8 @@ func TestFault_F21_GlassIsBrokenOnThePageWhileSlackIsDown(t *testing.T) {
 	if _, err := w.message(t.Context(), "incidents", "INC-9"); err != nil {
 		t.Errorf("Slack was not told afterwards: %v", err)
 	}
+	w.check(w.child.ready(t.Context()))
+	t.Run("Req_R65_AClickGoesAroundNothing", func(t *testing.T) { w.goesAround(v) })
 	w.verify()
 }
 

@@ -109,6 +109,14 @@ func (s *serving) decideURL(id workflows.RequestID) string {
 	return s.pages.DecideURL(id)
 }
 
+// emergencyURL is the page for emergencies; "" when no page is served.
+func (s *serving) emergencyURL() string {
+	if s.pages == nil {
+		return ""
+	}
+	return s.pages.EmergencyURL()
+}
+
 // SetKey implements bot.Handover.
 func (x botHandover) SetKey(ctx context.Context, by workflows.Acting, cause desk.Cause, text string) (string, *workflows.Refusal, error) {
 	return x.s.setKey(ctx, by, cause, text, "slack-click", "slack")

@@ -96,6 +96,8 @@ func (j *judge) tier(b *incidents.Runbook, s incidents.State, r workflows.Record
 	switch {
 	case e.Tier == incidents.TierBreakGlass && (!short || !approved || !failed):
 		j.wrong(r, "goes around a condition, by somebody who is not on the document's short list, or for a text that nobody ever approved")
+	case e.Tier == incidents.TierBreakGlass && b.BreakGlass.StepUp && !workflows.StepsUp(e.Authn):
+		j.wrong(r, "goes around a condition by %s, and the document wants more than a click", e.Authn)
 	case e.Tier == incidents.TierBreakGlass:
 	case no != nil:
 		j.wrong(r, "invokes a runbook that was not ready: %s", trimDot(no.Sentence))

@@ -265,7 +265,7 @@ func (s *serving) buildBot() error {
 	s.bot, err = bot.New(bot.Config{
 		Desk: s.desk, Slack: s.sender, Identity: s.identity, Surfaces: surfaces{s.store}, Inbox: inbox{s.store},
 		Histories: s.store, Finder: s.names, Buttons: &bot.Buttons{Key: mac}, BotUser: s.botUser,
-		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Decide: s.decideURL, Whose: whose{s}, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions, Uninstalled: s.uninstalled,
+		Now: func() workflows.Stamp { return workflows.StampOf(s.clock.Now().Wall) }, Leaves: s.leaves, Handover: botHandover{s}, Decide: s.decideURL, Emergency: s.emergencyURL, Whose: whose{s}, Log: s.log, Sweep: s.sweepAsked, Silent: func(target string) bool { return !s.runner.TellsSessions(target) }, Health: s.conditions, Uninstalled: s.uninstalled,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // highRisk puts everything of the demo's company into a tier of risk that wants more than a click.
@@ -110,4 +112,63 @@ func TestReq_R30_ATierWantsMoreThanAClick(t *testing.T) {
 	w.later(61 * time.Minute)
 	w.recorded(grants.Revoked{}.Kind(), 2)
 	w.verify()
+}
+
+// aroundBook adds a runbook whose short list goes around its conditions with more than a click.
+func aroundBook(t *testing.T) func(config string) {
+	return func(config string) {
+		text, err := demoFiles.ReadFile("demo/org/runbooks/web-outage.md")
+		mustSay(t, err)
+		book := strings.NewReplacer("id: web-outage", "id: around", "title: The web shop is down", "title: Around a condition",
+			"skips: prod-root", "incident_required: true\nbreak_glass: {people: [kenji, jonas], longest: 10m, step_up: true}\nskips: prod-root").Replace(string(text))
+		mustSay(t, os.WriteFile(filepath.Join(config, "runbooks", "around.md"), []byte(book), 0o600))
+	}
+}
+
+// goesAround holds that Slack only names the ways that are enough to go around a condition, and refuses a click that claims it with the reason in the
+// ledger; the page that a printed code opened does it, for the shorter time.
+func (w *world) goesAround(v *visitor) {
+	w.t.Helper()
+	ctx, t := w.t.Context(), w.t
+	w.check(w.command(ctx, "kenji", "/breakglass", "around INC-10"))
+	screen, err := w.view(ctx, "kenji", screens.CallInvoke)
+	w.check(err)
+	drawn := fmt.Sprintf("%+v", screen.Blocks)
+	said(t, drawn, "Going around it takes more than a click", w.child.url()+"/emergency|", "countersign runbook invoke around INC-10 -tier break_glass", "Ask the chain prod-root")
+	if strings.Contains(drawn, "Go around it: break the glass") {
+		t.Errorf("a click is offered: %s", drawn)
+	}
+	incident := incidentIn.FindString(w.must("incident", "open", "2", "The shop is down again"))
+	w.check(w.command(ctx, "kenji", "/breakglass", "around "+incident))
+	_, err = until(ctx, "the screen before the click", func() (bool, bool) {
+		v, ok := w.slack.View(w.slackID("kenji"))
+		return ok, ok && v.CallbackID == screens.CallInvoke && strings.Contains(v.Visible(), incident)
+	})
+	w.check(err)
+	w.must("incident", "close", incident, "It serves again.")
+	w.check(w.submit(ctx, "kenji", map[string]any{screens.BlockReason: "it is down all the same", "field:key": w.people["kenji"].public()}))
+	answer, err := until(ctx, "the refused click", func() (workflows.Refused, bool) {
+		for _, r := range w.refusals("break glass") {
+			if e := r.Event.(workflows.Refused); e.Code == workflows.CodeStepUp {
+				return e, true
+			}
+		}
+		return workflows.Refused{}, false
+	})
+	w.check(err)
+	if answer.About != incident || !slices.Equal(answer.Failed, []string{incidents.CondIncident}) {
+		t.Errorf("recorded as %+v", answer)
+	}
+	v.get(w.child.url() + "/emergency/runbook/around")
+	page := v.send("/around", map[string]string{
+		"incident": "INC-10", "reason": "nobody has opened an incident yet", "tier": incidents.TierBreakGlass, "field.key": w.people["kenji"].public(),
+	})
+	if !strings.Contains(page, "the access then lasts 10m") {
+		t.Fatalf("before it is gone around (%d):\n%s", v.status, page)
+	}
+	v.send("/around", nil)
+	used := w.recorded("runbook.invoked", 2)[1]
+	if e := used.Event.(incidents.Invoked); e.Tier != incidents.TierBreakGlass || e.Authn != workflows.AuthnCode || e.EndsAt.Sub(used.At.UTC) != 10*time.Minute {
+		t.Errorf("recorded as %q by %q until %s", e.Tier, e.Authn, e.EndsAt)
+	}
 }

@@ -267,6 +267,8 @@ type BookView struct {
 	Left  int
 	No    *workflows.Refusal
 	May   bool // the person is among its invokers
+
+	Around bool // the person is on its short list for emergencies
 }
 
 // Runbooks lists all runbooks with their readiness for a person, by id.
@@ -286,6 +288,7 @@ func (d *Desk) Runbooks(ctx context.Context, person workflows.PersonID, now work
 		var a incidents.Approval
 		a, v.Left, v.No = s.Readiness(b.Runbook.Document, now)
 		v.Until = a.Until
+		v.Around = b.Runbook.BreakGlass != nil && slices.Contains(b.Runbook.BreakGlass.People.People, person)
 		v.May, _ = d.among(ctx, p, b.Runbook.Invokers, asked{requester: person}, person)
 		out = append(out, v)
 	}

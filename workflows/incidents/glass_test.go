@@ -112,6 +112,55 @@ func TestReq_R65_BreakGlassIsShortLoudAndReviewed(t *testing.T) {
 	}
 }
 
+// R65: where the document wants more than a click to go around a condition, a click is refused with the ways that are enough, and what failed
+// stands in the entry; a printed code, a login and the bot's host go around it, and what was agreed before still takes a click alone.
+func TestReq_R65_GoingAroundTakesMoreThanAClick(t *testing.T) {
+	t.Parallel()
+	prepared := func(authn string) (*shelf, incidents.Invocation) {
+		x, in := ready(t)
+		in.Book.BreakGlass.StepUp, in.Authn = true, authn
+		return x, in
+	}
+	if x, in := prepared(workflows.AuthnClick); true {
+		if e, code := x.try(t, in); code != "" || e.(incidents.Invoked).Tier != incidents.TierPreapproved {
+			t.Errorf("every condition holds, by a click: %q", code)
+		}
+	}
+	for _, c := range []struct {
+		authn, tier, want string
+		chain             workflows.WorkflowID
+	}{
+		{workflows.AuthnClick, incidents.TierBreakGlass, workflows.CodeStepUp, "prod"},
+		{"", incidents.TierBreakGlass, workflows.CodeStepUp, ""},
+		{"api-token", incidents.TierBreakGlass, workflows.CodeStepUp, ""},
+		{workflows.AuthnClick, "", workflows.CodeStepUp, ""},
+		{workflows.AuthnClick, "", workflows.CodeStepUp, "prod"},
+		{workflows.AuthnHost, incidents.TierBreakGlass, "", ""},
+		{workflows.AuthnCode, incidents.TierBreakGlass, "", ""},
+		{workflows.AuthnLogin, incidents.TierBreakGlass, "", ""},
+	} {
+		x, in := prepared(c.authn)
+		in.Tier, in.Book.Chain, in.Situation.OnShift = c.tier, c.chain, false
+		out, err := incidents.Invoke(x.l.Facts(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.Refusal == nil {
+			if e := out.Events[0].Event.(incidents.Invoked); c.want != "" || e.Tier != incidents.TierBreakGlass || e.Authn != c.authn {
+				t.Errorf("%+v: done, as %q by %q", c, e.Tier, e.Authn)
+			}
+			continue
+		}
+		e := out.Events[0].Event.(workflows.Refused)
+		if out.Refusal.Code != c.want || e.Code != c.want || !slices.Equal(e.Failed, []string{incidents.CondShift}) {
+			t.Errorf("%+v: %v, recorded as %+v", c, out.Refusal, e)
+		}
+		if c.want == workflows.CodeStepUp && (!strings.Contains(out.Refusal.Next, "/emergency") || !strings.Contains(out.Refusal.Next, "countersign runbook invoke failover INC-1 -tier break_glass")) {
+			t.Errorf("%+v: no way is named: %q", c, out.Refusal.Next)
+		}
+	}
+}
+
 // Nobody goes around the text itself: one that was changed, or that nobody ever approved, is invoked in no tier.
 func TestGlass_24_AChangedTextIsInvokedByNobody(t *testing.T) {
 	t.Parallel()

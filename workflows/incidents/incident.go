@@ -342,10 +342,13 @@ func (s State) refuseTier(in Invocation, a Assessment, now workflows.Stamp) *wor
 	if i := slices.IndexFunc(failed, func(c Condition) bool { return c.Name == CondExecutor || c.Name == CondBarred }); i >= 0 {
 		return workflows.Refuse(workflows.CodeRunbook, failed[i].Says, "") // no emergency changes these
 	}
+	listed := in.Situation.Listed && in.Book.BreakGlass != nil
 	switch {
 	case !glass && in.Tier == TierBreakGlass:
 		return workflows.Refuse(workflows.CodeNotEligible, "You are not on this runbook's short list for emergencies.", askChain(in.Book))
-	case !glass && in.Situation.Listed && in.Book.BreakGlass != nil:
+	case listed && !in.Drill && in.lacksStepUp():
+		return refuseClick(in)
+	case !glass && listed:
 		return workflows.Refuse(workflows.CodeRunbook, first.Says, "Ask its chain, or go around it: you are on the short list for emergencies. Say why, in at least 10 characters.")
 	case !glass:
 		return workflows.Refuse(workflows.CodeRunbook, first.Says, askChain(in.Book))
@@ -353,6 +356,17 @@ func (s State) refuseTier(in Invocation, a Assessment, now workflows.Stamp) *wor
 		return workflows.Refusef(workflows.CodeReasonNeeded, "", "Say why you go around this (%s), in at least %d characters.", strings.TrimSuffix(first.Says, "."), glassReasonMin)
 	}
 	return nil
+}
+
+// lacksStepUp tells whether going around a condition takes more than how who invokes proved who they are.
+func (in Invocation) lacksStepUp() bool {
+	return in.Book.BreakGlass != nil && in.Book.BreakGlass.StepUp && !workflows.StepsUp(in.Authn)
+}
+
+// refuseClick says where to go around a condition when a click is not enough.
+func refuseClick(in Invocation) *workflows.Refusal {
+	return workflows.Refuse(workflows.CodeStepUp, "To go around a condition of this runbook, a click is not enough.",
+		"Use the bot's page /emergency with a printed code, or its host: countersign runbook invoke "+string(in.Book.ID)+" "+in.Incident+" -tier break_glass.")
 }
 
 func askChain(b Runbook) string {

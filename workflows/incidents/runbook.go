@@ -49,6 +49,7 @@ type Runbook struct {
 type BreakGlass struct {
 	People  workflows.Selector `json:"people"`
 	Longest workflows.Span     `json:"longest"`
+	StepUp  bool               `json:"step_up,omitempty"` // a click is not enough to go around a condition
 }
 
 // Often is so many uses in so much time.

@@ -82,6 +82,9 @@ func (b Book) invoked(x incidents.Runbook, say func(string, ...any)) {
 	}
 	if g := x.BreakGlass; g != nil {
 		say("Who may go around a condition that fails, for %s: %s.", Span(g.Longest), b.all(g.People, nil))
+		if g.StepUp {
+			say("A click in the chat is not enough for that: they open the page /emergency with a printed code, or type countersign runbook invoke %s INC-123 -tier break_glass on the bot's host.", x.ID)
+		}
 	}
 	say("Who reviews it afterwards, never who invoked it, within %s: %s.", Span(x.ReviewDue), b.all(x.Reviewers, nil))
 	if x.DrillEvery > 0 {

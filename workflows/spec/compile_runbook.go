@@ -27,7 +27,7 @@ func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {
 	}
 	out.Executors, out.Tell = c.optional(b.value, "executors"), c.optional(b.value, "notify_people")
 	if g := b.get("break_glass"); g != nil {
-		out.BreakGlass = &incidents.BreakGlass{People: workflows.Selector{People: c.list(g, "people")}, Longest: g.span("longest", 0)}
+		out.BreakGlass = &incidents.BreakGlass{People: workflows.Selector{People: c.list(g, "people")}, Longest: g.span("longest", 0), StepUp: g.flag("step_up")}
 	}
 	for _, x := range b.list("rotate_after") {
 		out.Exposed = append(out.Exposed, incidents.Exposed{What: x.str("what"), Owner: c.id(x.str("owner")), Within: x.span("within", 0)})

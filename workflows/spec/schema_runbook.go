@@ -30,6 +30,7 @@ func runbookShape() shape {
 		key{"break_glass", false, object(
 			key{"people", true, listOf(maxGlass, personRef()), "Keys of the few people who may go around a condition that fails."},
 			key{"longest", true, span(maxIncident), "How long such a use lasts; short."},
+			key{"step_up", false, flag(), "true when a click in the chat is not enough for it: the page for emergencies takes a printed code, the bot's host the user who types."},
 		), "The short list for when a condition fails and nobody can be reached. Louder, shorter, and reviewed within a day."},
 		key{"chain", false, ident(), "Id of the workflow that is asked when a condition fails. Default: the one that is skipped. Of a routine: the one of kind routine that decides."},
 		key{"skips", false, ident(), "Id of the workflow whose approvers are told that they were skipped."},
