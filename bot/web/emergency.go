@@ -11,7 +11,6 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
-	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // The pages for emergencies: for when the chat is down. A one-time code out of a sheet that was printed in peacetime opens them for ten
@@ -277,7 +276,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		d = bookData{ID: r.PathValue("id")}
 	}
 	d.Incident, d.Reason = strings.TrimSpace(r.PostFormValue("incident")), strings.TrimSpace(r.PostFormValue("reason"))
-	d.Glass = d.Around && r.PostFormValue("tier") == incidents.TierBreakGlass
+	d.Glass = d.Around && r.PostFormValue("tier") == desk.TierBreakGlass
 	values := make(map[string]string, len(d.Fields))
 	for i := range d.Fields {
 		f := &d.Fields[i]
@@ -291,7 +290,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	}
 	tier := ""
 	if d.Glass {
-		tier = incidents.TierBreakGlass
+		tier = desk.TierBreakGlass
 	}
 	res, err := s.c.Desk.Invoke(r.Context(), desk.Invocation{
 		Tier:  tier,

@@ -14,6 +14,9 @@ import (
 	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
+// TierBreakGlass is the tier of an Invocation that goes around a condition that fails, for rooms that do not see incidents.
+const TierBreakGlass = incidents.TierBreakGlass
+
 // Invocation is somebody breaking the glass.
 type Invocation struct {
 	Cause    Cause
