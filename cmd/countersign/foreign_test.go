@@ -216,14 +216,14 @@ func TestReq_R47_APipelineOfAForeignIssuer(t *testing.T) {
 	old := of("bot.example.com", "4711")
 	x.stop()
 	x.start()
-	for name, c := range map[string]struct{ token, word string }{
-		"another audience":   {of("elsewhere.example.com", "4711"), "(aud)"},
-		"another repository": {of("bot.example.com", "4712"), "repository_id"},
-		"no signature":       {unsigned(of("bot.example.com", "4711")), "signed with a public key algorithm"},
-		"a key rotated away": {old, "signature"},
+	for _, c := range []struct{ name, token, word string }{
+		{"another audience", of("elsewhere.example.com", "4711"), "(aud)"}, // of a key not seen before: the issuer is asked for its keys again
+		{"another repository", of("bot.example.com", "4712"), "repository_id"},
+		{"no signature", unsigned(of("bot.example.com", "4711")), "signed with a public key algorithm"},
+		{"a key rotated away", old, "signature"},
 	} {
 		if code, out := job(c.token); code != exitFailed || !strings.Contains(out, c.word) {
-			t.Errorf("%s: %d %s", name, code, out)
+			t.Errorf("%s: %d %s", c.name, code, out)
 		}
 	}
 	fresh := of("bot.example.com", "4711")
