@@ -2,10 +2,12 @@ package runbooks
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 )
 
 // ParseOffers reads what a program or a service of the operator's own says it can grant: a JSON object
@@ -45,4 +47,20 @@ func ParseOffers(raw []byte) ([]Offer, error) {
 		out = append(out, Offer{Name: Redact(x.Name, maxName), Params: x.Params, Description: Redact(x.Description, maxFact), Account: x.Account})
 	}
 	return out, nil
+}
+
+// StreamOffers gives one after the other what list finds all at once, or its error.
+func StreamOffers(ctx context.Context, list func(context.Context) ([]Offer, error)) iter.Seq2[Offer, error] {
+	return func(yield func(Offer, error) bool) {
+		offers, err := list(ctx)
+		if err != nil {
+			yield(Offer{}, err)
+			return
+		}
+		for _, o := range offers {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
 }

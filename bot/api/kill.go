@@ -33,9 +33,8 @@ type KilledGrant struct {
 }
 
 func (s *Server) kill(w http.ResponseWriter, r *http.Request, x Session) {
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxIdempotent {
-		say(w, problem{Status: http.StatusBadRequest, Code: "bad_key", Title: "The Idempotency-Key is too long.", Detail: "It has at most 64 characters."})
+	key, ok := idempotencyKey(w, r)
+	if !ok {
 		return
 	}
 	var k Kill

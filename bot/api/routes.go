@@ -251,10 +251,19 @@ func list[T any](l []T) []T {
 	return l
 }
 
-func (s *Server) ask(w http.ResponseWriter, r *http.Request, x Session) {
+// idempotencyKey is what a caller names its call by, so that a repetition does nothing twice; false: it was refused.
+func idempotencyKey(w http.ResponseWriter, r *http.Request) (string, bool) {
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > maxIdempotent {
 		say(w, problem{Status: http.StatusBadRequest, Code: "bad_key", Title: "The Idempotency-Key is too long.", Detail: "It has at most 64 characters."})
+		return "", false
+	}
+	return key, true
+}
+
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, x Session) {
+	key, ok := idempotencyKey(w, r)
+	if !ok {
 		return
 	}
 	var a Ask

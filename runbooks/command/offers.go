@@ -9,18 +9,7 @@ import (
 
 // ListOffers runs the program that tells what can be granted, where the settings name one. It reads nothing on stdin, and prints what runbooks.ParseOffers reads.
 func (c *Connector) ListOffers(ctx context.Context) iter.Seq2[runbooks.Offer, error] {
-	return func(yield func(runbooks.Offer, error) bool) {
-		list, err := c.listed(ctx)
-		if err != nil {
-			yield(runbooks.Offer{}, err)
-			return
-		}
-		for _, o := range list {
-			if !yield(o, nil) {
-				return
-			}
-		}
-	}
+	return runbooks.StreamOffers(ctx, c.listed)
 }
 
 func (c *Connector) listed(ctx context.Context) ([]runbooks.Offer, error) {

@@ -12,18 +12,7 @@ import (
 
 // ListOffers asks the receiver what it can grant, where the settings say that it tells: op is offers, and the answer what runbooks.ParseOffers reads.
 func (c *Connector) ListOffers(ctx context.Context) iter.Seq2[runbooks.Offer, error] {
-	return func(yield func(runbooks.Offer, error) bool) {
-		list, err := c.listed(ctx)
-		if err != nil {
-			yield(runbooks.Offer{}, err)
-			return
-		}
-		for _, o := range list {
-			if !yield(o, nil) {
-				return
-			}
-		}
-	}
+	return runbooks.StreamOffers(ctx, c.listed)
 }
 
 func (c *Connector) listed(ctx context.Context) ([]runbooks.Offer, error) {
