@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/storetest"
@@ -121,4 +122,35 @@ func TestLogGivesItsRoomBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAll(t, s, []int{49, 50, 51})
+}
+
+// TestCloseWaitsForTheFold: whoever copies or looks at the file after Close has all of it there, although it was just being folded.
+func TestCloseWaitsForTheFold(t *testing.T) {
+	t.Parallel()
+	cfg := storetest.Config(t)
+	s := storetest.Open(t, cfg)
+	for n := range 20 {
+		if _, err := s.Update(t.Context(), "", nil, numbered(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release, err := s.FoldSlowly(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		t.Errorf("closed while the log was being folded (%v)", err)
+		release()
+	case <-time.After(50 * time.Millisecond): // with the fault it is there long before
+		release()
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	}
+	if fi, err := os.Stat(dbPath(cfg) + "-wal"); err == nil && fi.Size() > 0 {
+		t.Errorf("%d bytes are still in the write-ahead log", fi.Size())
+	}
 }

@@ -37,7 +37,9 @@ func Open(ctx context.Context, cfg Config) (s *Store, err error) {
 		return s, err
 	}
 	go s.writer.loop()
-	go s.tend()
+	tended := make(chan struct{})
+	s.tended = tended
+	go func() { defer close(tended); s.tend() }()
 	if err := s.settleIn(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

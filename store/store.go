@@ -84,6 +84,7 @@ type Store struct {
 	poison   atomic.Pointer[error]
 	poisoned chan struct{} // closed with the first poison
 	closing  chan struct{}
+	tended   chan struct{} // closed when tend has returned; nil before it runs
 	closed   sync.Once
 
 	handMu sync.Mutex
@@ -177,6 +178,14 @@ func (s *Store) close() (err error) {
 		case <-s.writer.done:
 		case <-time.After(closeTimeout):
 			s.log.Warn("the writer did not finish in time")
+		}
+	}
+	if s.tended != nil {
+		// A connection in use outlives its pool's Close: while the log is being folded, the writer's would not be the last to go.
+		select {
+		case <-s.tended:
+		case <-time.After(closeTimeout / 2):
+			s.log.Warn("the write-ahead log was still being folded")
 		}
 	}
 	if s.witness != nil {
