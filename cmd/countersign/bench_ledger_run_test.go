@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/countersign-bot/countersign/runbooks/runbooktest"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
@@ -151,11 +152,7 @@ func TestBenchSlow(t *testing.T) {
 func TestBenchTessera(t *testing.T) {
 	dir := t.TempDir()
 	script := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		return path
+		return runbooktest.Program(t, filepath.Join(dir, name), "#!/bin/sh\n"+text, 0o700)
 	}
 	good := script("good", `echo '{"version":"v1.0.4","published_p50_ns":107000000,"callers":1,"calls":9}'`)
 	f, err := measureTessera(t.Context(), good, dir, rounds{long: time.Millisecond})

@@ -249,6 +249,20 @@ func TestNoInit(t *testing.T) {
 	})
 }
 
+// TestProgramsAreWrittenUnderTheForkLock: a test that writes a program itself and starts it fails now and then, when
+// another goroutine forks just then (runbooktest.Program).
+func TestProgramsAreWrittenUnderTheForkLock(t *testing.T) {
+	writes := regexp.MustCompile(`os\.(WriteFile|OpenFile)\(.*, 0o?[0-7]*([1357][0-7]{2}|[0-7][1357][0-7]|[0-7]{2}[1357])\)`)
+	goFiles(t, func(path, text string) {
+		if m := writes.FindString(text); m != "" {
+			t.Errorf("%s writes a program: %s", path, m)
+		}
+	})
+	if !writes.MatchString("os."+`WriteFile(f(x), []byte(text), 0o755)`) || writes.MatchString(`os.WriteFile(f(x), []byte(text), 0o640)`) {
+		t.Error("the pattern finds too little or too much")
+	}
+}
+
 // rowTest is a test named for a row of the requirements, threats or faults, or for several.
 var rowTest = regexp.MustCompile(`(?m)^func (Test(Req|Threat|Fault)_([RTF][0-9]+(?:_[RTF][0-9]+)*)[A-Za-z0-9_]*)\(`)
 

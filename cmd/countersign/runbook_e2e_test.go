@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign-bot/countersign/runbooks/runbooktest"
 )
 
 // The runbook of this test: a look by hand, a program that fails once and is tried again, and what the checklist of the bot's host shows.
@@ -173,5 +175,5 @@ func TestReq_R8_ARunbookIsCarriedOutOnTheBotsHost(t *testing.T) {
 
 func script(t *testing.T, dir, name, text string) {
 	t.Helper()
-	mustSay(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
+	runbooktest.Program(t, filepath.Join(dir, name), text, 0o755)
 }

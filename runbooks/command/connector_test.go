@@ -384,19 +384,12 @@ func TestThreat_T35_CommandsWordsAreRedacted(t *testing.T) {
 	}
 }
 
-// TestProgramsThatCannotRun tell the operator, not the requester, and keep nobody from starting. It is not parallel: a
-// child that is being forked elsewhere holds the files that are written here open for a moment, and they would be busy.
+// TestProgramsThatCannotRun tell the operator, not the requester, and keep nobody from starting.
 func TestProgramsThatCannotRun(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		return path
+		return runbooktest.Program(t, filepath.Join(dir, name), content, mode)
 	}
 	for _, path := range []string{
 		filepath.Join(dir, "absent"), dir, write("plain", "x", 0o644), write("open", "#!/bin/sh\n", 0o757), write("garbage", "\x00\x01", 0o755),
@@ -437,10 +430,7 @@ func TestOffers(t *testing.T) {
 	} {
 		cfg := command.Config{Grant: []string{path, "grant"}, Revoke: []string{path, "revoke"}, Check: []string{path, "check"}, Timeout: time.Minute}
 		if text != "" {
-			list := filepath.Join(t.TempDir(), "list.sh")
-			if err := os.WriteFile(list, []byte("#!/bin/sh\nprintf %s \"$1\"\n"), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			list := runbooktest.Program(t, filepath.Join(t.TempDir(), "list.sh"), "#!/bin/sh\nprintf %s \"$1\"\n", 0o755)
 			cfg.Offers = []string{list, text}
 		}
 		n := 0
