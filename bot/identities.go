@@ -48,6 +48,10 @@ func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n w
 	case identities.NoticeLeaked:
 		return b.leakLetter(ctx, s, n, what)
 	case identities.NoticeRenew:
+		if o := s.Opened(); o != nil && o.Request != "" {
+			return letter{Message: screens.Say(l.Say("%s ends on %s. A later end has been asked for in the name of %s, as request %s: others decide. If nobody approves it, everything that it holds is taken back that day. If it is not needed any more, withdraw the request, and `/access identity %s offboard`.",
+				what, day(e.Expires), b.person(ctx, o.For).Mention(), screens.Escape(string(o.Request)), id))}, nil
+		}
 		return letter{Message: screens.Say(l.Say("%s ends on %s. If it is still needed, ask for it to be renewed before then: `/access identity %s renew`; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `/access identity %s offboard`.", what, day(e.Expires), id, id))}, nil
 	case identities.NoticeRotate:
 		r := s.Rotating()

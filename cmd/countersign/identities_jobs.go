@@ -23,6 +23,7 @@ func (s *serving) withIdentityJobs(kinds map[string]jobs.Kind) map[string]jobs.K
 	kinds[campaigns.JobClose] = jobs.Kind{Handle: s.closeSheet, Workers: 2}
 	kinds[identities.JobUnlock] = jobs.Kind{Handle: s.unlockAccount, Workers: 2}
 	kinds[identities.JobMake] = jobs.Kind{Handle: s.makeAccount, Workers: 2}
+	kinds[identities.JobRenew] = jobs.Kind{Handle: s.openRenewal, Workers: 2}
 	kinds[jobExceptions] = jobs.Kind{Handle: s.checkExceptions, Workers: 1}
 	kinds[identities.JobHandOver] = jobs.Kind{Handle: s.handOver, Workers: 4}
 	return kinds

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -37,6 +38,18 @@ func (s *serving) makeAccount(ctx context.Context, j jobs.Job) error {
 	}
 	return s.desk.AccountMade(ctx, desk.Cause(j.Cause()), id, done)
 }
+
+// openRenewal asks for a later end of an identity whose end comes near, in the name of who answers for it.
+func (s *serving) openRenewal(ctx context.Context, j jobs.Job) error {
+	cause := desk.Cause(fmt.Sprintf("renewal/%s/%s/%s", j.Stream.Rest(), j.Key, workflows.StampOf(s.clock.Now().Wall).String()[:10]))
+	err := s.desk.OpenRenewal(ctx, cause, workflows.IdentityID(j.Stream.Rest()))
+	if errors.Is(err, desk.ErrRenewLater) {
+		return &jobs.RetryAfter{D: renewAgain, Why: err.Error()}
+	}
+	return err
+}
+
+const renewAgain = 6 * time.Hour // a freeze, or a full list of open requests, lasts days
 
 // renewIdentity asks for a later end of an identity through the chain that decides about it; false where the documents have none, or who asks may not use
 // it: then the desk says what becomes of it.

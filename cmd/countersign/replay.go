@@ -241,7 +241,9 @@ func (p *past) delegate(away, other workflows.PersonID, before int64) bool {
 func (p *past) owned(id workflows.IdentityID, who workflows.PersonID, before int64) bool {
 	for _, o := range slices.Backward(p.owners[id]) {
 		if o.from < before {
-			return who != "" && (who == o.owner || who == o.backup)
+			// Who was of a team then was asked of the world: the entry is the witness.
+			team := strings.HasPrefix(string(o.owner), identities.GroupPrefix) || strings.HasPrefix(string(o.backup), identities.GroupPrefix)
+			return who != "" && (who == o.owner || who == o.backup || team)
 		}
 	}
 	return false

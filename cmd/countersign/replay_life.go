@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
@@ -50,6 +51,25 @@ func (j *judge) altered(ctx context.Context, r workflows.Record, id workflows.Re
 	}
 	if !good {
 		j.wrong(r, "changes an identity on other terms than request %s and its document give", id)
+	}
+	return nil
+}
+
+// byClock judges a request that nobody asked: the bot opens nothing but the renewal of an identity whose end came near, once its owner was due to be asked.
+func (c *chain) byClock(ctx context.Context, r workflows.Record) error {
+	if r.Actor != workflows.SystemActor {
+		return nil
+	}
+	ok := false
+	if c.w.Life != nil && c.w.Life.Action == workflows.LifeRenew && c.sub.Authn == desk.AuthnClock {
+		at, _, asked, err := find(ctx, c.j, workflows.IdentityStream(c.sub.Subject), func(identities.RenewalAsked) bool { return true })
+		if err != nil {
+			return err
+		}
+		ok = asked && at.Index < r.Index
+	}
+	if !ok {
+		c.j.wrong(r, "was asked by nobody, and the program opens nothing but the renewal of an identity whose end came near")
 	}
 	return nil
 }

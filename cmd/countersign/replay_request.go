@@ -31,6 +31,9 @@ func (j *judge) request(ctx context.Context, h []workflows.Record) error {
 		return err
 	}
 	c.submitted(h[0])
+	if err := c.byClock(ctx, h[0]); err != nil {
+		return err
+	}
 	if err := c.renewal(ctx, h[0]); err != nil {
 		return err
 	}
@@ -61,7 +64,9 @@ func (c *chain) place(r workflows.Record) place {
 func (c *chain) submitted(r workflows.Record) {
 	j := c.j
 	j.out.Decisions++
-	j.linked(r)
+	if r.Actor != workflows.SystemActor {
+		j.linked(r)
+	}
 	loaded, ok := j.past.loaded(r.Index)
 	switch {
 	case c.w.ID != c.sub.Workflow || c.w.Kind != c.sub.Request:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -94,6 +95,14 @@ func askedFor(e workflows.Submitted) string {
 	return fmt.Sprintf("%s on %s", e.Entitlement, e.Target)
 }
 
+// asker is who asked, or in whose name the program did.
+func (n *narrator) asker(r workflows.Record, e workflows.Submitted) string {
+	if e.Authn == desk.AuthnClock {
+		return "The program, in the name of " + n.person(r.Person) + ","
+	}
+	return n.actor(r)
+}
+
 func isDrill(e workflows.Event) bool {
 	switch e := e.(type) {
 	case workflows.Submitted:
@@ -124,7 +133,7 @@ func (n *narrator) tellRequest(r workflows.Record) string {
 	what := n.request(r.Stream)
 	switch e := r.Event.(type) {
 	case workflows.Submitted:
-		return fmt.Sprintf("%s asked for %s for %s%s%s, under workflow %s%s, %s: request %s.", n.actor(r), askedFor(e), e.Seconds,
+		return fmt.Sprintf("%s asked for %s for %s%s%s, under workflow %s%s, %s: request %s.", n.asker(r, e), askedFor(e), e.Seconds,
 			n.onBehalf(e.Subject, r.Person), sponsored(n, e.Sponsor), e.Workflow, ruled(e), because(e.Reason, true), requestOf(r.Stream))
 	case workflows.StageOpened:
 		return fmt.Sprintf("Stage %d of %s waits for a decision by %s, until %s.", e.Stage+1, what, n.seats(e.Roster), n.at(e.TimesOutAt))

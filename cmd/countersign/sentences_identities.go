@@ -27,6 +27,11 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 		return fmt.Sprintf("%s renewed %s until %s%s.", n.actor(r), id, n.at(e.Expires), approvedFor(n, e.Approvers))
 	case identities.RenewalAsked:
 		return fmt.Sprintf("The owner of %s was due to be asked to renew it: it ends at %s.", id, n.at(e.Expires))
+	case identities.RenewalOpened:
+		if e.Request == "" {
+			return fmt.Sprintf("Nobody could be asked by itself to renew %s, which ends at %s: %s.", id, n.at(e.Expires), trimDot(e.Why))
+		}
+		return fmt.Sprintf("A later end of %s, which ends at %s, was asked for in the name of %s: request %s.", id, n.at(e.Expires), n.person(e.For), e.Request)
 	case identities.ExceptionGranted, identities.ExceptionChecked, identities.ExceptionUsed, identities.ExceptionFailed, identities.ExceptionEnded, identities.AccountLocked, identities.AccountOrdered, identities.AccountMade:
 		return n.tellException(r, id)
 	case identities.Leaked:

@@ -28,6 +28,8 @@ func tellLifeOfIdentity(say func(workflows.StreamID, workflows.PersonID, workflo
 	say(robot, ada, identities.RotationClosed{Rotation: "o_2", How: "by hand", Proof: identities.ProofDeclared, Evidence: "CHG-77", Authn: "unix-peer"})
 	say(robot, ada, identities.Resumed{Reason: "The team answers for it.", Authn: "unix-peer"})
 	say(robot, "", identities.RenewalAsked{Expires: at})
+	say(robot, "", identities.RenewalOpened{Expires: at, Request: "r_9", For: maya})
+	say(robot, "", identities.RenewalOpened{Expires: at, Why: "no chain renews it"})
 	say(robot, ada, identities.Renewed{Request: "r_01", Expires: at, Approvers: []workflows.PersonID{jonas, ada}})
 	say(robot, "", identities.Attested{Review: "c_1", Item: "svc-report", Verdict: "keep", By: jonas})
 	say(robot, ada, identities.HandoverOpened{Handover: "o_3", Why: identities.WhyTransfer, Rungs: []identities.Rung{{People: []workflows.PersonID{jonas}, Until: at}}, Silence: identities.SilenceLapses})

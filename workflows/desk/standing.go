@@ -10,6 +10,9 @@ import (
 
 // standing asks the directory; failing to ask is a standing that refuses.
 func (d *Desk) standing(ctx context.Context, by workflows.Acting) workflows.Standing {
+	if by.Actor == workflows.SystemActor && by.Person != "" {
+		return d.standingOf(ctx, by.Person) // asked by the clock in their name: a renewal
+	}
 	s, err := d.directory.Standing(ctx, by)
 	if err != nil {
 		d.log.WarnContext(ctx, "standing not known", "actor", by.Actor, "err", err)

@@ -221,5 +221,6 @@ func lifeKinds() []workflows.EventKind {
 		workflows.Of[Left](),
 		workflows.Of[HandedOver](),
 		workflows.Of[Returned](),
+		workflows.Of[RenewalOpened](),
 	}, exceptionKinds()...)
 }

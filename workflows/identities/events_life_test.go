@@ -30,6 +30,7 @@ func lifeOfARobot() []workflows.Event {
 		identities.RotationClosed{Rotation: "o_2", How: "connector", Proof: identities.ProofVerified, Print: "hmac:3", Serial: "0b", LastFour: "1234", Evidence: "refused", Authn: "unix-peer", Channel: "cli"},
 		identities.Renewed{Request: "r_9", Expires: 99, Approvers: []workflows.PersonID{"p_bob"}, Reason: "still needed", Channel: "cli"},
 		identities.RenewalAsked{Expires: 99},
+		identities.RenewalOpened{Expires: 99, Request: "r_1", For: "p_ann"},
 		identities.RetirementOpened{Items: []identities.RetireItem{{ID: "account", What: "closed"}}, Reason: "not needed", Authn: "unix-peer", Channel: "cli"},
 		identities.RetireItemDone{Item: "account", Proof: identities.ProofDeclared, Evidence: "CHG-1", Authn: "unix-peer", Channel: "cli"},
 		identities.Retired{Items: 1},

@@ -118,6 +118,7 @@ type Life struct {
 	Rotations  []Rotation
 	Renewals   []Renewed
 	AskedFor   workflows.Stamp // the end for which renewal was asked
+	Opened     *RenewalOpened  // the last renewal that was asked for by itself
 	Retirement *Retirement
 	RetireSeq  int64 // the entry that opened it
 	Retired    bool
@@ -162,6 +163,8 @@ func (s *IdentityState) applyLife(r workflows.Record) (bool, error) {
 		s.decide(r, func(says *Entry) { says.Expires = e.Expires })
 	case RenewalAsked:
 		s.Life.AskedFor = e.Expires
+	case RenewalOpened:
+		s.Life.Opened = &e
 	case Leaked:
 		s.Life.Leaks = append(slices.Clip(s.Life.Leaks), LeakAt{e, r.At, r.Seq, r.Person})
 	case Attested:

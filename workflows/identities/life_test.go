@@ -158,6 +158,17 @@ func TestReq_R11_SilenceRevokes(t *testing.T) {
 	x.complete()
 	day := 24 * time.Hour
 	x.pass(171 * day)
+	due := x.state()
+	if !due.RenewalDue() || len(due.Notices()) > 0 || !slices.ContainsFunc(identities.Pending(due), func(j workflows.Job) bool { return j.Kind == identities.JobRenew }) {
+		t.Fatalf("29 days before the end its renewal is not due: %+v", due.Life)
+	}
+	for range 2 { // the second time there is nothing to record
+		opened, err := identities.OpenRenewal(x.l.Facts(), workflows.IdentityStream(robotID), identities.RenewalOpened{Expires: due.Life.AskedFor, Request: "r_9", For: "p_ann"})
+		x.does(opened, err)
+	}
+	if o := x.state().Opened(); o == nil || o.Request != "r_9" || x.state().RenewalDue() {
+		t.Fatalf("asked for: %+v", o)
+	}
 	if n := x.state().Notices(); len(n) != 1 || n[0].What != identities.NoticeRenew || n[0].To != "p_ann" {
 		t.Fatalf("29 days before the end: %+v", n)
 	}

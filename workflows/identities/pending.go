@@ -44,6 +44,9 @@ func Pending(s IdentityState) []workflows.Job {
 	if a := s.MakesAccount(); a != nil {
 		out = append(out, workflows.Job{Kind: JobMake, Key: string(a.Request)})
 	}
+	if s.RenewalDue() {
+		out = append(out, workflows.Job{Kind: JobRenew, Key: s.Life.AskedFor.String()[:10]})
+	}
 	for _, n := range s.Notices() {
 		out = append(out, n.Job())
 	}
@@ -95,8 +98,11 @@ func (s IdentityState) Notices() []workflows.Notice {
 		}
 		return out
 	}
-	if s.Life.AskedFor != 0 && s.Life.AskedFor == e.Expires {
+	if o := s.Opened(); o != nil && s.Life.AskedFor == e.Expires {
 		owe(NoticeRenew, e.Expires.String()[:10], people[0], false)
+		if o.For != people[0] {
+			owe(NoticeRenew, e.Expires.String()[:10], o.For, false)
+		}
 	}
 	if r := s.Rotating(); r != nil {
 		owe(NoticeRotate, r.Rotation, people[0], r.Why == RotateLeak)
