@@ -3,7 +3,6 @@ package ldap_test
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/countersign-bot/countersign/runbooks"
 	directory "github.com/countersign-bot/countersign/runbooks/ldap"
+	"github.com/countersign-bot/countersign/runbooks/runbooktest"
 )
 
 // server is a real OpenLDAP of this test run, with the rules that doc.go gives.
@@ -24,6 +24,7 @@ type server struct {
 	url     string
 	dir     string
 	process *exec.Cmd
+	served  map[string]bool // names of the tests that use it
 }
 
 const (
@@ -39,27 +40,45 @@ const (
 	userPassword  = "user-password"
 )
 
-var (
-	startOnce sync.Once
-	running   *server
-	startErr  error
-)
+// started are the servers of this run: one, and another each time that the tests are gone through again (-count).
+var started struct {
+	sync.Mutex
+	all []*server
+}
 
-// TestMain stops the server that tests started.
+// TestMain stops the servers that tests started.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	running.stop()
+	for _, s := range started.all {
+		s.stop()
+	}
 	os.Exit(code)
 }
 
-// slapd starts the server for the first test that asks, or skips with the reason.
+// slapd starts the server for the first test that asks, or skips with the reason. A test that was there before gets one
+// that knows nothing of what it made.
 func slapd(t testing.TB) *server {
 	t.Helper()
-	startOnce.Do(func() { running, startErr = startServer() })
-	if startErr != nil {
-		t.Skipf("no OpenLDAP here: %v", startErr)
+	path, err := exec.LookPath("slapd")
+	if err != nil {
+		path = "/usr/sbin/slapd"
 	}
-	return running
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("no OpenLDAP here: slapd is not installed")
+	}
+	started.Lock()
+	defer started.Unlock()
+	if n := len(started.all); n > 0 && !started.all[n-1].served[t.Name()] {
+		started.all[n-1].served[t.Name()] = true
+		return started.all[n-1]
+	}
+	s, err := startServer(t, path)
+	started.all = append(started.all, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.served[t.Name()] = true
+	return s
 }
 
 const conf = `
@@ -111,19 +130,13 @@ logops writes
 logsuccess TRUE
 `
 
-func startServer() (*server, error) {
-	path := "/usr/sbin/slapd"
-	if found, err := exec.LookPath("slapd"); err == nil {
-		path = found
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("slapd is not installed")
-	}
+func startServer(t testing.TB, path string) (*server, error) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "csldap")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
+	s := &server{dir: dir, served: map[string]bool{}, url: "ldap://127.0.0.1:" + runbooktest.FreePort(t)}
 	for _, sub := range []string{"data", "log"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			return s, err
@@ -138,12 +151,6 @@ func startServer() (*server, error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return s, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return s, err
-	}
-	s.url = "ldap://" + l.Addr().String()
-	_ = l.Close()
 	log, err := os.Create(filepath.Join(dir, "out"))
 	if err != nil {
 		return s, err

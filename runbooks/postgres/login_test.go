@@ -130,14 +130,14 @@ func TestReq_R72_LoginLeadsBackToTheHuman(t *testing.T) {
 		t.Fatal("the login does not work")
 	}
 	var comment string
-	conn := s.connect(t, "admin", adminPassword)
+	conn := s.connect(t, s.Superuser, s.Password)
 	if err := conn.QueryRow(t.Context(), "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'cs_lb_1'").Scan(&comment); err != nil {
 		t.Fatal(err)
 	}
 	if comment != "countersign grant=g_lb_1 request=r_lb_1 holder=Alice Ng" {
 		t.Errorf("the comment is %q", comment)
 	}
-	log := s.logged(t)
+	log := s.Log()
 	if strings.Contains(log, passwordOf(g.Secret)) {
 		t.Error("the password stands in the server's log")
 	}
@@ -183,7 +183,7 @@ func TestReq_R51_LoginIsTakenBackInOrder(t *testing.T) {
 		t.Error("the session answers after its role was dropped")
 	}
 	var owner string
-	admin := s.connect(t, "admin", adminPassword)
+	admin := s.connect(t, s.Superuser, s.Password)
 	if err := admin.QueryRow(t.Context(), "SELECT tableowner FROM pg_tables WHERE tablename = 'mine'").Scan(&owner); err != nil || owner != "bot" {
 		t.Errorf("the table belongs to %q (%v)", owner, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -443,7 +442,7 @@ func TestReq_R72_PostgresLogLeadsToTheGrant(t *testing.T) {
 	if _, err := c.Grant(t.Context(), noRequest); err != nil {
 		t.Fatal(err)
 	}
-	log := s.logged(t)
+	log := s.Log()
 	forged := noRequest.Clone()
 	forged.Request = "r_*/ GRANT bot TO l_alice; /*"
 	_, err := c.Grant(t.Context(), forged)
@@ -465,7 +464,7 @@ func TestErrorsAreClassed(t *testing.T) {
 	s.role(t, "e_reader")
 	s.login(t, "e_alice", "e_weak")
 	g := grantOf("e1", "e_alice", "e_reader")
-	closed := freePort(t)
+	closed := runbooktest.FreePort(t)
 	for name, x := range map[string]struct {
 		dsn   string
 		class runbooks.Class
@@ -491,17 +490,6 @@ func TestErrorsAreClassed(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	s := postgresql(t)
@@ -511,7 +499,7 @@ func TestProbe(t *testing.T) {
 		bad []string
 	}{
 		"bot":      {s.dsn("bot", botPassword), nil},
-		"admin":    {s.dsn("admin", adminPassword), []string{"superuser", "bypass"}},
+		"admin":    {s.dsn(s.Superuser, s.Password), []string{"superuser", "bypass"}},
 		"weak":     {s.dsn("p_weak", userPassword), []string{"cannot grant", "cannot end"}},
 		"shut out": {s.dsn("bot", "canary-wrong"), []string{"password"}},
 	} {

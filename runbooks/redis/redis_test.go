@@ -40,13 +40,8 @@ func start(t testing.TB) *server {
 		t.Skip("no Redis here: redis-server is not installed")
 	}
 	s := &server{dir: t.TempDir()}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.addr = l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(s.addr)
+	port := runbooktest.FreePort(t)
+	s.addr = net.JoinHostPort("127.0.0.1", port)
 	// The bot's account is made as the manual of this connector says.
 	acl := "user default on >" + adminPassword + " ~* &* +@all\nuser countersign on >" + botPassword +
 		" resetkeys resetchannels -@all +ping +acl|setuser +acl|deluser +acl|getuser +acl|list +acl|save +acl|dryrun +acl|whoami +client|list +client|kill\n"

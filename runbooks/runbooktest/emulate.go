@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -67,15 +68,22 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// FreePort finds a port that nobody listens on.
-func FreePort(t *testing.T) string {
+// FreePort finds a port on which nobody listens, below those that systems hand out by themselves: a server that takes
+// seconds to start finds it free still, since nobody's connection and nobody's listener is given it meanwhile.
+func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var last error
+	for range 100 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000))))
+		if err != nil {
+			last = err
+			continue
+		}
+		_ = l.Close()
+		return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatal(last)
+	return ""
 }
 
 // Serve runs a server until the test ends and waits until ready says that it answers. What it printed is shown when the

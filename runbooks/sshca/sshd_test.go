@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/countersign-bot/countersign/runbooks/runbooktest"
 	"github.com/countersign-bot/countersign/runbooks/sshca"
 )
 
@@ -37,7 +38,7 @@ func startSSHD(t *testing.T, r *rig, principals ...string) *sshd {
 			t.Skipf("sshd needs /run/sshd: %v", err)
 		}
 	}
-	s := &sshd{addr: freeAddress(t), krl: filepath.Join(dir, "krl"), log: filepath.Join(dir, "log"), dir: dir}
+	s := &sshd{addr: net.JoinHostPort("127.0.0.1", runbooktest.FreePort(t)), krl: filepath.Join(dir, "krl"), log: filepath.Join(dir, "log"), dir: dir}
 	s.write(t, "ca.pub", ssh.MarshalAuthorizedKey(r.PublicKey()))
 	s.write(t, "principals", []byte(strings.Join(principals, "\n")+"\n"))
 	s.write(t, "host", hostKey(t))
@@ -86,7 +87,7 @@ func (s *sshd) run(t *testing.T, path string) {
 		t.Skipf("sshd does not start here: %v", err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(60 * time.Second); ; {
 		conn, err := net.DialTimeout("tcp", s.addr, time.Second)
 		if err == nil {
 			_ = conn.Close()
@@ -185,16 +186,6 @@ func absolute(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return abs
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func TestRealSSHD(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -25,128 +27,191 @@ type Server struct {
 	Port      int
 	Superuser string
 	Password  string
-	t         testing.TB
+	Dir       string // its socket lies here, and its log
+	cred      *syscall.Credential
+	process   *exec.Cmd
+	ended     chan struct{} // closed when the process is gone
 }
 
-// patience is for initdb and the first connection on a slow machine.
-const patience = 60 * time.Second
+const (
+	patience   = 60 * time.Second // for initdb and the first connection on a slow machine
+	portsTried = 5
+)
+
+// ErrAbsent says that PostgreSQL cannot run on this machine: it is not installed, or nobody is there to run it as.
+var ErrAbsent = errors.New("tests on PostgreSQL cannot run here")
 
 // Start makes a cluster and starts it; the test is skipped, with the reason, where that is not possible. It is stopped and removed
 // when the test ends. Settings are further lines for the server, such as "fsync=off" where durability is not what is tested.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	initdb, postgres := program(t, "initdb"), program(t, "postgres")
-	dir := socketDir(t)
-	data := filepath.Join(dir, "data")
-	s := &Server{Port: freePort(t), Superuser: "admin", Password: secret(), t: t}
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
+	s, err := New(settings...)
+	if errors.Is(err, ErrAbsent) {
+		t.Skip(err)
 	}
-	pw := filepath.Join(dir, "pw")
-	if err := os.WriteFile(pw, []byte(s.Password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cred := asPostgres(t, dir, data, pw)
-	run(t, cred, dir, initdb, "-D", data, "-U", s.Superuser, "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync",
-		"--no-instructions", "-E", "UTF8", "--locale=C", "--pwfile="+pw)
-	args := []string{
-		"-D", data, "-c", "listen_addresses=127.0.0.1", "-c", "port=" + strconv.Itoa(s.Port),
-		"-c", "unix_socket_directories=" + dir, "-c", "max_connections=200",
-	}
-	for _, line := range settings {
-		args = append(args, "-c", line)
-	}
-	s.run(cred, dir, postgres, args)
-	s.await()
-	return s
-}
-
-// program finds one of PostgreSQL's programs on the path or where Debian keeps them.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	if p, err := exec.LookPath(name); err == nil {
-		return p
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	if len(found) == 0 {
-		t.Skipf("no %s on this machine: tests on PostgreSQL are skipped (Debian: apt-get install postgresql)", name)
-	}
-	return found[len(found)-1]
-}
-
-// socketDir is a folder with a path short enough for a Unix socket, that another user can enter.
-func socketDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "pg")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
+	t.Cleanup(func() {
+		text := s.Log()
+		s.Stop()
+		if t.Failed() {
+			t.Logf("server log:\n%s", text[max(0, len(text)-4000):])
+		}
+	})
+	return s
+}
+
+// New is Start for what outlives a test: who calls it calls Stop.
+func New(settings ...string) (*Server, error) {
+	initdb, err := program("initdb")
+	if err != nil {
+		return nil, err
+	}
+	postgres, err := program("postgres")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Superuser: "admin", Password: secret()}
+	if s.Dir, err = os.MkdirTemp("", "pg"); err != nil { // short: a socket's path has 107 bytes
+		return nil, err
+	}
+	data := filepath.Join(s.Dir, "data")
+	if err = s.initialise(initdb, data); err == nil {
+		err = s.listen(postgres, data, settings)
+	}
+	if err != nil {
+		err = fmt.Errorf("starting PostgreSQL: %w\n%s", err, s.Log())
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) initialise(initdb, data string) error {
+	pw := filepath.Join(s.Dir, "pw")
+	if err := errors.Join(os.Mkdir(data, 0o700), os.WriteFile(pw, []byte(s.Password+"\n"), 0o600)); err != nil {
+		return err
+	}
+	var err error
+	if s.cred, err = asPostgres(s.Dir, data, pw); err != nil {
+		return err
+	}
+	out, err := s.command(initdb, "-D", data, "-U", s.Superuser, "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync",
+		"--no-instructions", "-E", "UTF8", "--locale=C", "--pwfile="+pw).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// listen starts the server on a free port: on another one where somebody was quicker.
+func (s *Server) listen(postgres, data string, settings []string) error {
+	for tried := 1; ; tried++ {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		s.Port = port
+		args := []string{
+			"-D", data, "-c", "listen_addresses=127.0.0.1", "-c", "port=" + strconv.Itoa(s.Port),
+			"-c", "unix_socket_directories=" + s.Dir, "-c", "max_connections=200",
+		}
+		for _, line := range settings {
+			args = append(args, "-c", line)
+		}
+		if err := s.run(postgres, args); err != nil {
+			return err
+		}
+		err = s.await()
+		if err == nil || tried == portsTried || !strings.Contains(s.Log(), "could not bind") {
+			return err
+		}
+	}
+}
+
+// program finds one of PostgreSQL's programs on the path or where Debian keeps them.
+func program(name string) (string, error) {
+	if p, err := exec.LookPath(name); err == nil {
+		return p, nil
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) == 0 {
+		return "", fmt.Errorf("%w: no %s on this machine (Debian: apt-get install postgresql)", ErrAbsent, name)
+	}
+	return found[len(found)-1], nil
 }
 
 // asPostgres gives the credential to run under: initdb refuses root. The files are handed over to that user.
-func asPostgres(t testing.TB, files ...string) *syscall.Credential {
-	t.Helper()
+func asPostgres(files ...string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
-		return nil
+		return nil, nil
 	}
 	uid, gid, err := lookup("postgres")
 	if err != nil {
 		if uid, gid, err = lookup("nobody"); err != nil {
-			t.Skipf("PostgreSQL does not run as root, and there is no other user: %v", err)
+			return nil, fmt.Errorf("%w: it does not run as root, and there is no other user: %w", ErrAbsent, err)
 		}
 	}
 	for _, f := range files {
 		if err := os.Chown(f, uid, gid); err != nil {
-			t.Skipf("PostgreSQL does not run as root, and files cannot be given away: %v", err)
+			return nil, fmt.Errorf("%w: it does not run as root, and files cannot be given away: %w", ErrAbsent, err)
 		}
 	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-func command(cred *syscall.Credential, dir, name string, args ...string) *exec.Cmd {
+func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + dir}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Setpgid: true}
+	cmd.Dir = s.Dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + s.Dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Setpgid: true}
 	return cmd
 }
 
-func run(t testing.TB, cred *syscall.Credential, dir, name string, args ...string) {
-	t.Helper()
-	if out, err := command(cred, dir, name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-}
-
 // run starts the server in the foreground of a process of ours, so that stopping it needs no pid file.
-func (s *Server) run(cred *syscall.Credential, dir, name string, args []string) {
-	s.t.Helper()
-	log, err := os.Create(filepath.Join(dir, "log"))
+func (s *Server) run(name string, args []string) error {
+	log, err := os.Create(filepath.Join(s.Dir, "log"))
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
-	cmd := command(cred, dir, name, args...)
+	defer log.Close()
+	cmd, ended := s.command(name, args...), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		return err
 	}
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGQUIT) // immediate shutdown: the data goes with the folder
+	s.process, s.ended = cmd, ended
+	go func() {
 		_ = cmd.Wait()
-		log.Close()
-		if s.t.Failed() {
-			if text, err := os.ReadFile(log.Name()); err == nil {
-				s.t.Logf("server log:\n%s", text[max(0, len(text)-4000):])
-			}
-		}
-	})
+		close(ended)
+	}()
+	return nil
+}
+
+// Stop ends the server and removes what it kept.
+func (s *Server) Stop() {
+	if s == nil {
+		return
+	}
+	if s.process != nil {
+		_ = s.process.Process.Signal(syscall.SIGQUIT) // immediate shutdown: the data goes with the folder
+		<-s.ended
+	}
+	_ = os.RemoveAll(s.Dir)
+}
+
+// Log is what the server wrote.
+func (s *Server) Log() string {
+	raw, err := os.ReadFile(filepath.Join(s.Dir, "log"))
+	if err != nil {
+		return ""
+	}
+	return strings.ToValidUTF8(string(raw), "")
 }
 
 // await polls until the server answers.
-func (s *Server) await() {
-	s.t.Helper()
+func (s *Server) await() error {
 	deadline := time.Now().Add(patience)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -156,12 +221,16 @@ func (s *Server) await() {
 		}
 		cancel()
 		if err == nil {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("PostgreSQL does not answer: %v", err)
+			return fmt.Errorf("it does not answer: %w", err)
 		}
-		<-time.After(20 * time.Millisecond)
+		select {
+		case <-s.ended:
+			return errors.New("it ended")
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
@@ -206,14 +275,19 @@ func secret() string {
 	return hex.EncodeToString(b[:])
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// freePort is a port on which nobody listens, below those that systems hand out by themselves: nobody's connection and
+// nobody's listener takes it before the server does.
+func freePort() (int, error) {
+	var last error
+	for range 100 {
+		port := 20000 + mathrand.IntN(12000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		last = err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return 0, fmt.Errorf("finding a free port: %w", last)
 }
 
 // lookup reads the ids of a user of this machine.
