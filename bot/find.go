@@ -24,27 +24,17 @@ func (b *Bot) byWord(ctx context.Context, p workflows.PersonID, word string) (de
 	if len(word) < minSuffix {
 		return desk.View{}, no, nil
 	}
-	found := map[workflows.RequestID]desk.View{}
-	for _, list := range []string{workflows.ListMine, workflows.ListPart} {
-		views, err := b.c.Desk.Requests(ctx, list, p, maxSearched)
-		if err != nil {
-			return desk.View{}, nil, err
-		}
-		for _, x := range views {
-			if strings.HasSuffix(string(x.State.ID), word) {
-				found[x.State.ID] = x
-			}
-		}
-	}
-	switch len(found) {
-	case 0:
+	found, err := b.c.Desk.RequestsEnding(ctx, p, word)
+	switch {
+	case err != nil:
+		return desk.View{}, nil, err
+	case len(found) == 0:
 		return desk.View{}, no, nil
-	case 1:
-		for _, x := range found {
-			return x, nil, nil
-		}
+	case len(found) > 1:
+		return desk.View{}, ambiguous(word, len(found)), nil
 	}
-	return desk.View{}, ambiguous(word, len(found)), nil
+	v, err = b.c.Desk.Look(ctx, found[0])
+	return v, nil, err
 }
 
 func ambiguous(word string, n int) *workflows.Refusal {
@@ -77,7 +67,7 @@ func (b *Bot) grantByWord(ctx context.Context, p workflows.PersonID, word string
 // reviewByWord finds one of the open reviews that the person may close.
 func (b *Bot) reviewByWord(ctx context.Context, p workflows.PersonID, word string) (workflows.ReviewID, *workflows.Refusal, error) {
 	word = strings.ToLower(strings.Trim(word, "`"))
-	list, err := b.c.Desk.Reviews(ctx, p, maxSearched)
+	list, err := b.c.Desk.Reviews(ctx, p, 0)
 	if err != nil {
 		return "", nil, err
 	}

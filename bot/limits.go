@@ -18,7 +18,6 @@ const (
 	keepWait     = 5 * time.Second  // to write down what Slack has taken, also when the bot is told to stop
 	answerWait   = 10 * time.Second // for what is said after a decision; the decision itself is long durable then
 	minSuffix    = 4                // characters of an id that may stand for it: 20 bits, and ambiguity refuses
-	maxSearched  = 200              // requests looked at for a suffix
 	maxUnix      = 1 << 33          // seconds since 1970 that a picker may send: the year 2242
 	previewNames = 6                // people of a stage that a form names before it is sent
 	maxNotes     = 100              // comments of a request that are drawn; a card shows the last three

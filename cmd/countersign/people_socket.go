@@ -357,18 +357,12 @@ func (s *serving) findRequest(ctx context.Context, p workflows.PersonID, word st
 	if strings.HasPrefix(word, "r_") && len(word) == 28 {
 		return workflows.RequestID(word), nil, nil
 	}
-	var found []workflows.RequestID
-	for _, list := range []string{workflows.ListWaiting, workflows.ListMine, workflows.ListPart} {
-		streams, err := s.store.List(ctx, list, string(p), 0)
-		if err != nil {
-			return "", nil, err
-		}
-		for _, x := range streams {
-			id := workflows.RequestID(x.Rest())
-			if len(word) >= 4 && strings.HasSuffix(string(id), word) && (len(found) == 0 || found[0] != id) {
-				found = append(found, id)
-			}
-		}
+	if len(word) < 4 {
+		return "", workflows.Unknown(), nil
+	}
+	found, err := s.desk.RequestsEnding(ctx, p, word)
+	if err != nil {
+		return "", nil, err
 	}
 	switch len(found) {
 	case 1:

@@ -289,19 +289,8 @@ func (d *Desk) Escalations(ctx context.Context, p workflows.PersonID, all bool, 
 	if all {
 		list = escalations.ListAll
 	}
-	streams, err := d.ledger.List(ctx, list, string(p), limit)
-	if err != nil {
-		return nil, err
-	}
-	var out []escalations.State
-	for _, stream := range streams {
-		s, err := d.Escalation(ctx, stream.Rest())
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
+	read := func(s workflows.StreamID) (escalations.State, error) { return d.Escalation(ctx, s.Rest()) }
+	return listed(ctx, d, list, string(p), limit, read, func(s escalations.State) workflows.Instant { return s.At })
 }
 
 // EndOfAccess closes the escalation about access that would not go away, once it has. What is missed here is closed at its next step.

@@ -43,19 +43,8 @@ func (d *Desk) Incidents(ctx context.Context, all bool, limit int) ([]incidents.
 	if all {
 		list = incidents.ListIncidents
 	}
-	streams, err := d.ledger.List(ctx, list, "", limit)
-	if err != nil {
-		return nil, err
-	}
-	var out []incidents.Live
-	for _, s := range streams {
-		i, err := d.Incident(ctx, s.Rest())
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, i)
-	}
-	return out, nil
+	read := func(s workflows.StreamID) (incidents.Live, error) { return d.Incident(ctx, s.Rest()) }
+	return listed(ctx, d, list, "", limit, read, func(i incidents.Live) workflows.Instant { return i.At })
 }
 
 // DoInIncident opens an incident or does something in one, and gives its name. What was granted for a closed one is ended by the job that the
@@ -153,11 +142,11 @@ func (d *Desk) incidentRights(ctx context.Context, act *incidents.Doing) {
 }
 
 func (d *Desk) nextIncident(ctx context.Context) (string, error) {
-	streams, err := d.ledger.List(ctx, incidents.ListIncidents, "", 0)
-	names := make([]string, 0, len(streams))
-	for _, s := range streams {
+	var names []string
+	err := d.each(ctx, incidents.ListIncidents, "", func(s workflows.StreamID) error {
 		names = append(names, s.Rest())
-	}
+		return nil
+	})
 	return incidents.NextIncident(names), err
 }
 

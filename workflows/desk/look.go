@@ -93,21 +93,10 @@ func (d *Desk) maySee(ctx context.Context, p workflows.PersonID, v View) bool {
 	return d.HasRole(ctx, RoleSecurity, p) || d.HasRole(ctx, RoleAuditor, p)
 }
 
-// Requests reads one of the lists of requests (workflows.List…) of a person, newest first.
+// Requests reads one of the lists of requests (workflows.List…) of a person, newest first; limit 0 is all of them.
 func (d *Desk) Requests(ctx context.Context, list string, p workflows.PersonID, limit int) ([]View, error) {
-	streams, err := d.ledger.List(ctx, list, string(p), limit)
-	if err != nil {
-		return nil, err
-	}
-	var out []View
-	for _, s := range streams {
-		v, err := d.Look(ctx, workflows.RequestID(s.Rest()))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
+	read := func(s workflows.StreamID) (View, error) { return d.Look(ctx, workflows.RequestID(s.Rest())) }
+	return listed(ctx, d, list, string(p), limit, read, func(v View) workflows.Instant { return v.State.At })
 }
 
 // Holding is one live grant with its stream.
@@ -116,25 +105,26 @@ type Holding struct {
 	Hold   grants.Hold
 }
 
-// Grants reads the live grants of a person (held or sponsored), soonest end first. The empty person reads all.
+// lastHeld is when the newest of a stream's grants was approved.
+func lastHeld(s grants.State) (at workflows.Instant) {
+	if n := len(s.Holds); n > 0 {
+		at = s.Holds[n-1].At
+	}
+	return at
+}
+
+// Grants reads the live grants of a person (held or sponsored), soonest end first. The empty person reads everybody's; limit 0 is all of them.
 func (d *Desk) Grants(ctx context.Context, p workflows.PersonID, limit int) ([]Holding, error) {
-	streams, err := d.ledger.List(ctx, grants.ListActive, string(p), limit)
+	read := func(stream workflows.StreamID) (grants.State, error) { return d.grantState(ctx, stream) }
+	states, err := listed(ctx, d, grants.ListActive, string(p), limit, read, lastHeld)
 	if err != nil {
 		return nil, err
 	}
 	var out []Holding
-	for _, stream := range streams {
-		h, err := d.ledger.History(ctx, stream)
-		if err != nil {
-			return nil, err
-		}
-		s, err := grants.Fold(h)
-		if err != nil {
-			return nil, err
-		}
+	for _, s := range states {
 		for _, hold := range s.Holds {
 			if hold.Live() && (p == "" || hold.Approved.Requester == p || hold.Approved.Identity.Person() == p) {
-				out = append(out, Holding{stream, hold})
+				out = append(out, Holding{s.Stream, hold})
 			}
 		}
 	}
@@ -157,19 +147,8 @@ func (d *Desk) Grant(ctx context.Context, id workflows.GrantID) (Holding, error)
 
 // Reviews reads the open reviews that a person may close; the empty person reads all open ones.
 func (d *Desk) Reviews(ctx context.Context, p workflows.PersonID, limit int) ([]reviews.State, error) {
-	streams, err := d.ledger.List(ctx, reviews.ListOpen, string(p), limit)
-	if err != nil {
-		return nil, err
-	}
-	var out []reviews.State
-	for _, s := range streams {
-		r, err := d.Review(ctx, workflows.ReviewID(s.Rest()))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+	read := func(s workflows.StreamID) (reviews.State, error) { return d.Review(ctx, workflows.ReviewID(s.Rest())) }
+	return listed(ctx, d, reviews.ListOpen, string(p), limit, read, func(r reviews.State) workflows.Instant { return r.At })
 }
 
 // Review reads one review.

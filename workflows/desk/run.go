@@ -47,19 +47,8 @@ func (d *Desk) Run(ctx context.Context, id workflows.RunID) (runs.State, error) 
 
 // Runs reads a list of runs (runs.ListOpen of a person, "" for all; runs.ListIncident of an incident …), newest first.
 func (d *Desk) Runs(ctx context.Context, list, member string, limit int) ([]runs.State, error) {
-	streams, err := d.ledger.List(ctx, list, member, limit)
-	if err != nil {
-		return nil, err
-	}
-	var out []runs.State
-	for _, s := range streams {
-		r, err := d.Run(ctx, workflows.RunID(s.Rest()))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+	read := func(s workflows.StreamID) (runs.State, error) { return d.Run(ctx, workflows.RunID(s.Rest())) }
+	return listed(ctx, d, list, member, limit, read, func(r runs.State) workflows.Instant { return r.At })
 }
 
 // RunSteps are the steps of a run's document with their texts, by the exact text that was invoked.
