@@ -276,7 +276,7 @@ func (b *Bot) runByWord(ctx context.Context, p workflows.PersonID, word string) 
 	if (strings.HasPrefix(word, "u_") || strings.HasPrefix(word, "r_")) && len(word) == 28 {
 		return workflows.RunID(word), nil, nil
 	}
-	list, err := b.c.Desk.Runs(ctx, runs.ListOpen, "", maxSearched)
+	list, err := b.c.Desk.Runs(ctx, runs.ListOpen, "", 0)
 	if err != nil {
 		return "", nil, err
 	}

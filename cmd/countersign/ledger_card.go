@@ -160,7 +160,7 @@ func (r *cardReader) take(x workflows.Record) {
 	case grants.Revoked:
 		r.revoked(x, e.Grant, e.Presence == "absent")
 	case grants.Verified:
-		r.revoked(x, e.Grant, true)
+		r.revoked(x, e.Grant, e.Presence == "")
 	case grants.Failed:
 		r.ended[e.Grant] = true
 	}

@@ -226,6 +226,9 @@ func (n *narrator) tellGrant(r workflows.Record) string {
 	case grants.SessionEnded:
 		return fmt.Sprintf("A session (%s) of %s is over.", e.Session, n.grant(e.Grant).full)
 	case grants.Verified:
+		if e.Presence != "" {
+			return fmt.Sprintf("%s was made after it had been taken back, and was taken back again; reading it back showed it %s.", upper(n.grant(e.Grant).full), e.Presence)
+		}
 		return fmt.Sprintf("%s was read back again and is gone.", upper(n.grant(e.Grant).full))
 	}
 	return ""

@@ -107,9 +107,12 @@ type Revoked struct {
 	Leaves   string            `json:"leaves,omitempty"` // what the revocation does not end
 }
 
-// Verified says that a revocation that was unconfirmed has been read back as gone.
+// Verified says what reading back showed after a revocation that stands on record: that an unconfirmed one has taken hold, or that access which was
+// made after its revocation is taken back too. Revoked is recorded once for each grant.
 type Verified struct {
-	Grant workflows.GrantID `json:"grant"`
+	Grant    workflows.GrantID `json:"grant"`
+	Presence string            `json:"presence,omitempty"` // "unconfirmed"; none: absent
+	Facts    map[string]string `json:"facts,omitempty"`    // what the target answered, if it was asked to take it back
 }
 
 // Kind names for the ledger.

@@ -204,15 +204,15 @@ func Recheck(f workflows.Facts, stream workflows.StreamID, id workflows.GrantID)
 	if err != nil {
 		return out, err
 	}
-	if h, ok := s.Find(id); ok && h.may(Verified{}) {
+	if h, ok := s.Find(id); ok && h.confirms() { // not what was made meanwhile, and is taken back anew
 		out.Add(stream, workflows.System, "", Verified{Grant: id})
 	}
 	return out, nil
 }
 
 // Revoke records that the target took the access back. If the target's answer to the grant came in while this call was under
-// way, nobody knows which of the two took effect last: then this is no revocation yet, and it is taken back once more, so that the
-// record says once that it is gone.
+// way, nobody knows which of the two took effect last: then this is no revocation yet, and it is taken back once more. If that answer came in
+// later still, when the revocation stood on record, taking back what was made after it is its reading back: the record says once that it was revoked.
 func Revoke(f workflows.Facts, stream workflows.StreamID, e Revoked) (workflows.Outcome, error) {
 	var out workflows.Outcome
 	s, err := Fold(f.Histories[stream])
@@ -225,6 +225,14 @@ func Revoke(f workflows.Facts, stream workflows.StreamID, e Revoked) (workflows.
 	}
 	if h.crossed() {
 		out.Add(stream, workflows.System, "", s.ending(h, h.How, whyCrossed))
+		return out, nil
+	}
+	if h.RevokedSeq > 0 {
+		again := Verified{Grant: e.Grant, Facts: e.Facts}
+		if e.Presence != presenceAbsent {
+			again.Presence = e.Presence
+		}
+		out.Add(stream, workflows.System, "", again)
 		return out, nil
 	}
 	out.Add(stream, workflows.System, "", e)

@@ -69,13 +69,20 @@ func (h *Hold) applySession(r workflows.Record) {
 	case SessionEnded:
 		h.Sessions[h.session(e.Session)].EndedAt = r.At.UTC
 	case Revoked:
-		if _, cut := e.Facts[factSessionsEnded]; !cut {
-			return
-		}
-		for i := range h.Sessions {
-			if h.Sessions[i].EndedAt == 0 {
-				h.Sessions[i].EndedAt, h.Sessions[i].Cut = r.At.UTC, true
-			}
+		h.cutSessions(r.At.UTC, e.Facts)
+	case Verified:
+		h.cutSessions(r.At.UTC, e.Facts)
+	}
+}
+
+// cutSessions ends those that the target says it has ended with the access.
+func (h *Hold) cutSessions(at workflows.Stamp, facts map[string]string) {
+	if _, cut := facts[factSessionsEnded]; !cut {
+		return
+	}
+	for i := range h.Sessions {
+		if h.Sessions[i].EndedAt == 0 {
+			h.Sessions[i].EndedAt, h.Sessions[i].Cut = at, true
 		}
 	}
 }

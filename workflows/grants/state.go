@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -43,6 +44,7 @@ type Hold struct {
 	FailedOps  []string // the operations whose trouble is on record
 	StartedSeq int64    // of the event that says so; 0: not started
 	EndingSeq  int64    // of the last one that said so
+	RevokedSeq int64    // of the first one that said so; 0: the target never took it back
 
 	Secret    Secret             // what came with it to be handed over
 	Facts     []FactState        // whether it should still be allowed, as answered last, by name
@@ -239,7 +241,7 @@ func (h *Hold) may(e workflows.Event) bool {
 	case Overdue, Revoked:
 		return h.Status == StatusEnding
 	case Verified:
-		return h.Status == StatusEnded && h.unread()
+		return h.confirms() || h.Status == StatusEnding && h.RevokedSeq > 0
 	case Checked:
 		return h.Status == StatusApproved || h.Status == StatusActive
 	case RemovedByHand:
@@ -247,6 +249,9 @@ func (h *Hold) may(e workflows.Event) bool {
 	}
 	return false
 }
+
+// confirms tells whether reading back is all that the revocation on record still wants.
+func (h *Hold) confirms() bool { return h.Status == StatusEnded && h.unread() }
 
 // whyCrossed is why access is taken back again whose making and taking back crossed each other on the way to the target.
 const whyCrossed = "made while it was being taken back"
@@ -279,11 +284,16 @@ func (h *Hold) apply(r workflows.Record) error {
 		h.Level = e.Level
 	case Revoked:
 		h.Status, h.EndedAt, h.Presence, h.Leaves = StatusEnded, r.At, e.Presence, e.Leaves
+		h.RevokedSeq = cmp.Or(h.RevokedSeq, r.Seq)
 		h.applySession(r)
 	case SessionSeen, SessionEnded:
 		h.applySession(r)
 	case Verified:
-		h.Presence = presenceAbsent
+		if h.Status == StatusEnding {
+			h.Status, h.EndedAt = StatusEnded, r.At
+		}
+		h.Presence = cmp.Or(e.Presence, presenceAbsent)
+		h.applySession(r)
 	case SecretKept, SecretTaken, SecretDestroyed:
 		h.applySecret(r)
 	case Checked:
