@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -102,14 +103,14 @@ func (b *Bot) health(ctx context.Context, c *call) (answer, error) {
 		if !h.OK {
 			mark = "⚠️ " + l.Of("not in order") + ": "
 		}
-		lines = append(lines, mark+"*"+h.Part+"*: "+h.Say)
+		lines = append(lines, mark+"*"+l.Sentence(h.Part)+"*: "+screens.Escape(l.Sentence(h.Say)))
 	}
 	return say(strings.Join(lines, "\n")), nil
 }
 
 // Condition is one part of how the bot is.
 type Condition struct {
-	Part string // "ledger", "slack", "jobs"
+	Part screens.Sentence // "ledger", "slack", "jobs"
 	OK   bool
-	Say  string // one sentence of ours, without names or texts of people
+	Say  screens.Sentence // one sentence of ours, without texts of people
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/workflows"
@@ -336,12 +337,12 @@ func TestTheThreadIsWrittenOnce(t *testing.T) {
 
 func TestAnnounce(t *testing.T) {
 	w := start(t, nil)
-	place, err := w.bot.Announce(w.ctx, "#general", "Ledger head after 7 entries.")
+	place, err := w.bot.Announce(w.ctx, "#general", "", screens.Plain("Ledger head after 7 entries."))
 	if err != nil || !strings.HasPrefix(place, w.sim.ChannelID("general")+"/") {
 		t.Fatal(place, err)
 	}
 	wantIn(t, w.card("general").Visible(), "Ledger head after 7 entries.")
-	if _, err := w.bot.Announce(w.ctx, "#nowhere", "x"); err == nil {
+	if _, err := w.bot.Announce(w.ctx, "#nowhere", "", screens.Plain("x")); err == nil {
 		t.Error("announced in a channel that does not exist")
 	}
 	w.bot.NotRecorded(slack.Interaction{UserID: w.sim.UserID("maya")}, "Not recorded: <busy>")

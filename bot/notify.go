@@ -217,8 +217,8 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 	return letter{}, fmt.Errorf("composing notice %q of %q: no screen shows it", n.What, stream)
 }
 
-// Announce posts a text of ours to a channel and says where it stands, as "channel/ts".
-func (b *Bot) Announce(ctx context.Context, channel, text string) (string, error) {
+// Announce posts a sentence of ours to a channel, after a sign, and says where it stands, as "channel/ts".
+func (b *Bot) Announce(ctx context.Context, channel, sign string, words screens.Sentence) (string, error) {
 	to, why, err := b.channelFor(ctx, channel)
 	if err == nil && why != "" {
 		err = &slack.Permanent{Method: "chat.postMessage", Code: why}
@@ -226,7 +226,7 @@ func (b *Bot) Announce(ctx context.Context, channel, text string) (string, error
 	if err != nil {
 		return "", fmt.Errorf("announcing in %q: %w", channel, err)
 	}
-	m := screens.Say(text)
+	m := screens.Say(sign + screens.Escape(b.workspace().Sentence(words)))
 	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks})
 	if err != nil {
 		return "", fmt.Errorf("announcing in %q: %w", channel, err)
@@ -234,17 +234,12 @@ func (b *Bot) Announce(ctx context.Context, channel, text string) (string, error
 	return at.Channel + "/" + at.TS, nil
 }
 
-// Tell sends lines of ours to a person, or to a channel when the person cannot be reached, and says where they stand.
-func (b *Bot) Tell(ctx context.Context, p workflows.PersonID, otherwise string, lines []string) (string, error) {
-	safe := make([]string, 0, len(lines))
-	for i, l := range lines {
-		if i > 0 {
-			l = screens.Escape(l)
-		}
-		safe = append(safe, l)
-	}
+// Tell sends sentences of ours to a person, or to a channel when the person cannot be reached, and says where they stand.
+func (b *Bot) Tell(ctx context.Context, p workflows.PersonID, otherwise string, lines ...screens.Sentence) (string, error) {
+	reader := p
 	to, why, err := b.destination(ctx, workflows.Notice{To: p})
 	if err == nil && why != "" && otherwise != "" {
+		reader = "" // a channel
 		to, why, err = b.channelFor(ctx, otherwise)
 	}
 	if err == nil && why != "" {
@@ -252,6 +247,10 @@ func (b *Bot) Tell(ctx context.Context, p workflows.PersonID, otherwise string, 
 	}
 	if err != nil {
 		return "", fmt.Errorf("telling %q: %w", p, err)
+	}
+	in, safe := b.in(ctx, reader), make([]string, 0, len(lines))
+	for _, l := range lines {
+		safe = append(safe, screens.Escape(in.Sentence(l)))
 	}
 	m := screens.Lines(safe)
 	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks})

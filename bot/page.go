@@ -164,8 +164,32 @@ func (b *Bot) homePages(ctx context.Context, h *screens.Home, p workflows.Person
 	due, err := b.c.Desk.OverdueDrills(ctx, b.c.Now())
 	for _, d := range due {
 		if d.Concerns(p) {
-			h.Overdue = append(h.Overdue, screens.Escape(d.Says()))
+			h.Overdue = append(h.Overdue, screens.Escape(h.In.Sentence(DrillWords(d))))
 		}
 	}
 	return err
+}
+
+// DrillWords say that a drill is overdue, and what does it.
+func DrillWords(d desk.Drill) screens.Sentence {
+	book, due := d.Path == "", d.Due.Time().Format("2006-01-02 15:04")
+	var out []screens.Sentence
+	switch {
+	case book && d.Due == 0:
+		out = append(out, screens.Sentencef("Runbook %s was never practised.", string(d.Runbook)))
+	case book:
+		out = append(out, screens.Sentencef("Runbook %s should have been practised by %s UTC.", string(d.Runbook), due))
+	case d.Due == 0:
+		out = append(out, screens.Sentencef("Path %s was never practised.", d.Path))
+	default:
+		out = append(out, screens.Sentencef("Path %s should have been practised by %s UTC.", d.Path, due))
+	}
+	if d.Unheard {
+		out = append(out, screens.Sentencef("The last drill does not count: nobody who was alerted acknowledged it."))
+	}
+	command := "runbook drill " + string(d.Runbook)
+	if !book {
+		command = "escalations drill " + d.Path
+	}
+	return screens.Joined(" ", append(out, screens.Sentencef("`countersign %s` does it.", command))...)
 }

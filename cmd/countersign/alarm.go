@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -77,7 +78,7 @@ func (x *seldom) let(key string, now time.Time) (left int64, ok bool) {
 
 // alarm records that something needs an operator's eyes and tells the security channel, once an hour for each kind: the cause is consumed
 // once, however often and by however many goroutines it is raised.
-func (s *serving) alarm(what, detail, words string) {
+func (s *serving) alarm(what, detail string, words screens.Sentence) {
 	hour := s.clock.Now().Wall.UTC().Format("2006-01-02T15")
 	if !s.raised.begin(what, hour) {
 		return
@@ -101,7 +102,7 @@ func (s *serving) alarm(what, detail, words string) {
 		if channel == "" || s.bot == nil { // or nobody is there yet who could tell it
 			return
 		}
-		if _, err := s.bot.Announce(ctx, channel, "⚠️ "+words); err != nil {
+		if _, err := s.bot.Announce(ctx, channel, "⚠️ ", words); err != nil {
 			s.log.Error("the security channel could not be told", "alarm", what, "err", err)
 		}
 	})
@@ -109,7 +110,7 @@ func (s *serving) alarm(what, detail, words string) {
 
 func (s *serving) ghost(expected, got int) {
 	s.log.Error("Slack counts more connections than we hold: half-open ones swallow clicks, or somebody else uses the app token", "held", expected, "counted", got)
-	s.alarm(alarmGhost, fmt.Sprintf("held %d, counted %d", expected, got), fmt.Sprintf(
+	s.alarm(alarmGhost, fmt.Sprintf("held %d, counted %d", expected, got), screens.Sentencef(
 		"Slack counts %d connections of this app and the bot holds %d. Half-open connections swallow clicks, or somebody else uses its app-level token. Look at who has that, and make a new one if in doubt.",
 		got, expected))
 }
@@ -118,5 +119,5 @@ func (s *serving) foreign(f slack.Foreign) {
 	if left, ok := s.seldom.let(alarmForeign, time.Now()); ok {
 		s.log.Warn("a payload of another app or workspace was dropped", "kind", f.Kind, "field", f.Field, "left_out", left)
 	}
-	s.alarm(alarmForeign, f.Kind+" "+f.Field, "A payload for another app or workspace reached the bot and was dropped ("+f.Kind+", "+f.Field+").")
+	s.alarm(alarmForeign, f.Kind+" "+f.Field, screens.Sentencef("A payload for another app or workspace reached the bot and was dropped (%s, %s).", f.Kind, f.Field))
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/anchors"
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -147,7 +148,7 @@ func (a *anchorage) failed(ctx context.Context, err error) {
 	s := a.serve
 	s.log.Warn("an anchor does not take the head", "anchor", a.conf.ID, "attempt", o.Attempts, "err", err)
 	if errors.Is(err, ledger.ErrFork) || errors.Is(err, ledger.ErrRollback) {
-		s.alarm(alarmForked+"/"+a.conf.ID, o.Error, fmt.Sprintf(
+		s.alarm(alarmForked+"/"+a.conf.ID, o.Error, screens.Sentencef(
 			"The anchor %q refuses the ledger's head: %s. Either this ledger was rolled back or changed, or somebody else signs with its key. Keep everything as it is and look.", a.conf.ID, o.Error))
 	}
 	if err := s.store.PutOutlet(ctx, o); err != nil && ctx.Err() == nil {
@@ -178,8 +179,8 @@ func (s *serving) lookAtAnchors(ctx context.Context) {
 	for _, a := range s.out.anchors {
 		late, why := a.late()
 		if late > limit {
-			s.alarm(alarmAnchor+"/"+a.conf.ID, fmt.Sprintf("late by %v", late.Round(time.Second)), fmt.Sprintf(
-				"The anchor %q has not taken the ledger's head for %v. What it says: %s", a.conf.ID, late.Round(time.Minute), orDash(why)))
+			s.alarm(alarmAnchor+"/"+a.conf.ID, fmt.Sprintf("late by %v", late.Round(time.Second)), screens.Sentencef(
+				"The anchor %q has not taken the ledger's head for %s. What it says: %s", a.conf.ID, lasting(late), orDash(why)))
 		}
 		if a.conf.Kind == "witness" {
 			witnesses = append(witnesses, a.conf.VKey)
@@ -187,7 +188,7 @@ func (s *serving) lookAtAnchors(ctx context.Context) {
 		}
 	}
 	if have := s.cosigners(); len(witnesses) > 0 && have < s.out.conf.Quorum && oldest > limit {
-		s.alarm(alarmQuorum, fmt.Sprintf("%d of %d", have, s.out.conf.Quorum), fmt.Sprintf(
+		s.alarm(alarmQuorum, fmt.Sprintf("%d of %d", have, s.out.conf.Quorum), screens.Sentencef(
 			"The last published head of the ledger bears the signatures of %d witnesses; %d are wanted.", have, s.out.conf.Quorum))
 	}
 }

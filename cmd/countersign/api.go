@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/bot/api"
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -51,7 +52,7 @@ func (o counterOffice) Begin(ctx context.Context, p api.Proof, session string) (
 		Session: session, Issuer: p.Issuer, Subject: p.Subject, Token: p.Token, EndsAt: workflows.StampOf(p.Expires), Authn: p.Authn,
 	}})
 	if err == nil && res.Refusal != nil && res.Refusal.Code == workflows.CodeReplayed {
-		o.s.alarm(alarmToken, string(p.Identity), "A token of "+string(p.Identity)+" that had opened a session was presented again, and was refused. If its owner did not repeat a call, somebody else has its tokens.")
+		o.s.alarm(alarmToken, string(p.Identity), screens.Sentencef("A token of %s that had opened a session was presented again, and was refused. If its owner did not repeat a call, somebody else has its tokens.", string(p.Identity)))
 	}
 	return api.Session{By: res.By}, res.Refusal, err
 }
@@ -63,7 +64,7 @@ func (o counterOffice) Turned(ctx context.Context, from string, err error) {
 	}
 	var bad *api.TokenError
 	if errors.As(err, &bad) {
-		o.s.alarm(alarmToken, bad.Claim, "A token for the API was not taken: "+bad.Text+".")
+		o.s.alarm(alarmToken, bad.Claim, screens.Sentencef("A token for the API was not taken: %s.", bad.Text))
 	}
 }
 

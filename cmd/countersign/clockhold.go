@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
-	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
@@ -52,8 +51,12 @@ func (h *clockHold) words() string {
 	if d == 0 {
 		return ""
 	}
-	return fmt.Sprintf("NEW ACCESS IS HELD: this machine's clock is %s behind the newest entry of the ledger, so no access begins until it has caught up. "+
-		"What is due to end is taken back all the same. Set the clock right; or, if it is right, countersign clock confirm -reason TEXT.", calendar.In(d))
+	return held(d).String()
+}
+
+func held(d time.Duration) screens.Sentence {
+	return screens.Sentencef("NEW ACCESS IS HELD: this machine's clock is %s behind the newest entry of the ledger, so no access begins until it has caught up. "+
+		"What is due to end is taken back all the same. Set the clock right; or, if it is right, countersign clock confirm -reason TEXT.", lasting(d))
 }
 
 // again is when to look again at access that waits; nil: it may begin.
@@ -72,19 +75,19 @@ func (s *serving) holdClock(ctx context.Context) error {
 	}
 	s.clockHeld = &clockHold{clock: s.clock}
 	s.clockHeld.floor.Store(int64(floor))
-	if why := s.clockHeld.words(); why != "" {
-		s.log.ErrorContext(ctx, "the wall clock is behind the newest entry of the ledger: no access begins until it has caught up or somebody confirms it", "behind", s.clockHeld.behind().Round(time.Second), "floor", floor.String())
-		s.alarm(alarmClock, "behind "+floor.String(), why)
+	if d := s.clockHeld.behind(); d != 0 {
+		s.log.ErrorContext(ctx, "the wall clock is behind the newest entry of the ledger: no access begins until it has caught up or somebody confirms it", "behind", d.Round(time.Second), "floor", floor.String())
+		s.alarm(alarmClock, "behind "+floor.String(), held(d))
 	}
 	return nil
 }
 
 // clockHealth is a part of /access health and of countersign health.
-func (s *serving) clockHealth() (bool, string) {
-	if why := s.clockHeld.words(); why != "" {
-		return false, why
+func (s *serving) clockHealth() (bool, screens.Sentence) {
+	if d := s.clockHeld.behind(); d != 0 {
+		return false, held(d)
 	}
-	return true, "is not behind the ledger"
+	return true, screens.Sentencef("is not behind the ledger")
 }
 
 // cliClock shows or confirms what is held. Whoever runs the machine answers for its clock; so do those who answer for the bot.

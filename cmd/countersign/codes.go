@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -192,7 +193,7 @@ func (s *serving) cliEnvelope(ctx context.Context, by workflows.Acting, cause wo
 	case res.Refusal != nil:
 		return refusedReply(res.Refusal), nil
 	}
-	s.alarm("envelope", string(of)+" "+o.ID, "A sealed envelope was used in incident "+printable(o.ID)+" while nothing could be recorded, and is reconciled now. Somebody must review it: countersign ledger show -last 5.")
+	s.alarm("envelope", string(of)+" "+o.ID, screens.Sentencef("A sealed envelope was used in incident %s while nothing could be recorded, and is reconciled now. Somebody must review it: countersign ledger show -last 5.", printable(o.ID)))
 	return reply{OK: true, Status: "reconciled", Text: "Recorded, and the security channel is told. Check that what was made by hand is gone: countersign drift, or by hand where a target has no list."}, nil
 }
 

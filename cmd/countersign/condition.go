@@ -1,34 +1,34 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/screens"
 )
 
 // checks are the parts of being ready: /readyz, `countersign health` and /access health ask the same.
 func (s *serving) checks() []check {
-	out := []check{{name: "ledger", look: s.ledgerHealth}, {name: "slack", look: s.slackHealth}, {name: "drills", look: s.drillHealth}}
-	out = append(out, check{name: "on-call feeds", look: s.feedHealth, soft: true}, check{name: "clock", look: s.clockHealth, soft: true})
+	out := []check{
+		{name: screens.Sentencef("ledger"), look: s.ledgerHealth}, {name: screens.Sentencef("slack"), look: s.slackHealth}, {name: screens.Sentencef("drills"), look: s.drillHealth},
+	}
+	out = append(out, check{name: screens.Sentencef("on-call feeds"), look: s.feedHealth, soft: true}, check{name: screens.Sentencef("clock"), look: s.clockHealth, soft: true})
 	if s.rotation != nil {
-		out = append(out, check{name: "slack token", look: func() (bool, string) { return tokenHealth(s.rotation.Status(), time.Now()) }})
+		out = append(out, check{name: screens.Sentencef("slack token"), look: func() (bool, screens.Sentence) { return tokenHealth(s.rotation.Status(), time.Now()) }})
 	}
 	return out
 }
 
-func (s *serving) ledgerHealth() (bool, string) {
-	if err := s.store.PoisonedBy(); err != nil {
-		return false, err.Error()
-	}
-	if err := s.store.DiskFull(); err != nil {
-		return false, err.Error()
+func (s *serving) ledgerHealth() (bool, screens.Sentence) {
+	if err := cmp.Or(s.store.PoisonedBy(), s.store.DiskFull()); err != nil {
+		return false, screens.Plain(err.Error())
 	}
 	if wrong := s.deep.problem(); wrong != "" {
-		return false, wrong
+		return false, screens.Plain(wrong)
 	}
-	return true, "entries are written"
+	return true, screens.Sentencef("entries are written")
 }
 
 // lateJobs is how late the longest waiting job may be before people are told that something lags.
@@ -40,7 +40,7 @@ const alarmUninstalled = "slack.uninstalled"
 
 func (s *serving) uninstalled(event string) {
 	s.gone.Store(true)
-	s.alarm(alarmUninstalled, event, "Slack took this app's tokens away ("+event+"). Install it again and restart the bot.")
+	s.alarm(alarmUninstalled, event, screens.Sentencef("Slack took this app's tokens away (%s). Install it again and restart the bot.", event))
 }
 
 // conditions is /access health. An error of the machine is not quoted in a chat: it can hold paths.
@@ -48,8 +48,8 @@ func (s *serving) conditions(context.Context) []bot.Condition {
 	var out []bot.Condition
 	for _, c := range s.checks() {
 		ok, say := c.look()
-		if !ok && c.name == "ledger" {
-			say = "nothing can be recorded now, so nothing is decided; what is due is still taken back. The operator sees why."
+		if !ok && c.name.String() == "ledger" {
+			say = screens.Sentencef("nothing can be recorded now, so nothing is decided; what is due is still taken back. The operator sees why.")
 		}
 		out = append(out, bot.Condition{Part: c.name, OK: ok, Say: say})
 	}
@@ -57,8 +57,8 @@ func (s *serving) conditions(context.Context) []bot.Condition {
 	st := s.intake.Stats()
 	lost := st.Busy + st.InboxErrors
 	out = append(out, bot.Condition{
-		Part: "clicks and commands", OK: lost == 0,
-		Say: fmt.Sprintf("%d came since the start, %d of them twice, %d could not be recorded (people were told)", st.Received, st.Duplicates, lost),
+		Part: screens.Sentencef("clicks and commands"), OK: lost == 0,
+		Say: screens.Sentencef("%d came since the start, %d of them twice, %d could not be recorded (people were told)", int(st.Received), int(st.Duplicates), int(lost)),
 	})
 	return out
 }
@@ -66,12 +66,12 @@ func (s *serving) conditions(context.Context) []bot.Condition {
 // lagCondition says how late the longest waiting message or deadline is, in seconds; below zero it is not known.
 func lagCondition(seconds float64) bot.Condition {
 	lag := time.Duration(seconds * float64(time.Second)).Round(time.Second)
-	c := bot.Condition{Part: "messages and deadlines", OK: lag >= 0 && lag < lateJobs, Say: "nothing waits longer than it should"}
+	c := bot.Condition{Part: screens.Sentencef("messages and deadlines"), OK: lag >= 0 && lag < lateJobs, Say: screens.Sentencef("nothing waits longer than it should")}
 	switch {
 	case lag < 0:
-		c.Say = "how long they wait is not known, as the database does not answer"
+		c.Say = screens.Sentencef("how long they wait is not known, as the database does not answer")
 	case lag > 0:
-		c.Say = fmt.Sprintf("the longest waiting message or deadline is %v late", lag)
+		c.Say = screens.Sentencef("the longest waiting message or deadline is %s late", lag.String())
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/store/jobs"
 )
 
@@ -25,8 +26,8 @@ type control struct {
 	retain  func(context.Context) (string, error)
 	anchor  func(context.Context) (string, error) // publishes, and waits for those who take the head
 	feeds   func(context.Context) (string, error) // asks the feeds of shifts and holidays, and says how they stand
-	behind  func() (bool, string)                 // whether new access is held by the clock
-	drills  func() (bool, string)                 // what is overdue, in words
+	behind  func() (bool, screens.Sentence)       // whether new access is held by the clock
+	drills  func() (bool, screens.Sentence)       // what is overdue, in words
 }
 
 const maxControlBody = 4096 // bytes: the bodies are one number at most
@@ -63,7 +64,7 @@ func (c control) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /clock-health", func(w http.ResponseWriter, _ *http.Request) {
 		_, say := c.behind()
-		io.WriteString(w, say)
+		io.WriteString(w, say.String())
 	})
 	mux.HandleFunc("POST /anchor", func(w http.ResponseWriter, r *http.Request) {
 		text, err := c.anchor(r.Context())
@@ -76,7 +77,7 @@ func (c control) handler() http.Handler {
 	mux.HandleFunc("POST /drills", func(w http.ResponseWriter, _ *http.Request) {
 		if c.drills != nil {
 			_, say := c.drills()
-			io.WriteString(w, say)
+			io.WriteString(w, say.String())
 		}
 	})
 	mux.HandleFunc("POST /retention", func(w http.ResponseWriter, r *http.Request) {

@@ -107,11 +107,14 @@ func until[T any](ctx context.Context, what string, look func() (T, bool)) (T, e
 	}
 }
 
-// did turns what became of an act into an error: a person would see that it failed and try again, once.
+// did turns what became of an act into an error: a person would see that it failed and try again, once. An act whose answer came too late may have
+// worked all the same: then its button or its form is gone at the second try, and what is seen afterwards tells.
 func did(what string, act func() slacksim.Delivery) error {
 	d := act()
 	if errors.Is(d.Err, slacksim.ErrOperationTimeout) || errors.Is(d.Err, slacksim.ErrDispatchFailed) {
-		d = act()
+		if d = act(); errors.Is(d.Err, slacksim.ErrNotThere) {
+			return nil
+		}
 	}
 	switch {
 	case d.Err != nil:

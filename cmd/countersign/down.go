@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows/spec"
@@ -113,7 +114,7 @@ const alarmDown = "target.down"
 func (s *serving) alarmDownTargets() {
 	for _, d := range s.conns.down {
 		if what := d.problem(); what != "" {
-			s.alarm(alarmDown+"/"+string(d.target.ID), string(d.target.ID), "Target "+string(d.target.ID)+" cannot be opened. Nothing is granted there; what is due to end is tried again until it works. The log says why.")
+			s.alarm(alarmDown+"/"+string(d.target.ID), string(d.target.ID), screens.Sentencef("Target %s cannot be opened. Nothing is granted there; what is due to end is tried again until it works. The log says why.", string(d.target.ID)))
 		}
 	}
 }

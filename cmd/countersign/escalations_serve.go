@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
@@ -164,7 +165,7 @@ func (s *serving) openMatters(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, d := range drills[:min(len(drills), maxMatters)] {
-		lines = append(lines, d.Says())
+		lines = append(lines, bot.DrillWords(d).String())
 	}
 	if len(lines) == 0 {
 		return "Nothing is open.", nil
@@ -187,21 +188,24 @@ func (s *serving) lookedAfter(ctx context.Context, e escalations.State) string {
 }
 
 // drillHealth says which drills are overdue. That is no reason not to serve.
-func (s *serving) drillHealth() (bool, string) {
+func (s *serving) drillHealth() (bool, screens.Sentence) {
 	ctx, cancel := context.WithTimeout(context.Background(), metricPatience)
 	defer cancel()
 	list, err := s.desk.OverdueDrills(ctx, workflows.StampOf(s.clock.Now().Wall))
 	if err != nil {
-		return true, "whether drills are overdue cannot be read just now"
+		return true, screens.Sentencef("whether drills are overdue cannot be read just now")
 	}
 	if len(list) == 0 {
-		return true, "none is overdue"
+		return true, screens.Sentencef("none is overdue")
 	}
 	names := make([]string, 0, len(list))
 	for _, d := range list {
 		names = append(names, string(d.Runbook)+d.Path)
 	}
-	return true, fmt.Sprintf("%s OVERDUE: %s", howMany(len(list), "drill"), strings.Join(names, ", "))
+	if len(list) == 1 {
+		return true, screens.Sentencef("1 drill OVERDUE: %s", names[0])
+	}
+	return true, screens.Sentencef("%d drills OVERDUE: %s", len(list), strings.Join(names, ", "))
 }
 
 // escalationSeen is an escalation as a script reads it. Times are UTC.

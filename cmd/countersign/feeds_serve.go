@@ -209,7 +209,9 @@ type feedStatus struct {
 	Failed  string           `json:"failed,omitempty"`    // why the last try gave nothing
 	Strange []string         `json:"not_named,omitempty"` // entries of people whom the rotation does not name; nobody is on shift by them
 	OK      bool             `json:"ok"`
-	Say     string           `json:"say"`
+	Say     string           `json:"say"` // words, in English
+
+	words screens.Sentence
 
 	address string
 }
@@ -225,22 +227,39 @@ func feedsStatus(folder *spec.Folder, note func(address string) feedNote, now wo
 		what := strings.Join(s.Uses, ", ")
 		switch {
 		case x.At == 0 && x.Failed == "":
-			s.Say = fmt.Sprintf("%s: the feed at %s was never read here, so it counts as empty", what, hostOf(s.Feed))
+			s.words = screens.Sentencef("%s: the feed at %s was never read here, so it counts as empty", what, hostOf(s.Feed))
 		case x.At == 0:
-			s.Say = fmt.Sprintf("%s: the feed at %s was never read, so it counts as empty: %s", what, hostOf(s.Feed), x.Failed)
+			s.words = screens.Sentencef("%s: the feed at %s was never read, so it counts as empty: %s", what, hostOf(s.Feed), x.Failed)
 		default:
 			s.At, s.Changed = &x.At, &x.Changed
-			s.Say = fmt.Sprintf("%s: the feed at %s was read %s ago", what, hostOf(s.Feed), calendar.In(now.Sub(x.At)))
+			s.words = screens.Sentencef("%s: the feed at %s was read %s ago", what, hostOf(s.Feed), lasting(now.Sub(x.At)))
 			if x.Failed != "" {
-				s.Say += "; since then it gave nothing that can be used, and the last good copy stands: " + x.Failed
+				s.words = screens.Joined("; ", s.words, screens.Sentencef("since then it gave nothing that can be used, and the last good copy stands: %s", x.Failed))
 			}
 		}
 		if s.Strange = folder.Strange(f); len(s.Strange) > 0 {
-			s.Say += fmt.Sprintf("; %s of it name others than the rotation does, and count as nobody's shift (%s)", howMany(len(s.Strange), "entry"), s.Strange[0])
+			s.words = screens.Joined("; ", s.words, strangers(s.Strange))
 		}
+		s.Say = s.words.String()
 		out = append(out, s)
 	}
 	return out
+}
+
+// strangers are entries of a feed that name somebody whom the rotation does not.
+func strangers(list []string) screens.Sentence {
+	if len(list) == 1 {
+		return screens.Sentencef("1 entry of it names others than the rotation does, and counts as nobody's shift (%s)", list[0])
+	}
+	return screens.Sentencef("%d entries of it name others than the rotation does, and count as nobody's shift (%s)", len(list), list[0])
+}
+
+// lasting is a length of time in any language.
+func lasting(d time.Duration) screens.Sentence {
+	if d < time.Minute {
+		return screens.Sentencef("less than a minute")
+	}
+	return screens.Plain(calendar.In(d))
 }
 
 func hostOf(feed string) string {
@@ -260,20 +279,20 @@ func (k *feedKeeper) status() []feedStatus {
 }
 
 // feedHealth is a part of /access health. An old feed is no reason not to serve: its last good copy stands.
-func (s *serving) feedHealth() (bool, string) {
+func (s *serving) feedHealth() (bool, screens.Sentence) {
 	list := s.feeds.status()
 	if len(list) == 0 {
-		return true, "none is read: every rotation and holiday stands in the folder"
+		return true, screens.Sentencef("none is read: every rotation and holiday stands in the folder")
 	}
-	var bad, good []string
+	var bad, good []screens.Sentence
 	for _, f := range list {
 		if f.OK {
-			good = append(good, f.Say)
+			good = append(good, f.words)
 		} else {
-			bad = append(bad, "OLD OR BROKEN: "+f.Say)
+			bad = append(bad, screens.Sentencef("OLD OR BROKEN: %s", f.words))
 		}
 	}
-	return len(bad) == 0, strings.Join(append(bad, good...), "; ")
+	return len(bad) == 0, screens.Joined("; ", append(bad, good...)...)
 }
 
 // keepFeeds asks the feeds again and again, loads what is new, and tells those who answer for the bot about what does not answer.
@@ -329,14 +348,14 @@ func (k *feedKeeper) toTell(f feedStatus) bool {
 
 // tellFeed puts on record that a feed is not in order, and tells the security channel and the owners of the bot.
 func (s *serving) tellFeed(ctx context.Context, f feedStatus) {
-	words := "On call and holidays: " + f.Say + ". See countersign calendar feeds; when it is mended, countersign calendar refresh reads it at once."
+	words := screens.Sentencef("On call and holidays: %s. See countersign calendar feeds; when it is mended, countersign calendar refresh reads it at once.", f.words)
 	detail := f.Failed
 	if len(f.Strange) > 0 {
 		detail = fmt.Sprintf("%d entries name others; %s", len(f.Strange), f.Failed)
 	}
-	s.alarm(alarmFeed+"/"+f.Feed, detail, screens.Escape(words))
+	s.alarm(alarmFeed+"/"+f.Feed, detail, words)
 	for _, p := range rolesOwners(s.desk.Policy()) {
-		if _, err := s.bot.Tell(ctx, p, "", []string{screens.Escape(words)}); err != nil && ctx.Err() == nil {
+		if _, err := s.bot.Tell(ctx, p, "", words); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "an owner could not be told about a feed", "feed", f.Feed, "person", p, "err", err)
 		}
 	}

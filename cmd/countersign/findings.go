@@ -110,7 +110,7 @@ func (s *serving) dealWith(ctx context.Context, f watching.Finding) error {
 	}
 	name := func(p workflows.PersonID) string { return s.desk.Name(ctx, p) }
 	if channel := s.desk.Policy().Settings.SecurityChannel; channel != "" && s.bot != nil {
-		_, err := s.bot.Announce(ctx, channel, "👁 "+screens.Escape(findingSays(e, name)+" (rule "+e.Rule+", entry "+e.Entry+")"))
+		_, err := s.bot.Announce(ctx, channel, "👁 ", screens.Sentencef("%s (rule %s, entry %s)", watchWords(e, name), e.Rule, e.Entry))
 		var permanent *slack.Permanent
 		if errors.As(err, &permanent) {
 			s.log.Error("the security channel could not be told", "finding", f.Key(), "err", err)
@@ -128,35 +128,39 @@ func (s *serving) dealWith(ctx context.Context, f watching.Finding) error {
 
 // findingSays is a finding in words.
 func findingSays(e workflows.WatchFound, name func(workflows.PersonID) string) string {
+	return watchWords(e, name).String()
+}
+
+func watchWords(e workflows.WatchFound, name func(workflows.PersonID) string) screens.Sentence {
 	who := string(e.Identity)
 	if e.Identity.IsPerson() {
 		who = name(e.Identity.Person())
 	}
-	says := who + ": " + e.Signal
+	says := screens.Plain(who + ": " + e.Signal)
 	switch e.Signal {
 	case workflows.SignalUseOutside:
-		says = who + " used access before it began or after its end"
+		says = screens.Sentencef("%s used access before it began or after its end", who)
 	case workflows.SignalUseAfterEnd:
-		says = who + " used access after it had been taken back"
+		says = screens.Sentencef("%s used access after it had been taken back", who)
 	case workflows.SignalBurst:
-		says = fmt.Sprintf("%s asked for access %d times in a short time", who, e.Count)
+		says = screens.Sentencef("%s asked for access %d times in a short time", who, e.Count)
 	case workflows.SignalFirstTarget:
-		says = who + " asked for a target for the first time"
+		says = screens.Sentencef("%s asked for a target for the first time", who)
 	case workflows.SignalUnusualHour:
-		says = fmt.Sprintf("%s asked at an hour at which none of their %d earlier requests came", who, e.Count)
+		says = screens.Sentencef("%s asked at an hour at which none of their %d earlier requests came", who, e.Count)
 	case workflows.SignalFastApproval:
-		says = fmt.Sprintf("%s approved a request of %s within %d seconds", who, name(e.With), e.Count+1)
+		says = screens.Sentencef("%s approved a request of %s within %d seconds", who, name(e.With), e.Count+1)
 	case workflows.SignalSamePair:
-		says = fmt.Sprintf("%s and %s approved each other's requests %d times", who, name(e.With), e.Count)
+		says = screens.Sentencef("%s and %s approved each other's requests %d times", who, name(e.With), e.Count)
 	case workflows.SignalDenials:
-		says = fmt.Sprintf("%s was denied or refused %d times in a short time", who, e.Count)
+		says = screens.Sentencef("%s was denied or refused %d times in a short time", who, e.Count)
 	case workflows.SignalDormant:
-		says = fmt.Sprintf("%s is active again after %d days", who, e.Count)
+		says = screens.Sentencef("%s is active again after %d days", who, e.Count)
 	case workflows.SignalBreakGlass:
-		says = fmt.Sprintf("%s broke glass %d times in a short time", who, e.Count)
+		says = screens.Sentencef("%s broke glass %d times in a short time", who, e.Count)
 	}
 	if e.Suspends {
-		says += "; it was quarantined"
+		says = screens.Sentencef("%s; it was quarantined", says)
 	}
 	return says
 }

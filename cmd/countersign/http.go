@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/countersign-bot/countersign/bot/screens"
 )
 
 // healthReport is what /readyz answers and `countersign health` prints.
@@ -40,8 +42,8 @@ func (h healthReport) print(w io.Writer) {
 
 // check is one part of being ready.
 type check struct {
-	name string
-	look func() (bool, string)
+	name screens.Sentence
+	look func() (bool, screens.Sentence)
 	soft bool // somebody has to act, and the bot serves all the same: no balancer should take it out
 }
 
@@ -50,7 +52,7 @@ func reportOf(checks []check) healthReport {
 	for _, c := range checks {
 		ok, say := c.look()
 		h.Ready = h.Ready && (ok || c.soft)
-		h.Parts = append(h.Parts, healthPart{c.name, ok, say})
+		h.Parts = append(h.Parts, healthPart{c.name.String(), ok, say.String()})
 	}
 	return h
 }

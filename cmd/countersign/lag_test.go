@@ -18,7 +18,7 @@ func TestLagIsShown(t *testing.T) {
 	cfg.Kinds, cfg.Clock = eventKinds(), clock
 	kept := storetest.Open(t, cfg)
 	s := &serving{store: kept, clock: clock}
-	say := func() (string, bool) { c := lagCondition(s.jobLag()); return c.Say, c.OK }
+	say := func() (string, bool) { c := lagCondition(s.jobLag()); return c.Say.String(), c.OK }
 	if words, ok := say(); !ok || words != "nothing waits longer than it should" {
 		t.Errorf("of an idle bot: %v %s", ok, words)
 	}
@@ -39,7 +39,7 @@ func TestLagIsShown(t *testing.T) {
 	if words, ok := say(); ok || !strings.HasSuffix(words, "is 2m40s late") || s.jobLag() != 160 {
 		t.Errorf("160 s late: %v %s, %v in the metrics", ok, words, s.jobLag())
 	}
-	if words, ok := func() (string, bool) { c := lagCondition(-1); return c.Say, c.OK }(); ok || !strings.Contains(words, "not known") {
+	if words, ok := func() (string, bool) { c := lagCondition(-1); return c.Say.String(), c.OK }(); ok || !strings.Contains(words, "not known") {
 		t.Errorf("of a database that does not answer: %v %s", ok, words)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/runbooks"
 )
 
@@ -37,7 +38,7 @@ func (s *serving) announceWaiting(ctx context.Context, target string) {
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(list)) {
-		s.alarm(alarmWaiting+"/"+string(id), target+": "+list[id], "Access "+string(id)+" on "+target+" was approved here and waits for people there: "+runbooks.Redact(list[id], maxWaiting)+".")
+		s.alarm(alarmWaiting+"/"+string(id), target+": "+list[id], screens.Sentencef("Access %s on %s was approved here and waits for people there: %s.", string(id), target, runbooks.Redact(list[id], maxWaiting)))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/reconcile"
 	"github.com/countersign-bot/countersign/store/custody"
@@ -125,7 +126,7 @@ func (s *serving) reconcileTarget(ctx context.Context, target workflows.TargetID
 	}
 	e.Silent = e.Silent || e.Asked > 0 && e.Unclear == e.Asked
 	if e.Silent {
-		s.alarm("rollback.silent/"+string(target), string(target), fmt.Sprintf("Entries of the ledger were lost and target %s did not answer: look there for access that nobody can account for.", target))
+		s.alarm("rollback.silent/"+string(target), string(target), screens.Sentencef("Entries of the ledger were lost and target %s did not answer: look there for access that nobody can account for.", string(target)))
 	}
 	_, err := s.store.Update(ctx, "", nil, func(workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome

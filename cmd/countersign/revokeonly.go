@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/store"
@@ -114,8 +115,8 @@ func (r *revoking) serve(ctx context.Context, conns *connectors) bool {
 	var wg sync.WaitGroup
 	if l, err := net.Listen("tcp", r.cfg.Listen); err == nil {
 		mux := http.NewServeMux()
-		routes(mux, []check{{name: "ledger", look: func() (bool, string) {
-			return false, fmt.Sprintf("revoke-only: %v; %d grants taken back", r.why, r.count.Load())
+		routes(mux, []check{{name: screens.Sentencef("ledger"), look: func() (bool, screens.Sentence) {
+			return false, screens.Plain(fmt.Sprintf("revoke-only: %v; %d grants taken back", r.why, r.count.Load()))
 		}}}, prometheus.NewRegistry())
 		conns.routes(mux)
 		wg.Go(func() { serveHTTP(ctx, l, http.MaxBytesHandler(mux, maxHTTPBody), r.log) })

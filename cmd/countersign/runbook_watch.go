@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -32,6 +34,12 @@ type watched struct {
 	Owner   workflows.PersonID `json:"owner"`
 	What    string             `json:"what"` // budget, generic_reason, same_person, same_pair, review_overdue, drill_overdue, text_overdue, used
 	Says    string             `json:"says"`
+
+	words screens.Sentence // the same, for a reader in another language
+}
+
+func watchedf(book string, owner workflows.PersonID, what string, words screens.Sentence) watched {
+	return watched{Runbook: book, Owner: owner, What: what, Says: words.String(), words: words}
 }
 
 // genericReasons say nothing that a review could use.
@@ -56,7 +64,7 @@ func watchGlass(ctx context.Context, d *desk.Desk, name func(workflows.PersonID)
 	var out []watched
 	for _, v := range views {
 		say := func(what, format string, args ...any) {
-			out = append(out, watched{string(v.Book.Runbook.ID), v.Book.Runbook.Owner, what, fmt.Sprintf(format, args...)})
+			out = append(out, watchedf(string(v.Book.Runbook.ID), v.Book.Runbook.Owner, what, screens.Sentencef(format, args...)))
 		}
 		watchUses(v, name, now, say)
 		watchDue(v, now, say)
@@ -72,9 +80,9 @@ func watchGlass(ctx context.Context, d *desk.Desk, name func(workflows.PersonID)
 
 // watchPaths tells the owners of the bot which paths of escalation were not practised, and what nobody acknowledged in the last week.
 func watchPaths(ctx context.Context, d *desk.Desk, now workflows.Stamp) (out []watched, err error) {
-	say := func(path, what, format string, args ...any) {
+	add := func(path, what string, words screens.Sentence) {
 		for _, p := range rolesOwners(d.Policy()) {
-			out = append(out, watched{path, p, what, fmt.Sprintf(format, args...)})
+			out = append(out, watchedf(path, p, what, words))
 		}
 	}
 	drills, err := d.OverdueDrills(ctx, now)
@@ -83,7 +91,7 @@ func watchPaths(ctx context.Context, d *desk.Desk, now workflows.Stamp) (out []w
 	}
 	for _, x := range drills {
 		if x.Path != "" {
-			say(x.Path, "drill_overdue", "%s", x.Says())
+			add(x.Path, "drill_overdue", bot.DrillWords(x))
 		}
 	}
 	list, err := d.Escalations(ctx, "", true, maxIncidentList)
@@ -92,7 +100,7 @@ func watchPaths(ctx context.Context, d *desk.Desk, now workflows.Stamp) (out []w
 	}
 	for _, e := range list {
 		if e.Exhausted != 0 && now.Sub(e.Exhausted) <= watchWeek {
-			say(e.Opened.Path, "unanswered", "Nobody acknowledged escalation %s in time: %s.", e.ID, strings.TrimSuffix(e.Opened.What, "."))
+			add(e.Opened.Path, "unanswered", screens.Sentencef("Nobody acknowledged escalation %s in time: %s.", string(e.ID), strings.TrimSuffix(e.Opened.What, ".")))
 		}
 	}
 	return out, nil
@@ -211,11 +219,11 @@ func (s *serving) glassWatch(ctx context.Context, j jobs.Job) error {
 }
 
 func (s *serving) tellOwner(ctx context.Context, j jobs.Job, list []watched) error {
-	lines := []string{"*How your runbooks for emergencies were used*"}
+	lines := []screens.Sentence{screens.Sentencef("*How your runbooks for emergencies were used*")}
 	for _, w := range list {
-		lines = append(lines, "• `"+w.Runbook+"`: "+w.Says)
+		lines = append(lines, screens.Joined("", screens.Plain("• `"+w.Runbook+"`: "), w.words))
 	}
-	place, err := s.bot.Tell(ctx, list[0].Owner, s.settings.SecurityChannel, lines)
+	place, err := s.bot.Tell(ctx, list[0].Owner, s.settings.SecurityChannel, lines...)
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -87,7 +87,7 @@ func (s *serving) postCheckpoint(ctx context.Context, j jobs.Job) error {
 
 // tellHead posts a published head to the audit channel and records that it did.
 func (s *serving) tellHead(ctx context.Context, c store.Checkpoint, cause workflows.Cause) error {
-	place, err := s.bot.Announce(ctx, s.out.conf.Publish.Channel, checkpointText(c))
+	place, err := s.bot.Announce(ctx, s.out.conf.Publish.Channel, "", checkpointWords(c))
 	if err != nil {
 		return err
 	}
@@ -107,8 +107,10 @@ func (s *serving) tellHead(ctx context.Context, c store.Checkpoint, cause workfl
 	return nil
 }
 
-func checkpointText(c store.Checkpoint) string {
-	return fmt.Sprintf("Ledger head after %d entries. Keep this message: a ledger that does not continue it has been changed.\n```%s```", c.Size, c.Note)
+func checkpointText(c store.Checkpoint) string { return checkpointWords(c).String() }
+
+func checkpointWords(c store.Checkpoint) screens.Sentence {
+	return screens.Sentencef("Ledger head after %d entries. Keep this message: a ledger that does not continue it has been changed.\n```%s```", int(c.Size), c.Note)
 }
 
 // prune removes raw interactions that are done and older than thirty days.

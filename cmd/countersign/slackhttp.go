@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 )
 
@@ -53,16 +53,16 @@ func (s *serving) sockets() slack.SocketStats {
 }
 
 // slackHealth says whether interactions can reach us.
-func (s *serving) slackHealth() (bool, string) {
+func (s *serving) slackHealth() (bool, screens.Sentence) {
 	if s.gone.Load() {
-		return false, "Slack took the app's tokens away: install it again and restart the bot; the command line, expiry and revocation go on"
+		return false, screens.Sentencef("Slack took the app's tokens away: install it again and restart the bot; the command line, expiry and revocation go on")
 	}
 	if s.transport == nil {
 		st := s.receiver.Stats()
-		return true, fmt.Sprintf("listens for signed requests: %d came, %d were not signed by Slack", st.Requests, st.Unverified)
+		return true, screens.Sentencef("listens for signed requests: %d came, %d were not signed by Slack", int(st.Requests), int(st.Unverified))
 	}
 	st := s.transport.Stats()
-	return s.transport.Ready(), fmt.Sprintf("%d of %d connections", st.Live, max(st.Expected, st.Live))
+	return s.transport.Ready(), screens.Sentencef("%d of %d connections", int(st.Live), int(max(st.Expected, st.Live)))
 }
 
 // front sends Slack's requests past the limits of the other pages: a view's state may be larger than what hosts send, and the receiver has

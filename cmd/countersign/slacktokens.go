@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 )
 
@@ -102,41 +103,43 @@ func writeTokens(file string, t slack.Tokens) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-const installAgain = "install the app again under OAuth & Permissions, set " + prefix + "_SLACK_REFRESH_TOKEN to the new refresh token and restart the bot"
+func installAgain() screens.Sentence {
+	return screens.Sentencef("install the app again under OAuth & Permissions, set %s to the new refresh token and restart the bot", prefix+"_SLACK_REFRESH_TOKEN")
+}
 
 // tokenLost tells people. A refusal at the start comes before there is anybody who could tell it: run does it then.
 func (s *serving) tokenLost(err error) {
 	if s.desk == nil {
 		return
 	}
-	words := "Slack refuses to give the bot a new token. Until an operator acts, the bot is silent here from " + s.rotationEnd() + " on; expiry and revocation go on. What to do: " + installAgain + "."
+	words := screens.Sentencef("Slack refuses to give the bot a new token. Until an operator acts, the bot is silent here from %s on; expiry and revocation go on. What to do: %s.", s.rotationEnd(), installAgain())
 	s.alarm(alarmSlackToken, err.Error(), words)
 }
 
-func (s *serving) rotationEnd() string {
+func (s *serving) rotationEnd() screens.Sentence {
 	if s.rotation == nil || s.rotation.Status().Until.IsZero() {
-		return "now"
+		return screens.Sentencef("now")
 	}
-	return s.rotation.Status().Until.UTC().Format("2006-01-02 15:04 UTC")
+	return screens.Plain(s.rotation.Status().Until.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
 // tokenHealth says when the bot's token ends and when it is exchanged. One that Slack refuses to exchange, or that has ended, is not in order.
-func tokenHealth(st slack.RotationStatus, now time.Time) (bool, string) {
-	ends := "it is not known when it ends"
+func tokenHealth(st slack.RotationStatus, now time.Time) (bool, screens.Sentence) {
+	ends := screens.Sentencef("it is not known when it ends")
 	if !st.Until.IsZero() {
-		ends = "it ends " + st.Until.UTC().Format("2006-01-02 15:04 UTC")
+		ends = screens.Sentencef("it ends %s", st.Until.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	switch {
 	case st.Lost:
-		return false, "Slack refuses to exchange the refresh token; " + ends + ". " + installAgain
+		return false, screens.Sentencef("Slack refuses to exchange the refresh token; %s. What to do: %s", ends, installAgain())
 	case !st.Until.IsZero() && !now.Before(st.Until):
-		return false, "the token has ended and could not be exchanged yet; it is tried again"
+		return false, screens.Sentencef("the token has ended and could not be exchanged yet; it is tried again")
 	case st.Err != nil:
-		return true, "the last exchange did not work and is tried again; " + ends
+		return true, screens.Sentencef("the last exchange did not work and is tried again; %s", ends)
 	case st.Until.IsZero():
-		return true, "the first exchange is still to come"
+		return true, screens.Sentencef("the first exchange is still to come")
 	}
-	return true, ends + ", it is exchanged from " + st.Next.UTC().Format("15:04 UTC") + " on"
+	return true, screens.Sentencef("%s, it is exchanged from %s on", ends, st.Next.UTC().Format("15:04 UTC"))
 }
 
 // rotation says how the token of an app with token rotation stands, and whether there is one to ask Slack with. Only the bot exchanges it.
@@ -155,11 +158,11 @@ func (d *doctor) rotation() bool {
 		d.say(true, "Slack token: the refresh token is exchanged at the bot's first start", "")
 		return d.cfg.SlackBot != ""
 	case !t.Until.IsZero() && !now.Before(t.Until):
-		d.say(false, "Slack token: it ended "+t.Until.UTC().Format("2006-01-02 15:04 UTC"), "start the bot, which exchanges it; if its log says that Slack refuses, "+installAgain)
+		d.say(false, "Slack token: it ended "+t.Until.UTC().Format("2006-01-02 15:04 UTC"), "start the bot, which exchanges it; if its log says that Slack refuses, "+installAgain().String())
 		return false
 	case !t.Asked.IsZero() && now.Sub(t.Asked) > time.Minute:
 		d.say(false, "Slack token: an exchange was begun "+t.Asked.UTC().Format("2006-01-02 15:04 UTC")+" and never ended, so the refresh token may be used up",
-			"look at the log of the bot, or start it; if Slack refuses, "+installAgain)
+			"look at the log of the bot, or start it; if Slack refuses, "+installAgain().String())
 	default:
 		d.say(true, "Slack token: ends "+t.Until.UTC().Format("2006-01-02 15:04 UTC")+"; the running bot exchanges it two hours before", "")
 	}

@@ -93,14 +93,14 @@ func TestSlackTokensRotate(t *testing.T) {
 	if _, err := sender.AuthTest(t.Context()); err != nil {
 		t.Errorf("the token in use is still good: %v", err)
 	}
-	if ok, say := tokenHealth(rotation.Status(), time.Now()); ok || !strings.Contains(say, "install the app again") {
+	if ok, say := tokenHealth(rotation.Status(), time.Now()); ok || !strings.Contains(say.String(), "install the app again") {
 		t.Errorf("health: %v %s", ok, say)
 	}
 	c.SlackRefresh = refresh // as a new installation gives one
 	if _, rotation, _ = started(t, c); rotation.Status().Lost || rotation.Status().Until.IsZero() {
 		t.Error("a new refresh token is not taken")
 	}
-	if ok, say := tokenHealth(rotation.Status(), time.Now()); !ok || !strings.Contains(say, "it is exchanged from ") {
+	if ok, say := tokenHealth(rotation.Status(), time.Now()); !ok || !strings.Contains(say.String(), "it is exchanged from ") {
 		t.Errorf("health: %v %s", ok, say)
 	}
 	stored, err = readTokens(c.tokenFile())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/store/streams"
@@ -248,14 +249,14 @@ func (s *serving) watchOutflow(ctx context.Context) error {
 func (s *serving) lookAtStream(o *outstream) {
 	st, limit := o.Status(), time.Duration(o.conf.Alarm)*time.Second
 	if late := max(st.Behind, sinceOrZero(st.Failing)); late > limit {
-		s.alarm(alarmStream+"/"+o.conf.ID, fmt.Sprintf("%d entries wait since %v", st.Lag(), late.Round(time.Second)), fmt.Sprintf(
-			"The stream %q has not got through for %v: %d entries wait. Nothing is lost, they go out when it does. What it says: %s",
-			o.conf.ID, late.Round(time.Minute), st.Lag(), orDash(st.Error)))
+		s.alarm(alarmStream+"/"+o.conf.ID, fmt.Sprintf("%d entries wait since %v", st.Lag(), late.Round(time.Second)), screens.Sentencef(
+			"The stream %q has not got through for %s: %d entries wait. Nothing is lost, they go out when it does. What it says: %s",
+			o.conf.ID, lasting(late), int(st.Lag()), orDash(st.Error)))
 	}
 	if st.Lost > o.lost {
 		o.lost = st.Lost
-		s.alarm(alarmRejected+"/"+o.conf.ID, fmt.Sprintf("%d records", st.Lost), fmt.Sprintf(
-			"The receiver of the stream %q rejected %d records since the start and will not take them again: it has a gap. What it says: %s", o.conf.ID, st.Lost, orDash(st.Error)))
+		s.alarm(alarmRejected+"/"+o.conf.ID, fmt.Sprintf("%d records", st.Lost), screens.Sentencef(
+			"The receiver of the stream %q rejected %d records since the start and will not take them again: it has a gap. What it says: %s", o.conf.ID, int(st.Lost), orDash(st.Error)))
 	}
 }
 

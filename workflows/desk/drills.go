@@ -22,22 +22,6 @@ type Drill struct {
 // Concerns tells whether somebody is on its lists.
 func (d Drill) Concerns(p workflows.PersonID) bool { return slices.Contains(d.People, p) }
 
-// Says is a sentence about it.
-func (d Drill) Says() string {
-	name, how := "Runbook "+string(d.Runbook), "`countersign runbook drill "+string(d.Runbook)+"` does it."
-	if d.Path != "" {
-		name, how = "Path "+d.Path, "`countersign escalations drill "+d.Path+"` does it."
-	}
-	out := name + " was never practised."
-	if d.Due != 0 {
-		out = name + " should have been practised by " + d.Due.Time().Format("2006-01-02 15:04") + " UTC."
-	}
-	if d.Unheard {
-		out += " The last drill does not count: nobody who was alerted acknowledged it."
-	}
-	return out + " " + how
-}
-
 // OverdueDrills are the runbooks and paths that should have been practised by a moment. A runbook that nobody approved is not practised.
 func (d *Desk) OverdueDrills(ctx context.Context, now workflows.Stamp) ([]Drill, error) {
 	var out []Drill
