@@ -172,6 +172,11 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 	if e.Description != "" {
 		out = append([]screens.Pair{{Label: l.Of("What it allows"), Value: screens.Escape(e.Description)}}, out...)
 	}
+	if rules := v.State.Asked.Watched; len(rules) > 0 {
+		out = append(out, screens.Pair{
+			Label: l.Of("Watching"), Value: l.Say("⚠️ found something lately (rule %s): one more person approves than usual", screens.Escape(strings.Join(rules, ", "))),
+		})
+	}
 	if x := v.Workflow.Exception; x != nil {
 		out = append(out, exceptionFacts(x, v.State.Asked, l)...)
 	} else if n := v.State.Asked.Renewal; n > 0 {

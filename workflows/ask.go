@@ -47,6 +47,7 @@ type Ask struct {
 	Across      bool      // an identity that belongs to another environment than the target (R93)
 	Key         string    // kind of an identity that is a static, long-lived secret, and that no exception covers; empty: it is none, or one does (R89)
 	Outside     string    // OutsideContractor …: who is to hold it does not belong to the company; empty: does
+	Watched     []string  // rules of watching that demand a stronger chain of the requester or the subject now
 	Exception   Renewed   // KindException: how often it was renewed, and since when it stands
 	Grant       GrantID   // id for the grant, if the document itself approves
 }

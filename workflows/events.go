@@ -54,6 +54,8 @@ type Submitted struct {
 
 	Outside string `json:"outside,omitempty"` // OutsideContractor …: the holder does not belong to the company
 
+	Watched []string `json:"watched,omitempty"` // rules of watching that demand a stronger chain of the requester or the holder now
+
 	Since Stamp `json:"since,omitzero"` // of a renewed exception and of an extension: since when it stands; absent in older extensions
 }
 

@@ -178,6 +178,9 @@ func (s *State) notes(o Outlook) []Explanation {
 			out[len(out)-1].Sentence += " Approving takes more than a click: a login on the page of this request, a printed code, or the bot's host."
 		}
 	}
+	if len(s.Asked.Watched) > 0 {
+		note("watching", "approved", "Watching found something (rule %s), so one more person approves than usual, and nothing goes without people.", strings.Join(s.Asked.Watched, ", "))
+	}
 	if s.Asked.Already {
 		note("standing access", "error", "The holder had this on the target already when it was asked for, by no grant of ours: approving it takes nothing away from that.")
 	}

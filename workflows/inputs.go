@@ -37,6 +37,7 @@ type InputPerson struct {
 	Zone    string   `json:"zone"`
 	Manager PersonID `json:"manager,omitempty"`
 	Kind    string   `json:"kind"` // "person"
+	Watched []string `json:"watched,omitempty"` // rules of watching that found something about them lately and want more than usual
 }
 
 // InputSubject is who is to hold the access.
@@ -50,6 +51,7 @@ type InputSubject struct {
 	Strength    string     `json:"strength,omitempty"`   // of its kind of credential: StrengthStatic …
 	Findings    []string   `json:"findings,omitempty"`   // codes of what is wrong with it now
 	Across      bool       `json:"across,omitempty"`     // it belongs to another environment than the target
+	Watched     []string   `json:"watched,omitempty"`    // as of the requester
 }
 
 // InputTarget is the system.

@@ -70,6 +70,7 @@ const (
 	CodeAway         = "away"          // time off or delegation that does not make sense
 	CodeCountered    = "countered"     // superseded by the offer that the requester accepted
 	CodeCredential   = "credential"    // a typed text holds what looks like a credential
+	CodeWatched      = "watched"       // watching demands one more person, and there is no stage that could ask one
 	CodeQuarantined  = "quarantined"   // may neither ask, decide nor hold until two people release them
 	CodeTask         = "task"          // the ticket is closed, unknown or outside of its window
 	CodePosture      = "posture"       // what the policy wants to know of a device is not true, or nobody said so lately

@@ -41,6 +41,9 @@ type way struct {
 
 func (w *Workflow) submit(now Instant, a Ask) (*turn, *Refusal) {
 	a.Form.At = now.UTC
+	if len(a.Watched) > 0 {
+		a.Window = WindowAsk{} // what was approved ahead did not know what was found since
+	}
 	form, bad := w.CheckForm(a.Form)
 	if r := w.refuseAsk(a, form, append(bad, a.Problems...)); r != nil {
 		return nil, r
@@ -187,19 +190,25 @@ func (w *Workflow) wayOf(a Ask, c Cleaned, now Stamp) (way, *Refusal) {
 	if g.Choice, r = w.Pick(a.Matched, c.Seconds); r != nil {
 		return g, r
 	}
-	g.Choice = w.Raised(g.Choice, a.Exception.Times)
+	g.Choice = w.Watchful(w.Raised(g.Choice, a.Exception.Times), a.Watched)
 	if r := g.refuseIdentity(a, w.Kind); r != nil {
 		return g, r
 	}
 	if g.Rule != nil && g.Rule.Longest > 0 && c.Seconds > g.Rule.Longest {
 		return g, Refusef(CodeRule, "Ask for less.", "Rule %s of this chain gives %s at most.", g.Rule.Name, g.Rule.Longest)
 	}
-	if g.Auto() {
+	if g.Auto() && len(a.Watched) == 0 {
 		auto := g.Rule.Auto
 		g.alone = &AutoApproved{Rule: g.Rule.Name, Used: a.Auto + 1, Times: auto.Times, Per: auto.Per, Sampled: sampled(a.Nonce, auto.Sample)}
 		return g, w.refuseAlone(g, a)
 	}
 	g.planned = w.Planned(g.Stages)
+	if len(a.Watched) > 0 {
+		var ok bool
+		if g.planned, ok = g.planned.Guarded(); !ok {
+			return g, Refuse(CodeWatched, "Watching found something about who asks or who is to hold this, so one more person has to approve, and this chain has no stage that could ask one.", "Ask security.")
+		}
+	}
 	return g, g.planned.refuseStages(a)
 }
 
@@ -357,7 +366,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Nonce: a.Nonce, Card: w.Channel, Drill: a.Drill,
 		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
 		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
-		Already: a.Already, Checks: a.Checks, About: a.About, Outside: a.Outside,
+		Already: a.Already, Checks: a.Checks, About: a.About, Outside: a.Outside, Watched: a.Watched,
 		Changes: a.Foreseen.Changes, PlanNotes: a.Foreseen.Notes, Standing: a.Foreseen.Standing,
 	}
 	if a.Extends != "" {

@@ -1,5 +1,7 @@
 package workflows
 
+import "slices"
+
 // What is watched for in the ledger. The rules stand in watch.yaml; each looks for one signal.
 const (
 	SignalUseOutside   = "use_outside_window" // access was used before it began or after its end
@@ -24,8 +26,9 @@ func WatchSignals() []string {
 
 // What a rule does when it finds something. Each finding is recorded, and told to the security channel.
 const (
-	ThenNotify  = "notify"
-	ThenSuspend = "suspend" // everything ends, and nothing is asked, decided or held until two people release it
+	ThenNotify   = "notify"
+	ThenStronger = "stronger" // for a while, what is asked by or for whom it found needs one more person than usual, and never goes without people
+	ThenSuspend  = "suspend"  // everything ends, and nothing is asked, decided or held until two people release it
 )
 
 // WatchRule is one rule of watch.yaml. Times and Within are those that the signal needs; the compiler fills in the usual ones.
@@ -37,6 +40,7 @@ type WatchRule struct {
 	Seconds int        `json:"seconds,omitempty"` // fast_approval: sooner than this after the stage was opened
 	Targets []TargetID `json:"targets,omitempty"` // only these; empty: all
 	Then    string     `json:"then"`
+	For     Span       `json:"for,omitempty"` // of ThenStronger: how long
 }
 
 // WatchFound says that a rule found something. It is recorded once for each entry that completes a finding.
@@ -50,7 +54,38 @@ type WatchFound struct {
 	Count    int        `json:"count,omitempty"`     // how many
 	Then     string     `json:"then"`                // what is done about it
 	Suspends bool       `json:"suspended,omitempty"` // the identity was quarantined because of it
+	Until    Stamp      `json:"until,omitzero"`      // of ThenStronger: until when a stronger chain is demanded
 }
 
 // Kind name for the ledger.
 func (WatchFound) Kind() string { return "watch.found" }
+
+// Watchful is the way of an ask that watching wants to be decided more strictly: an approval by the document itself becomes one by the people of
+// all its stages.
+func (w *Workflow) Watchful(c Choice, watched []string) Choice {
+	if len(watched) > 0 && c.Auto() {
+		c.Stages = w.stageNames(nil)
+	}
+	return c
+}
+
+// Guarded is a copy of the workflow whose last stage of approvals wants one more person; false where it has no such stage.
+func (w *Workflow) Guarded() (*Workflow, bool) {
+	out := *w
+	out.Stages = slices.Clone(w.Stages)
+	for i := len(out.Stages) - 1; i >= 0; i-- {
+		st := &out.Stages[i]
+		if st.Kind != StageApproval {
+			continue
+		}
+		st.Quorum++
+		st.Parts = slices.Clone(st.Parts)
+		for k := range st.Parts {
+			if st.AnyPart || k == len(st.Parts)-1 {
+				st.Parts[k].Quorum++
+			}
+		}
+		return &out, true
+	}
+	return w, false
+}

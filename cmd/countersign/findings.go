@@ -14,6 +14,7 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/spec"
 	"github.com/countersign-bot/countersign/workflows/storytest"
 	"github.com/countersign-bot/countersign/workflows/watching"
@@ -108,6 +109,17 @@ func (s *serving) dealWith(ctx context.Context, f watching.Finding) error {
 		}
 		e.Suspends = out.Quarantined
 	}
+	if f.Then == workflows.ThenStronger {
+		for _, id := range []workflows.IdentityID{f.Identity, f.With.Identity()} { // a pair is two people
+			demand := identities.Watched{Rule: f.Rule, Signal: f.Signal, Entry: f.Entry, Until: f.Until}
+			if id == "" {
+				continue
+			}
+			if err := s.desk.Watch(ctx, desk.Cause(cause+"/"+workflows.Cause(id)), id, demand); err != nil {
+				return err
+			}
+		}
+	}
 	name := func(p workflows.PersonID) string { return s.desk.Name(ctx, p) }
 	if channel := s.desk.Policy().Settings.SecurityChannel; channel != "" && s.bot != nil {
 		_, err := s.bot.Announce(ctx, channel, "👁 ", screens.Sentencef("%s (rule %s, entry %s)", watchWords(e, name), e.Rule, e.Entry))
@@ -161,6 +173,9 @@ func watchWords(e workflows.WatchFound, name func(workflows.PersonID) string) sc
 	}
 	if e.Suspends {
 		says = screens.Sentencef("%s; it was quarantined", says)
+	}
+	if e.Until != 0 {
+		says += "; what is asked by or for them needs one more person than usual until " + e.Until.Time().Format("2006-01-02 15:04 UTC")
 	}
 	return says
 }

@@ -123,6 +123,15 @@ type past struct {
 
 	lives  map[workflows.IdentityID]*identities.IdentityState // as far as the entries were read
 	stands map[workflows.PersonID][]link                      // who was named to decide in somebody's place
+
+	watches map[workflows.IdentityID][]demand
+}
+
+// demand is a finding of watching that wants a stronger chain.
+type demand struct {
+	identities.Watched
+	index int64
+	at    workflows.Stamp
 }
 
 type inForce struct {
@@ -151,7 +160,7 @@ func newPast() *past {
 	return &past{
 		seen: map[workflows.StreamID]bool{}, links: map[workflows.ActorID][]link{}, sessions: map[workflows.ActorID][]session{}, owners: map[workflows.IdentityID][]owners{},
 		lives:  map[workflows.IdentityID]*identities.IdentityState{},
-		stands: map[workflows.PersonID][]link{},
+		stands: map[workflows.PersonID][]link{}, watches: map[workflows.IdentityID][]demand{},
 	}
 }
 
@@ -168,6 +177,9 @@ func (p *past) note(r workflows.Record) {
 		p.loads = append(p.loads, inForce{r.Index, e})
 	case identities.Linked:
 		p.links[e.Account] = append(p.links[e.Account], link{r.Index, workflows.PersonID(r.Stream.Rest())})
+	case identities.Watched:
+		id := workflows.IdentityID(r.Stream.Rest())
+		p.watches[id] = append(p.watches[id], demand{e, r.Index, r.At.UTC})
 	case identities.Authenticated:
 		id := workflows.IdentityID(r.Stream.Rest())
 		p.sessions[r.Actor] = append(p.sessions[r.Actor], session{r.Index, r.Person, id})
@@ -202,7 +214,7 @@ func (p *past) noteOwner(r workflows.Record) {
 
 // notable are the types of entries that note looks at.
 var notable = [...]string{
-	workflows.PolicyLoaded{}.Kind(), identities.Linked{}.Kind(), identities.Registered{}.Kind(), identities.Away{}.Kind(), identities.Authenticated{}.Kind(),
+	workflows.PolicyLoaded{}.Kind(), identities.Linked{}.Kind(), identities.Registered{}.Kind(), identities.Away{}.Kind(), identities.Authenticated{}.Kind(), identities.Watched{}.Kind(),
 	identities.Removed{}.Kind(), identities.Claimed{}.Kind(), identities.Vanished{}.Kind(), identities.HandoverOpened{}.Kind(),
 	identities.HandoverWidened{}.Kind(), identities.HandoverAnswered{}.Kind(), identities.HandoverLapsed{}.Kind(),
 	identities.RetirementOpened{}.Kind(), identities.Renewed{}.Kind(), identities.RotationOpened{}.Kind(), identities.RotationClosed{}.Kind(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -30,6 +31,7 @@ func (j *judge) request(ctx context.Context, h []workflows.Record) error {
 	if err := c.window(ctx, h[0]); err != nil {
 		return err
 	}
+	c.watched(h[0])
 	c.submitted(h[0])
 	if err := c.byClock(ctx, h[0]); err != nil {
 		return err
@@ -102,11 +104,11 @@ func (c *chain) window(ctx context.Context, r workflows.Record) error {
 func (c *chain) chosen() string {
 	c.stages = c.w.Stages
 	switch {
-	case c.sub.Window != "":
+	case c.sub.Window != "" && len(c.sub.Watched) == 0:
 		c.stages = nil
 		return ""
 	case len(c.w.Rules) == 0:
-		c.stages = c.w.Planned(c.w.Raised(workflows.Choice{Stages: stageNames(c.w)}, c.sub.Renewal).Stages).Stages
+		c.goes(workflows.Choice{Stages: stageNames(c.w)})
 		return ""
 	}
 	matched := make([]bool, len(c.sub.Trace))
@@ -123,8 +125,45 @@ func (c *chain) chosen() string {
 	case choice.Rule == nil || choice.Rule.Name != c.sub.Chosen:
 		return "the rule " + orNone(c.sub.Chosen) + " is not the one that its answers choose"
 	}
-	c.rule, c.stages = choice.Rule, c.w.Planned(c.w.Raised(choice, c.sub.Renewal).Stages).Stages
+	c.rule = choice.Rule
+	c.goes(choice)
 	return ""
+}
+
+// goes takes in the stages of a choice, as renewals and watching change them.
+func (c *chain) goes(choice workflows.Choice) {
+	planned := c.w.Planned(c.w.Watchful(c.w.Raised(choice, c.sub.Renewal), c.sub.Watched).Stages)
+	if len(c.sub.Watched) > 0 {
+		planned, _ = planned.Guarded()
+	}
+	c.stages = planned.Stages
+}
+
+// watchLate is how long before an ask a finding may have been recorded that it did not know of: the world is asked before the decision is taken.
+const watchLate = time.Minute
+
+// watched holds what an ask says of watching against the findings on the streams of who asks and of the holder.
+func (c *chain) watched(r workflows.Record) {
+	var now, before []string // the demands in force, and of these those that the ask must have known
+	for _, d := range slices.Concat(c.j.past.watches[r.Person.Identity()], c.j.past.watches[c.sub.Subject]) {
+		if d.index < r.Index && r.At.UTC < d.Until {
+			now = append(now, d.Rule)
+			if d.at.Add(watchLate) < r.At.UTC {
+				before = append(before, d.Rule)
+			}
+		}
+	}
+	for _, rule := range c.sub.Watched {
+		if !slices.Contains(now, rule) {
+			c.j.wrong(r, "says that the rule %s of watching wants a stronger chain, which found nothing", rule)
+		}
+	}
+	for _, rule := range before {
+		if !slices.Contains(c.sub.Watched, rule) {
+			c.j.wrong(r, "goes its usual way, although the rule %s of watching wants a stronger chain", rule)
+			return
+		}
+	}
 }
 
 func stageNames(w *workflows.Workflow) []string {

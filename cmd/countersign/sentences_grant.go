@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -19,6 +20,8 @@ func (n *narrator) tellVerified(r workflows.Record) string {
 		return fmt.Sprintf("%s took everything away that %s held (%s), %s.", n.actor(r), n.whose(r.Stream), howMany(len(e.Grants), "grant"), because(e.Why, false))
 	case identities.Quarantined:
 		return fmt.Sprintf("%s quarantined %s, who may neither ask, decide nor hold anything from now on, %s.", n.actor(r), n.whose(r.Stream), because(e.Why, false))
+	case identities.Watched:
+		return fmt.Sprintf("Watching (rule %s, %s) wants one more person than usual for what is asked by or for %s until %s.", e.Rule, strings.ReplaceAll(e.Signal, "_", " "), n.whose(r.Stream), n.at(e.Until))
 	case identities.ReleaseAsked:
 		return fmt.Sprintf("%s asked that the quarantine of %s be lifted; somebody else has to confirm it, %s.", n.actor(r), n.whose(r.Stream), because(e.Why, false))
 	case identities.Released:

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -19,5 +21,7 @@ func storyOfVerified() []toldLine {
 		{svc, jonas, identities.ReleaseAsked{Why: "It has a new key.", Authn: "slack-click", Channel: "slack"}},
 		{svc, ada, identities.Released{Asked: jonas, Why: "Seen.", Authn: "unix-peer", Channel: "cli"}},
 		{workflows.PersonStream(maya), "", identities.Quarantined{Channel: "scim"}},
+		{svc, "", identities.Watched{Rule: "nights", Signal: workflows.SignalUnusualHour, Entry: "01J0000000000000000000000", Until: workflows.StampOf(time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC))}},
+		{workflows.PersonStream(maya), "", identities.Watched{Rule: "hasty", Signal: workflows.SignalFastApproval, Entry: "01J0000000000000000000000", Until: workflows.StampOf(time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC))}},
 	}
 }

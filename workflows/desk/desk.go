@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -225,7 +226,7 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 		if err != nil {
 			return Outlasting{}, err
 		}
-		return Outlasting{Jobs: identities.Pending(s), Lists: append(identities.Listings(s), quarantineLists(s.ID, s.Quarantine)...), Row: s.Row()}, nil
+		return Outlasting{Jobs: identities.Pending(s), Lists: slices.Concat(identities.Listings(s), quarantineLists(s.ID, s.Quarantine), watchLists(s.ID, s.Watches)), Row: s.Row()}, nil
 	}
 	if stream.Kind() == workflows.KindIncident {
 		s, err := incidents.FoldIncident(h)
@@ -241,7 +242,7 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 	}
 	if stream.Kind() == workflows.KindPerson {
 		s, err := identities.FoldPerson(h)
-		return Outlasting{Jobs: identities.PersonPending(s), Lists: append(awayLists(s), quarantineLists(s.ID.Identity(), s.Quarantine)...)}, err
+		return Outlasting{Jobs: identities.PersonPending(s), Lists: slices.Concat(awayLists(s), quarantineLists(s.ID.Identity(), s.Quarantine), watchLists(s.ID.Identity(), s.Watches))}, err
 	}
 	if stream == workflows.PolicyStream {
 		s, err := foldPolicy(h)

@@ -318,7 +318,7 @@ func (d *Desk) subjectOf(ctx context.Context, c Question) (*workflows.Workflow, 
 	}
 	a := asked{requester: c.Requester, subject: q.ask.Subject, owner: q.ent.Owner, backup: q.ent.Backup}
 	a.behind = []workflows.PersonID{c.Requester, q.ask.Subject.Person(), q.ask.Sponsor}
-	return v.Workflow.Planned(choice.Stages), 0, a, nil
+	return v.Workflow.Planned(v.Workflow.Watchful(choice, q.ask.Watched).Stages), 0, a, nil
 }
 
 // heads counts people, not seats: somebody may be asked twice, and in the place of somebody else.

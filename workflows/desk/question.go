@@ -28,6 +28,9 @@ type question struct {
 	made   making
 	unfit  []workflows.FieldProblem // what the world outside says against a field of the form
 
+	watched  [2][]string            // rules of watching that want more of the requester, and of the subject
+	watchers []workflows.IdentityID // of these two, those that have such a rule on record
+
 	counted bool // it takes the place of an ask that was counted
 }
 
@@ -83,6 +86,9 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 			return nil, err
 		}
 		ask.Exception = s.RenewalOf(x.Control)
+	}
+	if err := q.watching(ctx, now); err != nil {
+		return nil, err
 	}
 	if err := q.choose(ctx, now); err != nil {
 		return nil, err
@@ -168,7 +174,7 @@ func (p *Policy) holds(when string, in workflows.Inputs) (bool, error) {
 func (q *question) rosters(ctx context.Context, a asked) {
 	w := q.v.Workflow
 	if c, no := w.Pick(q.ask.Matched, q.ask.Form.Seconds); no == nil {
-		q.ask.Rosters = q.desk.rosters(ctx, q.policy, w.Planned(w.Raised(c, q.ask.Exception.Times).Stages), a)
+		q.ask.Rosters = q.desk.rosters(ctx, q.policy, w.Planned(w.Watchful(w.Raised(c, q.ask.Exception.Times), q.ask.Watched).Stages), a)
 	}
 	if w.Tell != nil {
 		told, err := q.desk.resolve(ctx, q.policy, *w.Tell, a)
@@ -306,8 +312,8 @@ func (q *question) inputs(ctx context.Context, now workflows.Stamp) (workflows.I
 	p, w, by := q.policy, q.v.Workflow, q.c.By.Person
 	x := p.People[by]
 	in := workflows.Inputs{
-		Requester: workflows.InputPerson{ID: by, Groups: p.groupsOf(by), Zone: x.Zone, Manager: x.Manager, Kind: principalPerson},
-		Subject:   workflows.InputSubject{ID: q.ask.Subject, Kind: q.ask.Principal, Self: q.ask.Subject == by.Identity()},
+		Requester: workflows.InputPerson{ID: by, Groups: p.groupsOf(by), Zone: x.Zone, Manager: x.Manager, Kind: principalPerson, Watched: q.watched[0]},
+		Subject:   workflows.InputSubject{ID: q.ask.Subject, Kind: q.ask.Principal, Self: q.ask.Subject == by.Identity(), Watched: q.watched[1]},
 		Target: workflows.InputTarget{
 			ID: q.ent.Target, Environment: q.ent.Environment, DataClass: q.ent.DataClass, Owner: q.ent.Owner,
 		},

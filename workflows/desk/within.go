@@ -27,6 +27,9 @@ func (q *question) streams() []workflows.StreamID {
 	if p := q.c.By.Person; p != "" && q.counts() {
 		add(workflows.PersonStream(p))
 	}
+	for _, id := range q.watchers {
+		add(identities.StreamOf(id))
+	}
 	if q.ask.Subject != "" && !q.ask.Subject.IsPerson() {
 		add(workflows.IdentityStream(q.ask.Subject))
 	}
@@ -64,6 +67,9 @@ func (q *question) within(f workflows.Facts) (workflows.Ask, error) {
 	ask, w, now := q.ask, q.v.Workflow, f.Now.UTC
 	if _, ok := q.policy.identityAs(w.Kind, ask.Subject, now); !ok && !ask.Subject.IsPerson() && w.Kind != workflows.KindRoutine {
 		ask.Subject = "" // R71: refused as not in the inventory
+	}
+	if err := q.stillWatched(f); err != nil {
+		return ask, err
 	}
 	ask.Frozen, ask.Closed = q.policy.stopped(w, now)
 	if q.counts() && q.c.By.Person != "" {
@@ -177,7 +183,7 @@ func conflict(f workflows.Facts, subject workflows.IdentityID, e workflows.Entit
 
 // window finds the standing window that covers the ask.
 func (q *question) window(f workflows.Facts, ask *workflows.Ask) error {
-	if ask.Subject.IsPerson() || !q.v.Workflow.Kind.GivesAccess() {
+	if ask.Subject.IsPerson() || !q.v.Workflow.Kind.GivesAccess() || len(ask.Watched) > 0 {
 		return nil
 	}
 	s, err := identities.FoldIdentity(f.Histories[workflows.IdentityStream(ask.Subject)])

@@ -23,6 +23,7 @@ type IdentityState struct {
 	Seq        int64
 
 	Quarantine Quarantine
+	Watches    Watches
 }
 
 // WindowState is a standing window with how often it was used.
@@ -57,6 +58,9 @@ func (s *IdentityState) Apply(r workflows.Record) error {
 	}
 	s.Seq = r.Seq
 	if ours, err := s.Quarantine.applies(r); ours {
+		return err
+	}
+	if ours, err := s.Watches.applies(r); ours {
 		return err
 	}
 	switch e := r.Event.(type) {

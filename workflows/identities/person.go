@@ -22,6 +22,7 @@ type PersonState struct {
 	Key        *KeySet   // what secrets for them are sealed to; nil: nothing
 	Codes      []CodeSet // in order of printing
 	Quarantine Quarantine
+	Watches    Watches
 }
 
 // AwayState is time off as announced. Ended is when it was called off or ended early; zero when it was not.
@@ -59,6 +60,9 @@ func FoldPerson(h []workflows.Record) (PersonState, error) {
 
 func (s *PersonState) apply(r workflows.Record) error {
 	if ours, err := s.Quarantine.applies(r); ours {
+		return err
+	}
+	if ours, err := s.Watches.applies(r); ours {
 		return err
 	}
 	switch e := r.Event.(type) {

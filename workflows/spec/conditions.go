@@ -180,9 +180,9 @@ type inputTypes struct {
 func (p *inputTypes) object(name string) map[string]*types.Type {
 	switch name {
 	case "requester":
-		return map[string]*types.Type{"id": types.StringType, "groups": types.NewListType(types.StringType), "zone": types.StringType, "manager": types.StringType, "kind": types.StringType}
+		return map[string]*types.Type{"id": types.StringType, "groups": types.NewListType(types.StringType), "zone": types.StringType, "manager": types.StringType, "kind": types.StringType, "watched": types.NewListType(types.StringType)}
 	case "subject":
-		return map[string]*types.Type{"id": types.StringType, "kind": types.StringType, "owner": types.StringType, "environment": types.StringType, "self": types.BoolType, "managed_by": types.StringType, "strength": types.StringType, "findings": types.NewListType(types.StringType), "across": types.BoolType}
+		return map[string]*types.Type{"id": types.StringType, "kind": types.StringType, "owner": types.StringType, "environment": types.StringType, "self": types.BoolType, "managed_by": types.StringType, "strength": types.StringType, "findings": types.NewListType(types.StringType), "across": types.BoolType, "watched": types.NewListType(types.StringType)}
 	case "target":
 		return map[string]*types.Type{"id": types.StringType, "environment": types.StringType, "data_class": types.StringType, "owner": types.StringType}
 	case "entitlement":
@@ -230,10 +230,12 @@ func activation(in Inputs) (map[string]any, error) {
 	out := map[string]any{
 		"requester": map[string]any{
 			"id": string(in.Requester.ID), "groups": groups, "zone": in.Requester.Zone, "manager": string(in.Requester.Manager), "kind": in.Requester.Kind,
+			"watched": orEmpty(in.Requester.Watched),
 		},
 		"subject": map[string]any{
 			"id": string(in.Subject.ID), "kind": in.Subject.Kind, "owner": string(in.Subject.Owner), "environment": in.Subject.Environment, "self": in.Subject.Self,
 			"managed_by": in.Subject.ManagedBy, "strength": in.Subject.Strength, "findings": orEmpty(in.Subject.Findings), "across": in.Subject.Across,
+			"watched": orEmpty(in.Subject.Watched),
 		},
 		"target": map[string]any{
 			"id": string(in.Target.ID), "environment": in.Target.Environment, "data_class": in.Target.DataClass, "owner": string(in.Target.Owner),

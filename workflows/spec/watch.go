@@ -15,7 +15,8 @@ func watchShape() shape {
 		key{"within", false, span(maxSpan), "The time in which; of dormant_awake how long it slept; of first_target how long somebody must be known."},
 		key{"seconds", false, number(1, 600), "fast_approval: an approval sooner than this after the stage was opened. Default 5."},
 		key{"targets", false, listOf(maxGrants, ident()), "Only what is about these targets. Default all."},
-		key{"then", false, oneOf(workflows.ThenNotify, workflows.ThenSuspend), "notify tells the security channel; suspend also takes everything from the identity until two people release it. Default notify."},
+		key{"then", false, oneOf(workflows.ThenNotify, workflows.ThenStronger, workflows.ThenSuspend), "notify tells the security channel; stronger also wants one more person than usual for what is asked by or for whom it found, and lets nothing go without people; suspend also takes everything from the identity until two people release it. Default notify."},
+		key{"for", false, span(maxSpan), "stronger: how long. Default 7d."},
 	)), "Findings are recorded in the ledger, each once."})
 }
 
@@ -84,6 +85,9 @@ func (c *checker) checkWatch() {
 				c.at(x, "leave it out", "a rule for %s has no use for %s", signal, k.name)
 			}
 		}
+		if x := v.get("for"); x != nil && v.str("then") != workflows.ThenStronger {
+			c.at(x, "leave it out", "only a rule with then: stronger has a use for for")
+		}
 		list := v.list("targets")
 		c.unique(list)
 		for _, t := range list {
@@ -101,6 +105,9 @@ func (c *compiler) watch() (out []workflows.WatchRule) {
 		r.Times, r.Within = v.num("times", r.Times), v.span("within", r.Within)
 		if r.Signal == workflows.SignalFastApproval {
 			r.Seconds = v.num("seconds", fastApproval)
+		}
+		if r.Then == workflows.ThenStronger {
+			r.For = v.span("for", 7*day)
 		}
 		for _, t := range v.strs("targets") {
 			r.Targets = append(r.Targets, workflows.TargetID(t))

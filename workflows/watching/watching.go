@@ -113,10 +113,18 @@ func (w *Watcher) over(s workflows.StreamID) {
 func found(r workflows.Record, rule workflows.WatchRule, who workflows.IdentityID, t workflows.TargetID, n int) Finding {
 	return Finding{
 		WatchFound: workflows.WatchFound{
-			Rule: rule.Name, Signal: rule.Signal, Identity: who, Entry: r.ID, About: r.Stream, Count: n, Then: rule.Then,
+			Rule: rule.Name, Signal: rule.Signal, Identity: who, Entry: r.ID, About: r.Stream, Count: n, Then: rule.Then, Until: until(r.At.UTC, rule.For),
 		},
 		At: r.At.UTC, Index: r.Index, Target: string(t),
 	}
+}
+
+// until is when a demand ends that begins with an entry; zero without one.
+func until(at workflows.Stamp, span workflows.Span) workflows.Stamp {
+	if span == 0 {
+		return 0
+	}
+	return at.Add(span.Duration())
 }
 
 // of are the rules of a signal that look at a target.
