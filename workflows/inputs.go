@@ -36,7 +36,7 @@ type InputPerson struct {
 	Groups  []string `json:"groups,omitempty"` // of the people file, in alphabetical order
 	Zone    string   `json:"zone"`
 	Manager PersonID `json:"manager,omitempty"`
-	Kind    string   `json:"kind"` // "person"
+	Kind    string   `json:"kind"`              // "person"
 	Watched []string `json:"watched,omitempty"` // rules of watching that found something about them lately and want more than usual
 }
 

@@ -175,7 +175,7 @@ func watchWords(e workflows.WatchFound, name func(workflows.PersonID) string) sc
 		says = screens.Sentencef("%s; it was quarantined", says)
 	}
 	if e.Until != 0 {
-		says += "; what is asked by or for them needs one more person than usual until " + e.Until.Time().Format("2006-01-02 15:04 UTC")
+		says = screens.Sentencef("%s; what is asked by or for them needs one more person than usual until %s", says, e.Until.Time().Format("2006-01-02 15:04 UTC"))
 	}
 	return says
 }
