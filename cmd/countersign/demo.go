@@ -265,6 +265,8 @@ Countersign is running, with a Slack workspace and a bastion of its own.
 
 On the page you can be any of six people. Be Maya and type /access, or "/access request".
 Access to the supplier portal (%s) comes with a password that is handed over once.
+Be Kenji and type "/breakglass web-outage INC-1" once Frida and Sofia approved that runbook ("/access request runbook-approval"):
+Sofia and Priya are paged; move the clock five minutes, and Jonas and Frida are; at 06:00 UTC who comes on shift gets what is open.
 The drawer on the right moves the clock, gives you SSH keys, logs in to the bastion and verifies the ledger.
 
 To verify from another shell:

@@ -27,6 +27,7 @@ type story struct {
 	cert   string
 	root   string
 	book   slacksim.Message
+	page   slacksim.Message // of the escalation, as Sofia got it
 	review slacksim.Message
 }
 
@@ -249,4 +250,14 @@ func firstLine(s string) string {
 		line = line[:160] + "…"
 	}
 	return line
+}
+
+// lineWith is the first line of a text that has these words.
+func lineWith(text, words string) string {
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.Contains(line, words) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
 }

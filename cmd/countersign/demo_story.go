@@ -26,8 +26,10 @@ func (s *story) steps() []step {
 		{"runbook", "Kenji asks for the approval of the runbook \"The web shop is down\", for the next incident.", s.actRunbook, s.holdRunbook},
 		{"runbook-approve", "Frida and Sofia read its exact text and approve it.", s.actRunbookApprove, s.holdRunbookApproved},
 		{"breakglass", "Ten days later, at night, the shop is down. Kenji types /breakglass web-outage INC-1042.", s.actBreakGlass, s.holdBreakGlass},
+		{"page", "Security is paged. Sofia clicks \"I look after it\" within the five minutes she has.", s.actPage, s.holdPage},
 		{"root", "Kenji logs in as root.", s.actNothing, s.holdRoot},
 		{"done", "The shop is back. Kenji gives the access back early.", s.actDone, s.holdDone},
+		{"shift", "At 06:00 UTC the shift changes.", s.actShift, s.holdShift},
 		{"review", "Sofia reviews what happened and closes the review.", s.actReview, s.holdReview},
 		{"verify", "An outsider verifies the whole ledger.", s.actNothing, s.holdVerify},
 	}
@@ -221,7 +223,8 @@ func (s *story) holdRunbookApproved(ctx context.Context) (string, error) {
 }
 
 func (s *story) actBreakGlass(ctx context.Context) error {
-	if err := s.advance(ctx, 10*24*time.Hour); err != nil {
+	at := s.clock.Now().Wall.UTC().Add(10 * 24 * time.Hour)
+	if err := s.advance(ctx, 10*24*time.Hour+untilHour(at, demoShift)-beforeShift); err != nil {
 		return err
 	}
 	if err := s.command(ctx, "kenji", "/breakglass", "web-outage INC-1042"); err != nil {
