@@ -141,6 +141,9 @@ func hostWay(id workflows.RunbookID, incident string) string {
 	return "countersign runbook invoke " + string(id) + " " + incident + " -tier " + incidents.TierBreakGlass
 }
 
+// hostAgrees is what a second person types on the bot's host.
+func hostAgrees(proposal string) string { return "countersign runbook agree " + proposal }
+
 // emergency is the page for emergencies; empty when there is none.
 func (b *Bot) emergency() string {
 	if b.c.Emergency == nil {
@@ -155,7 +158,7 @@ func (b *Bot) refusedUse(r *workflows.Refusal, in desk.Invocation) answer {
 		return refusal(r)
 	}
 	return spoken(func(l screens.Locale) screens.Message {
-		return screens.Say(l.NotDone(r) + "\n" + screens.GlassWays(l, b.emergency(), hostWay(in.Runbook, in.Incident)))
+		return screens.Say(l.NotDone(&workflows.Refusal{Code: r.Code, Sentence: r.Sentence}) + "\n" + screens.GlassWays(l, b.emergency(), hostWay(in.Runbook, in.Incident)))
 	})
 }
 
@@ -237,6 +240,11 @@ func (b *Bot) invokeWith(ctx context.Context, c *call, in desk.Invocation) (answ
 // agree lets somebody else's use happen.
 func (b *Bot) agree(ctx context.Context, c *call, proposal string) (answer, error) {
 	res, err := b.c.Desk.Agree(ctx, desk.Agreement{Cause: c.cause(), By: c.by, Proposal: proposal, Authn: slackClick, Channel: viaSlack})
+	if r := res.Refusal; r != nil && r.Code == workflows.CodeStepUp {
+		return spoken(func(l screens.Locale) screens.Message {
+			return screens.Say(l.NotDone(&workflows.Refusal{Code: r.Code, Sentence: r.Sentence}) + "\n" + screens.AgreeWays(l, b.emergency(), hostAgrees(proposal)))
+		}), err
+	}
 	if err != nil || res.Refusal != nil {
 		return refusal(res.Refusal), err
 	}

@@ -103,6 +103,9 @@ func (b *Bot) checklist(ctx context.Context, s runs.State, reader workflows.Pers
 	if err != nil {
 		b.log.WarnContext(ctx, "the text of a run cannot be read", "run", s.ID, "err", err)
 	}
+	if r.Drill, err = b.c.Desk.Undrilled(ctx, s, b.c.Now()); err != nil {
+		b.log.WarnContext(ctx, "whether a drill is overdue cannot be told", "run", s.ID, "err", err)
+	}
 	for i, st := range s.Steps {
 		line := screens.RunStep{
 			Number: st.Number, Title: st.Title, Hand: st.ByHand(), Second: st.Second, Status: st.Status, By: b.person(ctx, st.By), At: st.At.UTC,
@@ -326,6 +329,12 @@ func (b *Bot) secondLetter(ctx context.Context, id workflows.RunbookID, s incide
 	}
 	if book, ok := b.c.Desk.Policy().Runbooks[id]; ok {
 		m.Title, m.Long = book.Runbook.Title, book.Runbook.Longest
+		if glass := book.Runbook.BreakGlass; glass != nil && p.Tier == incidents.TierBreakGlass {
+			m.Long = min(m.Long, glass.Longest)
+			if glass.StepUp {
+				m.Page, m.Host = b.emergency(), hostAgrees(proposal)
+			}
+		}
 		if g := book.Runbook.Grant; g.Target != "" {
 			m.What = title(g.TargetTitle, g.Title)
 		}

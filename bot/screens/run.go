@@ -21,6 +21,7 @@ type Run struct {
 	Executor Person
 	People   []Person
 	Ends     workflows.Stamp
+	Drill    workflows.Stamp // since when its drill is overdue; 0: it is not
 	Steps    []RunStep
 	Next     int    // number of the step that is next; 0: none
 	Evidence int    // pieces attached
@@ -65,6 +66,9 @@ const (
 func (r Run) Render() Message {
 	l := r.In
 	blocks := []slackgo.Block{header(r.kind() + ": " + r.Title), section(r.sentence())}
+	if r.Drill != 0 && r.Closed == "" {
+		blocks = append(blocks, section(l.Say("⏰ Its drill is overdue since %s: look twice at what each step does.", l.When(r.Drill))))
+	}
 	for i := 0; i < len(r.Steps); i += stepsBlock {
 		var lines []string
 		for _, s := range r.Steps[i:min(len(r.Steps), i+stepsBlock)] {
@@ -430,6 +434,14 @@ func GlassWays(l Locale, page, host string) string {
 	return "🔐 " + l.Say("Going around it takes more than a click. Those on the short list type on the bot's host: %s", code(host))
 }
 
+// AgreeWays says where a second person agrees to going around a condition when a click is not enough: on a page, and on the bot's host.
+func AgreeWays(l Locale, page, host string) string {
+	if at := link(page, l.Of("the page for emergencies")); at != "" {
+		return "🔐 " + l.Say("To agree takes more than a click. Open %s with a printed code, or type on the bot's host: %s", at, code(host))
+	}
+	return "🔐 " + l.Say("To agree takes more than a click. Type on the bot's host: %s", code(host))
+}
+
 // Second asks a listed person to agree to somebody else's use.
 type Second struct {
 	Title    string
@@ -445,6 +457,8 @@ type Second struct {
 	Used     bool
 	Late     bool
 	Agree    string // value of the button
+	Page     string // for emergencies, where a click is not enough to agree
+	Host     string // the command that agrees on the bot's host; empty: a click is enough
 	In       Locale
 }
 
@@ -468,12 +482,18 @@ func (s Second) Render() Message {
 		blocks = append(blocks, section(l.Of("✅ Somebody agreed.")))
 	case s.Late:
 		blocks = append(blocks, section(l.Of("➖ Nobody agreed in time.")))
+	case s.Host != "":
+		blocks = append(blocks, section(AgreeWays(l, s.Page, s.Host)))
 	case s.Agree != "":
 		e := button(ActConfirmGlass, s.Agree, l.Of("Agree"), l.Say("Agree that %s breaks the glass, %s", s.By.Name, s.Incident))
 		e.Style = slackgo.StyleDanger
 		e.Confirm = l.confirm(l.Of("Agree?"), l.Say("The access is made at once and you are named beside %s in the ledger.", s.By.Name), l.Of("Agree"))
 		blocks = append(blocks, actions(e)...)
 	}
-	blocks = append(blocks, note(l.Say("Until %s · or type `/breakglass agree %s`. Doing nothing refuses.", l.When(s.Until), Escape(s.Proposal))))
+	if s.Host != "" {
+		blocks = append(blocks, note(l.Say("Until %s. Doing nothing refuses.", l.When(s.Until))))
+	} else {
+		blocks = append(blocks, note(l.Say("Until %s · or type `/breakglass agree %s`. Doing nothing refuses.", l.When(s.Until), Escape(s.Proposal))))
+	}
 	return Message{Text: l.headline("Agree? %s wants %s for %s", s.By.Name, s.Title, l.Span(s.Long), s.Incident+". "+s.Reason), Blocks: blocks}
 }

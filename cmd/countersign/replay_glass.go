@@ -112,11 +112,11 @@ func (j *judge) tier(b *incidents.Runbook, s incidents.State, r workflows.Record
 	if b.Apart && (e.Executor == "" || e.Executor == r.Person) {
 		j.wrong(r, "has nobody else to carry it out, which the document wants")
 	}
-	j.second(s, r, e)
+	j.second(b, s, r, e)
 }
 
 // second judges the agreement of a second person.
-func (j *judge) second(s incidents.State, r workflows.Record, e incidents.Invoked) {
+func (j *judge) second(b *incidents.Runbook, s incidents.State, r workflows.Record, e incidents.Invoked) {
 	if len(e.Needed) == 0 && e.Second == "" {
 		return
 	}
@@ -126,6 +126,8 @@ func (j *judge) second(s incidents.State, r workflows.Record, e incidents.Invoke
 		j.wrong(r, "is by one person alone, although a second one was needed")
 	case !ok || p.Used || p.By != r.Person || p.Document != e.Document || p.Incident != e.Incident:
 		j.wrong(r, "names the proposal %q, which is not one of the same person for the same text and incident", e.Proposal)
+	case e.Tier == incidents.TierBreakGlass && b.BreakGlass != nil && b.BreakGlass.StepUp && !workflows.StepsUp(e.SecondBy):
+		j.wrong(r, "was agreed to by %q, and the document wants more than a click of the second person, too", e.SecondBy)
 	case r.At.UTC.After(p.Until):
 		j.wrong(r, "was agreed to after %s, until when the proposal stood", p.Until)
 	}

@@ -35,3 +35,31 @@ func TestReq_R65_AForgedClickIsFound(t *testing.T) {
 		}
 	}
 }
+
+// TestReq_R65_AForgedAgreementIsFound: the same of the second person, who agreed to it.
+func TestReq_R65_AForgedAgreementIsFound(t *testing.T) {
+	t.Parallel()
+	doc := workflows.HashDocument([]byte("text"))
+	for _, c := range []struct {
+		by     string
+		tier   string
+		stepUp bool
+		wrong  bool
+	}{
+		{workflows.AuthnClick, incidents.TierBreakGlass, true, true},
+		{"", incidents.TierBreakGlass, true, true},
+		{workflows.AuthnCode, incidents.TierBreakGlass, true, false},
+		{workflows.AuthnHost, incidents.TierBreakGlass, true, false},
+		{workflows.AuthnClick, incidents.TierBreakGlass, false, false},
+		{workflows.AuthnClick, incidents.TierPreapproved, true, false},
+	} {
+		j := newJudge(nil, nil, &replayed{})
+		b := &incidents.Runbook{Document: doc, BreakGlass: &incidents.BreakGlass{StepUp: c.stepUp}}
+		e := incidents.Invoked{Document: doc, Tier: c.tier, Second: "p_ann", SecondBy: c.by, Proposal: "x_1", Needed: []string{"Review v_1 is overdue."}}
+		s := incidents.State{Proposals: []incidents.Proposal{{Proposed: incidents.Proposed{Proposal: "x_1", Document: doc, Until: 10}, By: "p_zed"}}}
+		j.second(b, s, workflows.Record{Stream: "runbook/failover", Person: "p_zed", Event: e}, e)
+		if found := j.out.found; (len(found) > 0) != c.wrong || c.wrong && !strings.Contains(found[0].text, "more than a click of the second person") {
+			t.Errorf("%+v: %+v", c, found)
+		}
+	}
+}

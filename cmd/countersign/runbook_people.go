@@ -384,6 +384,9 @@ func (s *serving) bookStatus(ctx context.Context, by workflows.Acting, o order) 
 		out.Status = r.Closed.How
 	}
 	out.Lines = append(out.Lines, fmt.Sprintf("%s in %s, carried out by %s until %s", r.Opened.Runbook, whereOf(r), s.desk.Name(ctx, r.Executor), day(r.EndsAt)))
+	if late, err := s.desk.Undrilled(ctx, r, workflows.StampOf(s.clock.Now().Wall)); err == nil && late != 0 && r.Closed == nil {
+		out.Lines = append(out.Lines, "Its drill is overdue since "+day(late)+": look twice at what each step does.")
+	}
 	for _, st := range r.Steps {
 		line := fmt.Sprintf("%3d  %-8s %s", st.Number, st.Status, st.Title)
 		if st.Status == runs.Failed || st.Status == runs.Running && st.Said != "" {

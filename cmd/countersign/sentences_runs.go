@@ -40,7 +40,7 @@ func (n *narrator) tiered(e incidents.Invoked) string {
 		out += " for " + n.person(e.Executor) + " to carry it out"
 	}
 	if e.Second != "" {
-		out += ", with the agreement of " + n.person(e.Second)
+		out += ", with the agreement of " + n.person(e.Second) + proved(e.SecondBy)
 	}
 	if e.Tier == incidents.TierBreakGlass {
 		for _, c := range e.Conditions {
@@ -51,6 +51,19 @@ func (n *narrator) tiered(e incidents.Invoked) string {
 		}
 	}
 	return out
+}
+
+// proved says how somebody proved who they are, where it was more than a click.
+func proved(authn string) string {
+	switch authn {
+	case workflows.AuthnHost:
+		return " on the bot's host"
+	case workflows.AuthnLogin:
+		return ", who had just logged in"
+	case workflows.AuthnCode:
+		return " by a one-time code"
+	}
+	return ""
 }
 
 // tellRun tells what happens while a runbook is carried out.

@@ -15,7 +15,7 @@ func storyOfRuns(maya, jonas, ada workflows.PersonID, end workflows.Stamp) []tol
 	return []toldLine{
 		{book, maya, incidents.Proposed{Proposal: "x_01", Incident: "INC-8", Reason: "It stands still again.", Needed: []string{"Review v_01 is overdue since 2026-11-03 09:00 UTC."}, Asked: []workflows.PersonID{jonas}, Until: end}},
 		{book, maya, incidents.Invoked{
-			Incident: "INC-8", Reason: "It stands still again.", Grant: "g_07", Review: "v_01", EndsAt: end, Tier: incidents.TierBreakGlass, Second: jonas, Proposal: "x_01",
+			Incident: "INC-8", Reason: "It stands still again.", Grant: "g_07", Review: "v_01", EndsAt: end, Tier: incidents.TierBreakGlass, Second: jonas, SecondBy: workflows.AuthnCode, Proposal: "x_01",
 			Executor: ada, Run: "u_01", Conditions: []incidents.Condition{{Name: incidents.CondDrilled, Says: "It should have been practised by 2026-11-01 09:00 UTC."}},
 		}},
 		{review, "", reviews.Joined{About: "runbook/db-rescue", Invoker: maya, Grant: "g_07"}},

@@ -81,7 +81,7 @@ func (d *Desk) agree(ctx context.Context, c Agreement) (Invoked, error) {
 	if err != nil {
 		return Invoked{}, err
 	}
-	u.in.Proposal, u.in.Agreed, u.in.Seconds = c.Proposal, &c.By, d.standing(ctx, c.By)
+	u.in.Proposal, u.in.Agreed, u.in.Seconds, u.in.SecondBy = c.Proposal, &c.By, d.standing(ctx, c.By), c.Authn
 	listed := d.listed(ctx, policy, book.Runbook, asked{requester: p.By})
 	for _, x := range listed {
 		u.in.Seconds.Selected = u.in.Seconds.Selected || x == c.By.Person

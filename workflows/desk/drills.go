@@ -8,6 +8,8 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/escalations"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
 // Drill is a runbook or a path of escalation that should have been practised by now.
@@ -51,6 +53,23 @@ func (d *Desk) OverdueDrills(ctx context.Context, now workflows.Stamp) ([]Drill,
 		}
 	}
 	return out, nil
+}
+
+// Undrilled is since when the drill of what a run carries out is overdue; zero when it is not, and in a drill.
+func (d *Desk) Undrilled(ctx context.Context, s runs.State, now workflows.Stamp) (workflows.Stamp, error) {
+	book, ok := d.Policy().Runbooks[s.Opened.Runbook]
+	if !ok || s.Opened.Mode != runs.KindIncident {
+		return 0, nil
+	}
+	h, err := d.ledger.History(ctx, workflows.RunbookStream(s.Opened.Runbook))
+	if err != nil {
+		return 0, err
+	}
+	b, err := incidents.Fold(h)
+	if due := b.DrillDue(book.Runbook); err == nil && due != 0 && now > due {
+		return due, nil
+	}
+	return 0, err
 }
 
 // EscalationByWord finds an escalation by its id or the end of it, among those that are not over and that the person was asked about; security

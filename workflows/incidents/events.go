@@ -30,6 +30,7 @@ type Invoked struct {
 	Tier       string               `json:"tier,omitempty"`       // TierPreapproved …; empty in entries older than this field
 	Conditions []Condition          `json:"conditions,omitempty"` // as they stood then
 	Second     workflows.PersonID   `json:"second,omitempty"`     // who agreed, where a second person was needed
+	SecondBy   string               `json:"second_by,omitempty"`  // how they proved who they are; empty in entries older than this field
 	Needed     []string             `json:"needed,omitempty"`     // why a second person was needed
 	Proposal   string               `json:"proposal,omitempty"`
 	Executor   workflows.PersonID   `json:"executor,omitempty"` // who holds the access and carries the steps out; empty: the invoker

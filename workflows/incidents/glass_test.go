@@ -161,6 +161,58 @@ func TestReq_R65_GoingAroundTakesMoreThanAClick(t *testing.T) {
 	}
 }
 
+// R65, T49: where a click is not enough to go around a condition, it is not enough for the second person either who has to agree while a review is
+// overdue; how they proved who they are is recorded. What every condition allows they agree to by a click.
+func TestReq_R65_TheSecondPersonTakesMoreThanAClickToo(t *testing.T) {
+	t.Parallel()
+	overdue := incidents.ReviewFact{ID: "v_old", Runbooks: []workflows.RunbookID{"failover"}, Incident: "INC-0", Open: true, DueAt: storytest.Start().UTC.Add(-time.Hour)}
+	for _, c := range []struct {
+		authn   string
+		stepUp  bool
+		onShift bool
+		want    string
+	}{
+		{workflows.AuthnClick, true, false, workflows.CodeStepUp},
+		{"", true, false, workflows.CodeStepUp},
+		{workflows.AuthnCode, true, false, ""},
+		{workflows.AuthnHost, true, false, ""},
+		{workflows.AuthnClick, true, true, ""},
+		{workflows.AuthnClick, false, false, ""},
+	} {
+		x, in := ready(t)
+		in.Book.BreakGlass.StepUp, in.Authn, in.Situation.OnShift = c.stepUp, workflows.AuthnCode, c.onShift
+		in.Situation.Reviews = []incidents.ReviewFact{overdue}
+		if !c.onShift {
+			in.Tier = incidents.TierBreakGlass
+		}
+		e, code := x.try(t, in)
+		p, waits := e.(incidents.Proposed)
+		if !waits {
+			t.Fatalf("%+v: nobody else is needed: %T %q", c, e, code)
+		}
+		by := workflows.Acting{Actor: "a_ann", Person: "p_ann"}
+		in.Agreed, in.Seconds, in.SecondBy, in.Proposal = &by, usual, c.authn, p.Proposal
+		out, err := incidents.Invoke(x.l.Facts(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "" {
+			if out.Refusal != nil {
+				t.Errorf("%+v: %v", c, out.Refusal)
+			} else if u := out.Events[0].Event.(incidents.Invoked); u.Second != "p_ann" || u.SecondBy != c.authn || u.Authn != workflows.AuthnCode {
+				t.Errorf("%+v: recorded as %+v", c, u)
+			}
+			continue
+		}
+		if out.Refusal == nil || out.Refusal.Code != c.want || !strings.Contains(out.Refusal.Next, "countersign runbook agree "+p.Proposal) {
+			t.Fatalf("%+v: %v", c, out.Refusal)
+		}
+		if e := out.Events[0].Event.(workflows.Refused); e.Code != c.want || !slices.Equal(e.Failed, []string{incidents.CondShift}) {
+			t.Errorf("%+v: recorded as %+v", c, e)
+		}
+	}
+}
+
 // Nobody goes around the text itself: one that was changed, or that nobody ever approved, is invoked in no tier.
 func TestGlass_24_AChangedTextIsInvokedByNobody(t *testing.T) {
 	t.Parallel()

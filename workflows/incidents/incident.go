@@ -184,6 +184,7 @@ type Invocation struct {
 	Proposal   string             // the id that a proposal gets, or that is agreed to now
 	Agreed     *workflows.Acting  // the second person, who agrees to a proposal
 	Seconds    workflows.Standing // their standing; Selected: is on one of the runbook's lists
+	SecondBy   string             // how they proved who they are
 }
 
 // Holder is who holds the access and carries the steps out.
@@ -248,7 +249,7 @@ func invocation(in Invocation, a Assessment, now workflows.Stamp) Invoked {
 		e.Executor = in.Situation.Executor
 	}
 	if in.Agreed != nil {
-		e.Second, e.Proposal = in.Agreed.Person, in.Proposal
+		e.Second, e.SecondBy, e.Proposal = in.Agreed.Person, in.SecondBy, in.Proposal
 	}
 	if a.Review != "" {
 		e.Review, e.Joined = a.Review, true
@@ -352,6 +353,9 @@ func (s State) refuseTier(in Invocation, a Assessment, now workflows.Stamp) *wor
 		return workflows.Refuse(workflows.CodeRunbook, first.Says, "Ask its chain, or go around it: you are on the short list for emergencies. Say why, in at least 10 characters.")
 	case !glass:
 		return workflows.Refuse(workflows.CodeRunbook, first.Says, askChain(in.Book))
+	case in.Agreed != nil && in.Book.BreakGlass.StepUp && !workflows.StepsUp(in.SecondBy):
+		return workflows.Refuse(workflows.CodeStepUp, "To agree that somebody goes around a condition of this runbook, a click is not enough.",
+			"Use the bot's page /emergency with a printed code, or its host: countersign runbook agree "+in.Proposal+".")
 	case utf8.RuneCountInString(strings.TrimSpace(in.Reason)) < glassReasonMin:
 		return workflows.Refusef(workflows.CodeReasonNeeded, "", "Say why you go around this (%s), in at least %d characters.", strings.TrimSuffix(first.Says, "."), glassReasonMin)
 	}
