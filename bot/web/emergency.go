@@ -121,12 +121,15 @@ type bookRow struct {
 type requestRow struct{ ID, Who, What, Sentence string }
 
 type emergencyData struct {
-	Books    []bookRow
-	Waiting  []requestRow
-	Held     []grantRow
-	Ends     string
-	Tree     string
-	Invokers bool
+	Books     []bookRow
+	Seconds   []secondRow
+	Waiting   []requestRow
+	Runs      []runRow
+	Held      []grantRow
+	Incidents []incidentRow
+	Ends      string
+	Tree      string
+	Nonce     string
 }
 
 type grantRow struct{ ID, What, Until, Status string }
@@ -138,7 +141,7 @@ func (s *Server) emergency(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who, ctx := x.proof.by.Person, r.Context()
-	d := emergencyData{Ends: x.proof.at.Add(desertLife).UTC().Format("15:04") + " UTC"}
+	d := emergencyData{Ends: x.proof.at.Add(desertLife).UTC().Format("15:04") + " UTC", Nonce: random(16)}
 	books, err := s.c.Desk.Runbooks(ctx, who, s.c.Product())
 	if err != nil {
 		s.failed(w, "emergency", err)
@@ -153,6 +156,14 @@ func (s *Server) emergency(w http.ResponseWriter, r *http.Request) {
 			row.Why = b.No.Error()
 		}
 		d.Books = append(d.Books, row)
+	}
+	d.Seconds = s.seconds(ctx, books, who)
+	if d.Runs, err = s.runRows(ctx, who); err == nil {
+		d.Incidents, err = s.incidentRows(ctx)
+	}
+	if err != nil {
+		s.failed(w, "emergency", err)
+		return
 	}
 	waiting, err := s.c.Desk.Requests(ctx, workflows.ListWaiting, who, maxShown)
 	if err != nil {
@@ -193,117 +204,6 @@ func (s *Server) outlook(r *http.Request) workflows.Outlook {
 	return workflows.Outlook{
 		Name: func(p workflows.PersonID) string { return s.c.Desk.Name(r.Context(), p) },
 		When: clock,
-	}
-}
-
-// fieldData is a field of a runbook's form with what was typed into it.
-type fieldData struct {
-	workflows.Field
-	Value string
-}
-
-func fieldsOf(list []workflows.Field) (out []fieldData) {
-	for _, f := range list {
-		out = append(out, fieldData{Field: f})
-	}
-	return out
-}
-
-// bookData is a runbook before the glass is broken.
-type bookData struct {
-	ID, Title, Purpose, UseWhen, DoNot, What, Long, Ends, Notify, Incident, Reason, Nonce string
-	Fields                                                                                []fieldData
-	Steps                                                                                 any // what the text says to do, one after the other
-	Skipped, Confirm                                                                      bool
-	Around, Glass                                                                         bool   // may go around a condition that fails; does so
-	GlassLong                                                                             string // how long the access lasts then
-}
-
-func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal, error) {
-	id := workflows.RunbookID(r.PathValue("id"))
-	books, err := s.c.Desk.Runbooks(r.Context(), x.proof.by.Person, s.c.Product())
-	if err != nil {
-		return bookData{}, nil, err
-	}
-	for _, b := range books {
-		if book := b.Book.Runbook; book.ID == id && (b.May || b.Around) {
-			if b.No != nil && !b.Around {
-				return bookData{}, b.No, nil
-			}
-			d := bookData{
-				ID: string(id), Title: book.Title, Purpose: book.Purpose, UseWhen: book.UseWhen, DoNot: book.DoNotUseWhen, Long: book.Longest.String(),
-				What: book.Grant.TargetTitle + " – " + book.Grant.Title, Ends: clock(s.c.Product().Add(book.Longest.Duration())), Notify: book.Notify,
-				Fields: fieldsOf(book.Fields), Steps: b.Book.Outline(), Around: b.Around,
-			}
-			if b.Around {
-				d.GlassLong = min(book.Longest, book.BreakGlass.Longest).String()
-			}
-			return d, nil, nil
-		}
-	}
-	return bookData{}, workflows.Refuse(workflows.CodeUnknown, "There is no such runbook, or you are not on its list of invokers.", ""), nil
-}
-
-// runbook is the form of one runbook.
-func (s *Server) runbook(w http.ResponseWriter, r *http.Request) {
-	x, ok := s.person(w, r)
-	if !ok {
-		return
-	}
-	d, no, err := s.book(r, x)
-	switch {
-	case err != nil:
-		s.failed(w, "runbook", err)
-	case no != nil:
-		s.refused(w, no)
-	default:
-		s.show(w, http.StatusOK, "runbook", page{Title: d.Title, Token: x.token, Data: d})
-	}
-}
-
-// invoke shows once more what will happen, and breaks the glass when that was confirmed.
-func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
-	x, ok := s.person(w, r)
-	if !ok {
-		return
-	}
-	d, no, err := s.book(r, x)
-	if err != nil {
-		s.failed(w, "runbook", err)
-		return
-	}
-	if no != nil { // the desk refuses, too, and that is recorded
-		d = bookData{ID: r.PathValue("id")}
-	}
-	d.Incident, d.Reason = strings.TrimSpace(r.PostFormValue("incident")), strings.TrimSpace(r.PostFormValue("reason"))
-	d.Glass = d.Around && r.PostFormValue("tier") == desk.TierBreakGlass
-	values := make(map[string]string, len(d.Fields))
-	for i := range d.Fields {
-		f := &d.Fields[i]
-		f.Value = r.PostFormValue("field." + f.Name)
-		values[f.Name] = f.Value
-	}
-	if no == nil && r.PostFormValue("confirm") != "yes" {
-		d.Confirm, d.Nonce = true, random(16)
-		s.show(w, http.StatusOK, "runbook", page{Title: d.Title, Token: x.token, Data: d})
-		return
-	}
-	tier := ""
-	if d.Glass {
-		tier = desk.TierBreakGlass
-	}
-	res, err := s.c.Desk.Invoke(r.Context(), desk.Invocation{
-		Tier:  tier,
-		Cause: causeOf(x, r), By: x.proof.by, Runbook: workflows.RunbookID(d.ID), Incident: d.Incident, Reason: d.Reason, Values: values,
-		Authn: x.proof.authn, Channel: viaWeb,
-	})
-	switch {
-	case err != nil:
-		s.failed(w, "runbook", err)
-	case res.Refusal != nil:
-		s.refused(w, res.Refusal)
-	default:
-		http.Redirect(w, r, "/emergency/grant/"+string(res.Grant), http.StatusSeeOther)
 	}
 }
 

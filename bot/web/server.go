@@ -163,6 +163,10 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	handle("GET /emergency/runbook/{id}", s.runbook)
 	handle("POST /emergency/runbook/{id}", s.invoke)
 	handle("GET /emergency/grant/{id}", s.granted)
+	handle("POST /emergency/agree", s.agree)
+	handle("POST /emergency/incident", s.openIncident)
+	handle("GET /emergency/run/{id}", s.run)
+	handle("POST /emergency/run/{id}", s.act)
 	handle("GET /emergency/request/{id}", s.request)
 	handle("POST /emergency/request/{id}", s.vote)
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
+// ActOpenIncident opens an incident, for rooms that do not see incidents.
+const ActOpenIncident = incidents.ActOpen
+
 // InIncident is somebody doing something with an incident that the ledger keeps.
 type InIncident struct {
 	Cause    Cause

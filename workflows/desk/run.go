@@ -51,6 +51,17 @@ func (d *Desk) Runs(ctx context.Context, list, member string, limit int) ([]runs
 	return listed(ctx, d, list, member, limit, read, func(r runs.State) workflows.Instant { return r.At })
 }
 
+// OpenRuns are the runs that are open and in which a person may act, newest first.
+func (d *Desk) OpenRuns(ctx context.Context, who workflows.PersonID, limit int) ([]runs.State, error) {
+	list, err := d.Runs(ctx, runs.ListOpen, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	p := d.Policy()
+	list = slices.DeleteFunc(list, func(s runs.State) bool { return !d.MayRun(ctx, p, s, who) })
+	return list[:min(len(list), limit)], nil
+}
+
 // RunSteps are the steps of a run's document with their texts, by the exact text that was invoked.
 func (d *Desk) RunSteps(ctx context.Context, s runs.State) ([]incidents.Outlined, error) {
 	doc, err := d.ledger.Document(ctx, s.Opened.Document)
