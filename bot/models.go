@@ -98,12 +98,12 @@ func nextTier(st *workflows.StageState) workflows.Stamp {
 	return 0
 }
 
-// next says who of those asked is at work next, and whose turns are known from a feed that has not been read for a while. It is made of moments only, so that it stays right on a card that nobody repaints; how many
-// work right now would not.
+// next says who of those asked is at work next, and whose turns and holidays are known from a feed that has not been read for a while. It is made of
+// moments only, so that it stays right on a card that nobody repaints; how many work right now would not.
 func (b *Bot) next(ctx context.Context, v desk.View, l screens.Locale) string {
 	var lines []string
 	for _, o := range b.c.Desk.OldFeeds(v, b.c.Now()) {
-		lines = append(lines, screens.FeedAge{Rotation: o.Rotation, At: o.At, Age: calendar.In(b.c.Now().Sub(o.At)), In: l}.Sentence())
+		lines = append(lines, screens.FeedAge{Rotation: o.Rotation, Calendar: o.Calendar, At: o.At, Age: calendar.In(b.c.Now().Sub(o.At)), In: l}.Sentence())
 	}
 	f, err := b.c.Desk.Forecast(ctx, v)
 	if err != nil {

@@ -33,9 +33,10 @@ func (p Presence) Next(who Person) string {
 	return p.In.Say("Nobody of those asked is at work now. Next: %s, %s, %s (%s).", who.Mention(), label(p.City), label(p.In.weekday(p.Local)), p.In.Ago(p.At))
 }
 
-// FeedAge says that who is on shift in a rotation is known from what its feed said a while ago.
+// FeedAge says that who is on shift in a rotation, or off work by a calendar, is known from what a feed said a while ago.
 type FeedAge struct {
 	Rotation string
+	Calendar string          // where it is the holidays of a calendar
 	At       workflows.Stamp // when it was last read; zero: never
 	Age      string          // "3 d", when the card is painted
 	In       Locale
@@ -43,7 +44,12 @@ type FeedAge struct {
 
 // Sentence names the moment beside the age, since nobody may repaint the card.
 func (f FeedAge) Sentence() string {
-	if f.At.IsZero() {
+	switch {
+	case f.Calendar != "" && f.At.IsZero():
+		return f.In.Say("The holiday feed of %s was never read, so its holidays count as working days.", label(f.Calendar))
+	case f.Calendar != "":
+		return f.In.Say("The holiday feed of %s is %s old: it was last read at %s. Who is off work may have changed.", label(f.Calendar), f.Age, f.In.When(f.At))
+	case f.At.IsZero():
 		return f.In.Say("The on-call feed of %s was never read, so nobody is on shift by it.", label(f.Rotation))
 	}
 	return f.In.Say("The on-call feed of %s is %s old: it was last read at %s. Who is on shift may have changed.", label(f.Rotation), f.Age, f.In.When(f.At))

@@ -262,7 +262,7 @@ func (x *explaining) fromLedger(ctx context.Context, p proc, c Config, word stri
 	if err != nil {
 		return workflows.Explanation{}, err
 	}
-	r, err := rehearseAfter(ctx, policies, e, all)
+	r, err := rehearseAfter(ctx, policies, e, all, p.copies(x.data).ages(policies))
 	if err != nil {
 		return workflows.Explanation{}, err
 	}
@@ -308,12 +308,12 @@ func requestNamed(all []workflows.Record, word string) (workflows.RequestID, []w
 }
 
 // rehearseAfter puts a folder in force behind everything that a ledger records.
-func rehearseAfter(ctx context.Context, p spec.Policies, e *evidence, all []workflows.Record) (*rehearsal, error) {
+func rehearseAfter(ctx context.Context, p spec.Policies, e *evidence, all []workflows.Record, feeds desk.Feeds) (*rehearsal, error) {
 	now := workflows.StampOf(time.Now())
 	if n := len(all); n > 0 {
 		now = max(now, all[n-1].At.UTC) // a demo's clock may be ahead
 	}
-	r, err := rehearse(ctx, p, now)
+	r, err := rehearseFed(ctx, p, now, feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -387,7 +387,7 @@ func (x *explaining) stage(ctx context.Context, p proc, dir string, at workflows
 		if err != nil {
 			return nil, err
 		}
-		return rehearse(ctx, policies, cmp.Or(at, workflows.StampOf(time.Now())))
+		return rehearseFed(ctx, policies, cmp.Or(at, workflows.StampOf(time.Now())), feedStore{}.ages(policies))
 	}
 	e, err := openEvidence(ctx, p, x.data, "")
 	if err != nil {
@@ -402,7 +402,7 @@ func (x *explaining) stage(ctx context.Context, p proc, dir string, at workflows
 	if err != nil {
 		return nil, err
 	}
-	r, err := rehearseAfter(ctx, policies, e, all)
+	r, err := rehearseAfter(ctx, policies, e, all, p.copies(x.data).ages(policies))
 	if err == nil && at != 0 {
 		r.ledger.now.UTC = at
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/countersign-bot/countersign/runbooks/webhook"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/spec"
 )
 
 const (
@@ -87,6 +88,24 @@ func (d feedStore) note(address string) feedNote {
 
 // copyOf is the last good copy of a feed; nil: there is none.
 func (d feedStore) copyOf(address string) []byte { return d.note(address).Body }
+
+// feedAges implements desk.Feeds for a folder that nobody serves: when each of its feeds was last read by the bot whose copies are here.
+type feedAges map[string]workflows.Stamp
+
+// ReadAt implements desk.Feeds.
+func (a feedAges) ReadAt(feed string) workflows.Stamp { return a[feed] }
+
+// ages reads how old the copies of the feeds of a folder are.
+func (d feedStore) ages(p spec.Policies) feedAges {
+	out := feedAges{}
+	for _, r := range p.Rotations {
+		out[feedName(r.Feed)] = d.note(r.Feed).At
+	}
+	for _, c := range p.Calendars {
+		out[feedName(c.Feed)] = d.note(c.Feed).At
+	}
+	return out
+}
 
 // put keeps a note, whole or not at all.
 func (d feedStore) put(address string, x feedNote) error {

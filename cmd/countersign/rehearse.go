@@ -30,6 +30,11 @@ type rehearsal struct {
 
 // rehearse puts the documents of a folder in force at a moment.
 func rehearse(ctx context.Context, p spec.Policies, at workflows.Stamp) (*rehearsal, error) {
+	return rehearseFed(ctx, p, at, nil)
+}
+
+// rehearseFed is rehearse with the ages of the feeds that the folder goes by, so that answers say which are old.
+func rehearseFed(ctx context.Context, p spec.Policies, at workflows.Stamp, feeds desk.Feeds) (*rehearsal, error) {
 	policy, err := policyOf(p)
 	if err != nil {
 		return nil, err
@@ -37,7 +42,7 @@ func rehearse(ctx context.Context, p spec.Policies, at workflows.Stamp) (*rehear
 	l := newMemoryLedger(at)
 	world := &folderWorld{policy: policy, is: map[workflows.PersonID]workflows.Standing{}, chat: map[string][]workflows.PersonID{}}
 	r := &rehearsal{policies: p, policy: policy, ledger: l, world: world}
-	r.desk = desk.New(desk.Config{Ledger: l, Directory: world, IDs: l, Log: slog.New(slog.DiscardHandler)})
+	r.desk = desk.New(desk.Config{Ledger: l, Directory: world, IDs: l, Feeds: feeds, Log: slog.New(slog.DiscardHandler)})
 	if err := r.desk.Load(ctx, policy); err != nil {
 		return nil, fmt.Errorf("putting the folder in force: %w", err)
 	}

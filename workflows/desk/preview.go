@@ -176,7 +176,7 @@ func (p Preview) explain(ctx context.Context, d *Desk, w *workflows.Workflow, no
 		x := st.explain(ctx, d, now)
 		for i := range w.Stages {
 			if w.Stages[i].Name == st.Name {
-				x.Children = append(d.oldWords(d.Policy(), &w.Stages[i], now), x.Children...)
+				x.Children = append(d.oldWords(d.Policy(), &w.Stages[i], slices.Concat(append(st.Tiers, st.Seats)...), now), x.Children...)
 			}
 		}
 		e.Children = append(e.Children, x)
@@ -370,7 +370,7 @@ func (d *Desk) whoCould(ctx context.Context, p *Policy, st *workflows.Stage, a a
 			e.Children = append(e.Children, x)
 		}
 	}
-	e.Children = append(d.oldWords(p, st, a.now), e.Children...)
+	e.Children = append(d.oldWords(p, st, asked, a.now), e.Children...)
 	switch now, all := st.Enough(awake), st.Enough(could); {
 	case now:
 		e.Status, e.Sentence = "approved", fmt.Sprintf("It needs %d; %s awake.", st.Quorum, are(heads(awake)))

@@ -90,6 +90,9 @@ func (c *checker) checkRule(w *workflow, r *value) {
 				c.at(r.or(k), "leave it out", "%s: a rule that refuses has no %s", r.path, k)
 			}
 		}
+		if r.has("across_environments") {
+			c.at(r.or("across_environments"), "leave it out, or write it into the rule that gives access", "%s: a rule that refuses lets nobody across environments", r.path)
+		}
 		return
 	case r.has("auto") && r.has("stages"):
 		c.at(r.or("stages"), "leave one of them out", "%s: a rule that approves by itself asks no stage", r.path)
