@@ -53,6 +53,14 @@ func (b *Bot) chainsNamed(word string) []desk.Version {
 func (b *Bot) how(ctx context.Context, v desk.Version, l screens.Locale) screens.Message {
 	p := b.c.Desk.Policy()
 	book := manual.Book{Organisation: p.Settings.Organisation, Person: func(id workflows.PersonID) string { return b.c.Identity.Name(ctx, id) }}
+	if l.Lang != "" {
+		book.Say = func(format string, args ...any) string {
+			if words := l.Say(format, args...); len(args) > 0 || words != format {
+				return words
+			}
+			return l.Filled(format) // a word of the documents, such as the control that an exception waives
+		}
+	}
 	book.Calendars = map[string]*calendar.Business{}
 	for name, c := range p.Calendars {
 		book.Calendars[name] = c.Business
@@ -62,7 +70,7 @@ func (b *Bot) how(ctx context.Context, v desk.Version, l screens.Locale) screens
 		part := screens.HowPart{Title: s.Title}
 		part.Lines = append(append(part.Lines, s.Sentences...), s.Points...)
 		for _, row := range s.Table[min(1, len(s.Table)):] {
-			part.Lines = append(part.Lines, strings.Join(row, " · "))
+			part.Lines = append(part.Lines, labelled(s.Table[0], row))
 		}
 		for i := range part.Lines {
 			part.Lines[i] = plainWords(part.Lines[i])
@@ -72,6 +80,15 @@ func (b *Bot) how(ctx context.Context, v desk.Version, l screens.Locale) screens
 		}
 	}
 	return l.How(v.Workflow.Title, parts, l.Say("Ask with `/access request %s`; `countersign docs` writes all chains as one manual.", string(v.Workflow.ID)))
+}
+
+// labelled is a row of a table as a line: a list has no head that would say what stands where.
+func labelled(head, row []string) string {
+	out := row[0]
+	for i, cell := range row[1:] {
+		out += " · " + head[i+1] + ": " + cell
+	}
+	return out
 }
 
 // plainWords takes the Markdown out of a sentence of the manual.

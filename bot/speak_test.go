@@ -1,10 +1,13 @@
 package bot_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot"
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/workflows/desk"
 )
@@ -118,6 +121,9 @@ func TestCommandsAnswerInTheirReadersLanguage(t *testing.T) {
 		{"sofia", "/access", "review", []string{"Ninguna revisión te espera."}, nil},
 		{"jonas", "/access", "drift no-such-target", []string{"Es gibt kein solches Ziel, oder du darfst es nicht ansehen."}, nil},
 		{"jonas", "/access", "leak-nothing", []string{"Was du tippen kannst"}, nil},
+		{"jonas", "/access", "how bastion-shell", []string{"Wer entscheidet", "Wer fragen darf: ", "Die Frist ist ", "Niemand entscheidet über den eigenen Antrag", "Besitzer: "}, []string{"Who ", "times out", " hours", "one yes", "The "}},
+		{"sofia", "/access", "how bastion-shell", []string{"Quién decide", "Quién puede pedirlo: ", "El plazo es ", "Nadie decide sobre su propia solicitud", "Responsable: "}, []string{"Who ", "times out", " hours", "one yes", "The "}},
+		{"maya", "/access", "how bastion-shell", []string{"Who decides", "Who may ask: ", "the request times out"}, nil},
 		{"maya", "/access", "whoami", []string{"You here", "You can decide"}, nil},
 	} {
 		before := len(w.sim.Ephemerals(c.who, "access"))
@@ -128,5 +134,52 @@ func TestCommandsAnswerInTheirReadersLanguage(t *testing.T) {
 		heard := w.heard(c.who)
 		wantIn(t, heard, c.in...)
 		wantOut(t, heard, c.out...)
+	}
+}
+
+// How the bot is, and what is announced, are read in the reader's language, too; an error's own words stay as they are, and inert.
+func TestHealthAndAlarmsAreSaidInTheReadersLanguage(t *testing.T) {
+	w := start(t, func(c *slacksim.Config, p *desk.Policy, w *world) {
+		tongues("es")(c, p, w)
+		w.health = func(context.Context) []bot.Condition {
+			return []bot.Condition{
+				{Part: screens.Sentencef("messages and deadlines"), OK: true, Say: screens.Sentencef("nothing waits longer than it should")},
+				{Part: screens.Sentencef("on-call feeds"), Say: screens.Sentencef("OLD OR BROKEN: %s", screens.Joined(
+					"; ", screens.Sentencef("%s: the feed at %s was read %s ago", "rotation dba", "example.com", screens.Sentencef("less than a minute")), screens.Plain("<!channel> said 410")))},
+			}
+		}
+	})
+	for who, want := range map[string][]string{
+		"jonas": {"Nachrichten und Fristen", "nichts wartet länger", "nicht in Ordnung", "ALT ODER DEFEKT: rotation dba: Die Quelle bei example.com wurde vor weniger als einer Minute gelesen; &lt;!channel&gt; said 410"},
+		"sofia": {"mensajes y plazos", "nada espera más", "VIEJA O ROTA: rotation dba: la fuente en example.com se leyó hace menos de un minuto"},
+		"maya":  {"messages and deadlines", "nothing waits longer", "OLD OR BROKEN: rotation dba: the feed at example.com was read less than a minute ago"},
+	} {
+		before := len(w.sim.Ephemerals(who, "access"))
+		w.command(who, "/access", "health")
+		for end := time.Now().Add(time.Minute); len(w.sim.Ephemerals(who, "access")) == before && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		heard := w.heard(who)
+		wantIn(t, heard, want...)
+		wantOut(t, heard, "<!channel>")
+		if who != "maya" {
+			wantOut(t, heard, "nothing waits", "OLD OR BROKEN", "ago")
+		}
+	}
+	alarm := screens.Sentencef("Target %s cannot be opened. Nothing is granted there; what is due to end is tried again until it works. The log says why.", "<!here>")
+	if _, err := w.bot.Announce(w.ctx, "#general", "⚠️ ", alarm); err != nil {
+		t.Fatal(err)
+	}
+	list := w.sim.Messages("general")
+	if got := list[len(list)-1]; !strings.Contains(got.Text, "No se puede abrir el destino &lt;!here&gt;.") {
+		t.Errorf("a channel of a Spanish workspace reads %q", got.Text)
+	}
+	place, err := w.bot.Tell(w.ctx, w.people["jonas"], "", bot.DrillWords(desk.Drill{Path: "security"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = w.sim.DM(w.sim.UserID("jonas"))
+	if got := list[len(list)-1]; got.Text != "Pfad security wurde nie geübt. Das macht `countersign escalations drill security`." {
+		t.Errorf("jonas reads %q (%s)", got.Text, place)
 	}
 }

@@ -43,6 +43,7 @@ type world struct {
 	presence string
 	real     time.Time // what Identity thinks the time is
 	names    *slack.Names
+	health   func(context.Context) []bot.Condition
 	handler  http.Handler
 }
 
@@ -151,6 +152,7 @@ func (w *world) connect(url string) {
 		Buttons: &bot.Buttons{Key: []byte("a key for tests with 32 bytes ...")}, BotUser: me.UserID,
 		Now:    func() workflows.Stamp { return workflows.StampOf(w.m.clock()) },
 		Whose:  prints{},
+		Health: w.health,
 		Leaves: func(string) string { return "Sessions that are already open stay open." }, Log: log,
 	})
 	if err != nil {

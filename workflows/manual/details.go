@@ -1,21 +1,19 @@
 package manual
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
 
 // form is what has to be filled in.
-func form(w *workflows.Workflow) Section {
-	s := Section{Title: "What you fill in"}
+func (b Book) form(w *workflows.Workflow) Section {
+	s := Section{Title: b.say("What you fill in")}
 	for _, f := range w.Fields {
-		words := "**" + escape(f.Label) + "**: " + fieldWords(f)
+		words := "**" + escape(f.Label) + "**: " + b.fieldWords(f)
 		if f.Optional {
-			words += ", if there is one"
+			words = b.say("%s, if there is one", words)
 		}
 		if f.Help != "" {
 			words += ". " + escape(strings.TrimSuffix(f.Help, "."))
@@ -23,112 +21,112 @@ func form(w *workflows.Workflow) Section {
 		s.Points = append(s.Points, words+".")
 	}
 	if w.ReasonMin > 0 {
-		s.Points = append(s.Points, fmt.Sprintf("**Reason**: why it is needed, in at least %d characters.", w.ReasonMin))
+		s.Points = append(s.Points, b.say("**Reason**: why it is needed, in at least %d characters.", w.ReasonMin))
 	}
 	return s
 }
 
-func fieldWords(f workflows.Field) string {
+func (b Book) fieldWords(f workflows.Field) string {
 	limits := ""
 	switch {
 	case f.Least != "" && f.Most != "":
-		limits = " from " + bound(f.Type, f.Least) + " to " + bound(f.Type, f.Most)
+		limits = b.say(" from %s to %s", b.bound(f.Type, f.Least), b.bound(f.Type, f.Most))
 	case f.Least != "":
-		limits = ", at least " + bound(f.Type, f.Least)
+		limits = b.say(", at least %s", b.bound(f.Type, f.Least))
 	case f.Most != "":
-		limits = ", at most " + bound(f.Type, f.Most)
+		limits = b.say(", at most %s", b.bound(f.Type, f.Most))
 	}
 	switch f.Type {
 	case workflows.FieldChoice:
-		return "one of " + escape(list(f.Choices, "or"))
+		return escape(b.say("one of %s", b.or(f.Choices)))
 	case workflows.FieldTicket:
-		return "the number of a ticket"
+		return b.say("the number of a ticket")
 	case workflows.FieldSSHKey:
-		return "your public SSH key, one line"
+		return b.say("your public SSH key, one line")
 	case workflows.FieldNumber:
-		return "a number" + limits
+		return b.say("a number%s", limits)
 	case workflows.FieldDuration:
-		return "a length of time" + limits
+		return b.say("a length of time%s", limits)
 	case workflows.FieldDateTime:
 		if limits != "" {
-			limits += " from now"
+			limits = b.say("%s from now", limits)
 		}
-		return "a date and time" + limits
+		return b.say("a date and time%s", limits)
 	case workflows.FieldTarget:
-		return "one of the systems"
+		return b.say("one of the systems")
 	case workflows.FieldOffer:
-		return "one of what the system has to give"
+		return b.say("one of what the system has to give")
 	case workflows.FieldPerson:
-		return "somebody of the people file"
+		return b.say("somebody of the people file")
 	case workflows.FieldNewID:
-		return "the id of a robot, key or service account that there is not yet"
+		return b.say("the id of a robot, key or service account that there is not yet")
 	case workflows.FieldIdentity:
-		return "one of the robots, keys and service accounts"
+		return b.say("one of the robots, keys and service accounts")
 	}
-	return "free text"
+	return b.say("free text")
 }
 
 // bound is a limit of a field as people say it.
-func bound(kind, s string) string {
+func (b Book) bound(kind, s string) string {
 	if kind != workflows.FieldNumber {
-		return plain(s)
+		return b.plain(s)
 	}
 	return s
 }
 
 // limits are what holds beside the approval.
 func (b Book) limits(w *workflows.Workflow) Section {
-	s := Section{Title: "What else holds"}
-	add := func(format string, args ...any) { s.Points = append(s.Points, escape(fmt.Sprintf(format, args...))) }
+	s := Section{Title: b.say("What else holds")}
+	say := func(format string, args ...any) { s.Points = append(s.Points, escape(b.say(format, args...))) }
 	if w.Only == workflows.OnlyBusiness {
-		add("Only within business hours%s.", b.hours(w.Calendar))
+		say("Only within business hours%s.", b.hours(w.Calendar))
 	}
 	if len(w.Freezes) > 0 {
-		add("Nothing is granted during a change freeze (%s).", list(w.Freezes, "or"))
+		say("Nothing is granted during a change freeze (%s).", b.or(w.Freezes))
 	}
 	if w.Often != nil {
-		add("One person may ask at most %s within %s.", times(w.Often.Times), within(w.Often.Per))
+		say("One person may ask at most %s within %s.", b.times(w.Often.Times), b.within(w.Often.Per))
 	}
 	if w.Later > 0 {
-		add("It may be asked for ahead of time: the access may begin up to %s later. Otherwise it begins when it is approved.", Span(w.Later))
+		say("It may be asked for ahead of time: the access may begin up to %s later. Otherwise it begins when it is approved.", b.span(w.Later))
 	}
 	if w.Extend != nil {
-		add("While the access is active, more time can be asked for. It is a new request, and all in all it never lasts longer than %s.", Span(w.Extend.Cap))
+		say("While the access is active, more time can be asked for. It is a new request, and all in all it never lasts longer than %s.", b.span(w.Extend.Cap))
 	}
 	if w.EndsWith != "" {
-		add("%s", ending(w))
+		s.Points = append(s.Points, escape(b.ending(w)))
 	}
 	if w.Task != nil {
-		add("%s", taskWords(*w.Task))
+		s.Points = append(s.Points, escape(b.taskWords(*w.Task)))
 	}
 	if len(w.Posture) > 0 {
-		add("The holder's device or workload must be known to be in order (%s): when it is asked for, when the access is made, and for as long as it lasts.", strings.Join(w.Posture, ", "))
+		say("The holder's device or workload must be known to be in order (%s): when it is asked for, when the access is made, and for as long as it lasts.", strings.Join(w.Posture, ", "))
 	}
 	if w.MaxUnverified > 0 {
-		add("While the access lasts it is asked again and again whether it should still be allowed; when nobody can tell for %s, it ends.", Span(w.MaxUnverified))
+		say("While the access lasts it is asked again and again whether it should still be allowed; when nobody can tell for %s, it ends.", b.span(w.MaxUnverified))
 	}
-	if words := verbs(w.ReasonFor); words != "" {
-		add("A reason is needed to %s; saying no always needs one.", words)
+	if words := b.verbs(w.ReasonFor); words != "" {
+		say("A reason is needed to %s; saying no always needs one.", words)
 	}
 	if x := w.Window; x != nil {
-		add("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", Span(x.Lifetime), x.Hours, x.Zone, times(x.Times), within(x.Per), times(x.Budget))
+		say("What it allows: grants of at most %s each, %s (%s), at most %s within %s and %s in all.", b.span(x.Lifetime), x.Hours, x.Zone, b.times(x.Times), b.within(x.Per), b.times(x.Budget))
 	}
 	if x := w.ActAs; x != nil {
-		add("Whoever asks has to prove who they are (a click is not enough) and to say what is exceptional (%s); the step %s is management's, and every ask goes through it. On record stand the circumstance, the end, the reason, who of management approved, how the asker proved to be themselves, and the name that the target's own log has for each action.",
+		say("Whoever asks has to prove who they are (a click is not enough) and to say what is exceptional (%s); the step %s is management's, and every ask goes through it. On record stand the circumstance, the end, the reason, who of management approved, how the asker proved to be themselves, and the name that the target's own log has for each action.",
 			escape(x.Exceptional), escape(x.Management))
 	}
 	if x := w.Exception; x != nil {
-		add("What it waives: %s.", strings.ReplaceAll(x.Control, "_", " "))
+		say("What it waives: %s.", b.word(strings.ReplaceAll(x.Control, "_", " ")))
 		for _, c := range x.Checks {
-			add("What makes up for it, looked at again and again: %s.", escape(c.String()))
+			say("What makes up for it, looked at again and again: %s.", escape(c.String()))
 		}
-		then := "the identity is suspended"
+		then := b.say("the identity is suspended")
 		if x.Failed == workflows.FailedRetires {
-			then = "everything is taken back from the identity for good"
+			then = b.say("everything is taken back from the identity for good")
 		}
-		add("When one of these fails, or the exception ends: %s.", then)
+		say("When one of these fails, or the exception ends: %s.", then)
 		if x.Higher != "" {
-			add("From the fourth renewal on, the step %s is asked, too.", escape(x.Higher))
+			say("From the fourth renewal on, the step %s is asked, too.", escape(x.Higher))
 		}
 	}
 	return s
@@ -139,41 +137,41 @@ func (b Book) hours(name string) string {
 	if !ok || c == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (%s, in %s; not on holidays)", c.Hours().Week(), c.Hours().Zone())
+	return b.say(" (%s, in %s; not on holidays)", c.Hours().Week(), c.Hours().Zone())
 }
 
-func ending(w *workflows.Workflow) string {
+func (b Book) ending(w *workflows.Workflow) string {
 	name := label(w.EndsWith, w.Fields)
 	for _, f := range w.Fields {
 		if f.Name == w.EndsWith && f.Type == workflows.FieldTicket {
-			return "The access ends when the ticket given as " + name + " is closed, however much time would be left."
+			return b.say("The access ends when the ticket given as %s is closed, however much time would be left.", name)
 		}
 	}
-	return "The access ends no later than the time given as " + name + "."
+	return b.say("The access ends no later than the time given as %s.", name)
 }
 
 // taskWords say what the ticket must be like.
-func taskWords(t workflows.TaskTerms) string {
-	out := "The ticket must be open"
+func (b Book) taskWords(t workflows.TaskTerms) string {
+	like := ""
 	if t.Source != "" {
-		out += ", one of " + string(t.Source)
+		like += b.say(", one of %s", string(t.Source))
 	}
 	if t.Window {
-		out += ", with a change window that covers the time"
+		like += b.say(", with a change window that covers the time")
 	}
 	switch t.Assignee {
 	case workflows.AssigneeAnyone:
-		out += ", assigned to somebody"
+		like += b.say(", assigned to somebody")
 	case workflows.AssigneeRequester:
-		out += ", assigned to whoever asks"
+		like += b.say(", assigned to whoever asks")
 	}
-	return out + ": when it is asked for, when the access is made, and for as long as it lasts."
+	return b.say("The ticket must be open%s: when it is asked for, when the access is made, and for as long as it lasts.", like)
 }
 
-func verbs(given []string) string {
+func (b Book) verbs(given []string) string {
 	words := map[string]string{
-		workflows.VerbApprove: "say yes", workflows.VerbCounter: "offer other terms", workflows.VerbTakeBack: "take back one's own yes",
-		workflows.VerbRevoke: "take access back early", workflows.VerbDeny: "",
+		workflows.VerbApprove: b.say("say yes"), workflows.VerbCounter: b.say("offer other terms"), workflows.VerbTakeBack: b.say("take back one's own yes"),
+		workflows.VerbRevoke: b.say("take access back early"), workflows.VerbDeny: "",
 	}
 	var out []string
 	for _, v := range given {
@@ -181,44 +179,42 @@ func verbs(given []string) string {
 			out = append(out, words[v])
 		}
 	}
-	return list(out, "or")
+	return b.or(out)
 }
 
 // risk is the table that computes how dangerous an ask is, and where the things that this chain gives stand in it.
-func risk(w *workflows.Workflow) Section {
+func (b Book) risk(w *workflows.Workflow) Section {
 	if w.Risk == nil {
 		return Section{}
 	}
-	s := riskClasses(w.Risk)
+	s := b.riskClasses(w.Risk)
 	for _, e := range w.Entitlements {
-		s.Points = append(s.Points, escape(e.Name())+": "+class(w, e)+".")
+		s.Points = append(s.Points, escape(e.Name())+": "+b.class(w, e)+".")
 	}
 	return s
 }
 
-const riskTitle = "How risky it is"
-
-func riskClasses(r *workflows.RiskTable) Section {
+func (b Book) riskClasses(r *workflows.RiskTable) Section {
 	s := Section{
-		Title: riskTitle, Sentences: []string{"Each request is put into one of these classes by what it is for.", "The class holds whatever a chain says:"},
-		Table: [][]string{{"Class", "At most", "People who say yes", "More than a click"}},
+		Title: b.say("How risky it is"), Sentences: []string{b.say("Each request is put into one of these classes by what it is for."), b.say("The class holds whatever a chain says:")},
+		Table: [][]string{{b.say("Class"), b.say("At most"), b.say("People who say yes"), b.say("More than a click")}},
 	}
 	for _, t := range r.Tiers {
-		longest, people, step := "as the chain says", "as the chain says", "no"
+		longest, people, step := b.say("as the chain says"), b.say("as the chain says"), b.say("no")
 		if t.Longest > 0 {
-			longest = Span(t.Longest)
+			longest = b.span(t.Longest)
 		}
 		if t.Approvers > 0 {
-			people = "at least " + strconv.Itoa(t.Approvers)
+			people = b.say("at least %d", t.Approvers)
 		}
 		if t.StepUp {
-			step = "yes"
+			step = b.say("yes")
 		}
 		s.Table = append(s.Table, []string{t.Name, longest, people, step})
 	}
 	if slices.ContainsFunc(r.Tiers, func(t workflows.Tier) bool { return t.StepUp }) {
 		s.Sentences = []string{
-			s.Sentences[0], "More than a click means that whoever says yes logs in on the page of the request, or uses a code that was printed for them, or does it on the bot's own host; saying no is a click everywhere.",
+			s.Sentences[0], b.say("More than a click means that whoever says yes logs in on the page of the request, or uses a code that was printed for them, or does it on the bot's own host; saying no is a click everywhere."),
 			s.Sentences[1],
 		}
 	}
@@ -226,7 +222,7 @@ func riskClasses(r *workflows.RiskTable) Section {
 }
 
 // class is the risk of one thing, for each kind of holder that this chain allows: the class of most of them, and then the others.
-func class(w *workflows.Workflow, e workflows.Entitlement) string {
+func (b Book) class(w *workflows.Workflow, e workflows.Entitlement) string {
 	var kinds []string
 	if w.Allows(workflows.ForSelf) || w.Allows(workflows.ForReports) {
 		kinds = append(kinds, "person")
@@ -244,57 +240,57 @@ func class(w *workflows.Workflow, e workflows.Entitlement) string {
 		if by[t.Name] == nil {
 			order = append(order, t.Name)
 		}
-		by[t.Name] = append(by[t.Name], kindName(k))
+		by[t.Name] = append(by[t.Name], b.kindName(k))
 	}
 	if len(order) == 0 {
-		return "no class"
+		return b.say("no class")
 	}
-	slices.SortStableFunc(order, func(a, b string) int { return len(by[b]) - len(by[a]) })
-	out := "class **" + escape(order[0]) + "**"
+	slices.SortStableFunc(order, func(x, y string) int { return len(by[y]) - len(by[x]) })
+	out := b.say("class **%s**", escape(order[0]))
 	for _, t := range order[1:] {
-		out += ", but **" + escape(t) + "** for " + list(by[t], "or")
+		out += b.say(", but **%s** for %s", escape(t), b.or(by[t]))
 	}
 	return out
 }
 
 // told is who hears of it, and where.
 func (b Book) told(w *workflows.Workflow) Section {
-	s := Section{Title: "Who hears of it"}
-	where := "Those who are asked, and the requester, are told directly"
+	s := Section{Title: b.say("Who hears of it")}
+	where := b.say("Those who are asked, and the requester, are told directly.")
 	if w.Channel != "" {
-		where += "; a card stands in " + w.Channel
+		where = b.say("Those who are asked, and the requester, are told directly; a card stands in %s.", w.Channel)
 	}
-	s.Points = append(s.Points, escape(where+"."))
+	s.Points = append(s.Points, escape(where))
 	switch w.SeenBy {
 	case workflows.SeenByMembers:
-		s.Points = append(s.Points, "Everybody in the people file may read the requests.")
+		s.Points = append(s.Points, b.say("Everybody in the people file may read the requests."))
 	default:
-		s.Points = append(s.Points, "Only those who are part of a request, the owners, security and auditors may read it. Others get the same answer as for a request that does not exist.")
+		s.Points = append(s.Points, b.say("Only those who are part of a request, the owners, security and auditors may read it. Others get the same answer as for a request that does not exist."))
 	}
 	if w.Tell != nil {
-		s.Points = append(s.Points, "Told of the outcome without being asked: "+escape(b.all(*w.Tell, w.Entitlements))+".")
+		s.Points = append(s.Points, escape(b.say("Told of the outcome without being asked: %s.", b.all(*w.Tell, w.Entitlements))))
 	}
 	return s
 }
 
 // origin is who answers for the chain, and which version this is.
 func (b Book) origin(c Chapter) Section {
-	s := Section{Title: "Who answers for it"}
-	s.Points = append(s.Points, "Owner: "+escape(b.Person.nameOr(c.Workflow.Owner, "nobody"))+".")
+	s := Section{Title: b.say("Who answers for it")}
+	s.Points = append(s.Points, escape(b.say("Owner: %s.", b.Person.nameOr(c.Workflow.Owner, b.say("nobody")))))
 	if c.Changed != "" {
-		s.Points = append(s.Points, "Last changed "+escape(c.Changed)+".")
+		s.Points = append(s.Points, b.say("Last changed %s.", escape(c.Changed)))
 	}
-	name := "Name in the ledger: `" + string(c.Workflow.ID) + "`"
-	if c.Hash != "" {
-		name += ", version `" + string(c.Hash) + "`. Every entry that this chain decides names that version"
+	if c.Hash == "" {
+		s.Points = append(s.Points, b.say("Name in the ledger: `%s`.", string(c.Workflow.ID)))
+	} else {
+		s.Points = append(s.Points, b.say("Name in the ledger: `%s`, version `%s`. Every entry that this chain decides names that version.", string(c.Workflow.ID), string(c.Hash)))
 	}
-	s.Points = append(s.Points, name+".")
-	if c.Source != "" {
-		from := "Made from a file"
-		if c.File != "" {
-			from = "Made from `" + strings.ReplaceAll(c.File, "`", "") + "`"
-		}
-		s.Points = append(s.Points, from+" with the digest `"+string(c.Source)+"`. The ledger keeps that text for every version that was ever in force.")
+	switch {
+	case c.Source == "":
+	case c.File == "":
+		s.Points = append(s.Points, b.say("Made from a file with the digest `%s`. The ledger keeps that text for every version that was ever in force.", string(c.Source)))
+	default:
+		s.Points = append(s.Points, b.say("Made from `%s` with the digest `%s`. The ledger keeps that text for every version that was ever in force.", strings.ReplaceAll(c.File, "`", ""), string(c.Source)))
 	}
 	return s
 }

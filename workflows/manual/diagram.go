@@ -72,7 +72,7 @@ func (d *drawing) arrow(from, label, to string) {
 
 // rule draws what becomes of an ask that a rule fits.
 func (d *drawing) rule(i int, r workflows.Rule) {
-	label := r.Name + ": " + ruleWhen(d.w, r)
+	label := r.Name + ": " + Book{}.ruleWhen(d.w, r)
 	switch {
 	case r.Refuse != "":
 		d.arrow("which", label, "no")

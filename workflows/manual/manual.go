@@ -1,7 +1,6 @@
 package manual
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 // Book is all chains of an organisation with what their words refer to. Nil functions and maps leave ids.
 type Book struct {
 	Organisation string
+	Say          Tongue // for the chapters; nil: English
 	Person       Names
 	Rotations    map[string][]workflows.PersonID // who ever takes a turn
 	Calendars    map[string]*calendar.Business
@@ -41,8 +41,8 @@ type Section struct {
 // Sections are the chapter in the order in which a newcomer asks: what is it for, may I ask, who decides, what then, what limits it.
 func (b Book) Sections(c Chapter) []Section {
 	w := c.Workflow
-	out := []Section{b.purpose(c), {Title: "How a request goes", Diagram: Diagram(w)}, b.steps(w)}
-	for _, s := range []Section{b.rules(w), b.granted(w), form(w), b.limits(w), risk(w), b.told(w)} {
+	out := []Section{b.purpose(c), {Title: b.say("How a request goes"), Diagram: Diagram(w)}, b.steps(w)}
+	for _, s := range []Section{b.rules(w), b.granted(w), b.form(w), b.limits(w), b.risk(w), b.told(w)} {
 		if s.Sentences != nil || s.Points != nil || s.Table != nil {
 			out = append(out, s)
 		}
@@ -55,38 +55,37 @@ func (b Book) purpose(c Chapter) Section {
 	w := c.Workflow
 	s := Section{Sentences: []string{sentence(w.Purpose)}}
 	if w.Kind == workflows.KindPreapprove {
-		s.Points = append(s.Points, "What you get: "+kindWords(w.Kind)+", so that it may be used in an incident without waiting.")
+		s.Points = append(s.Points, b.say("What you get: %s, so that it may be used in an incident without waiting.", b.kindWords(w.Kind)))
 	} else {
-		s.Points = append(s.Points, "What you get: "+kindWords(w.Kind)+".")
+		s.Points = append(s.Points, b.say("What you get: %s.", b.kindWords(w.Kind)))
 	}
-	s.Points = append(s.Points, "Who may ask: "+escape(b.selector(w.Ask, w.Entitlements))+".")
+	s.Points = append(s.Points, escape(b.say("Who may ask: %s.", b.selector(w.Ask, w.Entitlements))))
 	if len(w.For) > 0 && !w.Kind.OfRunbook() {
-		s.Points = append(s.Points, "For whom: "+holders(w.For)+".")
+		s.Points = append(s.Points, b.say("For whom: %s.", b.holders(w.For)))
 	}
-	longest := "For how long: at most " + Span(w.Longest)
+	longest := b.say("For how long: at most %s.", b.span(w.Longest))
 	if w.Usual > 0 && w.Usual != w.Longest {
-		longest += ", usually " + Span(w.Usual)
+		longest = b.say("For how long: at most %s, usually %s.", b.span(w.Longest), b.span(w.Usual))
 	}
-	s.Points = append(s.Points, longest+".")
+	s.Points = append(s.Points, longest)
 	if w.Uses > 0 {
-		s.Points = append(s.Points, "How often the approved text may be used: "+times(w.Uses)+".")
+		s.Points = append(s.Points, b.say("How often the approved text may be used: %s.", b.times(w.Uses)))
 	}
 	return s
 }
 
 // steps are the stages, one after the other.
 func (b Book) steps(w *workflows.Workflow) Section {
-	s := Section{Title: "Who decides", Numbered: true}
+	s := Section{Title: b.say("Who decides"), Numbered: true}
 	for i, st := range w.Stages {
 		s.Points = append(s.Points, b.stage(w, i, st))
 	}
 	if len(w.Stages) > 1 {
-		s.Sentences = append(s.Sentences, "The steps come one after the other.")
+		s.Sentences = append(s.Sentences, b.say("The steps come one after the other."))
 	}
-	s.Sentences = append(s.Sentences, "Nobody decides about their own request, and nobody counts twice in one step. "+
-		"A request that times out is not denied: it can be asked for again.")
+	s.Sentences = append(s.Sentences, b.say("Nobody decides about their own request, and nobody counts twice in one step. A request that times out is not denied: it can be asked for again."))
 	if len(w.Rules) > 0 {
-		s.Sentences = append(s.Sentences, "Which of these steps a request goes through depends on what is asked for: the next table says which.")
+		s.Sentences = append(s.Sentences, b.say("Which of these steps a request goes through depends on what is asked for: the next table says which."))
 	}
 	return s
 }
@@ -94,18 +93,18 @@ func (b Book) steps(w *workflows.Workflow) Section {
 func (b Book) stage(w *workflows.Workflow, i int, st workflows.Stage) string {
 	var out []string
 	if st.Kind == workflows.StageConsent {
-		out = append(out, fmt.Sprintf("**%s**: nobody has to say yes here. These are told: %s. Unless one of them objects, the request goes through after %s; at least %d of them must have been reached by then.",
-			escape(st.Name), escape(b.all(st.Approvers, w.Entitlements)), Span(st.Timeout), st.Quorum))
+		out = append(out, b.say("**%s**: nobody has to say yes here. These are told: %s. Unless one of them objects, the request goes through after %s; at least %d of them must have been reached by then.",
+			escape(st.Name), escape(b.all(st.Approvers, w.Entitlements)), b.span(st.Timeout), st.Quorum))
 		return strings.Join(append(out, b.besides(w, st)...), " ")
 	}
-	out = append(out, fmt.Sprintf("**%s**: %s.", escape(st.Name), escape(b.quorum(w, st))))
+	out = append(out, b.say("**%s**: %s.", escape(st.Name), escape(b.quorum(w, st))))
 	if d := b.distinct(w, i, st); d != "" {
 		out = append(out, d)
 	}
 	out = append(out, b.hurry(w, st)...)
-	out = append(out, "If nobody has decided after "+Span(st.Timeout)+", the request times out.")
+	out = append(out, b.say("If nobody has decided after %s, the request times out.", b.span(st.Timeout)))
 	if st.Deny == workflows.DenyCounts {
-		out = append(out, "One no does not end the request: it ends when so many said no that there cannot be enough yes any more.")
+		out = append(out, b.say("One no does not end the request: it ends when so many said no that there cannot be enough yes any more."))
 	}
 	return strings.Join(append(out, b.besides(w, st)...), " ")
 }
@@ -115,7 +114,7 @@ func (b Book) besides(w *workflows.Workflow, st workflows.Stage) []string {
 	if st.Tell == nil {
 		return nil
 	}
-	return []string{"Told without being asked: " + escape(b.all(*st.Tell, w.Entitlements)) + "."}
+	return []string{escape(b.say("Told without being asked: %s.", b.all(*st.Tell, w.Entitlements)))}
 }
 
 func (b Book) quorum(w *workflows.Workflow, st workflows.Stage) string {
@@ -124,19 +123,19 @@ func (b Book) quorum(w *workflows.Workflow, st workflows.Stage) string {
 	}
 	var parts []string
 	for _, p := range st.Parts {
-		parts = append(parts, "for "+p.Name+" "+b.need(p.Quorum, p.Approvers, w.Entitlements))
+		parts = append(parts, b.say("for %s %s", p.Name, b.need(p.Quorum, p.Approvers, w.Entitlements)))
 	}
 	if st.AnyPart {
-		return strings.Join(parts, ", or else ")
+		return strings.Join(parts, b.say(", or else "))
 	}
-	return strings.Join(parts, ", and ") + "; somebody who belongs to more than one of these counts for one of them only"
+	return b.say("%s; somebody who belongs to more than one of these counts for one of them only", strings.Join(parts, b.say(", and ")))
 }
 
 func (b Book) need(n int, s workflows.Selector, es []workflows.Entitlement) string {
 	if n == 1 {
-		return "one yes from " + b.selector(s, es)
+		return b.say("one yes from %s", b.selector(s, es))
 	}
-	return fmt.Sprintf("%d different people of these say yes: %s", n, b.all(s, es))
+	return b.say("%d different people of these say yes: %s", n, b.all(s, es))
 }
 
 // distinct says who of earlier steps does not count again.
@@ -145,11 +144,11 @@ func (b Book) distinct(w *workflows.Workflow, i int, st workflows.Stage) string 
 	case i == 0:
 		return ""
 	case st.Repeat:
-		return "Whoever said yes in an earlier step may do so here too."
+		return b.say("Whoever said yes in an earlier step may do so here too.")
 	case len(st.DistinctFrom) > 0:
-		return "Whoever said yes in " + escape(list(st.DistinctFrom, "or")) + " does not count here."
+		return escape(b.say("Whoever said yes in %s does not count here.", b.or(st.DistinctFrom)))
 	}
-	return "Whoever said yes in an earlier step does not count here."
+	return b.say("Whoever said yes in an earlier step does not count here.")
 }
 
 // hurry is what happens while nobody decides.
@@ -157,29 +156,29 @@ func (b Book) hurry(w *workflows.Workflow, st workflows.Stage) []string {
 	var out []string
 	switch {
 	case st.RemindWorking > 0:
-		out = append(out, "They are reminded after "+Span(st.RemindWorking)+" of their working time.")
+		out = append(out, b.say("They are reminded after %s of their working time.", b.span(st.RemindWorking)))
 	case st.Remind > 0:
-		out = append(out, "They are reminded after "+Span(st.Remind)+".")
+		out = append(out, b.say("They are reminded after %s.", b.span(st.Remind)))
 	}
 	tiers := st.Then
 	if st.Escalate != nil {
 		tiers = append([]workflows.Escalation{*st.Escalate}, tiers...)
 	}
 	for i, t := range tiers {
-		after := Span(t.After)
+		after := b.span(t.After)
 		if t.Working > 0 {
-			after = Span(t.Working) + " of working time"
+			after = b.say("%s of working time", b.span(t.Working))
 		}
-		out = append(out, fmt.Sprintf("After %s without a decision, these are asked too: %s.", after, escape(b.all(t.Approvers, w.Entitlements))))
+		out = append(out, b.say("After %s without a decision, these are asked too: %s.", after, escape(b.all(t.Approvers, w.Entitlements))))
 		if i == len(tiers)-1 {
-			out = append(out, "Those who were asked before can still decide.")
+			out = append(out, b.say("Those who were asked before can still decide."))
 		}
 	}
 	switch st.OffHours {
 	case workflows.OffHoursWait:
-		out = append(out, "Outside of their working hours people are not disturbed: they are told in the morning.")
+		out = append(out, b.say("Outside of their working hours people are not disturbed: they are told in the morning."))
 	case workflows.OffHoursAwake:
-		out = append(out, "Outside of their working hours people are told in the morning; when too few are at work, the next ones are asked at once.")
+		out = append(out, b.say("Outside of their working hours people are told in the morning; when too few are at work, the next ones are asked at once."))
 	}
 	return out
 }
@@ -189,20 +188,20 @@ func (b Book) rules(w *workflows.Workflow) Section {
 	if len(w.Rules) == 0 {
 		return Section{}
 	}
-	s := Section{Title: "Which steps apply", Table: [][]string{{"Rule", "When", "Then", "At most"}}}
-	s.Sentences = []string{"The first rule that fits decides."}
+	s := Section{Title: b.say("Which steps apply"), Table: [][]string{{b.say("Rule"), b.say("When"), b.say("Then"), b.say("At most")}}}
+	s.Sentences = []string{b.say("The first rule that fits decides.")}
 	if w.Choose == workflows.ChooseSpecific {
-		s.Sentences = []string{"The rule with the most conditions that fits decides. If two fit equally well, the request is refused, and the owner is asked to say which one is meant."}
+		s.Sentences = []string{b.say("The rule with the most conditions that fits decides. If two fit equally well, the request is refused, and the owner is asked to say which one is meant.")}
 	}
 	if !slices.ContainsFunc(w.Rules, always) {
-		s.Sentences = append(s.Sentences, "What no rule fits is refused.")
+		s.Sentences = append(s.Sentences, b.say("What no rule fits is refused."))
 	}
 	for _, r := range w.Rules {
-		longest := Span(min(orLongest(r.Longest, w.Longest), orLongest(r.UpTo, w.Longest)))
+		longest := b.span(min(orLongest(r.Longest, w.Longest), orLongest(r.UpTo, w.Longest)))
 		if r.Refuse != "" {
 			longest = "–"
 		}
-		s.Table = append(s.Table, []string{r.Name, capital(ruleWhen(w, r)), ruleThen(w, r), longest})
+		s.Table = append(s.Table, []string{r.Name, capital(b.ruleWhen(w, r)), b.ruleThen(w, r), longest})
 	}
 	return s
 }
@@ -214,28 +213,28 @@ func orLongest(s, longest workflows.Span) workflows.Span {
 	return s
 }
 
-func ruleWhen(w *workflows.Workflow, r workflows.Rule) string {
-	when := Condition(r.When, w.Fields)
+func (b Book) ruleWhen(w *workflows.Workflow, r workflows.Rule) string {
+	when := b.condition(r.When, w.Fields)
 	switch {
 	case r.UpTo == 0:
 		return when
 	case r.When == "":
-		return "it is for at most " + Span(r.UpTo)
+		return b.say("it is for at most %s", b.span(r.UpTo))
 	}
-	return when + ", and it is for at most " + Span(r.UpTo)
+	return b.say("%s, and it is for at most %s", when, b.span(r.UpTo))
 }
 
-func ruleThen(w *workflows.Workflow, r workflows.Rule) string {
+func (b Book) ruleThen(w *workflows.Workflow, r workflows.Rule) string {
 	switch {
 	case r.Refuse != "":
-		return "Refused: " + r.Refuse
+		return b.say("Refused: %s", r.Refuse)
 	case r.Auto != nil:
-		return fmt.Sprintf("Approved at once by the rule itself, without people, at most %s per person within %s; %d %% of these are looked at afterwards",
-			times(r.Auto.Times), within(r.Auto.Per), r.Auto.Sample)
+		return b.say("Approved at once by the rule itself, without people, at most %s per person within %s; %d %% of these are looked at afterwards",
+			b.times(r.Auto.Times), b.within(r.Auto.Per), r.Auto.Sample)
 	case len(r.Stages) == 0:
-		return list(stageNames(w.Stages), "then")
+		return b.then(stageNames(w.Stages))
 	}
-	return list(r.Stages, "then")
+	return b.then(r.Stages)
 }
 
 func stageNames(stages []workflows.Stage) []string {
@@ -251,16 +250,16 @@ func (b Book) granted(w *workflows.Workflow) Section {
 	if len(w.Entitlements) == 0 {
 		return Section{}
 	}
-	s := Section{Title: "What it gives", Table: [][]string{{"System", "Access", "What for", "Owner", "At most"}}}
+	s := Section{Title: b.say("What it gives"), Table: [][]string{{b.say("System"), b.say("Access"), b.say("What for"), b.say("Owner"), b.say("At most")}}}
 	for _, e := range w.Entitlements {
 		access := e.Title
 		if e.Description != "" {
 			access += ": " + e.Description
 		}
 		system := e.TargetTitle + " (" + strings.Join(nonEmpty(e.Environment, e.DataClass), ", ") + ")"
-		s.Table = append(s.Table, []string{system, access, e.BusinessTask, b.Person.nameOr(e.Owner, "nobody: it cannot be asked for"), Span(w.LongestFor(e))})
+		s.Table = append(s.Table, []string{system, access, e.BusinessTask, b.Person.nameOr(e.Owner, b.say("nobody: it cannot be asked for")), b.span(w.LongestFor(e))})
 		for _, c := range e.Conflicts {
-			s.Points = append(s.Points, fmt.Sprintf("Nobody may hold %s together with %s: %s", escape(e.Name()), escape(list(c.With, "or")), escape(sentence(c.Why))))
+			s.Points = append(s.Points, b.say("Nobody may hold %s together with %s: %s", escape(e.Name()), escape(b.or(c.With)), escape(sentence(c.Why))))
 		}
 	}
 	return s

@@ -1,7 +1,9 @@
 package manual_test
 
 import (
+	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -294,5 +296,44 @@ func TestCrowds(t *testing.T) {
 	file := book(t, full()).File(manual.Chapter{Workflow: full()})
 	if !strings.HasPrefix(file, "# Change production data\n") || !strings.Contains(file, "## Words") {
 		t.Errorf("a chain by itself:\n%s", file)
+	}
+}
+
+// Everything that a chapter says goes through the tongue, so that a reader who speaks another language reads no English but that of the documents.
+func TestAChapterIsSaidInTheReadersTongue(t *testing.T) {
+	word, own := regexp.MustCompile(`\p{L}{3,}`), regexp.MustCompile(`%(\[\d\])?[sdq%]|\p{L}`)
+	mask := func(format string, args ...any) string {
+		return fmt.Sprintf(own.ReplaceAllStringFunc(format, func(x string) string {
+			if x[0] == '%' {
+				return x
+			}
+			return "x"
+		}), args...)
+	}
+	for _, w := range append(others(), full()) {
+		b := book(t, w)
+		b.Say = mask
+		raw, err := json.Marshal(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		document := string(raw) + b.Chapters[0].File + b.Chapters[0].Changed + "Ann Lee Bob Kim Olga Petrova Dave Neil Eve Adams Carl Carlsen Mallory Bad dba Mon Fri Europe Berlin sha256 yaml Mfor"
+		var said []string
+		for _, s := range b.Sections(b.Chapters[0]) {
+			said = append(append(append(said, s.Title), s.Sentences...), s.Points...)
+			for _, row := range s.Table {
+				said = append(said, row...)
+			}
+		}
+		if len(said) < 20 {
+			t.Fatalf("%s: the chapter is empty", w.ID)
+		}
+		for _, line := range said {
+			for _, x := range word.FindAllString(line, -1) {
+				if strings.Trim(x, "x") != "" && !strings.Contains(strings.ToLower(document), strings.ToLower(x)) {
+					t.Errorf("%s: %q of %q is said in English to everybody", w.ID, x, line)
+				}
+			}
+		}
 	}
 }

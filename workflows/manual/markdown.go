@@ -31,7 +31,7 @@ func (b Book) Markdown() string {
 		out.WriteString("\n" + b.chapter(c, shared != nil))
 	}
 	if shared != nil {
-		s := riskClasses(shared)
+		s := b.riskClasses(shared)
 		s.Title = ""
 		out.WriteString("\n<a id=\"risk\"></a>\n\n## Classes of risk\n" + s.markdown())
 	}
@@ -65,7 +65,7 @@ func (b Book) chapter(c Chapter, shared bool) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "<a id=%q></a>\n\n## %s\n", anchor(c), escape(c.Workflow.Title))
 	for _, s := range b.Sections(c) {
-		if shared && s.Title == riskTitle {
+		if shared && s.Title == b.say("How risky it is") {
 			if len(s.Points) == 0 {
 				continue
 			}

@@ -7,49 +7,84 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 )
 
+// Tongue puts a sentence into a reader's language: its English format, and what is filled in. Durations and lists in it are words of the same language.
+type Tongue func(format string, args ...any) string
+
+// say is a sentence in the language of the book.
+func (b Book) say(format string, args ...any) string {
+	if b.Say != nil {
+		return b.Say(format, args...)
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// word is a word of the documents that other languages have another one for.
+func (b Book) word(w string) string {
+	if b.Say == nil {
+		return w
+	}
+	return b.Say(w)
+}
+
 // Span is a length of time as people say it: "15 minutes", "1 hour", "7 days", "1 hour 30 minutes".
-func Span(s workflows.Span) string {
+func Span(s workflows.Span) string { return Book{}.span(s) }
+
+func (b Book) span(s workflows.Span) string {
 	var words []string
-	add := func(n workflows.Span, unit string) {
+	add := func(n workflows.Span, one, many func() string) {
 		if n == 1 {
-			words = append(words, "1 "+unit)
+			words = append(words, one())
 		} else if n > 1 {
-			words = append(words, fmt.Sprintf("%d %ss", n, unit))
+			words = append(words, many())
 		}
 	}
 	if s < 60 {
-		add(s, "second")
+		add(s, func() string { return b.say("1 second") }, func() string { return b.say("%d seconds", int(s)) })
 		return strings.Join(words, " ")
 	}
 	if s%86400 == 0 || s >= 3*86400 { // "36 hours" says more than a day and a half
-		add(s/86400, "day")
+		days := s / 86400
+		add(days, func() string { return b.say("1 day") }, func() string { return b.say("%d days", int(days)) })
 		s %= 86400
 	}
-	add(s/3600, "hour")
-	add(s%3600/60, "minute")
+	hours, minutes := s/3600, s%3600/60
+	add(hours, func() string { return b.say("1 hour") }, func() string { return b.say("%d hours", int(hours)) })
+	add(minutes, func() string { return b.say("1 minute") }, func() string { return b.say("%d minutes", int(minutes)) })
 	return strings.Join(words, " ")
 }
 
 // within is a period: "a day", "an hour", "7 days".
-func within(s workflows.Span) string {
+func (b Book) within(s workflows.Span) string {
 	switch s {
 	case 86400:
-		return "a day"
+		return b.say("a day")
 	case 3600:
-		return "an hour"
+		return b.say("an hour")
 	}
-	return Span(s)
+	return b.span(s)
 }
 
-// list joins words: "a", "a and b", "a, b and c".
-func list(words []string, last string) string {
+// and, or and then join words in the language of the book: "a", "a and b", "a, b and c".
+func (b Book) and(words []string) string {
+	return joined(words, func(most, last string) string { return b.say("%s and %s", most, last) })
+}
+
+func (b Book) or(words []string) string {
+	return joined(words, func(most, last string) string { return b.say("%s or %s", most, last) })
+}
+
+func (b Book) then(words []string) string {
+	return joined(words, func(most, last string) string { return b.say("%s then %s", most, last) })
+}
+
+func joined(words []string, both func(most, last string) string) string {
 	switch n := len(words); n {
 	case 0:
 		return ""
 	case 1:
 		return words[0]
 	default:
-		return strings.Join(words[:n-1], ", ") + " " + last + " " + words[n-1]
+		return both(strings.Join(words[:n-1], ", "), words[n-1])
 	}
 }
 
@@ -62,14 +97,14 @@ func count(n int, one string) string {
 }
 
 // times is "once", "twice", "3 times".
-func times(n int) string {
+func (b Book) times(n int) string {
 	switch n {
 	case 1:
-		return "once"
+		return b.say("once")
 	case 2:
-		return "twice"
+		return b.say("twice")
 	}
-	return fmt.Sprintf("%d times", n)
+	return b.say("%d times", n)
 }
 
 // sentence begins with a capital and ends with a full stop.
@@ -104,38 +139,50 @@ func (w Names) name(p workflows.PersonID) string {
 }
 
 // some names people as far as that can be read.
-func (w Names) some(people []workflows.PersonID) string {
-	names := w.names(people)
+func (b Book) some(people []workflows.PersonID) string {
+	names := b.Person.names(people)
 	if len(names) > maxNames {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames-1], ", "), len(names)-maxNames+1)
+		return b.say("%s and %d more", strings.Join(names[:maxNames-1], ", "), len(names)-maxNames+1)
 	}
-	return list(names, "and")
+	return b.and(names)
 }
 
 // selector says whom a selector means, as one of them: "Ann Lee or somebody of the group dba (…)".
 func (b Book) selector(s workflows.Selector, es []workflows.Entitlement) string {
-	return b.whom(s, es, "or", "somebody of the group ", "a member of the ")
+	return b.whom(s, es, manner{
+		last: b.or, group: func(g string) string { return b.say("somebody of the group %s", g) },
+		chat: func(g string) string { return b.say("a member of the user group %s in the chat", g) }, channel: func(c string) string { return b.say("a member of the channel %s", c) },
+	})
 }
 
 // all says whom a selector means, as all of them: "Ann Lee and the group dba (…)".
 func (b Book) all(s workflows.Selector, es []workflows.Entitlement) string {
-	return b.whom(s, es, "and", "the group ", "all members of the ")
+	return b.whom(s, es, manner{
+		last: b.and, group: func(g string) string { return b.say("the group %s", g) },
+		chat: func(g string) string { return b.say("all members of the user group %s in the chat", g) }, channel: func(c string) string { return b.say("all members of the channel %s", c) },
+	})
 }
 
-func (b Book) whom(s workflows.Selector, es []workflows.Entitlement, last, group, members string) string {
+// manner is how a selector is put into words: as one of them, or as all.
+type manner struct {
+	last                 func([]string) string
+	group, chat, channel func(string) string
+}
+
+func (b Book) whom(s workflows.Selector, es []workflows.Entitlement, m manner) string {
 	var parts []string
 	if s.Anyone {
-		parts = append(parts, "everybody in the people file")
+		parts = append(parts, b.say("everybody in the people file"))
 	}
 	parts = append(parts, b.Person.names(s.People)...)
 	for _, g := range s.Groups {
-		parts = append(parts, group+b.group(g))
+		parts = append(parts, m.group(b.group(g)))
 	}
 	for _, h := range s.ChatGroups {
-		parts = append(parts, members+"user group "+h+" in the chat")
+		parts = append(parts, m.chat(h))
 	}
 	for _, c := range s.ChatChannels {
-		parts = append(parts, members+"channel "+c)
+		parts = append(parts, m.channel(c))
 	}
 	for _, r := range s.Rotations {
 		parts = append(parts, b.rotation(r))
@@ -144,47 +191,47 @@ func (b Book) whom(s workflows.Selector, es []workflows.Entitlement, last, group
 		parts = append(parts, b.owners(es))
 	}
 	if s.IdentityOwner {
-		parts = append(parts, "the owner or backup owner of the robot or key it is for")
+		parts = append(parts, b.say("the owner or backup owner of the robot or key it is for"))
 	}
 	if s.Manager {
-		parts = append(parts, "the manager of whoever asks")
+		parts = append(parts, b.say("the manager of whoever asks"))
 	}
-	out := list(parts, last)
+	out := m.last(parts)
 	if len(parts) == 0 {
-		out = "nobody"
+		out = b.say("nobody")
 	}
 	if len(s.Exclude) > 0 {
-		out += ", but never " + list(b.Person.names(s.Exclude), "or")
+		out = b.say("%s, but never %s", out, b.or(b.Person.names(s.Exclude)))
 	}
 	if s.Fallback != nil {
-		out += "; if that is nobody: " + b.whom(*s.Fallback, es, last, group, members)
+		out = b.say("%s; if that is nobody: %s", out, b.whom(*s.Fallback, es, m))
 	}
 	return out
 }
 
 func (b Book) group(g workflows.Group) string {
 	if len(g.Members) == 0 {
-		return g.Name + ", which is empty"
+		return b.say("%s, which is empty", g.Name)
 	}
-	return fmt.Sprintf("%s (%s)", g.Name, b.Person.some(g.Members))
+	return g.Name + " (" + b.some(g.Members) + ")"
 }
 
 func (b Book) rotation(name string) string {
 	if people := b.Rotations[name]; len(people) > 0 {
-		return fmt.Sprintf("whoever is on shift in the rotation %s (in turn: %s)", name, b.Person.some(people))
+		return b.say("whoever is on shift in the rotation %s (in turn: %s)", name, b.some(people))
 	}
-	return "whoever is on shift in the rotation " + name
+	return b.say("whoever is on shift in the rotation %s", name)
 }
 
 // owners names the owners of what a chain grants, where that is the same for all of it.
 func (b Book) owners(es []workflows.Entitlement) string {
-	const anyone = "the owner or backup owner of the system"
+	anyone := b.say("the owner or backup owner of the system")
 	if len(es) == 0 {
 		return anyone
 	}
 	for _, e := range es {
 		if e.Owner != es[0].Owner || e.Backup != es[0].Backup {
-			return anyone + " that is asked for"
+			return b.say("the owner or backup owner of the system that is asked for")
 		}
 	}
 	out := anyone + " (" + b.Person.name(es[0].Owner)
@@ -195,43 +242,43 @@ func (b Book) owners(es []workflows.Entitlement) string {
 }
 
 // kinds of request.
-func kindWords(k workflows.RequestKind) string {
+func (b Book) kindWords(k workflows.RequestKind) string {
 	switch k {
 	case workflows.KindCredential:
-		return "a short-lived credential"
+		return b.say("a short-lived credential")
 	case workflows.KindPreapprove:
-		return "approval of the exact text of a runbook"
+		return b.say("approval of the exact text of a runbook")
 	case workflows.KindRoutine:
-		return "one carrying-out of a routine runbook"
+		return b.say("one carrying-out of a routine runbook")
 	case workflows.KindWindow:
-		return "a standing window for a robot: within it, it needs nobody"
+		return b.say("a standing window for a robot: within it, it needs nobody")
 	case workflows.KindLife:
-		return "a new robot, key or service account, or a wider scope or a later end of one"
+		return b.say("a new robot, key or service account, or a wider scope or a later end of one")
 	case workflows.KindActAs:
-		return "the right to act as a robot, key or service account, for a limited time and under one's own name"
+		return b.say("the right to act as a robot, key or service account, for a limited time and under one's own name")
 	case workflows.KindException:
-		return "an exception to a control for one identity, for a time, while what makes up for it holds"
+		return b.say("an exception to a control for one identity, for a time, while what makes up for it holds")
 	default:
-		return "access for a limited time"
+		return b.say("access for a limited time")
 	}
 }
 
 // holders says for whom somebody may ask.
-func holders(list []string) string {
+func (b Book) holders(list []string) string {
 	var out []string
 	for _, f := range list {
 		switch f {
 		case workflows.ForSelf:
-			out = append(out, "themselves")
+			out = append(out, b.say("themselves"))
 		case workflows.ForOwned:
-			out = append(out, "a robot, key or service account that they own or back up")
+			out = append(out, b.say("a robot, key or service account that they own or back up"))
 		case workflows.ForReports:
-			out = append(out, "somebody who reports to them")
+			out = append(out, b.say("somebody who reports to them"))
 		default:
 			out = append(out, f)
 		}
 	}
-	return strings.Join(out, ", or ")
+	return strings.Join(out, b.say(", or "))
 }
 
 func (w Names) nameOr(p workflows.PersonID, none string) string {
