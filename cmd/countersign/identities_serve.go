@@ -70,6 +70,15 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 	out := reply{OK: true}
 	for _, r := range rows {
 		out.Lines = append(out.Lines, s.identityLine(ctx, r))
+		if o.What == "orphans" {
+			v, err := s.desk.Identity(ctx, by.Person, r.ID)
+			if err != nil {
+				return reply{}, err
+			}
+			if hint := s.hintOf(v.State, v.Entry); hint != "" {
+				out.Lines = append(out.Lines, "  "+hint)
+			}
+		}
 	}
 	out.Text = quantity(len(rows), "identity", "identities") + "."
 	if next != "" {
@@ -241,6 +250,9 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 		fmt.Sprintf("Secret: %s %s; rotated every %s, next by %s", cmp.Or(e.Stored, "nobody knows where"), place, spanWords(e.RotateEvery), day(v.Row.RotateBy)),
 		"Revocation: its owner, security, " + cmp.Or(path, "and countersign revoke-all"),
 		"Known from: " + strings.Join(v.Row.Sources, ", "),
+	}
+	if hint := s.hintOf(v.State, e); hint != "" {
+		lines = append(lines, hint)
 	}
 	if h := life.Handover; h != nil {
 		var people []string

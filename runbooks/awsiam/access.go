@@ -170,7 +170,7 @@ func (c *Connector) discoveredKey(ctx context.Context, user string, k accessKey)
 	}
 	d := runbooks.Discovered{
 		Ref: keyRef(user, k.ID), Kind: "api_key", Name: "Access key of " + user, Of: "user " + user, MadeAt: k.Created.UTC(),
-		Facts: map[string]string{"status": rest.Clean(k.Status, maxShown), "last_service": rest.Clean(out.Service, maxShown)},
+		Facts: map[string]string{"status": rest.Clean(k.Status, maxShown), "last_service": rest.Clean(out.Service, maxShown), "last_four": k.ID[max(0, len(k.ID)-4):]},
 	}
 	if used, err := time.Parse(time.RFC3339, out.Used); err == nil {
 		d.LastUsed = used.UTC()

@@ -268,3 +268,31 @@ func (w *world) call(t *testing.T, creds aws.Credentials, service string, form u
 	}
 	return resp.StatusCode
 }
+
+// TestReq_R69_UsersAndKeysAreDiscovered: a user, and each of its keys by the end of its id, which is all of it that is kept.
+func TestReq_R69_UsersAndKeysAreDiscovered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	names, keys := w.people(t)
+	second := w.key(t, names[0])
+	w.iam(t, "TagUser", url.Values{"UserName": {names[0]}, "Tags.member.1.Key": {"Owner"}, "Tags.member.1.Value": {"team uploads"}}, nil)
+	got := map[string]runbooks.Discovered{}
+	for x, err := range w.open(t, &clock{at: time.Now()}).Discover(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[x.Ref] = x
+	}
+	if x := got["user "+names[0]]; x.Name != names[0] || x.Owner != "team uploads" || x.MadeAt.IsZero() {
+		t.Errorf("the user: %+v", x)
+	}
+	for _, id := range []string{keys[0].ID, second.ID} {
+		x := got["key "+names[0]+"/…"+id[len(id)-6:]]
+		if x.Kind != "api_key" || x.Of != "user "+names[0] || x.Facts["last_four"] != id[len(id)-4:] || x.MadeAt.IsZero() {
+			t.Errorf("a key: %+v", x)
+		}
+		if strings.Contains(fmt.Sprint(x), id) {
+			t.Errorf("the whole id of a key is told: %+v", x)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/runbooks/rest"
 )
@@ -46,8 +48,13 @@ func (x deployKey) discovered(place terms) runbooks.Discovered {
 	if x.ReadOnly {
 		can = "reads " + place.owner + "/" + place.name
 	}
+	print := ""
+	if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(x.Key)); err == nil {
+		print = ssh.FingerprintSHA256(key)
+	}
 	return runbooks.Discovered{
-		Ref: fmt.Sprintf("deploy key %s/%s/%d", place.owner, place.name, x.ID), Kind: "ssh_key", Name: rest.Clean(x.Title, maxShown),
+		Fingerprint: print,
+		Ref:         fmt.Sprintf("deploy key %s/%s/%d", place.owner, place.name, x.ID), Kind: "ssh_key", Name: rest.Clean(x.Title, maxShown),
 		MadeBy: rest.Clean(x.AddedBy, maxShown), Owner: rest.Clean(x.AddedBy, maxShown), MadeAt: at(x.CreatedAt), LastUsed: at(x.LastUsed),
 		Grants: []string{can},
 	}

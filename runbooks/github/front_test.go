@@ -56,7 +56,7 @@ func newFront(t *testing.T, emulator string) *front {
 		t.Fatal(err)
 	}
 	f := &front{emulator: emulator, invited: map[string][]invite{}, next: 1000}
-	f.keys = []map[string]any{{"id": 7, "title": "ci", "read_only": false, "added_by": "owner", "created_at": "2026-01-02T03:04:05Z", "last_used": "2026-10-01T00:00:00Z", "key": "ssh-rsa AAA"}}
+	f.keys = []map[string]any{{"id": 7, "title": "ci", "read_only": false, "added_by": "owner", "created_at": "2026-01-02T03:04:05Z", "last_used": "2026-10-01T00:00:00Z", "key": deployKeyLine}}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // calls that are cut short
 	proxy.ModifyResponse = func(r *http.Response) error {
@@ -199,3 +199,9 @@ func hand(t *testing.T, method, url string, body, out any) {
 		t.Fatal(err)
 	}
 }
+
+// deployKeyLine is a public key nobody has the other half of any more, and its fingerprint as ssh-keygen prints it.
+const (
+	deployKeyLine  = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILODuH45N+oKQtGarvXhi0z2BWlUI24uJIWde91+ZviJ"
+	deployKeyPrint = "SHA256:muUR2/FCeaDL0RSAqii6LuxRoF3zpQzMyQpc5MtEPik"
+)

@@ -124,7 +124,7 @@ func TestReq_R66_Discover(t *testing.T) {
 	if !app.Strong || app.Kind != "integration" || !slices.Equal(app.Grants, []string{"administration: write", "contents: read"}) {
 		t.Errorf("the App: %+v", app)
 	}
-	if key.Kind != "ssh_key" || key.Owner != "owner" || key.LastUsed.Format("2006-01-02") != "2026-10-01" || !slices.Equal(key.Grants, []string{"writes to " + repo}) {
+	if key.Kind != "ssh_key" || key.Fingerprint != deployKeyPrint || key.Owner != "owner" || key.LastUsed.Format("2006-01-02") != "2026-10-01" || !slices.Equal(key.Grants, []string{"writes to " + repo}) {
 		t.Errorf("the deploy key: %+v", key)
 	}
 }

@@ -235,3 +235,23 @@ func TestFault_F26_ServiceDown(t *testing.T) {
 		t.Errorf("reading back: %s (%v)", p, err)
 	}
 }
+
+// TestReq_R69_AppsAndTokensAreDiscovered: each application and API token is found as what it is.
+func TestReq_R69_AppsAndTokensAreDiscovered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f, app := newFront(t, w.emulator), w.app(t)
+	got := map[string]runbooks.Discovered{}
+	for x, err := range open(t, f, app).Discover(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[x.Ref] = x
+	}
+	if x := got["app "+app]; x.Kind != "integration" || !strings.HasPrefix(x.Name, "Billing ") || x.Facts["sign_on"] != "OPENID_CONNECT" {
+		t.Errorf("the application: %+v", x)
+	}
+	if x := got["token 00Tabc"]; x.Kind != "api_key" || x.Name != "ci" || x.Of != "user 00u1" || x.Expires.Format("2006-01-02") != "2026-02-01" || x.MadeAt.IsZero() {
+		t.Errorf("the token: %+v", x)
+	}
+}

@@ -75,6 +75,42 @@ func (c *Connector) access() []runbooks.Access {
 	return out
 }
 
+// Discover gives the certificates that are neither over nor revoked, as credentials. Which of them was used, only the hosts' logs tell.
+func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered, error] {
+	return func(yield func(runbooks.Discovered, error) bool) {
+		for _, x := range c.good() {
+			if err := ctx.Err(); err != nil {
+				yield(runbooks.Discovered{}, runbooks.Errorf(runbooks.Retry, err, "the call was cut short"))
+				return
+			}
+			if !yield(x, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Connector) good() (out []runbooks.Discovered) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, serial := range slices.Sorted(maps.Keys(c.reg.Issued)) {
+		x := c.reg.Issued[serial]
+		if _, listed := c.reg.find(serial); listed || !c.now().Before(time.Unix(x.Until, 0)) {
+			continue
+		}
+		number := strconv.FormatUint(serial, 10)
+		d := runbooks.Discovered{
+			Ref: "certificate " + number, Kind: "certificate", Name: "SSH certificate " + number, Expires: time.Unix(x.Until, 0).UTC(), Grant: x.Grant,
+			Facts: map[string]string{"serial": number}, Grants: []string{"log in" + x.words()}, MadeBy: "countersign",
+		}
+		if x.From != 0 {
+			d.MadeAt = time.Unix(x.From, 0).UTC()
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
 // words say what a certificate opens.
 func (x issued) words() string {
 	s := ""

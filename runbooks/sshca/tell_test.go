@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -498,5 +499,33 @@ func TestReq_R60_RealSudoHonoursTheEnd(t *testing.T) {
 	put()
 	if got := try("/usr/bin/id", "-u"); got == "0" {
 		t.Error("sudo goes on after the end")
+	}
+}
+
+// R69: the certificates that work are credentials of the inventory, with their serial, grant and end, until they are revoked or over.
+func TestReq_R69_IssuedCertificatesAreDiscovered(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(*sshca.Config) {})
+	kept, gone := r.grant("g_1", newHolder(t), nil), r.grant("g_2", newHolder(t), nil)
+	cert, _ := r.mustGrant(t, kept)
+	r.mustGrant(t, gone)
+	r.mustRevoke(t, gone)
+	found := func() (out []runbooks.Discovered) {
+		for x, err := range r.Discover(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, x)
+		}
+		return out
+	}
+	got := found()
+	if len(got) != 1 || got[0].Kind != "certificate" || got[0].Grant != kept.ID || got[0].Facts["serial"] != fmt.Sprint(cert.Serial) ||
+		got[0].Expires.Unix() != int64(cert.ValidBefore) || !slices.Equal(got[0].Grants, []string{"log in for deploy"}) {
+		t.Errorf("%+v", got)
+	}
+	r.clock.Advance(2 * time.Hour)
+	if got := found(); len(got) != 0 {
+		t.Errorf("after its end: %+v", got)
 	}
 }

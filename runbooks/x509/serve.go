@@ -2,6 +2,8 @@ package x509
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"iter"
@@ -119,9 +121,11 @@ func (c *Connector) RemoveAccess(ctx context.Context, a runbooks.Access) (runboo
 func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered, error] {
 	return func(yield func(runbooks.Discovered, error) bool) {
 		for _, cert := range c.good() {
+			sum := sha256.Sum256(cert.Raw)
 			x := runbooks.Discovered{
-				Ref: "certificate " + serialText(cert.id), Kind: "certificate", Name: nameOf(cert.Certificate), MadeAt: cert.NotBefore.Add(backdate), Expires: cert.NotAfter,
-				Grant: cert.id, Facts: map[string]string{"algorithm": cert.PublicKeyAlgorithm.String(), "organizations": strings.Join(cert.Subject.Organization, ", ")},
+				Fingerprint: "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]),
+				Ref:         "certificate " + serialText(cert.id), Kind: "certificate", Name: nameOf(cert.Certificate), MadeAt: cert.NotBefore.Add(backdate), Expires: cert.NotAfter,
+				Grant: cert.id, Facts: map[string]string{"serial": serialText(cert.id), "algorithm": cert.PublicKeyAlgorithm.String(), "organizations": strings.Join(cert.Subject.Organization, ", ")},
 			}
 			if err := ctx.Err(); err != nil {
 				yield(runbooks.Discovered{}, runbooks.Errorf(runbooks.Retry, err, "the call was cut short"))

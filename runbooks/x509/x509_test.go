@@ -7,8 +7,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	stdx509 "crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -558,5 +561,35 @@ func TestFault_F05_RegisterThatCannotBeRead(t *testing.T) {
 	}
 	if _, err := x509.Open(x509.Config{Seed: seed()[:31], Dir: b.dir}); err == nil {
 		t.Error("a short seed is taken")
+	}
+}
+
+// R69: the certificates that work are credentials of the inventory, known by their serial and fingerprint, until they are revoked.
+func TestReq_R69_IssuedCertificatesAreDiscovered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	kept, gone := b.grantOf("g_1", request(t, newKey(t))), b.grantOf("g_2", request(t, newKey(t)))
+	r, err := b.Grant(t.Context(), kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second(b.Grant(t.Context(), gone)); err != nil {
+		t.Fatal(err)
+	}
+	if err := second(b.Revoke(t.Context(), gone)); err != nil {
+		t.Fatal(err)
+	}
+	cert := parse(t, r)
+	sum := sha256.Sum256(cert.Raw)
+	var found []runbooks.Discovered
+	for x, err := range b.Discover(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, x)
+	}
+	if len(found) != 1 || found[0].Kind != "certificate" || found[0].Grant != kept.ID || !found[0].Expires.Equal(cert.NotAfter) ||
+		found[0].Fingerprint != "SHA256:"+base64.RawStdEncoding.EncodeToString(sum[:]) || found[0].Facts["serial"] != hex.EncodeToString(cert.SerialNumber.Bytes()) {
+		t.Errorf("%+v", found)
 	}
 }

@@ -35,6 +35,7 @@ type Claim struct {
 	Account  string // erasable, as Place and Path
 	Place    string
 	Path     string
+	Hint     string
 	At       workflows.Instant
 	Seq      int64
 	Gone     bool    // it used to know the identity
@@ -54,7 +55,7 @@ func (r Registered) entry() Entry {
 
 func (s *IdentityState) claim(source string, says Entry, c Claimed, r workflows.Record) {
 	next := Claim{
-		Source: source, Says: says, HasPlace: c.HasPlace, HasPath: c.HasPath, Account: c.Account, Place: c.Place, Path: c.Path, At: r.At, Seq: r.Seq,
+		Source: source, Says: says, HasPlace: c.HasPlace, HasPath: c.HasPath, Account: c.Account, Place: c.Place, Path: c.Path, Hint: c.Hint, At: r.At, Seq: r.Seq,
 	}
 	all := fields()
 	next.since = make([]int64, len(all))
@@ -179,4 +180,15 @@ func (s IdentityState) Texts() (account, place, path string) {
 		}
 	}
 	return account, place, path
+}
+
+// Hint is whom a target names as owner, as it was said last; empty where none does. It proves nothing.
+func (s IdentityState) Hint() string {
+	out, at := "", int64(0)
+	for _, c := range s.Claims {
+		if !c.Gone && c.Hint != "" && c.Seq > at {
+			out, at = c.Hint, c.Seq
+		}
+	}
+	return out
 }

@@ -96,7 +96,7 @@ func (c Claim) equals(o Claimed) bool {
 			return false
 		}
 	}
-	return c.HasPlace == o.HasPlace && c.HasPath == o.HasPath && c.Account == o.Account && c.Place == o.Place && c.Path == o.Path
+	return c.HasPlace == o.HasPlace && c.HasPath == o.HasPath && c.Account == o.Account && c.Place == o.Place && c.Path == o.Path && c.Hint == o.Hint
 }
 
 // Leaves records that a source knows the identity no more, if it did.

@@ -12,6 +12,7 @@ type Claimed struct {
 	Account  string `json:"account,omitempty" seal:"true"`
 	Place    string `json:"place,omitempty" seal:"true"` // where the secret is stored: a reference, never the secret
 	Path     string `json:"path,omitempty" seal:"true"`
+	Hint     string `json:"hint,omitempty" seal:"true"` // whom the target names as owner, in its own words: shown, and never taken for it
 	Channel  string `json:"channel,omitempty"`
 }
 

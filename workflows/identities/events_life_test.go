@@ -14,7 +14,7 @@ func lifeOfARobot() []workflows.Event {
 			Vendor: "ACME", Sponsor: "p_ann", ContractEnd: 9, Ticket: "OPS-1", Created: 1, LastUsed: 2, Rotated: 3, Expires: 4, RotateEvery: 60, ReviewEvery: 120,
 			Issuer: "https://issuer", Subject: "repo:shop", Serial: "0a", LastFour: "wxyz", Print: "hmac:1", Mark: "hmac:2", Model: "m", Tools: []string{"sql"},
 			DataReach: "orders", Autonomy: "asks", KillTested: 5, RetirePlan: "delete", Person: "p_zed", Tags: []string{"pci"},
-		}, HasPlace: true, HasPath: true, Account: "robot", Place: "vault:kv/robot", Path: "runbook robot-off", Channel: "cli"},
+		}, HasPlace: true, HasPath: true, Account: "robot", Place: "vault:kv/robot", Path: "runbook robot-off", Hint: "team robots", Channel: "cli"},
 		identities.Vanished{Source: "import/cmdb", Why: "no longer listed"},
 		identities.HandoverOpened{
 			Handover: "o_1", Why: identities.WhyLeaver, From: "p_ann", Rungs: []identities.Rung{{People: []workflows.PersonID{"p_bob"}, Why: "backup owner", Until: 9}},
