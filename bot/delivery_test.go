@@ -342,6 +342,13 @@ func TestAnnounce(t *testing.T) {
 		t.Fatal(place, err)
 	}
 	wantIn(t, w.card("general").Visible(), "Ledger head after 7 entries.")
+	const note = "example.com/log\n7\nroot+/=\n\n— example.com/log sig+/=\n"
+	if _, err := w.bot.AnnounceExact(w.ctx, "#general", screens.Plain("Ledger head <after>\n7 entries."), note); err != nil {
+		t.Fatal(err)
+	}
+	if text := w.card("general").Text; text != "Ledger head &lt;after&gt; 7 entries.\n```"+note+"```" {
+		t.Errorf("announced %q: what is to stay byte by byte did not", text)
+	}
 	if _, err := w.bot.Announce(w.ctx, "#nowhere", "", screens.Plain("x")); err == nil {
 		t.Error("announced in a channel that does not exist")
 	}

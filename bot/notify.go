@@ -219,6 +219,16 @@ func (b *Bot) compose(ctx context.Context, stream workflows.StreamID, n workflow
 
 // Announce posts a sentence of ours to a channel, after a sign, and says where it stands, as "channel/ts".
 func (b *Bot) Announce(ctx context.Context, channel, sign string, words screens.Sentence) (string, error) {
+	return b.announce(ctx, channel, sign+screens.Escape(b.workspace().Sentence(words)))
+}
+
+// AnnounceExact is Announce with lines of ours below the sentence that stay as they are, byte by byte: whoever copies them, or asks the channel
+// for them, gets what was signed.
+func (b *Bot) AnnounceExact(ctx context.Context, channel string, words screens.Sentence, exact string) (string, error) {
+	return b.announce(ctx, channel, screens.Escape(b.workspace().Sentence(words))+"\n```"+exact+"```")
+}
+
+func (b *Bot) announce(ctx context.Context, channel, text string) (string, error) {
 	to, why, err := b.channelFor(ctx, channel)
 	if err == nil && why != "" {
 		err = &slack.Permanent{Method: "chat.postMessage", Code: why}
@@ -226,7 +236,7 @@ func (b *Bot) Announce(ctx context.Context, channel, sign string, words screens.
 	if err != nil {
 		return "", fmt.Errorf("announcing in %q: %w", channel, err)
 	}
-	m := screens.Say(sign + screens.Escape(b.workspace().Sentence(words)))
+	m := screens.Say(text)
 	at, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks})
 	if err != nil {
 		return "", fmt.Errorf("announcing in %q: %w", channel, err)

@@ -33,9 +33,10 @@ func TestHeadsInMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	posted := func(c store.Checkpoint) string { return checkpointWords(c).String() + "\n```" + string(c.Note) + "```" }
 	got := headsIn([]string{
-		"A word.", "``` not a head ```", checkpointText(forged), checkpointText(mine), strings.TrimSuffix(checkpointText(mine), "```"),
-		strings.Replace(checkpointText(mine), "\n7\n", "\n8\n", 1),
+		"A word.", "``` not a head ```", posted(forged), posted(mine), strings.TrimSuffix(posted(mine), "```"),
+		strings.Replace(posted(mine), "\n7\n", "\n8\n", 1),
 	}, fixtureOrigin, "#audit", keys)
 	if len(got) != 1 || got[0].Size != 7 || got[0].Root != mine.Root || got[0].From != "#audit" {
 		t.Errorf("%+v", got)

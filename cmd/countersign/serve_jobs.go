@@ -87,7 +87,7 @@ func (s *serving) postCheckpoint(ctx context.Context, j jobs.Job) error {
 
 // tellHead posts a published head to the audit channel and records that it did.
 func (s *serving) tellHead(ctx context.Context, c store.Checkpoint, cause workflows.Cause) error {
-	place, err := s.bot.Announce(ctx, s.out.conf.Publish.Channel, "", checkpointWords(c))
+	place, err := s.bot.AnnounceExact(ctx, s.out.conf.Publish.Channel, checkpointWords(c), string(c.Note))
 	if err != nil {
 		return err
 	}
@@ -107,10 +107,8 @@ func (s *serving) tellHead(ctx context.Context, c store.Checkpoint, cause workfl
 	return nil
 }
 
-func checkpointText(c store.Checkpoint) string { return checkpointWords(c).String() }
-
 func checkpointWords(c store.Checkpoint) screens.Sentence {
-	return screens.Sentencef("Ledger head after %d entries. Keep this message: a ledger that does not continue it has been changed.\n```%s```", int(c.Size), c.Note)
+	return screens.Sentencef("Ledger head after %d entries. Keep this message: a ledger that does not continue it has been changed.", int(c.Size))
 }
 
 // prune removes raw interactions that are done and older than thirty days.
