@@ -53,6 +53,13 @@ func (b *Bot) identityLetter(ctx context.Context, stream workflows.StreamID, n w
 				what, day(e.Expires), b.person(ctx, o.For).Mention(), screens.Escape(string(o.Request)), id))}, nil
 		}
 		return letter{Message: screens.Say(l.Say("%s ends on %s. If it is still needed, ask for it to be renewed before then: `/access identity %s renew`; if nobody does, everything that it holds is taken back that day. If it is not needed any more: `/access identity %s offboard`.", what, day(e.Expires), id, id))}, nil
+	case identities.NoticeAccount:
+		a := s.ByHand()
+		if a == nil {
+			return letter{}, fmt.Errorf("composing notice %q of %q: nothing is to be done by hand", n.What, stream)
+		}
+		return letter{Message: screens.Say(l.Say("Request %s was approved for %s, and no connector does it on %s. Please do it there: %s. Then say how you know that it is done: `/access identity %s account-done EVIDENCE`, or `countersign identities account-done %s -evidence TEXT`.",
+			screens.Escape(string(a.Request)), what, screens.Escape(string(a.Target)), screens.Escape(string(a.Entitlement)), id, id))}, nil
 	case identities.NoticeRotate:
 		r := s.Rotating()
 		if r == nil {
@@ -175,6 +182,8 @@ func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.Identity
 		cmd.Do, done = desk.DoSuspend, said("It is suspended: everything that it holds is being taken back.")
 	case "offboard":
 		cmd.Do, done = desk.DoRetire, said("It is being taken off: everything that it holds is being taken back, and what else has to be done is a list now: `countersign identities show %s`.", screens.Escape(string(id)))
+	case desk.DoSettle:
+		cmd.Do, cmd.Reason, cmd.Evidence = desk.DoSettle, "", rest
 	case "rotate":
 		cmd.Do, cmd.Why, done = desk.DoRotate, identities.RotateDemand, said("Its secret has to be replaced; its owner is told.")
 	default:

@@ -177,6 +177,9 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 			Label: l.Of("Watching"), Value: l.Say("⚠️ found something lately (rule %s): one more person approves than usual", screens.Escape(strings.Join(rules, ", "))),
 		})
 	}
+	if x := v.Workflow.Life; x != nil && x.Action != workflows.LifeRenew {
+		out = append(out, screens.Pair{Label: l.Of("On the target"), Value: lifeFact(x, l)})
+	}
 	if x := v.Workflow.Exception; x != nil {
 		out = append(out, exceptionFacts(x, v.State.Asked, l)...)
 	} else if n := v.State.Asked.Renewal; n > 0 {
@@ -320,6 +323,17 @@ func (b *Bot) ready(ctx context.Context, h grants.Hold, reader workflows.PersonI
 // length is how long a hold was granted for.
 func length(h grants.Hold) workflows.Span {
 	return workflows.SpanOf(h.Ends.UTC.Sub(h.At.UTC))
+}
+
+// lifeFact says who brings about on the target what is approved for an identity.
+func lifeFact(x *workflows.LifeTerms, l screens.Locale) string {
+	switch {
+	case x.Make && x.Action == workflows.LifeOnboard:
+		return l.Of("Its account is made by the bot and read back; nobody knows a secret of it before its first rotation.")
+	case x.Make:
+		return l.Of("The bot changes its account and reads it back.")
+	}
+	return l.Of("No connector does it: whoever answers for the identity does it by hand, and says so with evidence.")
 }
 
 // exceptionFacts are what whoever approves an exception has to know: what is waived, what makes up for it, how often it was renewed and how old it is.

@@ -29,10 +29,30 @@ type AccountMaker interface {
 	MakeAccount(ctx context.Context, order NewAccount) (ref string, err error)
 }
 
+// AccountScoper lets an account that is there do more. It is found by assertion.
+type AccountScoper interface {
+	// ScopeAccount gives the account what the parameters of an entitlement name, for as long as the account stands, and nothing else: what it has stays. It
+	// is idempotent, reads the target back before it returns, and refuses an account that is not there. It gives a phrase for what the account has now.
+	ScopeAccount(ctx context.Context, order NewAccount) (what string, err error)
+}
+
+// AccountCloser closes an account for good. It is found by assertion.
+type AccountCloser interface {
+	// CloseAccount takes the account from the target, or whatever lets it log in, ends its sessions where the target can, and reads the target back before
+	// it returns. It is idempotent; an account that is not there is closed. It refuses what belongs to the target or to the bot itself.
+	CloseAccount(ctx context.Context, account string) error
+}
+
 // NewAccount is an account to be made.
 type NewAccount struct {
 	Order   string              // the request that was approved: "r_…"
 	Account string              // its name on the target
 	Params  map[string][]string // the entitlement's words
-	Until   time.Time           // UTC; the target's own end, where it has one
+	Until   time.Time           // UTC; the target's own end, where it has one; zero: as it is
+}
+
+// Words is the order as a grant of the same words, for a connector that reads both alike. Its times mean nothing.
+func (a NewAccount) Words() Grant {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	return Grant{ID: "g_account", Identity: "identity", Target: "target", Entitlement: "account", Account: a.Account, Params: a.Params, Start: start, End: start.Add(time.Hour)}
 }

@@ -15,7 +15,7 @@ func LifeActions() []string { return []string{LifeOnboard, LifeScope, LifeRenew}
 // LifeTerms say what a chain does to an identity.
 type LifeTerms struct {
 	Action string `json:"action"`
-	Make   bool   `json:"make,omitempty"` // LifeOnboard: its connector makes the account on the target, too
+	Make   bool   `json:"make,omitempty"` // its connector makes the account on the target, or changes it, too; LifeScope without: people do, with evidence
 }
 
 // Fields of a form by which an identity is made or changed. Those of LifeOnboard are all needed but the backup; LifeScope needs LifeFieldScope.

@@ -81,6 +81,7 @@ func postgresParams() *spec.Params {
 		Needed: []string{postgres.ParamRole},
 		Lists:  []string{postgres.ParamRole},
 		Makes:  true,
+		Scopes: true,
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 func etcdParams() *spec.Params {
 	role := []string{etcd.ParamRole}
-	return &spec.Params{Known: role, Needed: role, Lists: role}
+	return &spec.Params{Known: role, Needed: role, Lists: role, Scopes: true}
 }
 
 func openEtcd(at opening) (runbooks.Connector, error) {

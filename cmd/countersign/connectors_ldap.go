@@ -9,7 +9,7 @@ import (
 )
 
 func ldapParams() *spec.Params {
-	return &spec.Params{Known: []string{ldap.ParamGroup}, Needed: []string{ldap.ParamGroup}, Lists: []string{ldap.ParamGroup}}
+	return &spec.Params{Known: []string{ldap.ParamGroup}, Needed: []string{ldap.ParamGroup}, Lists: []string{ldap.ParamGroup}, Makes: true, Scopes: true}
 }
 
 func openLDAP(at opening) (runbooks.Connector, error) {

@@ -10,7 +10,7 @@ import (
 
 func redisParams() *spec.Params {
 	both := []string{redis.ParamRules, redis.ParamRole}
-	return &spec.Params{Known: both, Either: both, Lists: []string{redis.ParamRole}}
+	return &spec.Params{Known: both, Either: both, Lists: []string{redis.ParamRole}, Makes: true, Scopes: true}
 }
 
 func openRedis(at opening) (runbooks.Connector, error) {

@@ -63,10 +63,28 @@ func (s *serving) lockAccount(ctx context.Context, cause desk.Cause, stream work
 	c, ok := s.runner.Connector(string(v.Target))
 	l, can := c.(runbooks.AccountLocker)
 	if !ok || !can {
-		return nil
+		return s.shutAccount(ctx, cause, id, v, c)
 	}
 	if err := l.LockAccount(ctx, v.Account); err != nil {
 		return fmt.Errorf("locking the account of %q on %q: %w", id, v.Target, err)
+	}
+	return s.desk.RecordLock(ctx, cause, id, v.Target, true)
+}
+
+// shutAccount closes the account of an identity that is being taken off, where its connector can do that and read it back. What the connector refuses is closed
+// by people, with evidence.
+func (s *serving) shutAccount(ctx context.Context, cause desk.Cause, id workflows.IdentityID, v desk.IdentityLock, c runbooks.Connector) error {
+	closer, can := c.(runbooks.AccountCloser)
+	if !can || !v.Closing {
+		return nil
+	}
+	err := closer.CloseAccount(ctx, v.Account)
+	switch {
+	case err != nil && runbooks.ClassOf(err) == runbooks.Refuse:
+		s.log.WarnContext(ctx, "an account is closed by hand, since its connector does not", "identity", id, "target", v.Target, "err", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("closing the account of %q on %q: %w", id, v.Target, err)
 	}
 	return s.desk.RecordLock(ctx, cause, id, v.Target, true)
 }

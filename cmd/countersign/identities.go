@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -48,6 +48,7 @@ func identityVerbs() []identityVerbWords {
 		{"resume", "ID -reason TEXT", "end a suspension (security)"},
 		{"rotate", "ID [-why leak|break_glass]", "demand that its secret is replaced"},
 		{"rotated", "ID -evidence TEXT", "say that it was replaced, and how you know that the old one is dead"},
+		{"account-done", "ID -evidence TEXT", "say that what was approved for its account was done on the target by hand, and how you know"},
 		{"renew", "ID -expires DAY -reason TEXT", "move its end (security)"},
 		{"retire", "ID -reason TEXT", "take it off: everything it holds ends, and a list of what is left to do opens"},
 		{"retired-item", "ID ITEM -evidence TEXT", "close one item of that list"},

@@ -22,21 +22,39 @@ func (s *serving) makeAccount(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	done := identities.AccountMade{Request: order.Request, Proof: identities.ProofVerified}
-	c, ok := s.runner.Connector(string(order.Target))
-	maker, can := c.(runbooks.AccountMaker)
-	if !ok || !can {
-		done.Proof, done.Why = identities.ProofDeclared, "the connector of "+string(order.Target)+" cannot make accounts"
-		return s.desk.AccountMade(ctx, desk.Cause(j.Cause()), id, done)
-	}
-	done.Ref, err = maker.MakeAccount(ctx, runbooks.NewAccount{Order: string(order.Request), Account: order.Account, Params: order.Params, Until: order.Until.Time()})
+	done.Ref, err = s.onTarget(ctx, order)
 	var classed *runbooks.Error
 	switch {
 	case errors.As(err, &classed) && classed.Class == runbooks.Refuse:
 		done.Ref, done.Proof, done.Why = "", identities.ProofDeclared, classed.Text
 	case err != nil:
-		return fmt.Errorf("making the account of %q on %q: %w", id, order.Target, err)
+		return fmt.Errorf("making or changing the account of %q on %q: %w", id, order.Target, err)
 	}
 	return s.desk.AccountMade(ctx, desk.Cause(j.Cause()), id, done)
+}
+
+// onTarget has the connector do what was ordered; a refusal says that it will never.
+func (s *serving) onTarget(ctx context.Context, o identities.AccountOrdered) (string, error) {
+	c, _ := s.runner.Connector(string(o.Target))
+	account := runbooks.NewAccount{Order: string(o.Request), Account: o.Account, Params: o.Params}
+	if o.Until != 0 {
+		account.Until = o.Until.Time()
+	}
+	if !o.Scope {
+		if maker, can := c.(runbooks.AccountMaker); can {
+			return maker.MakeAccount(ctx, account)
+		}
+		return "", runbooks.Errorf(runbooks.Refuse, nil, "the connector of %s cannot make accounts", o.Target)
+	}
+	scoper, can := c.(runbooks.AccountScoper)
+	switch {
+	case !can:
+		return "", runbooks.Errorf(runbooks.Refuse, nil, "the connector of %s cannot change what an account may do", o.Target)
+	case o.Account == "":
+		return "", runbooks.Errorf(runbooks.Refuse, nil, "the identity has no account on record on %s", o.Target)
+	}
+	what, err := scoper.ScopeAccount(ctx, account)
+	return identities.RefScope + what, err
 }
 
 // openRenewal asks for a later end of an identity whose end comes near, in the name of who answers for it.

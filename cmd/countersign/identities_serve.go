@@ -21,7 +21,7 @@ const doIdentities = "identities"
 // identityDo joins verbs to what the desk does.
 func identityDo(verb string) string {
 	switch verb {
-	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew", "attest", "lift-exception":
+	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew", "attest", "lift-exception", desk.DoSettle:
 		return verb
 	case "retired-item":
 		return desk.DoItem
@@ -407,7 +407,7 @@ func findingWords(code string) string {
 		identities.FindNoSponsor: "somebody outside runs it, without a sponsor or a contract end", identities.FindAgent: "an AI agent without model, tools, sponsor, tested kill switch or retire plan",
 		identities.FindExpired: "its end has passed", identities.FindEnding: "it ends within thirty days", identities.FindUnused: "not used for ninety days",
 		identities.FindRotation: "its secret should have been replaced", identities.FindReview: "nobody attested it in time", identities.FindOld: "its secret is older than its kind may be",
-		identities.FindOwnerGone: "its owner has left", identities.FindSharedPrint: "another identity has the same secret",
+		identities.FindByHand: "what was approved for its account is still to be done by a person", identities.FindOwnerGone: "its owner has left", identities.FindSharedPrint: "another identity has the same secret",
 		identities.FindLeaked: "its secret was seen where it must not be, and was not replaced since", identities.FindShadow: "a secret that was seen, and that nobody had on record",
 	}
 	return words[code]

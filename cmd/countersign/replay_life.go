@@ -47,7 +47,9 @@ func (j *judge) altered(ctx context.Context, r workflows.Record, id workflows.Re
 	case identities.Renewed:
 		good = w.Life != nil && w.Life.Action == workflows.LifeRenew && e.Expires == until && samePeople(e.Approvers, s.Voters())
 	case identities.AccountOrdered:
-		good = w.Life != nil && w.Life.Make && e.Until == until && e.Target == ent.Target && e.Entitlement == ent.ID && reflect.DeepEqual(e.Params, withFields(ent.Params, s.Asked.Fields))
+		onboards := w.Life != nil && w.Life.Action == workflows.LifeOnboard && w.Life.Make && e.Until == until && !e.Scope && !e.ByHand
+		scopes := w.Life != nil && w.Life.Action == workflows.LifeScope && e.Scope && e.Until == 0 && e.ByHand != w.Life.Make
+		good = (onboards || scopes) && e.Target == ent.Target && e.Entitlement == ent.ID && reflect.DeepEqual(e.Params, withFields(ent.Params, s.Asked.Fields))
 	}
 	if !good {
 		j.wrong(r, "changes an identity on other terms than request %s and its document give", id)

@@ -32,7 +32,7 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 			return fmt.Sprintf("Nobody could be asked by itself to renew %s, which ends at %s: %s.", id, n.at(e.Expires), trimDot(e.Why))
 		}
 		return fmt.Sprintf("A later end of %s, which ends at %s, was asked for in the name of %s: request %s.", id, n.at(e.Expires), n.person(e.For), e.Request)
-	case identities.ExceptionGranted, identities.ExceptionChecked, identities.ExceptionUsed, identities.ExceptionFailed, identities.ExceptionEnded, identities.AccountLocked, identities.AccountOrdered, identities.AccountMade:
+	case identities.ExceptionGranted, identities.ExceptionChecked, identities.ExceptionUsed, identities.ExceptionFailed, identities.ExceptionEnded, identities.AccountLocked, identities.AccountOrdered, identities.AccountMade, identities.AccountSettled:
 		return n.tellException(r, id)
 	case identities.Leaked:
 		return tellLeak(e, id)
@@ -172,12 +172,23 @@ func (n *narrator) tellException(r workflows.Record, id string) string {
 	case identities.ExceptionEnded:
 		return fmt.Sprintf("An exception of %s ended, recorded by %s: %s.", id, n.actor(r), trimDot(e.Why))
 	case identities.AccountOrdered:
+		switch {
+		case e.ByHand:
+			return fmt.Sprintf("As request %s approved, the account of %s gets %s on %s; no connector does it, so its owner is asked to.", e.Request, id, e.Entitlement, e.Target)
+		case e.Scope:
+			return fmt.Sprintf("As request %s approved, the account of %s gets %s on %s.", e.Request, id, e.Entitlement, e.Target)
+		}
 		return fmt.Sprintf("As request %s approved, the account of %s is made on %s for %s, until %s.", e.Request, id, e.Target, e.Entitlement, n.at(e.Until))
 	case identities.AccountMade:
 		if e.Ref == "" {
 			return fmt.Sprintf("The account of %s will not be made by the bot: %s.", id, trimDot(e.Why))
 		}
+		if e.Proof == identities.ProofVerified && strings.HasPrefix(e.Ref, identities.RefScope) {
+			return fmt.Sprintf("The account of %s was changed and read back: %s.", id, strings.TrimPrefix(e.Ref, identities.RefScope))
+		}
 		return fmt.Sprintf("The account of %s was made and read back; its target calls it %q. Nobody knows a secret of it yet.", id, e.Ref)
+	case identities.AccountSettled:
+		return fmt.Sprintf("%s says that what request %s approved for the account of %s was done by hand%s.", n.actor(r), e.Request, id, evident(e.Evidence))
 	case identities.AccountLocked:
 		if e.Locked {
 			return fmt.Sprintf("The account of %s on %s was kept from logging in.", id, e.Target)
@@ -185,4 +196,11 @@ func (n *narrator) tellException(r workflows.Record, id string) string {
 		return fmt.Sprintf("The account of %s on %s may log in again.", id, e.Target)
 	}
 	return ""
+}
+
+func evident(text string) string {
+	if text == "" {
+		return ", with evidence that was erased"
+	}
+	return ", and how that is known: " + trimDot(text)
 }

@@ -184,6 +184,10 @@ func storyOfEveryKind() []workflows.Record {
 	say(workflows.IdentityStream("svc-deploy"), "", identities.AccountLocked{Target: "pg-main"})
 	say(workflows.IdentityStream("svc-new"), "", identities.AccountOrdered{Request: "r_09", Target: "pg-main", Entitlement: "read", Params: map[string][]string{"role": {"readers"}}, Account: "svc_new", Until: end})
 	say(workflows.IdentityStream("svc-new"), "", identities.AccountMade{Request: "r_09", Ref: "role svc_new", Proof: identities.ProofVerified})
+	say(workflows.IdentityStream("svc-new"), "", identities.AccountOrdered{Request: "r_11", Target: "pg-main", Entitlement: "read", Scope: true})
+	say(workflows.IdentityStream("svc-new"), "", identities.AccountMade{Request: "r_11", Ref: "scope: member of the role readers", Proof: identities.ProofVerified})
+	say(workflows.IdentityStream("svc-new"), "", identities.AccountOrdered{Request: "r_12", Target: "pg-main", Entitlement: "read", Scope: true, ByHand: true})
+	say(workflows.IdentityStream("svc-new"), maya, identities.AccountSettled{Request: "r_12", Evidence: "psql says so, CHG-1", Authn: "unix-peer", Channel: "cli"})
 	say(workflows.IdentityStream("svc-other"), "", identities.AccountMade{Request: "r_10", Proof: identities.ProofDeclared, Why: "the server has a role of that name already"})
 	say(workflows.IdentityStream("shadow-01"), maya, identities.Leaked{Leak: "l_02", Source: "person", Print: "hmac:01", Place: "a wiki", Channel: "slack"})
 	for _, e := range storyOfEscalation(maya, jonas, ada) {

@@ -22,6 +22,7 @@
 // For OpenLDAP:
 //
 //	access to dn.children="ou=programs,dc=example,dc=org" attrs=userPassword by dn.exact="cn=countersign,dc=example,dc=org" =wx by anonymous auth
+//	access to dn.subtree="ou=programs,dc=example,dc=org" by dn.exact="cn=countersign,dc=example,dc=org" write by * read
 //	access to attrs=userPassword by anonymous auth by self write
 //	access to attrs=entryTtl by dnattr=creatorsName manage by * read
 //	access to dn.children="ou=groups,dc=example,dc=org" filter=(objectClass=groupOfNames) attrs=member,description by dn.exact="cn=countersign,dc=example,dc=org" write by * read
@@ -31,8 +32,9 @@
 // and for the second way: moduleload dds, overlay dds, dds-interval 10 (its default of one hour would be the delay of every
 // end), dds-max-ttl as long as the longest grant.
 //
-// The first rule is for the setting programs: below it lie accounts of programs, whose passwords are rotated in place. An entry takes two passwords until
-// the old one is retired; the bot writes them and reads none.
+// The first two rules are for the setting programs: below it lie accounts of programs, whose passwords are rotated in place. An entry takes two passwords until
+// the old one is retired; the bot writes them and reads none. With the second rule the bot makes the entries of new identities there, and deletes them when
+// those are taken off; without it people do.
 //
 // A target of a configuration folder:
 //

@@ -97,6 +97,7 @@ sizelimit unlimited
 access to dn.base="" by * read
 access to dn.subtree="cn=log" by dn.exact="BOT" read
 access to dn.children="ou=programs,dc=example,dc=org" attrs=userPassword by dn.exact="BOT" =wx by anonymous auth
+access to dn.subtree="ou=programs,dc=example,dc=org" by dn.exact="BOT" write by * read
 access to attrs=userPassword by anonymous auth by self write
 access to attrs=entryTtl by dnattr=creatorsName manage by * read
 access to dn.children="ou=groups,dc=example,dc=org" filter="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,4 +92,43 @@ FROM pg_roles r WHERE r.rolname = $1`, a.Account, role).Scan(&good)
 		}
 		return classify("reading an account back", err)
 	})
+}
+
+var _ runbooks.AccountScoper = (*Connector)(nil)
+
+// ScopeAccount implements runbooks.AccountScoper: the account becomes a member of the entitlement's role. The logins that rotations made in its place act as
+// the account, and have it with it.
+func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (string, error) {
+	const what = "changing what an account may do"
+	role := ""
+	if len(a.Params[ParamRole]) == 1 {
+		role = a.Params[ParamRole][0]
+	}
+	if role == "" || a.Account == "" {
+		return "", runbooks.Errorf(runbooks.Refuse, nil, "%s: the entitlement names no role, or there is no account", what)
+	}
+	err := c.onAccount(ctx, func(conn *pgx.Conn) error {
+		if err := checkGranted(ctx, conn, terms{role: role}); err != nil {
+			return err
+		}
+		have, err := readLogin(ctx, conn, a.Account)
+		switch {
+		case err != nil:
+			return err
+		case !have.exists || have.strong:
+			return runbooks.Errorf(runbooks.Refuse, nil, "%s: the server has no role %.63q, or it administers the server", what, a.Account)
+		}
+		tag := "/* countersign identity request=" + strings.ReplaceAll(a.Order, "*/", "") + " */ "
+		if _, err := conn.Exec(ctx, tag+"GRANT "+quote(role)+" TO "+quote(a.Account), pgx.QueryExecModeSimpleProtocol); err != nil {
+			return classify(what, err)
+		}
+		var has bool
+		err = conn.QueryRow(ctx, `
+SELECT EXISTS (SELECT 1 FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = $1 AND g.rolname = $2)`, a.Account, role).Scan(&has)
+		if err == nil && !has {
+			return runbooks.Errorf(runbooks.Retry, nil, "%s: the server says that it did, but reading back does not find it", what)
+		}
+		return classify(what, err)
+	})
+	return "member of the role " + role, err
 }

@@ -57,3 +57,55 @@ func TestReq_R7_AnApprovedIdentityGetsItsAccount(t *testing.T) {
 		t.Error("with its first password it cannot do what was approved")
 	}
 }
+
+// R7: a wider scope that was approved reaches the account: it, and the login that a rotation made in its place, may do what the role may, read back; an
+// account that is not there, one that administers the server and a role that is not there are refused, so that people do it.
+func TestReq_R7_AWiderScopeReachesTheAccount(t *testing.T) {
+	t.Parallel()
+	s := postgresql(t)
+	c, err := postgres.Open(postgres.Config{DSN: runbooks.NewSecret(s.dsn("bot", botPassword))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.role(t, "scope_first")
+	s.admin(t, "CREATE ROLE scope_wider")
+	s.dropLater(t, "scope_wider")
+	s.admin(t, "GRANT scope_first, scope_wider TO bot WITH ADMIN OPTION")
+	s.dropLater(t, "svc_scope")
+	order := runbooks.NewAccount{Order: "r_scope", Account: "svc_scope", Params: map[string][]string{"role": {"scope_first"}}, Until: time.Now().Add(90 * 24 * time.Hour)}
+	if _, err := c.MakeAccount(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	member := func(role string) (has bool) {
+		t.Helper()
+		if err := s.connect(t, "bot", botPassword).QueryRow(t.Context(), "SELECT pg_has_role('svc_scope', $1, 'MEMBER')", role).Scan(&has); err != nil {
+			t.Fatal(err)
+		}
+		return has
+	}
+	if !member("scope_first") || member("scope_wider") {
+		t.Fatal("before its scope is changed it has not exactly what was approved")
+	}
+	wider := order
+	wider.Params = map[string][]string{"role": {"scope_wider"}}
+	for range 2 {
+		if what, err := c.ScopeAccount(t.Context(), wider); err != nil || what != "member of the role scope_wider" {
+			t.Fatalf("%q %v", what, err)
+		}
+	}
+	if !member("scope_first") || !member("scope_wider") {
+		t.Error("its scope is not what it was and what was approved")
+	}
+	for name, change := range map[string]func(*runbooks.NewAccount){
+		"no such account": func(o *runbooks.NewAccount) { o.Account = "svc_nobody" },
+		"no role":         func(o *runbooks.NewAccount) { o.Params = nil },
+		"no such role":    func(o *runbooks.NewAccount) { o.Params = map[string][]string{"role": {"scope_missing"}} },
+		"it administers":  func(o *runbooks.NewAccount) { o.Account = "postgres" },
+	} {
+		bad := wider
+		change(&bad)
+		if _, err := c.ScopeAccount(t.Context(), bad); err == nil || runbooks.ClassOf(err) == runbooks.Retry {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

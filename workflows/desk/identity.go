@@ -47,6 +47,7 @@ const (
 	DoRenew    = "renew"
 	DoAttest   = "attest"
 	DoLift     = "lift-exception"
+	DoSettle   = "account-done"
 )
 
 // handoverRung is how long each of those who are asked to take an identity over has.
@@ -105,6 +106,8 @@ func (d *Desk) identityDecision(ctx context.Context, c IdentityCommand, do ident
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.RetireDone(f, do, id, e) }, nil
 	case DoAttest:
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Attest(f, do, id, c.Verdict) }, nil
+	case DoSettle:
+		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Settle(f, do, id, c.Evidence) }, nil
 	case DoLift:
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.LiftException(f, do, id, c.Item) }, nil
 	case DoClaim:

@@ -100,7 +100,13 @@ func (m making) alter(f workflows.Facts, out *workflows.Outcome, s workflows.Sta
 			}
 		}
 	case m.w.Life.Action == workflows.LifeScope:
+		ent, _ := m.w.Entitlement(s.Asked.Target, s.Asked.Entitlement)
 		c.Says = identities.Entry{Scope: []string{s.Asked.Fields[workflows.LifeFieldScope]}, Ticket: string(workflows.RequestStream(s.ID))}
+		account, _, _ := state.Texts()
+		c.Account = &identities.AccountOrdered{
+			Request: s.ID, Target: ent.Target, Entitlement: ent.ID, Params: filledIn(ent, s.Asked.Fields).Params, Account: account, Scope: true,
+			ByHand: !m.w.Life.Make,
+		}
 	}
 	for _, e := range identities.Alter(state, m.w.Life.Action, c) {
 		out.Add(stream, workflows.System, s.Policy, e)

@@ -31,6 +31,10 @@ func lives(d *draft) {
 		w := chain(workflows.WorkflowID(action), e, stage("peers", 1, named("ann")))
 		w.Kind, w.For, w.Longest, w.Usual, w.Fields = workflows.KindLife, []string{workflows.ForOwned}, 366*24*3600, 90*24*3600, fields
 		w.Life = &workflows.LifeTerms{Action: action}
+		if action == workflows.LifeScope {
+			w.Life.Make = true
+			w.Entitlements[0].Params = map[string][]string{"role": {"${fields.scope}"}}
+		}
 		if action == workflows.LifeOnboard {
 			w.For, w.Life.Make = []string{workflows.ForSelf}, true
 		}

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
 
-// AccountOrdered has the account of a new identity made on its target, as a request was approved.
+// AccountOrdered has the account of a new identity made on its target, or that of one that is there changed, as a request was approved.
 type AccountOrdered struct {
 	Request     workflows.RequestID     `json:"request"`
 	Target      workflows.TargetID      `json:"target"`
@@ -16,6 +17,9 @@ type AccountOrdered struct {
 	Params      map[string][]string     `json:"params,omitempty"`
 	Account     string                  `json:"account" seal:"true"`
 	Until       workflows.Stamp         `json:"until"` // the target's own end of it, where it has one
+
+	Scope  bool `json:"scope,omitempty"`   // it is there, and may do this from now on
+	ByHand bool `json:"by_hand,omitempty"` // no connector does it: who answers for the identity does, and says so with evidence
 }
 
 // AccountMade says that the account was made, or that the target will not make it.
@@ -26,9 +30,21 @@ type AccountMade struct {
 	Why     string              `json:"why,omitempty"` // nothing was made
 }
 
+// AccountSettled is a person's word that what no connector did was done by hand.
+type AccountSettled struct {
+	Request  workflows.RequestID `json:"request"`
+	Evidence string              `json:"evidence" seal:"true"`
+	Authn    string              `json:"authn"`
+	Channel  string              `json:"channel"`
+}
+
 // Kind names for the ledger.
+func (AccountSettled) Kind() string { return "identity.account_settled" }
 func (AccountOrdered) Kind() string { return "identity.account_ordered" }
 func (AccountMade) Kind() string    { return "identity.account_made" }
+
+// RefScope begins what a target calls a change of an account that was there.
+const RefScope = "scope: "
 
 // JobMake makes the account of a new identity; finished by identity.account_made.
 const JobMake = "identity.make"
@@ -55,7 +71,7 @@ type Alteration struct {
 	Reason    string
 	Says      Entry           // of LifeOnboard and LifeScope
 	Owner     string          // of LifeOnboard: who is to own it, and is asked to confirm
-	Account   *AccountOrdered // of LifeOnboard: what its connector makes; nil: nothing
+	Account   *AccountOrdered // of LifeOnboard and LifeScope: what its connector does, or who answers for it; nil: nothing
 }
 
 // Alter are the events by which an approved request changes an identity. A new one belongs to who asked for it until its owner has confirmed; nobody
@@ -76,7 +92,11 @@ func Alter(s IdentityState, action string, c Alteration) []workflows.Event {
 		}
 		return out
 	case workflows.LifeScope:
-		return []workflows.Event{Claimed{Source: RequestSource(c.Request), Says: c.Says, Channel: "request"}}
+		out := []workflows.Event{Claimed{Source: RequestSource(c.Request), Says: c.Says, Channel: "request"}}
+		if c.Account != nil {
+			out = append(out, *c.Account)
+		}
+		return out
 	case workflows.LifeRenew:
 		out := []workflows.Event{Renewed{Request: c.Request, Expires: c.Until, Approvers: c.Approvers, Reason: c.Reason, Channel: "request"}}
 		if s.Life.Suspended != nil && s.Life.Suspended.Why == SuspendedExpired {
@@ -102,36 +122,69 @@ func (c Alteration) confirm() HandoverOpened {
 // MadeAccount is what became of the order to make an account.
 type MadeAccount struct {
 	AccountOrdered
-	Made *AccountMade
+	Made    *AccountMade
+	Settled *AccountSettled
 }
 
 // applyAccount takes an entry about the account of a new identity; false when it is none.
 func (s *IdentityState) applyAccount(r workflows.Record) (bool, error) {
 	switch e := r.Event.(type) {
 	case AccountOrdered:
-		if s.Life.Account != nil {
+		if s.Life.Account != nil && !e.Scope {
 			return true, fmt.Errorf("a second account ordered")
 		}
-		s.Life.Account = &MadeAccount{AccountOrdered: e}
+		s.Life.Account = &MadeAccount{AccountOrdered: e} // of two changes of its scope the later one counts
 	case AccountMade:
-		if s.Life.Account == nil || s.Life.Account.Made != nil || s.Life.Account.Request != e.Request {
+		if s.Life.Account == nil || s.Life.Account.Made != nil || s.Life.Account.Request != e.Request || s.Life.Account.ByHand {
 			return true, fmt.Errorf("an account made that was not ordered")
 		}
 		next := *s.Life.Account
 		next.Made = &e
 		s.Life.Account = &next
-		if e.Ref != "" {
+		if e.Ref != "" && !next.Scope {
 			s.decide(r, func(says *Entry) { says.Created = r.At.UTC })
 		}
+	case AccountSettled:
+		a := s.ByHand()
+		if a == nil || a.Request != e.Request {
+			return true, fmt.Errorf("an account settled by hand that nobody was to settle")
+		}
+		next := *a
+		next.Settled = &e
+		s.Life.Account = &next
 	default:
 		return false, nil
 	}
 	return true, nil
 }
 
-// MakesAccount is the account that is still to be made; nil when there is none, or nothing is made any more.
+// ByHand is the account that people have to make or change, since no connector does; nil when there is none, or it is done.
+func (s IdentityState) ByHand() *MadeAccount {
+	a := s.Life.Account
+	if a == nil || a.Settled != nil || s.Life.Retirement != nil || !a.ByHand && (a.Made == nil || a.Made.Ref != "") {
+		return nil
+	}
+	return a
+}
+
+// Settle records a person's word that an account was made or changed by hand.
+func Settle(f workflows.Facts, d Do, id workflows.IdentityID, evidence string) (workflows.Outcome, error) {
+	return d.on(f, id, d.Owns, func(s IdentityState, out *workflows.Outcome) *workflows.Refusal {
+		a := s.ByHand()
+		switch {
+		case a == nil:
+			return workflows.Refuse(workflows.CodeNotActive, "Nothing of its account is to be done by hand.", "countersign identities show says what is left.")
+		case utf8.RuneCountInString(strings.TrimSpace(evidence)) < MinPurpose:
+			return workflows.Refuse(workflows.CodeReasonNeeded, "Say how you know that it is done.", "A link, a ticket, or what you saw on the target.")
+		}
+		out.Add(workflows.IdentityStream(id), d.By, "", AccountSettled{Request: a.Request, Evidence: strings.TrimSpace(evidence), Authn: d.Authn, Channel: d.Channel})
+		return nil
+	})
+}
+
+// MakesAccount is the account that its connector has still to make or to change; nil when there is none, or nothing is made any more.
 func (s IdentityState) MakesAccount() *MadeAccount {
-	if a := s.Life.Account; a != nil && a.Made == nil && s.Life.Suspended == nil && s.Life.Retirement == nil {
+	if a := s.Life.Account; a != nil && a.Made == nil && !a.ByHand && s.Life.Suspended == nil && s.Life.Retirement == nil {
 		return a
 	}
 	return nil
@@ -145,7 +198,7 @@ func AccountDone(f workflows.Facts, stream workflows.StreamID, e AccountMade, ro
 		return out, err
 	}
 	out.Add(stream, workflows.System, "", e)
-	if e.Ref != "" && s.Rotating() == nil {
+	if e.Ref != "" && s.Rotating() == nil && !s.Life.Account.Scope {
 		out.Add(stream, workflows.System, "", RotationOpened{Rotation: rotation, Why: RotateFirst, Due: f.Now.UTC.Add(RotateWithin)})
 	}
 	return out, nil

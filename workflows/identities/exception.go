@@ -95,7 +95,7 @@ func (ExceptionEnded) Kind() string   { return "identity.exception_ended" }
 func exceptionKinds() []workflows.EventKind {
 	return []workflows.EventKind{
 		workflows.Of[ExceptionGranted](), workflows.Of[ExceptionChecked](), workflows.Of[ExceptionUsed](), workflows.Of[ExceptionFailed](), workflows.Of[ExceptionEnded](),
-		workflows.Of[AccountLocked](), workflows.Of[AccountOrdered](), workflows.Of[AccountMade](),
+		workflows.Of[AccountLocked](), workflows.Of[AccountOrdered](), workflows.Of[AccountMade](), workflows.Of[AccountSettled](),
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	NoticeRenew     = "identity_renew"
 	NoticeRotate    = "identity_rotate"
 	NoticeTaken     = "identity_taken"
+	NoticeAccount   = "identity_account"
 )
 
 // Pending is everything that the identity still owes to the world.
@@ -103,6 +104,9 @@ func (s IdentityState) Notices() []workflows.Notice {
 		if o.For != people[0] {
 			owe(NoticeRenew, e.Expires.String()[:10], o.For, false)
 		}
+	}
+	if a := s.ByHand(); a != nil {
+		owe(NoticeAccount, string(a.Request), people[0], false)
 	}
 	if r := s.Rotating(); r != nil {
 		owe(NoticeRotate, r.Rotation, people[0], r.Why == RotateLeak)

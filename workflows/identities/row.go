@@ -38,7 +38,8 @@ const (
 	FindReview      = "review_overdue"
 	FindOld         = "too_old" // its secret is older than its kind may be
 	FindOwnerGone   = "owner_gone"
-	FindSharedPrint = "shared_secret" // another identity has the same secret
+	FindByHand      = "account_by_hand" // what was approved for its account is still to be done by a person
+	FindSharedPrint = "shared_secret"   // another identity has the same secret
 )
 
 // State is where the identity stands.
@@ -126,6 +127,7 @@ func (s IdentityState) findings(e Entry) []string {
 	when(len(s.Conflicts()) > 0, FindConflict)
 	when(s.hasLeft(), FindGone)
 	when(outside && (e.Sponsor == "" || e.ContractEnd == 0), FindNoSponsor)
+	when(s.ByHand() != nil, FindByHand)
 	when(s.isLeaked(), FindLeaked)
 	when(s.isShadow(), FindShadow)
 	when(e.Class == KindAgent && (e.Model == "" || len(e.Tools) == 0 || e.Sponsor == "" || e.KillTested == 0 || e.RetirePlan == ""), FindAgent)

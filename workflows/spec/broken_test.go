@@ -61,7 +61,7 @@ func knownParams() map[string]spec.Params {
 				Never: map[string][]string{"extensions": {"permit-port-forwarding"}},
 			},
 		},
-		"postgres": {Known: role, Needed: role, Lists: role, Makes: true},
+		"postgres": {Known: role, Needed: role, Lists: role, Makes: true, Scopes: true},
 		"webhook":  {Known: []string{"tool", "environment", "team", "role", "service", "account", "scope", "permission_set"}},
 		"etcd":     {Known: role, Needed: role, Lists: role},
 		"redis":    {Known: []string{"role", "rules"}, Either: []string{"role", "rules"}, Lists: role},

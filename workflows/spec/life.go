@@ -39,7 +39,7 @@ func (c *checker) life(w *workflow) {
 	if !x.flag("make") {
 		return
 	}
-	if action != workflows.LifeOnboard {
+	if action == workflows.LifeRenew {
 		c.at(x.get("make"), "leave it out", "life.make: only a new identity gets an account")
 	}
 	for _, g := range w.list("grants") {
@@ -47,8 +47,12 @@ func (c *checker) life(w *workflow) {
 		if !ok {
 			continue
 		}
-		if words, listed := c.params[e.on.str("connector")]; listed && !words.Makes {
+		words, listed := c.params[e.on.str("connector")]
+		switch {
+		case listed && action == workflows.LifeOnboard && !words.Makes:
 			c.at(g, "leave life.make out, and make the account by hand", "the connector %q cannot make accounts", e.on.str("connector"))
+		case listed && action == workflows.LifeScope && !words.Scopes:
+			c.at(g, "leave life.make out: its owner is asked to do it by hand, with evidence", "the connector %q cannot change what an account may do", e.on.str("connector"))
 		}
 	}
 }

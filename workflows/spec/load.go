@@ -36,6 +36,7 @@ type Params struct {
 	Lists     []string // of Known, what its catalogue tells the possible values of
 	Brokers   *Brokers // how it keeps a holder to a bastion and one command; nil: it cannot
 	Makes     bool     // it can make the account of a new identity
+	Scopes    bool     // it can let an account that is there do more
 	Acts      []string // parameters that name the account by which the holder acts, each use attributed to the holder in the target's own log; none: it cannot tell who it was
 	Grantless bool     // it grants nothing, such as a system of tickets: its targets have no entitlements
 }

@@ -98,7 +98,7 @@ func workflowShape() shape {
 		), "Kind impersonate only: what its approval rests on."},
 		key{"life", false, object(
 			key{"action", true, oneOf(workflows.LifeActions()...), "onboard (there is a new identity: its form has the fields identity, kind, owner, purpose, environment and ticket, its length is how long it stands), scope (it may do what the field scope says from then on) or renew (its end moves: its length counts from the approval)."},
-			key{"make", false, flag(), "onboard: true when the connector makes the account on the target, too, and nobody else does."},
+			key{"make", false, flag(), "onboard: true when the connector makes the account on the target, too, and nobody else does. scope: true when the connector changes the account; without it whoever answers for the identity does, and says so with evidence."},
 		), "Kind identity only: what becomes of the identity."},
 		key{"choose", false, oneOf(chooseFirst, workflows.ChooseSpecific), "How a rule is chosen when several match: first (in the order of the file) or specific (the most conditions; a tie refuses). Default first."},
 		key{"rules", false, listOf(maxRules, ruleShape()), "Which asks go through which stages. Without rules all asks go through all stages; with rules an ask that none covers is refused."},
