@@ -10,34 +10,17 @@ import (
 // Censor takes what looks like a credential out of what people typed in a payload, before anything keeps the payload (R87): the words of a
 // command, the values of inputs, the text of a message. It tells whether there was any. What comes out is the same JSON but for those strings.
 func Censor(raw []byte) ([]byte, bool) {
-	var out bytes.Buffer
-	found, from, key := false, 0, ""
-	for i := 0; i < len(raw); {
-		if raw[i] != '"' {
-			i++
-			continue
-		}
-		end := stringEnd(raw, i)
-		if end < 0 {
-			return raw, false // no JSON: nothing further will read it
-		}
-		token := raw[i:end]
-		if isKey(raw, end) {
+	key := ""
+	return replaced(raw, func(token []byte, name bool) ([]byte, bool) {
+		if name {
 			key = string(token)
-		} else if key == `"text"` || key == `"value"` {
-			if clean, ok := censored(token); ok {
-				out.Write(raw[from:i])
-				out.Write(clean)
-				from, found = end, true
-			}
+			return nil, false
 		}
-		i = end
-	}
-	if !found {
-		return raw, false
-	}
-	out.Write(raw[from:])
-	return out.Bytes(), true
+		if key != `"text"` && key != `"value"` {
+			return nil, false
+		}
+		return censored(token)
+	})
 }
 
 // stringEnd is where the JSON string that begins at i is over; -1 when it is not.
@@ -69,4 +52,32 @@ func censored(token []byte) ([]byte, bool) {
 	}
 	b, err := json.Marshal(clean)
 	return b, err == nil
+}
+
+// replaced goes through the strings of a JSON text; change says what stands in the place of one, and whether anything else does. name tells
+// whether it is the name of a value.
+func replaced(raw []byte, change func(token []byte, name bool) ([]byte, bool)) ([]byte, bool) {
+	var out bytes.Buffer
+	found, from := false, 0
+	for i := 0; i < len(raw); {
+		if raw[i] != '"' {
+			i++
+			continue
+		}
+		end := stringEnd(raw, i)
+		if end < 0 {
+			return raw, false
+		}
+		if clean, ok := change(raw[i:end], isKey(raw, end)); ok {
+			out.Write(raw[from:i])
+			out.Write(clean)
+			from, found = end, true
+		}
+		i = end
+	}
+	if !found {
+		return raw, false
+	}
+	out.Write(raw[from:])
+	return out.Bytes(), true
 }

@@ -75,31 +75,3 @@ func keyed(token []byte, before string, keys func(string) []string) ([]byte, boo
 	b, err := json.Marshal(text)
 	return b, err == nil
 }
-
-// replaced goes through the strings of a JSON text; change says what stands in the place of one, and whether anything else does. name tells
-// whether it is the name of a value.
-func replaced(raw []byte, change func(token []byte, name bool) ([]byte, bool)) ([]byte, bool) {
-	var out bytes.Buffer
-	found, from := false, 0
-	for i := 0; i < len(raw); {
-		if raw[i] != '"' {
-			i++
-			continue
-		}
-		end := stringEnd(raw, i)
-		if end < 0 {
-			return raw, false
-		}
-		if clean, ok := change(raw[i:end], isKey(raw, end)); ok {
-			out.Write(raw[from:i])
-			out.Write(clean)
-			from, found = end, true
-		}
-		i = end
-	}
-	if !found {
-		return raw, false
-	}
-	out.Write(raw[from:])
-	return out.Bytes(), true
-}

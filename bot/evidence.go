@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
@@ -143,7 +146,7 @@ func (b *Bot) leakFilled(ctx context.Context, c *call) (answer, error) {
 	r := desk.LeakReport{Cause: c.cause(), By: c.by, Source: "person", Form: form, Place: place, Authn: slackClick, Channel: viaSlack}
 	if at, ok := strings.CutPrefix(get(screens.BlockLeakSecret), keysMark); ok && at != "" {
 		r.Keys = strings.Split(at, ",")
-		r.Print = strings.TrimPrefix(r.Keys[0], "fp:")
+		r.Print = identities.FirstPrint(r.Keys)
 	}
 	r.Mark = b.c.Whose.Mark(r.Print + "\n" + place)
 	res, err := b.c.Desk.ReportLeak(ctx, r)
@@ -154,9 +157,13 @@ func (b *Bot) leakFilled(ctx context.Context, c *call) (answer, error) {
 	for _, id := range res.Matched {
 		ids = append(ids, string(id))
 	}
+	came := make([]string, 0, len(res.Grants))
+	for _, id := range res.Grants {
+		came = append(came, string(id))
+	}
 	sees := b.c.Desk.SeesInventory(ctx, c.by.Person)
 	return inModal(spoken(func(l screens.Locale) screens.Message {
-		return l.LeakAnswer(ids, string(res.Shadow), res.Incident, res.Again, sees)
+		return l.LeakAnswer(ids, came, string(res.Shadow), res.Incident, res.Again, sees)
 	})), nil
 }
 
@@ -177,6 +184,24 @@ func (b *Bot) leakLetter(ctx context.Context, s identities.IdentityState, n work
 		text += "\n" + in.Say("Where: %s", screens.Escape(l.Place))
 	}
 	return letter{Message: screens.Say(text + "\n" + in.Say("`/access who %s` shows what is known of it, and locks it.", id))}, nil
+}
+
+// secretLeakLetter tells that the secret of a grant was seen: its holder, the target's owner, and the channel of alarms.
+func (b *Bot) secretLeakLetter(ctx context.Context, h grants.Hold, n workflows.Notice) (letter, error) {
+	i := slices.IndexFunc(h.Leaks, func(l grants.SecretLeaked) bool { return strings.HasPrefix(n.ID, n.What+"/"+l.Leak+"/") })
+	if i < 0 {
+		return letter{}, fmt.Errorf("composing notice %q: no such leak", n.ID)
+	}
+	l, in, a := h.Leaks[i], b.in(ctx, n.To), h.Approved
+	text := in.Say("🚨 The secret that came with the access of %s to *%s* was seen where it must not be (found by %s). Incident %s is open, and the access is taken back.",
+		b.holderPerson(ctx, h).Mention(), screens.Escape(title(a.TargetTitle, a.Title)), screens.Escape(l.Source), screens.Escape(l.Incident))
+	if l.Place != "" && n.To != "" {
+		text += "\n" + in.Say("Where: %s", screens.Escape(l.Place))
+	}
+	if n.To == h.Holder() {
+		text += "\n" + in.Of("Whoever saw it could use it until now: say in the incident what you did with it. Ask again for the access if you still need it.")
+	}
+	return letter{Message: screens.Say(text)}, nil
 }
 
 // exceptionLetter tells that an exception is over, or that an identity under one is used.

@@ -95,6 +95,8 @@ func (b *Bot) grantLetter(ctx context.Context, n workflows.Notice) (letter, erro
 		return letter{Message: screens.Failed{In: b.in(ctx, n.To), Grant: a.Grant, What: name, Long: long, Why: h.Hold.Failure}.Render()}, nil
 	case workflows.NoticeUnverified, workflows.NoticeApproverGone:
 		return letter{Message: b.doubt(ctx, h.Hold, n).Render()}, nil
+	case workflows.NoticeLeaked:
+		return b.secretLeakLetter(ctx, h.Hold, n)
 	case workflows.NoticeOverdue:
 		o := screens.Overdue{In: b.in(ctx, n.To), Grant: a.Grant, What: name, Long: long, Holder: b.holderPerson(ctx, h.Hold), Since: h.Hold.EndingAt.UTC}
 		return letter{Message: o.Render()}, nil

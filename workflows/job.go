@@ -61,6 +61,8 @@ const (
 	NoticeOffer     = "offer"     // to the requester: an approver offers other terms
 	NoticePolicy    = "policy"    // to somebody under the old documents: a change of them waits for approval
 
+	NoticeLeaked = "leaked" // to who holds a grant, the target's owner and the channel of alarms: its secret was seen where it must not be
+
 	NoticeUnverified   = "unverified"    // to a target's owner: nobody can tell whether access should still be allowed
 	NoticeApproverGone = "approver-gone" // to a target's owner: somebody who approved active access has left or is locked
 )

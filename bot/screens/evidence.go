@@ -146,10 +146,14 @@ func (l Locale) LeakForm() slackgo.ModalViewRequest {
 }
 
 // LeakAnswer says what became of a report. What the reporter may not see of the inventory is not in it.
-func (l Locale) LeakAnswer(matched []string, shadow, incident string, again, sees bool) Message {
+func (l Locale) LeakAnswer(matched, grants []string, shadow, incident string, again, sees bool) Message {
 	switch {
 	case again:
 		return Say(l.Of("✅ *Thank you.* This was reported before and is on record."))
+	case len(grants) > 0 && sees:
+		return Say(l.Say("🚨 *Thank you.* It came with access %s. Incident %s is open, that access is being taken back, and its holder is being told.", code(strings.Join(grants, ", ")), code(incident)))
+	case len(grants) > 0:
+		return Say(l.Say("🚨 *Thank you.* It is on record. Incident %s is open, what it opens is being taken back, and who answers for it is being told.", code(incident)))
 	case len(matched) > 0 && sees:
 		return Say(l.Say("🚨 *Thank you.* It belongs to %s. Incident %s is open, its secret has to be replaced, and who answers for it is being told. Look at it and lock it with %s.",
 			code(strings.Join(matched, ", ")), code(incident), code("/access who "+matched[0])))

@@ -169,6 +169,7 @@ func sheets() []sample {
 		{"incident", usual.Render(), false},
 		{"incident-large", large.Render(), true},
 		{"incident-help", screens.Locale{}.IncidentHelp(), false},
-		{"leak-answer", screens.Locale{}.LeakAnswer([]string{"svc-deploy"}, "", "INC-7", false, true), false},
+		{"leak-answer", screens.Locale{}.LeakAnswer([]string{"svc-deploy"}, nil, "", "INC-7", false, true), false},
+		{"leak-handed-over", screens.Locale{}.LeakAnswer(nil, []string{"g_7f3a"}, "", "INC-7", false, true), false},
 	}
 }

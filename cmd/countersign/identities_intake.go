@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/seal"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -55,6 +56,20 @@ func (s *serving) keyedPrints(text string) []string {
 	}
 	for _, seed := range old {
 		out = append(out, printBy(seed, text))
+	}
+	return out
+}
+
+// handedPrints are the names that a text has in the ledger if it was handed over as a secret.
+func (s *serving) handedPrints(text string) []string {
+	seed, err := s.keys.seed(keyFingerprint)
+	if err != nil {
+		return nil // keyedPrint says so
+	}
+	out := []string{seal.Fingerprint(seed, text)}
+	old, _ := s.keys.retained(keyFingerprint) // keyedPrints says what is wrong with them
+	for _, seed := range old {
+		out = append(out, seal.Fingerprint(seed, text))
 	}
 	return out
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/countersign-bot/countersign/bot"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
@@ -49,6 +50,9 @@ func (w whose) Keys(text string) []string {
 		if !slices.Contains(out, key) {
 			out = append(out, key)
 		}
+	}
+	for _, print := range w.s.handedPrints(text) {
+		add(grants.SecretKey(print))
 	}
 	for _, p := range printsOf(text) {
 		for _, print := range w.s.keyedPrints(p) {
@@ -119,8 +123,8 @@ func (s *serving) reportOf(l intake.Leak, by workflows.Acting, authn, channel st
 	r := desk.LeakReport{By: by, Source: l.Source, Form: l.Form, Place: l.Place, Authn: authn, Channel: channel}
 	for _, secret := range l.Secrets {
 		keys := w.Keys(secret)
-		if r.Print == "" && len(keys) > 0 {
-			r.Print = strings.TrimPrefix(keys[0], identities.PrintKey(""))
+		if r.Print == "" {
+			r.Print = identities.FirstPrint(keys)
 		}
 		r.Keys = append(r.Keys, keys...)
 	}
@@ -135,6 +139,7 @@ type takenLeaks struct {
 	Found     int      `json:"found"`
 	Matched   []string `json:"matched,omitempty"`
 	Shadow    []string `json:"shadow,omitempty"`
+	Grants    []string `json:"grants,omitempty"`
 	Incidents []string `json:"incidents,omitempty"`
 	Again     int      `json:"again,omitempty"`
 }
@@ -159,6 +164,11 @@ func (s *serving) takeLeaks(ctx context.Context, list []intake.Leak, by workflow
 				out.Matched = append(out.Matched, string(id))
 			}
 		}
+		for _, id := range r.Grants {
+			if !slices.Contains(out.Grants, string(id)) {
+				out.Grants = append(out.Grants, string(id))
+			}
+		}
 		if r.Shadow != "" && !slices.Contains(out.Shadow, string(r.Shadow)) {
 			out.Shadow = append(out.Shadow, string(r.Shadow))
 		}
@@ -170,7 +180,10 @@ func (s *serving) takeLeaks(ctx context.Context, list []intake.Leak, by workflow
 func (s *serving) leakReply(ctx context.Context, n takenLeaks, by workflows.Acting) (reply, error) {
 	out := reply{OK: true, Text: fmt.Sprintf("%s on record, %d of them known before.", quantity(n.Found, "find", "finds"), n.Again)}
 	if !s.desk.SeesInventory(ctx, by.Person) {
-		n.Matched, n.Shadow, n.Incidents = nil, nil, nil
+		n.Matched, n.Shadow, n.Incidents, n.Grants = nil, nil, nil, nil
+	}
+	for _, id := range n.Grants {
+		out.Lines = append(out.Lines, "known: it came with access "+id+"; what of that still stood is being taken back, and its holder is told")
 	}
 	for _, id := range n.Matched {
 		out.Lines = append(out.Lines, "known: "+id+"; its secret has to be replaced, and who answers for it is told")

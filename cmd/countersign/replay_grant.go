@@ -185,6 +185,10 @@ func (j *judge) secrets(h []workflows.Record) {
 		return // said where the stream is folded
 	}
 	for _, r := range h {
+		if _, leaked := r.Event.(grants.SecretLeaked); leaked && r.Person != "" { // by which fingerprint it was known, the fold holds
+			j.out.Decisions++
+			j.linked(r)
+		}
 		e, ok := r.Event.(grants.SecretTaken)
 		if !ok {
 			continue

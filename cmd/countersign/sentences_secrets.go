@@ -26,6 +26,8 @@ func (n *narrator) tellSecret(r workflows.Record) string {
 		return fmt.Sprintf("%s was shown the secret of %s by %s, authenticated by %s; it is shown to nobody again.", n.actor(r), n.grant(e.Grant).full, e.Channel, e.Authn)
 	case grants.SecretDestroyed:
 		return fmt.Sprintf("The sealed secret of %s was destroyed: %s.", n.grant(e.Grant).full, e.Why)
+	case grants.SecretLeaked:
+		return fmt.Sprintf("The secret of %s was seen where it must not be, found by %s; incident %s.", n.grant(e.Grant).full, e.Source, e.Incident)
 	}
 	return n.tellCodes(r)
 }

@@ -14,6 +14,7 @@ func storyOfSecrets(grant workflows.StreamID, end workflows.Stamp) []toldLine {
 		{grant, "", grants.SecretKept{Grant: "g_01", Way: grants.WayKey, Key: "SHA256:abc", Wrapped: true, Until: end}},
 		{grant, maya, grants.SecretTaken{Grant: "g_01", Authn: "slack-code", Channel: "web", From: "192.0.2.1"}},
 		{grant, "", grants.SecretDestroyed{Grant: "g_01", Why: grants.DestroyedTaken}},
+		{grant, "", grants.SecretLeaked{Grant: "g_01", Leak: "l_03", Print: "hmac256:00", Source: "github", Incident: "INC-8", Place: "a repository", Channel: "webhook"}},
 		{of, maya, identities.KeySet{Medium: "age", Fingerprint: "SHA256:abc", Key: "age1abc", Authn: "unix-peer", Channel: "cli"}},
 		{of, maya, identities.KeyRemoved{Fingerprint: "SHA256:abc", Channel: "slack"}},
 		{of, ada, identities.CodesIssued{Set: "k_1", Hashes: []string{"sha256:00"}, Until: end, Use: identities.UsePage, By: ada, Channel: "cli"}},

@@ -466,13 +466,13 @@ func compareIncidents(d *difference, before, after Settings) {
 }
 
 // leakPage is the escalation of a secret that was seen where it does not belong; nil where no path is walked for it.
-func (d *Desk) leakPage(ctx context.Context, c LeakReport, found []workflows.IdentityID, incident string) (func(workflows.Facts, *workflows.Outcome), workflows.StreamID) {
+func (d *Desk) leakPage(ctx context.Context, c LeakReport, l leaked, incident string) (func(workflows.Facts, *workflows.Outcome), workflows.StreamID) {
 	why := "Seen by " + c.Source
 	if c.Place != "" {
 		why += " in " + cleaned(c.Place)
 	}
 	o, r, ok := d.opening(ctx, d.Policy(), c.By, c.Mark, escalations.Opened{
-		About: escalations.KindLeak, Of: string(workflows.IdentityStream(found[0])), Incident: incident, What: "a secret of " + idList(found), Why: why + ".",
+		About: escalations.KindLeak, Of: string(l.streams()[0]), Incident: incident, What: "a secret of " + l.what(), Why: why + ".",
 	})
 	if !ok {
 		return nil, ""

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
 	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
@@ -27,7 +28,7 @@ type LeakReport struct {
 	Form    string           // what the finder took it for
 	Kind    string           // of the identity that is opened when nobody knows it; empty: an API key
 	Print   string           // keyed fingerprint of the secret; empty: it was not told
-	Keys    []string         // exact keys of the inventory under which it may be known (identities.PrintKey …)
+	Keys    []string         // exact keys under which it may be known, to the inventory (identities.PrintKey …) or as handed over (grants.SecretKey)
 	Mark    string           // keyed, of secret and place together: the same find reported again has the same one
 	Place   string           // a link, a file and line
 	Note    string
@@ -40,6 +41,7 @@ type LeakTaken struct {
 	Refusal  *workflows.Refusal
 	Matched  []workflows.IdentityID // whose secret it is, as the inventory knows
 	Shadow   workflows.IdentityID   // under which it is known from now on, where nobody knew it
+	Grants   []workflows.GrantID    // with which it was handed over; what of them still stood is being taken back
 	Incident string                 // that was opened; empty where nobody knew it, or it was reported before
 	Again    bool                   // the very same was on record
 }
@@ -71,70 +73,172 @@ func (d *Desk) mayReport(ctx context.Context, c LeakReport) *workflows.Refusal {
 	return nil
 }
 
+// leaked is what a find is of.
+type leaked struct {
+	found    []workflows.IdentityID // whose secret it is; one of them is opened now where nobody knew it
+	rotation []string               // ids for rotations of each
+	holds    []Holding              // with which it was handed over
+	prints   []string               // by which each of them is known
+	known    bool                   // it is more than a shadow
+}
+
+// what names it in a sentence.
+func (l leaked) what() string {
+	names := make([]string, 0, len(l.found)+len(l.holds))
+	for _, id := range l.found {
+		names = append(names, string(id))
+	}
+	for _, h := range l.holds {
+		names = append(names, "access "+string(h.Hold.Approved.Grant))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (l leaked) streams() []workflows.StreamID {
+	var out []workflows.StreamID
+	for _, id := range l.found {
+		out = append(out, workflows.IdentityStream(id))
+	}
+	for _, h := range l.holds {
+		if !slices.Contains(out, h.Stream) {
+			out = append(out, h.Stream)
+		}
+	}
+	return out
+}
+
+// leakedOf looks a find up in what the inventory and the ledger know.
+func (d *Desk) leakedOf(ctx context.Context, c LeakReport) (l leaked, out LeakTaken, err error) {
+	if l.found, l.known, err = d.leakOwners(ctx, c.Keys); err != nil {
+		return l, out, err
+	}
+	if l.known {
+		out.Matched = l.found
+	}
+	if l.holds, l.prints, err = d.leakHolds(ctx, c.Keys); err != nil {
+		return l, out, err
+	}
+	for _, h := range l.holds {
+		out.Grants = append(out.Grants, h.Hold.Approved.Grant)
+	}
+	if !l.known && len(l.found)+len(l.holds) == 0 {
+		l.found = []workflows.IdentityID{shadowID(c)}
+	}
+	if !l.known && len(l.found) > 0 {
+		out.Shadow = l.found[0]
+	}
+	l.known = l.known || len(l.holds) > 0
+	for range l.found {
+		l.rotation = append(l.rotation, d.ids.New("o_"))
+	}
+	return l, out, nil
+}
+
 func (d *Desk) reportLeak(ctx context.Context, c LeakReport) (LeakTaken, error) {
-	found, known, err := d.leakOwners(ctx, c.Keys)
+	l, out, err := d.leakedOf(ctx, c)
 	if err != nil {
-		return LeakTaken{}, err
+		return out, err
 	}
-	out := LeakTaken{}
-	if len(found) == 0 {
-		out.Shadow = shadowID(c)
-		found = []workflows.IdentityID{out.Shadow}
-	}
-	if known {
-		out.Matched = found
+	if l.known {
 		if out.Incident, err = d.nextIncident(ctx); err != nil {
 			return out, err
 		}
-	} else {
-		out.Shadow = found[0]
 	}
-	find := identities.Find{By: c.By, Kind: c.Kind, Leak: identities.Leaked{
-		Leak: "l_" + tail(c.Mark), Source: c.Source, Form: c.Form, Print: c.Print, Incident: out.Incident, Alarm: d.Policy().Settings.SecurityChannel,
-		Place: cleaned(c.Place), Note: cleaned(c.Note), Authn: c.Authn, Channel: c.Channel,
-	}}
-	rotations := make([]string, len(found))
-	streams := make([]workflows.StreamID, 0, len(found)+1)
-	for i, id := range found {
-		rotations[i] = d.ids.New("o_")
-		streams = append(streams, workflows.IdentityStream(id))
-	}
-	incident := incidents.StreamOf(out.Incident)
-	if known {
+	streams, incident := l.streams(), incidents.StreamOf(out.Incident)
+	if l.known {
 		streams = append(streams, incident)
 	}
-	page, paged := d.leakPage(ctx, c, found, out.Incident)
+	page, paged := d.leakPage(ctx, c, l, out.Incident)
 	if page != nil {
 		streams = append(streams, paged)
 	}
 	res, err := d.update(ctx, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
-		var all workflows.Outcome
-		for i, id := range found {
-			find.Rotation = rotations[i]
-			one, err := identities.Leak(f, id, find)
-			if err != nil {
-				return all, err
-			}
-			all.Events = append(all.Events, one.Events...)
+		all, err := d.leakEvents(f, c, l, out.Incident)
+		if err != nil {
+			return all, err
 		}
 		if page != nil && len(all.Events) > 0 {
 			page(f, &all)
 		}
-		if !known || len(all.Events) == 0 {
+		if !l.known || len(all.Events) == 0 {
 			return all, nil
 		}
 		if len(f.Histories[incident]) > 0 {
 			return all, workflows.ErrAskAgain // somebody took the number meanwhile
 		}
 		all.Add(incident, c.By, "", incidents.IncidentOpened{
-			Title: "A secret of " + idList(found) + " was seen by " + c.Source, Severity: leakSeverity, Room: d.Policy().Settings.SecurityChannel, Authn: c.Authn, Channel: c.Channel,
+			Title: "A secret of " + l.what() + " was seen by " + c.Source, Severity: leakSeverity, Room: d.Policy().Settings.SecurityChannel, Authn: c.Authn, Channel: c.Channel,
 		})
 		return all, nil
 	})
-	if out.Again = err == nil && len(res.Records) == 0; out.Again {
+	if out.Again = err == nil && (res.Replayed || len(res.Records) == 0); out.Again {
 		out.Incident = ""
 	}
 	return out, err
+}
+
+// leakEvents are what a find puts on the streams of what it is of.
+func (d *Desk) leakEvents(f workflows.Facts, c LeakReport, l leaked, incident string) (workflows.Outcome, error) {
+	var all workflows.Outcome
+	id, alarm := "l_"+tail(c.Mark), d.Policy().Settings.SecurityChannel
+	find := identities.Find{By: c.By, Kind: c.Kind, Leak: identities.Leaked{
+		Leak: id, Source: c.Source, Form: c.Form, Print: c.Print, Incident: incident, Alarm: alarm,
+		Place: cleaned(c.Place), Note: cleaned(c.Note), Authn: c.Authn, Channel: c.Channel,
+	}}
+	for i, of := range l.found {
+		find.Rotation = l.rotation[i]
+		one, err := identities.Leak(f, of, find)
+		if err != nil {
+			return all, err
+		}
+		all.Events = append(all.Events, one.Events...)
+	}
+	for i, h := range l.holds {
+		e := grants.SecretLeaked{
+			Grant: h.Hold.Approved.Grant, Leak: id, Print: l.prints[i], Source: c.Source, Form: c.Form, Incident: incident, Alarm: alarm,
+			Place: cleaned(c.Place), Note: cleaned(c.Note), Authn: c.Authn, Channel: c.Channel,
+		}
+		so := f // two grants of one stream may have come with one secret
+		if x, ok := f.Provisional(all.Events)[h.Stream]; ok {
+			so.Histories = map[workflows.StreamID][]workflows.Record{h.Stream: x}
+		}
+		one, err := grants.Leak(so, h.Stream, c.By, e)
+		if err != nil {
+			return all, err
+		}
+		all.Events = append(all.Events, one.Events...)
+	}
+	return all, nil
+}
+
+// leakHolds are the grants with which a secret was handed over, and the fingerprint by which each is known.
+func (d *Desk) leakHolds(ctx context.Context, keys []string) (out []Holding, prints []string, err error) {
+	for _, k := range keys {
+		print, ok := grants.CutSecretKey(k)
+		if !ok {
+			continue
+		}
+		streams, err := d.ledger.List(ctx, grants.ListSecret, print, maxLeakOwners)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, stream := range streams {
+			h, err := d.ledger.History(ctx, stream)
+			if err != nil {
+				return nil, nil, err
+			}
+			s, err := grants.Fold(h)
+			if err != nil {
+				return nil, nil, err
+			}
+			for _, hold := range s.Holds {
+				if hold.CameWith(print) && len(out) < maxLeakOwners {
+					out, prints = append(out, Holding{Stream: stream, Hold: hold}), append(prints, print)
+				}
+			}
+		}
+	}
+	return out, prints, nil
 }
 
 // leakOwners are the identities that are known by one of the keys, and whether any of them is more than a shadow.
@@ -167,12 +271,4 @@ func shadowID(c LeakReport) workflows.IdentityID {
 func tail(print string) string {
 	print = strings.TrimPrefix(print, "hmac:")
 	return print[:min(len(print), 16)]
-}
-
-func idList(ids []workflows.IdentityID) string {
-	words := make([]string, 0, len(ids))
-	for _, id := range ids {
-		words = append(words, string(id))
-	}
-	return strings.Join(words, ", ")
 }

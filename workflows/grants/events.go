@@ -131,6 +131,6 @@ func EventKinds() []workflows.EventKind {
 		workflows.Of[Approved](), workflows.Of[Started](), workflows.Of[AttemptFailed](), workflows.Of[Failed](),
 		workflows.Of[Ending](), workflows.Of[Overdue](), workflows.Of[Revoked](), workflows.Of[Verified](),
 		workflows.Of[SecretKept](), workflows.Of[SecretTaken](), workflows.Of[SecretDestroyed](),
-		workflows.Of[Checked](), workflows.Of[RemovedByHand](), workflows.Of[SessionSeen](), workflows.Of[SessionEnded](),
+		workflows.Of[Checked](), workflows.Of[RemovedByHand](), workflows.Of[SessionSeen](), workflows.Of[SessionEnded](), workflows.Of[SecretLeaked](),
 	}
 }

@@ -118,7 +118,7 @@ func (h Hold) notices() []workflows.Notice {
 			})
 		}
 	}
-	return out
+	return append(out, h.leakNotices()...)
 }
 
 // FindNotice gives an owed notice by its id; false when it is delivered or no longer owed.
@@ -148,6 +148,7 @@ func Listings(s State) []workflows.Listing {
 		out = append(out, workflows.Listing{List: ListByID, Member: string(h.Approved.Grant), Sort: int64(h.At.UTC)})
 		live = live || h.Live()
 	}
+	out = append(out, s.secretListings()...)
 	if i := slices.IndexFunc(s.Holds, func(h Hold) bool { return h.Approved.ActsAs.Identity != "" }); i >= 0 {
 		out = append(out, workflows.Listing{List: ListActsAs, Member: string(s.Holds[i].Approved.ActsAs.Identity), Sort: int64(s.Holds[i].At.UTC)})
 	}

@@ -2,6 +2,7 @@ package grants
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -77,6 +78,8 @@ func (h *Hold) maySecret(e workflows.Event) bool {
 		return h.Secret.Waits() && h.Secret.TakenAt.UTC == 0
 	case SecretDestroyed:
 		return h.Secret.Waits()
+	case SecretLeaked:
+		return h.CameWith(e.Print) && !slices.ContainsFunc(h.Leaks, func(l SecretLeaked) bool { return l.Leak == e.Leak })
 	}
 	return false
 }
@@ -89,6 +92,8 @@ func (h *Hold) applySecret(r workflows.Record) {
 		h.Secret.Taken, h.Secret.TakenAt, h.Secret.TakenBy = e, r.At, r.Person
 	case SecretDestroyed:
 		h.Secret.Destroyed = e.Why
+	case SecretLeaked:
+		h.Leaks = append(h.Leaks, e)
 	}
 }
 

@@ -47,6 +47,7 @@ type Hold struct {
 	RevokedSeq int64    // of the first one that said so; 0: the target never took it back
 
 	Secret    Secret             // what came with it to be handed over
+	Leaks     []SecretLeaked     // where that was seen
 	Facts     []FactState        // whether it should still be allowed, as answered last, by name
 	CheckedAt workflows.Instant  // when that was recorded last; zero: never
 	Hand      workflows.PersonID // who says that they removed it by hand
@@ -211,6 +212,8 @@ func grantOf(e workflows.Event) workflows.GrantID {
 		return e.Grant
 	case SecretDestroyed:
 		return e.Grant
+	case SecretLeaked:
+		return e.Grant
 	case Checked:
 		return e.Grant
 	case RemovedByHand:
@@ -226,7 +229,7 @@ func grantOf(e workflows.Event) workflows.GrantID {
 // may holds every event of a hold against where the hold is. A failed hold is final; an ended one may only be taken back again.
 func (h *Hold) may(e workflows.Event) bool {
 	switch e.(type) {
-	case SecretKept, SecretTaken, SecretDestroyed:
+	case SecretKept, SecretTaken, SecretDestroyed, SecretLeaked:
 		return h.maySecret(e)
 	case SessionSeen, SessionEnded:
 		return h.maySession(e)
@@ -294,7 +297,7 @@ func (h *Hold) apply(r workflows.Record) error {
 		}
 		h.Presence = cmp.Or(e.Presence, presenceAbsent)
 		h.applySession(r)
-	case SecretKept, SecretTaken, SecretDestroyed:
+	case SecretKept, SecretTaken, SecretDestroyed, SecretLeaked:
 		h.applySecret(r)
 	case Checked:
 		h.checked(r, e)

@@ -201,6 +201,16 @@ func SubjectKey(issuer, subject string) string { return "subject:" + issuer + "|
 // PrintKey, SerialKey, LastFourKey and MarkKey are likewise exact names.
 func PrintKey(print string) string { return "fp:" + strings.ToLower(print) }
 
+// FirstPrint is the first keyed fingerprint among exact names; empty when there is none.
+func FirstPrint(keys []string) string {
+	for _, k := range keys {
+		if print, ok := strings.CutPrefix(k, PrintKey("")); ok {
+			return print
+		}
+	}
+	return ""
+}
+
 // SerialKey is a certificate's or token's serial number.
 func SerialKey(serial string) string { return "serial:" + strings.ToLower(serial) }
 
