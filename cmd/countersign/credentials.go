@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -97,21 +98,32 @@ func (k credentialCopy) path() string {
 	return filepath.Join(k.c.Data, "credentials", hex.EncodeToString(sum[:16]))
 }
 
-// box is the installation's; none where it has no key that seals yet, as before the first start.
-func (k credentialCopy) box() (seal.Box, error) {
-	keys := &keyring{dir: k.c.keysDir()}
-	if _, err := os.Lstat(filepath.Join(keys.dir, keySealing)); k.c.Data == "" || err != nil {
-		return seal.Box{}, fs.ErrNotExist
+// boxes are the installation's, the one in use first, and then the one that waits to follow it: after a crash while copies were sealed anew, some are
+// in either. None where it has no key that seals yet, as before the first start.
+func (c Config) boxes() (out []seal.Box, err error) {
+	keys := &keyring{dir: c.keysDir()}
+	for _, name := range []string{keySealing, keySealing + suffixNext} {
+		if _, err := os.Lstat(filepath.Join(keys.dir, name)); c.Data == "" || err != nil {
+			continue
+		}
+		key, err := keys.seed(name)
+		if err != nil {
+			return nil, err
+		}
+		box, err := seal.NewBox(key)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, box)
 	}
-	key, err := keys.seed(keySealing)
-	if err != nil {
-		return seal.Box{}, err
+	if len(out) == 0 {
+		return nil, fs.ErrNotExist
 	}
-	return seal.NewBox(key)
+	return out, nil
 }
 
 func (k credentialCopy) keep(s runbooks.Secret) error {
-	box, err := k.box()
+	boxes, err := k.c.boxes()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -119,7 +131,7 @@ func (k credentialCopy) keep(s runbooks.Secret) error {
 		err = os.MkdirAll(filepath.Dir(k.path()), 0o700)
 	}
 	if err == nil {
-		err = writeKey(k.path(), string(box.Seal(k.row(), []byte(s.Reveal()))))
+		err = writeCopy(k.path(), k.row(), boxes[0], []byte(s.Reveal()))
 	}
 	if err != nil {
 		return fmt.Errorf("keeping a sealed copy of %s: %w", k.ref, err)
@@ -128,18 +140,78 @@ func (k credentialCopy) keep(s runbooks.Secret) error {
 }
 
 func (k credentialCopy) open() (runbooks.Secret, error) {
-	box, err := k.box()
+	boxes, err := k.c.boxes()
 	if err != nil {
 		return runbooks.Secret{}, err
 	}
-	sealed, err := os.ReadFile(k.path())
+	raw, err := os.ReadFile(k.path())
 	if err != nil {
 		return runbooks.Secret{}, err
 	}
-	clear, err := box.Open(k.row(), sealed)
+	_, sealed := readCopy(raw)
+	clear, err := openCopy(boxes, k.row(), sealed) // whatever row the file claims, it must be this one's
 	if err != nil {
 		return runbooks.Secret{}, err
 	}
 	defer clearBytes(clear)
 	return runbooks.NewSecret(string(clear)), nil
+}
+
+// writeCopy writes a copy: its row in a line, so that it can be sealed anew, and what is sealed for that row.
+func writeCopy(path, row string, box seal.Box, clear []byte) error {
+	return writeKey(path, row+"\n"+string(box.Seal(row, clear)))
+}
+
+// readCopy takes a file apart. One of a release that wrote no row has none.
+func readCopy(raw []byte) (row string, sealed []byte) {
+	if line, rest, ok := bytes.Cut(raw, []byte("\n")); ok && bytes.HasPrefix(line, []byte("credential ")) {
+		return string(line), rest
+	}
+	return "", raw
+}
+
+// openCopy tries the keys in turn; the error is that of the first.
+func openCopy(boxes []seal.Box, row string, sealed []byte) ([]byte, error) {
+	var first error
+	for _, box := range boxes {
+		clear, err := box.Open(row, sealed)
+		if err == nil {
+			return clear, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// resealCopies seals every copy with the key that is about to follow, so that a start while Vault is away finds them. It may be repeated after a crash. What
+// cannot be opened is left: Vault's next answer writes over it.
+func (c Config) resealCopies() (n int, err error) {
+	boxes, err := c.boxes()
+	if err != nil || len(boxes) < 2 {
+		return 0, err
+	}
+	files, err := filepath.Glob(filepath.Join(c.Data, "credentials", "*"))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range files {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return n, fmt.Errorf("sealing copies of credentials anew: %w", err)
+		}
+		row, sealed := readCopy(raw)
+		clear, err := openCopy(boxes, row, sealed)
+		if err != nil {
+			continue
+		}
+		err = writeCopy(path, row, boxes[1], clear)
+		clearBytes(clear)
+		if err != nil {
+			return n, fmt.Errorf("sealing copies of credentials anew: %w", err)
+		}
+		n++
+	}
+	return n, nil
 }

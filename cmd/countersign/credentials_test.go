@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/countersign-bot/countersign/runbooks/seal"
 )
 
 // keeper is Vault's key-value engine, with one token and one answer to every path.
@@ -98,6 +100,65 @@ func TestReq_R74_VaultAndItsSealedCopy(t *testing.T) {
 		}
 		return err
 	}))
+}
+
+// TestReq_R74_CopiesFollowTheSealingKey: with the key that seals, the copies of credentials are sealed anew: they open while Vault is away, before, at
+// every step between and after, and with the new key alone; the old key opens none of them.
+func TestReq_R74_CopiesFollowTheSealingKey(t *testing.T) {
+	t.Parallel()
+	k := newKeeper(t, "credential-canary-77cc")
+	data := t.TempDir()
+	keys, err := openKeys(filepath.Join(data, "keys"))
+	mustSay(t, err)
+	old, err := keys.lateSeed(keySealing, false)
+	mustSay(t, err)
+	c := Config{Data: data, VaultURL: k.URL, VaultToken: "hvs.reader"}
+	refs := []string{changesRef, "secret/data/countersign/other#secret"}
+	env := []string{prefix + "_DATA=" + data, prefix + "_VAULT_URL=" + k.URL, prefix + "_VAULT_TOKEN=hvs.reader"}
+	both := func(when string) {
+		t.Helper()
+		for _, ref := range refs {
+			if s, err := vaultSecret(env, ref); err != nil || s.Reveal() != "credential-canary-77cc" {
+				t.Errorf("%s, %s: %q %v", when, ref, s.Reveal(), err)
+			}
+		}
+	}
+	both("from Vault")
+	k.status.Store(http.StatusServiceUnavailable)
+	both("sealed by the first key")
+	if n, err := c.resealCopies(); n != 0 || err != nil {
+		t.Errorf("with no key that waits: %d %v", n, err)
+	}
+	_, err = keys.lateSeed(keySealing+suffixNext, false)
+	mustSay(t, err)
+	both("with a key that waits")
+	before, err := os.ReadFile(credentialCopy{c, refs[0]}.path())
+	mustSay(t, err)
+	for range 2 { // once, and again after a crash right before the key was taken
+		if n, err := c.resealCopies(); n != len(refs) || err != nil {
+			t.Fatalf("sealed anew: %d %v", n, err)
+		}
+		both("sealed anew, before the key is taken")
+	}
+	mustSay(t, os.WriteFile(credentialCopy{c, refs[0]}.path(), before, 0o600)) // a crash between the two copies
+	both("one of two sealed anew")
+	_, err = c.resealCopies()
+	mustSay(t, err)
+	if taken, err := keys.promote(keySealing); !taken || err != nil {
+		t.Fatal(taken, err)
+	}
+	both("with the new key")
+	box, err := seal.NewBox(old)
+	mustSay(t, err)
+	for _, ref := range refs {
+		raw, err := os.ReadFile(credentialCopy{c, ref}.path())
+		mustSay(t, err)
+		if row, sealed := readCopy(raw); row == "" {
+			t.Error("a copy does not say whose it is")
+		} else if _, err := box.Open(row, sealed); err == nil {
+			t.Error("the old key still opens a copy")
+		}
+	}
 }
 
 // TestReq_R74_ATargetsCredentialInVault: serve opens a target whose credential lies in Vault, and settings that name several places or no path are refused.

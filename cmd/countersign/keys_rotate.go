@@ -323,10 +323,14 @@ func (s *serving) promoteQuiet(ctx context.Context) error {
 		s.log.Warn("the new key that seals secrets waits for a start at which none waits to be taken", "secrets", len(waiting))
 		return nil
 	}
+	copies, err := s.cfg.resealCopies()
+	if err != nil {
+		return err
+	}
 	if _, err := s.keys.promote(keySealing); err != nil {
 		return err
 	}
-	s.log.Warn("the key that seals secrets was replaced")
+	s.log.Warn("the key that seals secrets was replaced", "copies_of_credentials", copies)
 	return nil
 }
 
