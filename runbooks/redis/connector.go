@@ -47,8 +47,6 @@ func (c *Connector) MakeSecret(g runbooks.Grant) (runbooks.Handover, error) {
 	}}, nil
 }
 
-func account(g runbooks.Grant) string { return prefix + string(g.ID) }
-
 // readRules refuses what is not one plain rule each, and gives none where a role is named. Selectors are refused since what we take away does
 // not hold within them.
 func readRules(g runbooks.Grant) ([]string, error) {
@@ -137,12 +135,16 @@ func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), 500)], "")
 func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
 	receipt := runbooks.Receipt{Ref: account(g), Facts: map[string]string{"user": account(g)}}
 	err := c.with(ctx, g, func(conn *conn, _ []string) error {
-		sessions, err := conn.clients(account(g))
+		names, err := conn.accounts(g)
+		if err != nil {
+			return err
+		}
+		sessions, err := conn.clients(names)
 		if err != nil {
 			return err
 		}
 		receipt.Facts["sessions_ended"] = strconv.Itoa(len(sessions))
-		return conn.remove(account(g))
+		return conn.remove(names...)
 	})
 	if err != nil {
 		return runbooks.Receipt{}, err
@@ -150,30 +152,13 @@ func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Rece
 	return receipt, nil
 }
 
-func (c *conn) remove(user string) error {
-	if _, err := c.do("ACL", "DELUSER", user); err != nil {
-		return err
-	}
-	return c.save()
-}
-
-// save writes the server's file of accounts, if it has one.
-func (c *conn) save() error {
-	_, err := c.do("ACL", "SAVE")
-	var said refusal
-	if errors.As(err, &said) && strings.Contains(string(said), "not configured to use an ACL file") {
-		return nil
-	}
-	return err
-}
-
-// Check asks for the account.
+// Check looks for the account.
 func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Presence, error) {
 	presence := runbooks.Unconfirmed
 	err := c.with(ctx, g, func(conn *conn, _ []string) error {
-		found, err := conn.do("ACL", "GETUSER", account(g))
+		names, err := conn.accounts(g)
 		if err == nil {
-			presence = map[bool]runbooks.Presence{true: runbooks.Absent, false: runbooks.Present}[found == nil]
+			presence = map[bool]runbooks.Presence{true: runbooks.Absent, false: runbooks.Present}[len(names) == 0]
 		}
 		return err
 	})

@@ -2,8 +2,8 @@
 // entitlement's rules and a password that is handed over once. Taking it back deletes the account, which closes its
 // connections; a Redis account has no expiry.
 //
-// The account is called countersign:GRANT, so that CLIENT LIST, ACL LOG and slow logs of the server lead to the grant. The
-// server is told the password's SHA-256 and never the password.
+// The account is called countersign:GRANT:HOLDER, so that CLIENT LIST, ACL LOG and slow logs of the server lead to the grant and to the person, whose
+// name stands there in ASCII ("Maya%20Chen"). The server is told the password's SHA-256 and never the password.
 //
 // The server forgets accounts when it restarts, unless an aclfile was saved with them. Nothing of ours is saved on granting;
 // after revoking the file is saved, so that one which somebody else saved meanwhile does not bring the account back. Accounts

@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
-	"github.com/countersign-bot/countersign/workflows"
 )
 
-// clients are the connections of one account.
-func (c *conn) clients(user string) ([]runbooks.Session, error) {
+// clients are the connections of accounts.
+func (c *conn) clients(users []string) ([]runbooks.Session, error) {
 	answer, err := c.do("CLIENT", "LIST")
 	if err != nil {
 		return nil, err
@@ -22,7 +21,7 @@ func (c *conn) clients(user string) ([]runbooks.Session, error) {
 	text, _ := answer.(string)
 	var out []runbooks.Session
 	for line := range strings.Lines(text) {
-		if s, ok := session(line); ok && s.Login == user {
+		if s, ok := session(line); ok && slices.Contains(users, s.Login) {
 			out = append(out, s)
 		}
 	}
@@ -53,8 +52,11 @@ func session(line string) (s runbooks.Session, ok bool) {
 
 // ListSessions tells which connections the account has now.
 func (c *Connector) ListSessions(ctx context.Context, g runbooks.Grant) (out []runbooks.Session, err error) {
-	err = c.with(ctx, g, func(conn *conn, _ []string) (err error) {
-		out, err = conn.clients(account(g))
+	err = c.with(ctx, g, func(conn *conn, _ []string) error {
+		names, err := conn.accounts(g)
+		if err == nil {
+			out, err = conn.clients(names)
+		}
 		return err
 	})
 	return out, err
@@ -63,12 +65,15 @@ func (c *Connector) ListSessions(ctx context.Context, g runbooks.Grant) (out []r
 // EndSessions closes the connections and leaves the account.
 func (c *Connector) EndSessions(ctx context.Context, g runbooks.Grant) (n int, err error) {
 	err = c.with(ctx, g, func(conn *conn, _ []string) error {
-		if found, err := conn.do("ACL", "GETUSER", account(g)); err != nil || found == nil {
-			return err // CLIENT KILL refuses an account that is not there
-		}
-		killed, err := conn.do("CLIENT", "KILL", "USER", account(g))
-		if k, ok := killed.(int64); ok {
-			n = int(k)
+		names, err := conn.accounts(g) // CLIENT KILL refuses an account that is not there
+		for _, name := range names {
+			killed, err := conn.do("CLIENT", "KILL", "USER", name)
+			if err != nil {
+				return err
+			}
+			if k, ok := killed.(int64); ok {
+				n += int(k)
+			}
 		}
 		return err
 	})
@@ -130,15 +135,13 @@ func (c *conn) users() ([]user, error) {
 }
 
 func (u user) access() runbooks.Access {
-	a := runbooks.Access{Key: cut("user " + u.name), Account: u.name, What: cut("an account with the rules " + strings.Join(u.rules, " "))}
+	a := runbooks.Access{Key: keyOf(u.name), Account: u.name, What: cut("an account with the rules " + strings.Join(u.rules, " "))}
 	for _, r := range u.rules {
 		if strings.ContainsAny(r[:1], "~%&+-") {
 			a.Params = map[string][]string{ParamRules: append(a.Params[ParamRules], r)}
 		}
 	}
-	if id, ok := strings.CutPrefix(u.name, prefix); ok {
-		a.Ours, a.Grant = true, workflows.GrantID(id)
-	}
+	a.Grant, a.Ours = madeFor(u.name)
 	return a
 }
 
@@ -147,12 +150,12 @@ func (c *Connector) AccessKey(g runbooks.Grant) string {
 	if _, err := readRules(g); err != nil {
 		return ""
 	}
-	return cut("user " + account(g))
+	return keyOf(account(g))
 }
 
 // RemoveAccess deletes an account.
 func (c *Connector) RemoveAccess(ctx context.Context, a runbooks.Access) (runbooks.Receipt, error) {
-	if a.Account == "" || a.Account == "default" || a.Account == c.user || a.Key != cut("user "+a.Account) {
+	if a.Account == "" || a.Account == "default" || a.Account == c.user || a.Key != keyOf(a.Account) {
 		return runbooks.Receipt{}, runbooks.Errorf(runbooks.Refuse, nil, "the account is the server's default one or the bot's own")
 	}
 	conn, err := c.dial(ctx, c.user, c.password)
@@ -193,8 +196,8 @@ func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (plan runbooks.P
 				return err
 			}
 		}
-		found, err := conn.do("ACL", "GETUSER", account(g))
-		if err == nil && found == nil {
+		names, err := conn.accounts(g)
+		if err == nil && len(names) == 0 {
 			plan.Changes = []string{cut(fmt.Sprintf("an account %s is made with the rules %s", account(g), strings.Join(rules, " ")))}
 		}
 		plan.Notes = []string{c.Describe().RevokeLeaves}

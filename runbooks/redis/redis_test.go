@@ -154,6 +154,16 @@ func password(g runbooks.Grant) string {
 	return ""
 }
 
+// userName is what was handed over beside the password.
+func userName(g runbooks.Grant) string {
+	for _, p := range g.Secret.Parts {
+		if p.Name == "User name" {
+			return p.Value.Reveal()
+		}
+	}
+	return "countersign:" + string(g.ID) + ":Alice%20Ng"
+}
+
 func grantOf(id string, rules ...string) runbooks.Grant {
 	at := time.Now().UTC().Truncate(time.Second)
 	return runbooks.Grant{
@@ -173,7 +183,7 @@ func armed(t testing.TB, c *redis.Connector, g runbooks.Grant) runbooks.Grant {
 }
 
 func (s *server) reads(g runbooks.Grant, password string) bool {
-	c, err := s.login("countersign:"+string(g.ID), password)
+	c, err := s.login(userName(g), password)
 	if err != nil {
 		return false
 	}
@@ -239,7 +249,7 @@ func TestAccountIsMadeOnceAndTakenBack(t *testing.T) {
 	if _, err := c.Grant(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	alice, err := s.login("countersign:g_one", password(g))
+	alice, err := s.login(userName(g), password(g))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +269,7 @@ func TestAccountIsMadeOnceAndTakenBack(t *testing.T) {
 	if _, err := alice.say("PING"); err == nil {
 		t.Error("a session that was ended answers")
 	}
-	again, err := s.login("countersign:g_one", password(g))
+	again, err := s.login(userName(g), password(g))
 	if err != nil {
 		t.Fatalf("the access is gone with its sessions: %v", err)
 	}
@@ -273,6 +283,29 @@ func TestAccountIsMadeOnceAndTakenBack(t *testing.T) {
 	}
 	if s.reads(g, password(g)) {
 		t.Error("the account still lets in")
+	}
+}
+
+// TestReq_R68_ACanaryLogsIn: a drill logs in as the canary, cannot once the account is gone, and says when that cannot be told.
+func TestReq_R68_ACanaryLogsIn(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.connector(t)
+	g := armed(t, c, grantOf("canary", "~basket:*", "+@read"))
+	for _, step := range []struct {
+		do   func(context.Context, runbooks.Grant) (runbooks.Receipt, error)
+		want bool
+	}{{c.Grant, true}, {c.Revoke, false}} {
+		if _, err := step.do(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+		if in, err := c.Try(t.Context(), g, runbooks.Receipt{}); in != step.want || err != nil {
+			t.Errorf("let in: %v, %v; want %v", in, err, step.want)
+		}
+	}
+	g.Secret = runbooks.Handover{}
+	if _, err := c.Try(t.Context(), g, runbooks.Receipt{}); err == nil {
+		t.Error("a login without a password was tried")
 	}
 }
 
@@ -304,7 +337,8 @@ func TestRevokeIsSaved(t *testing.T) {
 	}
 }
 
-// TestReq_R72_TheServersOwnListsNameTheGrant: denials and connections lead to the grant.
+// TestReq_R72_TheServersOwnListsNameTheGrant: denials and connections lead to the grant and to the human who holds it. The account is found when nothing is
+// left of the name on our side, and one that an earlier release made without a name is, too.
 func TestReq_R72_TheServersOwnListsNameTheGrant(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -313,7 +347,7 @@ func TestReq_R72_TheServersOwnListsNameTheGrant(t *testing.T) {
 	if _, err := c.Grant(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	alice, err := s.login("countersign:g_l0gged", password(g))
+	alice, err := s.login(userName(g), password(g))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,8 +371,25 @@ func TestReq_R72_TheServersOwnListsNameTheGrant(t *testing.T) {
 		}
 		log += line
 	}
-	if !strings.Contains(log, "countersign:g_l0gged") || !strings.Contains(log, "flushall") {
-		t.Errorf("the log of denials does not name the grant:\n%s", log)
+	if !strings.Contains(log, "countersign:g_l0gged:Alice%20Ng") || !strings.Contains(log, "flushall") {
+		t.Errorf("the log of denials does not name the grant and its holder:\n%s", log)
+	}
+	s.admin(t, "ACL", "SETUSER", "countersign:g_older", "on", ">x", "+get")
+	older := grantOf("older", "~basket:*", "+get")
+	for _, g := range []runbooks.Grant{g, older} {
+		g.Holder = "" // erased
+		if p, err := c.Check(t.Context(), g); p != runbooks.Present || err != nil {
+			t.Errorf("%s: %s, %v", g.ID, p, err)
+		}
+		if _, err := c.Revoke(t.Context(), g); err != nil {
+			t.Errorf("%s: %v", g.ID, err)
+		}
+		if p, err := c.Check(t.Context(), g); p != runbooks.Absent || err != nil {
+			t.Errorf("%s: %s, %v", g.ID, p, err)
+		}
+	}
+	if _, err := alice.say("PING"); err == nil {
+		t.Error("a session outlives the account")
 	}
 }
 
@@ -448,7 +499,7 @@ func TestDiscover(t *testing.T) {
 	if x := found["default"]; !x.Strong || x.Facts["needs a password"] != "true" {
 		t.Errorf("default: %+v", x)
 	}
-	if x := found["countersign:g_disc"]; x.Grant != "g_disc" {
+	if x := found["countersign:g_disc:Alice%20Ng"]; x.Grant != "g_disc" {
 		t.Errorf("ours: %+v", x)
 	}
 	if strings.Contains(fmt.Sprint(found), "#") {
@@ -586,7 +637,7 @@ func TestReq_R50_RolesOfTheServer(t *testing.T) {
 	if _, err := c.Grant(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	holder, err := s.login("countersign:"+string(g.ID), password(g))
+	holder, err := s.login(userName(g), password(g))
 	if err != nil {
 		t.Fatal(err)
 	}
