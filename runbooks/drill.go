@@ -2,6 +2,7 @@ package runbooks
 
 import (
 	"context"
+	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -29,14 +30,35 @@ func (r *Runner) FillCanary(name string, id workflows.GrantID, params map[string
 	return c.CanaryFields(id, params)
 }
 
+// CanTry tells whether drills use the access of a canary on this target, and do not only read it back. Of a single grant a connector may still say no.
+func (r *Runner) CanTry(name string) bool { return CanTry(r.part(name)) }
+
+// CanTry is Runner.CanTry for a connector by itself.
+func CanTry(c any) bool {
+	if some, is := c.(interface{ CanTry() bool }); is && !some.CanTry() {
+		return false // nothing is set up to try it on
+	}
+	_, ok := c.(Canary)
+	return ok
+}
+
+// Settles is how long the target may go on letting in after it was read back without the access: twice what the connector calls typical.
+func (r *Runner) Settles(name string) time.Duration {
+	c, ok := r.part(name).(Connector)
+	if !ok {
+		return 0
+	}
+	return 2 * c.Describe().RevokeLatency
+}
+
 // Try uses a canary's access; ok false where the connector cannot.
 func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt) (works, ok bool, err error) {
 	c, ok := r.part(name).(Canary)
-	if !ok {
+	if !ok || !CanTry(c) {
 		return false, false, nil
 	}
-	if some, is := c.(interface{ CanTry() bool }); is && !some.CanTry() {
-		return false, false, nil // nothing is set up to try it on
+	if some, is := c.(interface{ CanTryGrant(Grant) bool }); is && !some.CanTryGrant(g.Clone()) {
+		return false, false, nil
 	}
 	if g, ok, err = r.withSecret(ctx, name, g); !ok || err != nil {
 		return false, ok, err
@@ -55,12 +77,14 @@ func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt)
 
 // withSecret gives a grant the secret that is kept for it. One whose connector makes secrets and that has none cannot be tried.
 func (r *Runner) withSecret(ctx context.Context, name string, g Grant) (Grant, bool, error) {
-	maker, makes := r.part(name).(SecretMaker)
-	if !makes {
-		return g, true, nil
-	}
-	if made, err := maker.MakeSecret(g.Clone()); err != nil || made.IsZero() {
-		return g, false, nil // of this kind of access nobody but its holder has the secret
+	if minter, ok := r.part(name).(Connector); !ok || !minter.Describe().Mints {
+		maker, makes := r.part(name).(SecretMaker)
+		if !makes {
+			return g, true, nil
+		}
+		if made, err := maker.MakeSecret(g.Clone()); err != nil || made.IsZero() {
+			return g, false, nil // of this kind of access nobody but its holder has the secret
+		}
 	}
 	if r.safe == nil {
 		return g, false, nil

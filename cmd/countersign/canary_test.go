@@ -17,14 +17,15 @@ import (
 	"github.com/countersign-bot/countersign/store/ledger"
 )
 
-// notPlanted are the slots that cannot hold a canary in the one run below, each with where its own is looked for.
+// notPlanted are the slots that cannot hold a canary in the one run below: they are planted in TestThreat_T35_RefusalsThatEchoTheSecret, and it holds
+// itself to this list.
 func notPlanted() map[string]string {
 	return map[string]string{
-		"DATABASE":             "the ledger lies in SQLite here; TestThreat_T35_DSNStaysInside has PostgreSQL's",
-		"SLACK_REFRESH_TOKEN":  "another way to have a bot token; bot/slack's tests of rotation look for it",
+		"DATABASE":             "the ledger lies in SQLite here",
+		"SLACK_REFRESH_TOKEN":  "another way to have a bot token",
 		"SLACK_CLIENT_SECRET":  "used with the refresh token only",
-		"SLACK_SIGNING_SECRET": "HTTP mode instead of the socket's; it signs, and is sent nowhere",
-		"OIDC_CLIENT_SECRET":   "needs an identity provider; TestReq_R26_ALoginAtTheIdentityProvider has one",
+		"SLACK_SIGNING_SECRET": "HTTP mode instead of the socket's",
+		"OIDC_CLIENT_SECRET":   "needs an identity provider",
 	}
 }
 

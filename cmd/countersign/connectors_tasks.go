@@ -124,7 +124,7 @@ func (s taskSource) Task(ctx context.Context, ref string) (workflows.Task, error
 
 // taskSources finds the systems of tasks among the targets. Those that could not be opened stand last: they cover what no other does, and
 // cannot tell, until they can be opened; to leave them out would take every ticket as typed.
-func taskSources(conns *connectors, targets []spec.Target) []taskSource {
+func taskSources(conns *connectors, targets []spec.Target, now func() time.Time) []taskSource {
 	var up, down []taskSource
 	for _, t := range targets {
 		if t.Connector == "github" && t.Settings[settingGitHubTasks] != "true" || t.Connector != "github" && !isGrantless(t.Connector) {
@@ -132,9 +132,9 @@ func taskSources(conns *connectors, targets []spec.Target) []taskSource {
 		}
 		switch con := conns.byTarget[string(t.ID)].(type) {
 		case *downTarget:
-			down = append(down, taskSource{name: string(t.ID), Memory: tasks.Remember(downTasks{con}, nil), hook: downTasks{con}.hook(t)})
+			down = append(down, taskSource{name: string(t.ID), Memory: tasks.Remember(downTasks{con}, now), hook: downTasks{con}.hook(t)})
 		case tasks.System:
-			up = append(up, taskSource{name: string(t.ID), Memory: tasks.Remember(con, nil), hook: hookOf(con, t)})
+			up = append(up, taskSource{name: string(t.ID), Memory: tasks.Remember(con, now), hook: hookOf(con, t)})
 		}
 	}
 	return append(up, down...)

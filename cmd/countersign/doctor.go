@@ -218,10 +218,12 @@ func (d *doctor) targets(ctx context.Context, c spec.Policies) {
 				"target "+string(t.ID)+": hosts prove who they are when they report which list they have",
 				"set "+prefix+"_SSHCA_TOKEN here and --token-file on the hosts: without it anybody who reaches "+d.cfg.Listen+" can confirm a revocation for a host")
 			d.say(true, "target "+string(t.ID)+": certificates are signed here; hosts pull the list from "+d.cfg.publicURL(), "")
+			d.drilled(t, t.Settings[settingCanaryAt] != "")
 			continue
 		}
 		if t.Connector == "x509" {
 			d.x509(t)
+			d.drilled(t, false)
 			continue
 		}
 		conns, err := openConnectors(d.cfg, nil, jobs.NewSystem(), []spec.Target{t})
@@ -237,6 +239,7 @@ func (d *doctor) targets(ctx context.Context, c spec.Policies) {
 				d.say(f.OK, "target "+string(t.ID)+": "+f.What, f.Do)
 			}
 		}
+		d.drilled(t, runbooks.CanTry(conns.byTarget[string(t.ID)]))
 		d.entitlements(ctx, t, conns.byTarget[string(t.ID)], c)
 		if err := conns.Close(); err != nil {
 			d.say(false, "target "+string(t.ID)+": "+err.Error(), "")

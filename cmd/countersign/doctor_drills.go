@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/countersign-bot/countersign/workflows/spec"
 )
 
 // drills asks the running bot which drills are overdue. Without one there is nobody who knows.
@@ -17,6 +19,19 @@ func (d *doctor) drills(ctx context.Context) {
 		return
 	}
 	d.say(!strings.Contains(say, "OVERDUE"), "drills: "+strings.TrimSpace(say), "practise them: countersign runbook drill, countersign escalations drill")
+}
+
+// drilled says what a revocation drill on the target shows, where there are any.
+func (d *doctor) drilled(t spec.Target, can bool) {
+	set, err := watchOf(t.Settings)
+	switch {
+	case err != nil || set.drill == nil:
+		return // said with the settings, or there are none
+	case can:
+		d.say(true, "target "+string(t.ID)+": drills log in as the canary where its grant comes with a secret of its own, and must be refused afterwards", "")
+	default:
+		d.say(true, "target "+string(t.ID)+": drills make access, take it back and read back both; they do not log in, which this connector cannot", "")
+	}
 }
 
 // held asks the running bot whether its clock keeps new access from beginning.

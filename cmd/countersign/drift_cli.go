@@ -225,5 +225,5 @@ func (s *serving) cliDrill(ctx context.Context, by workflows.Acting, cause workf
 	if e = <-made; !e.OK {
 		return reply{Code: "drill", Refused: fmt.Sprintf("The drill on %s failed at the step %s: %s", t, e.Step, e.Text)}, nil
 	}
-	return reply{OK: true, Text: fmt.Sprintf("The drill on %s succeeded: %s was made and read back in %d ms, and taken back and read back as gone in %d ms.", t, e.Entitlement, e.GrantMS, e.RevokeMS)}, nil
+	return reply{OK: true, Text: fmt.Sprintf("The drill on %s succeeded: %s was made and read back in %d ms, and taken back and read back as gone in %d ms. %s", t, e.Entitlement, e.GrantMS, e.RevokeMS, e.Proved())}, nil
 }

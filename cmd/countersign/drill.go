@@ -83,7 +83,7 @@ func (w *sweeper) drill(ctx context.Context, t workflows.TargetID, id workflows.
 func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks.Grant, e targets.Drilled) targets.Drilled {
 	name := string(t)
 	failed := func(step string, err error) targets.Drilled {
-		if e.Step == "" {
+		if e.Proof = ""; e.Step == "" {
 			e.Step, e.Text = step, unread(err)
 		}
 		return e
@@ -95,6 +95,8 @@ func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks
 		e = failed(stepGrant, err)
 	} else if works, can, err := w.drills.Try(ctx, name, g, receipt); can && (err != nil || !works) {
 		e = failed(stepUse, orWords(err, "the target has the access and does not let its holder in"))
+	} else if e.Proof = targets.ProofRead; can {
+		e.Proof = targets.ProofUsed
 	}
 	before = time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drillConfirm)
@@ -103,10 +105,30 @@ func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks
 		return failed(stepRevoke, err)
 	}
 	e.RevokeMS = time.Since(before).Milliseconds()
-	if works, can, err := w.drills.Try(ctx, name, g, receipt); can && (err != nil || works) {
+	if works, err := w.stillIn(ctx, name, g, receipt); err != nil || works {
 		return failed(stepRefuse, orWords(err, "the access was taken back and the target still lets its holder in"))
 	}
 	return e
+}
+
+// stillIn tells whether the canary is still let in, after as long as the target may take to hear of its own change.
+func (w *sweeper) stillIn(ctx context.Context, name string, g runbooks.Grant, receipt runbooks.Receipt) (bool, error) {
+	settled := time.NewTimer(w.drills.Settles(name))
+	defer settled.Stop()
+	for {
+		works, can, err := w.drills.Try(ctx, name, g, receipt)
+		if err != nil || !works || !can {
+			return false, err
+		}
+		select {
+		case <-ctx.Done():
+			return true, nil
+		case <-settled.C:
+			works, _, err := w.drills.Try(ctx, name, g, receipt)
+			return works, err
+		case <-time.After(drillLook):
+		}
+	}
 }
 
 func orWords(err error, words string) error {

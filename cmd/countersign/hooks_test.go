@@ -155,6 +155,42 @@ func TestReq_R55_TaskClosedByHook(t *testing.T) {
 	}
 }
 
+// TestReq_R55_TaskClosedWithoutAWord: access that hangs on a ticket ends within a minute after that was closed, though its system never says so: it is
+// asked every half minute.
+func TestReq_R55_TaskClosedWithoutAWord(t *testing.T) {
+	t.Parallel()
+	system := newChanges(t)
+	s := &story{demo: demoAsJonas(t, map[string]string{"workflows/talk.yaml": talkChain, "targets/changes.yaml": system.target(t)})}
+	ctx := t.Context()
+	key := filepath.Join(t.TempDir(), "id.pub")
+	mustSay(t, os.WriteFile(key, []byte(s.people["jonas"].public()), 0o600))
+	out, err := s.cli(ctx, "", "request", "talk", "-for-time", "15m", "-reason", "A short look only.", "-field", "key=@"+key, "-field", "ticket=OPS-7")
+	mustSay(t, err)
+	said(t, out, "Approved without people, by rule A look")
+	has := func(kind string) func() (bool, bool) {
+		return func() (bool, bool) {
+			out, err := s.ledger(ctx, "search", kind, "-json")
+			return true, err == nil && strings.Contains(out, `"`+kind+`"`)
+		}
+	}
+	_, err = until(ctx, "the access", has("grant.started"))
+	mustSay(t, err)
+	asked := system.asked.Load()
+	mustSay(t, s.advance(ctx, 46*time.Second))
+	_, err = until(ctx, "a look at the ticket", func() (bool, bool) { return true, system.asked.Load() > asked })
+	mustSay(t, err)
+	if _, ended := has("grant.ending")(); ended {
+		t.Fatal("it ended before the ticket was closed")
+	}
+	system.closed.Store(true)
+	mustSay(t, s.advance(ctx, 46*time.Second))
+	_, err = until(ctx, "the access to be taken back", has("grant.revoked"))
+	mustSay(t, err)
+	out, err = s.ledger(ctx, "search", "grant.ending", "-json")
+	mustSay(t, err)
+	said(t, out, "OPS-7")
+}
+
 // TestReq_R55_TheRequestersTicketInItsWindow: a chain that wants the ticket to be the requester's and in its change window refuses another one in words
 // that say which, takes the right one, and ends the access as soon as the ticket's system says that it is somebody else's now.
 func TestReq_R55_TheRequestersTicketInItsWindow(t *testing.T) {
@@ -228,7 +264,7 @@ func TestTaskSources(t *testing.T) {
 	conns := openTargets(Config{}, nil, jobs.NewSystem(), targets, slog.New(slog.DiscardHandler))
 	defer conns.Close()
 	var names []string
-	sources := taskSources(conns, targets)
+	sources := taskSources(conns, targets, time.Now)
 	for _, s := range sources {
 		names = append(names, s.Name())
 	}

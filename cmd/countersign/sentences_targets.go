@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/targets"
@@ -28,7 +29,7 @@ func (n *narrator) tellTarget(r workflows.Record) string {
 		if !e.OK {
 			return fmt.Sprintf("A revocation drill on %s with %s failed at the step %s: %s.", target, e.Entitlement, e.Step, trimDot(e.Text))
 		}
-		return fmt.Sprintf("A revocation drill on %s with %s succeeded: made and read back in %d ms, taken back and read back as gone in %d ms.", target, e.Entitlement, e.GrantMS, e.RevokeMS)
+		return strings.TrimSpace(fmt.Sprintf("A revocation drill on %s with %s succeeded: made and read back in %d ms, taken back and read back as gone in %d ms. %s", target, e.Entitlement, e.GrantMS, e.RevokeMS, e.Proved()))
 	}
 	return ""
 }

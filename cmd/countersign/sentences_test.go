@@ -105,7 +105,7 @@ func storyOfEveryKind() []workflows.Record {
 	say(drift, ada, targets.Accepted{Finding: "f_03", Reason: "The nightly job needs it.", Channel: "cli", Authn: "unix-peer"})
 	say(drift, "", targets.Swept{Seen: 12, Grants: 3, New: 5, Open: 5, Owner: ada})
 	say(drift, ada, targets.Swept{Seen: 4, Unread: "the database could not be reached", Owner: ada})
-	say(drift, "", targets.Drilled{Entitlement: "canary", Grant: "g_02", OK: true, GrantMS: 12, RevokeMS: 140, Owner: ada})
+	say(drift, "", targets.Drilled{Entitlement: "canary", Grant: "g_02", OK: true, GrantMS: 12, RevokeMS: 140, Owner: ada, Proof: targets.ProofUsed})
 	say(drift, "", targets.Drilled{Entitlement: "canary", Grant: "g_03", Step: "revoke", Text: "the session does not end", Owner: ada})
 	say(req, jonas, workflows.VoteRecorded{Stage: 1, Verdict: workflows.Approve, Authn: "slack-click", Answers: answers, For: ada})
 	say(req, "", workflows.StageEscalated{Added: seats[1:], Tier: 1, Why: "nobody available"})

@@ -202,7 +202,7 @@ func (s *serving) build(ctx context.Context) (err error) {
 	s.pager = newPagerClient()
 	s.took = newLatency(s.clock)
 	s.friction, s.verifier = newFriction(s.store), newVerifier()
-	s.tasks = taskSources(s.conns, compiled.Targets)
+	s.tasks = taskSources(s.conns, compiled.Targets, wall(s.clock))
 	if s.leaks, err = s.openLeakHook(); err != nil {
 		return err
 	}

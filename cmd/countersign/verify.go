@@ -7,11 +7,21 @@ import (
 
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
 // verifyLook is how often active access is asked about again: an answer that changed without an event counts within it.
 const verifyLook = 3 * time.Minute
+
+const (
+	// ticketLook is how often the sources of tickets alone are asked in between: access hangs on a ticket for less than a minute after it was closed where the
+	// source sends no event, though an answer about it may be given again for half a minute.
+	ticketLook = 30 * time.Second
+
+	// ticketsAtOnce bounds how many tickets one look asks about, some seven a second; the next goes on from there.
+	ticketsAtOnce = 200
+)
 
 // verifier asks again and again whether active access should still be allowed.
 type verifier struct {
@@ -31,16 +41,25 @@ func (v *verifier) poke() {
 // verifyAccess is the part of serve that asks. It keeps to the product's clock, so that a jump of the demo's is a few minutes to it.
 func (s *serving) verifyAccess(ctx context.Context) error {
 	trigger := grants.CheckSchedule
+	var all time.Time // when everything is due to be asked
+	var after workflows.StreamID
 	for ctx.Err() == nil {
 		start := time.Now()
-		v, err := s.desk.Verify(ctx, trigger)
+		var v desk.Verification
+		var err error
+		if now := s.clock.Now().Wall; trigger == grants.CheckEvent || !now.Before(all) {
+			all = now.Add(verifyLook)
+			v, err = s.desk.Verify(ctx, trigger)
+		} else {
+			v, after, err = s.desk.VerifyTickets(ctx, after, ticketsAtOnce)
+		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "not all access could be asked about again", "err", err)
 		}
 		if v.Ended > 0 || v.Unverified > 0 {
 			s.log.WarnContext(ctx, "access was asked about again", "asked", v.Asked, "ended", v.Ended, "unverified", v.Unverified, "took", time.Since(start).Round(time.Millisecond))
 		}
-		due := s.clock.Now().Wall.Add(verifyLook)
+		due := s.clock.Now().Wall.Add(ticketLook)
 		if err := s.clock.Wait(ctx, due, s.verifier.wake); err != nil {
 			return nil
 		}

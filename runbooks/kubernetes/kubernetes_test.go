@@ -585,3 +585,48 @@ func others(t *testing.T, c *cluster) {
 	_, err = lends.Grant(t.Context(), g)
 	wantError(t, err, runbooks.Refuse, "at least 10 minutes")
 }
+
+// TestReq_R68_ACanarysTokenIsUsed: a drill shows the cluster the canary's token, which is refused once the grant is taken back; bindings and tokens for
+// others are only read back, and a cluster that does not answer is no refusal.
+func TestReq_R68_ACanarysTokenIsUsed(t *testing.T) {
+	t.Parallel()
+	c := fakeCluster(t)
+	namespace := c.namespace(t)
+	c.lending(t, namespace)
+	open := func(tokens bool) *kubernetes.Connector {
+		return c.open(t, "weak-token", func(cfg *kubernetes.Config) { cfg.Namespaces, cfg.Tokens = []string{namespace}, tokens })
+	}
+	if runbooks.CanTry(open(false)) {
+		t.Error("a binding cannot be used by anybody but its subject")
+	}
+	con := open(true)
+	r := runbooks.NewRunner(map[string]runbooks.Connector{"shop": con}, nil)
+	r.KeepIn(runbooktest.NewSafe())
+	g := grantOf("canary", "", namespace)
+	g.Params = map[string][]string{"namespace": {namespace}, "service_account": {"deployer"}}
+	receipt, err := r.Start(t.Context(), "shop", g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, can, err := r.Try(t.Context(), "shop", g, receipt); !in || !can || err != nil {
+		t.Fatalf("the token: %v %v %v, want to be let in", in, can, err)
+	}
+	if _, presence, err := r.Stop(t.Context(), "shop", g); presence != runbooks.Absent || err != nil {
+		t.Fatal(presence, err)
+	}
+	if in, can, err := r.Try(t.Context(), "shop", g, receipt); in || !can || err != nil {
+		t.Errorf("the token of what was taken back: %v %v %v", in, can, err)
+	}
+	other := g.Clone()
+	other.ID, other.Params["audience"] = "g_other", []string{"vault"}
+	if receipt, err = r.Start(t.Context(), "shop", other); err != nil {
+		t.Fatal(err)
+	}
+	if _, can, err := r.Try(t.Context(), "shop", other, receipt); can || err != nil {
+		t.Errorf("a token for another audience was tried: %v", err)
+	}
+	g.ID = "g_none"
+	if _, can, err := r.Try(t.Context(), "shop", g, receipt); can || err != nil {
+		t.Errorf("a grant without a token was tried: %v", err)
+	}
+}

@@ -227,3 +227,36 @@ func lent(m plain) runbooks.Access {
 	a.MadeBy, a.MadeAt = maker(m.Metadata)
 	return a
 }
+
+// CanTry tells whether grants come with a token: what a binding opens, only its subject can use.
+func (c *Connector) CanTry() bool { return c.cfg.Tokens }
+
+// CanTryGrant tells whether the token is for the cluster itself.
+func (c *Connector) CanTryGrant(g runbooks.Grant) bool {
+	o, err := c.readOrder(g)
+	return err == nil && o.audience == ""
+}
+
+// Try shows the cluster the canary's token. Whether that may do anything there is up to the service account; who it is the cluster says first.
+func (c *Connector) Try(ctx context.Context, g runbooks.Grant, _ runbooks.Receipt) (bool, error) {
+	if len(g.Secret.Parts) == 0 {
+		return false, runbooks.Errorf(runbooks.Broken, nil, "no token was kept for the canary")
+	}
+	const what = "using the canary's token"
+	token := func() (runbooks.Secret, error) { return g.Secret.Parts[0].Value, nil }
+	api, err := rest.Open(rest.Config{Service: "the cluster", URL: c.cfg.URL, Roots: c.cfg.Roots, Words: rest.Words("message"), Sign: signer(token)})
+	if err != nil {
+		return false, runbooks.Errorf(runbooks.Broken, err, "%s: the cluster cannot be called", what)
+	}
+	defer api.Close()
+	r, err := api.Do(ctx, rest.Call{Method: http.MethodGet, Path: core})
+	switch {
+	case err != nil:
+		return false, err
+	case r.Status == http.StatusUnauthorized:
+		return false, nil
+	case r.Status >= http.StatusInternalServerError:
+		return false, api.Judge(what, r)
+	}
+	return true, nil
+}

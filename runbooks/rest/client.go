@@ -121,7 +121,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return Reply{}, runbooks.Errorf(runbooks.Retry, err, "the call to %s was cut short before anything was sent", c.cfg.Service)
 	}
-	req, err := c.request(ctx, call)
+	req, secrets, err := c.request(ctx, call)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -137,20 +137,24 @@ func (c *Client) Do(ctx context.Context, call Call) (Reply, error) {
 	case len(raw) > maxBody:
 		return Reply{}, runbooks.Errorf(runbooks.Broken, nil, "%s answers with more than %d bytes", c.cfg.Service, maxBody)
 	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		raw = withoutCarried(raw, secrets)
+	}
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: raw}, nil
 }
 
-func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
+// request makes the request, and says what it proves itself with.
+func (c *Client) request(ctx context.Context, call Call) (*http.Request, []string, error) {
 	at := strings.TrimSuffix(c.base.String(), "/") + call.Path
 	if len(call.Query) > 0 {
 		at += "?" + call.Query.Encode()
 	}
 	if len(at) > maxURL {
-		return nil, runbooks.Errorf(runbooks.Refuse, nil, "what is asked of %s is longer than an address may be", c.cfg.Service)
+		return nil, nil, runbooks.Errorf(runbooks.Refuse, nil, "what is asked of %s is longer than an address may be", c.cfg.Service)
 	}
 	req, err := http.NewRequestWithContext(ctx, call.Method, at, bytes.NewReader(call.Body))
 	if err != nil {
-		return nil, runbooks.Errorf(runbooks.Refuse, nil, "what is asked of %s makes no address", c.cfg.Service)
+		return nil, nil, runbooks.Errorf(runbooks.Refuse, nil, "what is asked of %s makes no address", c.cfg.Service)
 	}
 	req.Header.Set("User-Agent", agent(ctx))
 	req.Header.Set("Accept", "application/json")
@@ -163,13 +167,13 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	for name, values := range call.Header {
 		req.Header[name] = values
 	}
-	if c.cfg.Sign == nil {
-		return req, nil
+	before := req.Header.Clone()
+	if c.cfg.Sign != nil {
+		if err := c.cfg.Sign(ctx, req, call.Body); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := c.cfg.Sign(ctx, req, call.Body); err != nil {
-		return nil, err
-	}
-	return req, nil
+	return req, carried(before, req.Header), nil
 }
 
 // agent is what the service logs of us: the product, and for which grant and whom it calls (RFC 9110, 10.1.5: words of the grant are a comment).

@@ -175,3 +175,51 @@ func TestFault_F25_TooMuch(t *testing.T) {
 		t.Errorf("an answer that never comes: %v", err)
 	}
 }
+
+// TestThreat_T35_ARefusalLosesWhatTheCallCarried: a service that says again what it was sent does so without what the call proved itself with, in whatever
+// header and form; a good answer is left as it is.
+func TestThreat_T35_ARefusalLosesWhatTheCallCarried(t *testing.T) {
+	t.Parallel()
+	secret := "00kT9-canary_0123456789abcdef"
+	for name, sign := range map[string]func(*http.Request){
+		"SSWS":   func(r *http.Request) { r.Header.Set("Authorization", "SSWS "+secret) },
+		"bearer": func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) },
+		"basic":  func(r *http.Request) { r.SetBasicAuth("bot", secret) },
+		"aws": func(r *http.Request) {
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+secret+"/20261122/eu/iam/aws4_request, Signature=12")
+		},
+		"own":   func(r *http.Request) { r.Header.Set("X-Vault-Token", secret) },
+		"added": func(r *http.Request) { r.Header.Set("X-Odd-Key", secret) },
+	} {
+		for _, status := range []int{http.StatusOK, http.StatusFound, http.StatusUnauthorized, http.StatusInternalServerError} {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, password, _ := r.BasicAuth()
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"message":"we got %v %s, and we do not like it"}`, r.Header, password)
+			}))
+			c, err := rest.Open(rest.Config{Service: "it", URL: srv.URL, Words: rest.Words("message"), Sign: func(_ context.Context, r *http.Request, _ []byte) error {
+				sign(r)
+				return nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, call := range map[string]rest.Call{
+				"signed":                 {Method: http.MethodGet, Path: "/x"},
+				"in the caller's header": {Method: http.MethodGet, Path: "/x", Header: http.Header{"X-Api-Token": {secret}}},
+			} {
+				r, err := c.Do(t.Context(), call)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if stands := strings.Contains(string(r.Body), secret); stands != (status == http.StatusOK) {
+					t.Errorf("%s, %s, %d: the credential stands there: %v", name, what, status, stands)
+				}
+				if err := c.Judge("asking", r); err != nil && (strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "we got")) && status >= 400 {
+					t.Errorf("%s, %s, %d: %v", name, what, status, err)
+				}
+			}
+			srv.Close()
+		}
+	}
+}

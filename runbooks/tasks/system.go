@@ -64,7 +64,7 @@ type kept struct {
 	at   time.Time
 }
 
-// Remember puts a memory before a system; now is real time, nil: time.Now.
+// Remember puts a memory before a system; now is product time, nil: time.Now.
 func Remember(s System, now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now

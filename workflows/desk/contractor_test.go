@@ -330,3 +330,58 @@ func TestReq_R55_AMovedWindowEndsAccess(t *testing.T) {
 		t.Errorf("after its window: %+v %s %v", v, x.status(stream, g), err)
 	}
 }
+
+// TestReq_R55_TicketsAloneAreAskedOften: the look at tickets alone ends what hangs on a closed one, asks about a ticket once however much hangs on it, asks nothing
+// else, goes on where it stopped, and leaves what a source cannot tell to the look at everything.
+func TestReq_R55_TicketsAloneAreAskedOften(t *testing.T) {
+	t.Parallel()
+	x, w := equipped(t, func(d *draft) { d.flows["shell"].EndsWith = "ticket" })
+	open := workflows.Task{Exists: true, Open: true}
+	w.set(func(w *world) { w.tasks["OPS-93001"], w.tasks["OPS-93002"] = open, open })
+	type access struct {
+		stream workflows.StreamID
+		id     workflows.GrantID
+	}
+	held := map[string]access{}
+	for person, ticket := range map[string]string{"zed": "OPS-93001", "ann": "OPS-93002"} {
+		s := x.submission(person, "shell")
+		s.Form.Values["ticket"] = ticket
+		by := map[string]string{"zed": "ann", "ann": "bob"}[person]
+		stream, g := x.makes(s, by)
+		held[ticket] = access{stream, g}
+	}
+	look := func(after workflows.StreamID, most int) (int, workflows.StreamID) {
+		t.Helper()
+		x.clock.Add(45 * time.Second)
+		v, next, err := x.desk.VerifyTickets(t.Context(), after, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Ended, next
+	}
+	if n, next := look("", 100); n != 0 || next != "" {
+		t.Fatalf("with both open: %d ended, next %q", n, next)
+	}
+	w.set(func(w *world) { w.down = true })
+	if n, _ := look("", 100); n != 0 {
+		t.Fatal("what cannot be told ended access")
+	}
+	w.set(func(w *world) {
+		w.down = false
+		closed := open
+		closed.Open = false
+		w.tasks["OPS-93001"], w.tasks["OPS-93002"] = closed, closed
+	})
+	n, next := look("", 1)
+	if n != 1 || next == "" {
+		t.Fatalf("one at a time: %d ended, next %q", n, next)
+	}
+	if n, next = look(next, 1); n != 1 || next != "" {
+		t.Fatalf("the other: %d ended, next %q", n, next)
+	}
+	for ticket, a := range held {
+		if got := x.status(a.stream, a.id); got != grants.StatusEnding {
+			t.Errorf("%s: %s", ticket, got)
+		}
+	}
+}

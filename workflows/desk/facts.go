@@ -310,6 +310,20 @@ func (q *inquiry) task(ctx context.Context, ref string, want need) (grants.Fact,
 	return f, true
 }
 
+// ticketOf is the fact of the ticket that access hangs on; false where it hangs on none that somebody could be asked about.
+func (q *inquiry) ticketOf(ctx context.Context, h grants.Hold) (grants.Fact, bool, error) {
+	a := h.Approved
+	if a.Ticket == "" || a.Request == "" {
+		return grants.Fact{}, false, nil
+	}
+	s, w, err := q.d.request(ctx, a.Request)
+	if err != nil {
+		return grants.Fact{}, false, err
+	}
+	f, ok := q.task(ctx, a.Ticket, need{a.Requester, q.taskTerms(s, w), max(q.now, a.StartsAt)})
+	return f, ok, nil
+}
+
 // askTask asks whoever answers for a reference; false: nobody does.
 func (q *inquiry) askTask(ctx context.Context, ref string) (t toldTask, ok bool) {
 	src := q.d.taskSource(ref)

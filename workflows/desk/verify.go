@@ -91,6 +91,44 @@ func (d *Desk) Verify(ctx context.Context, trigger string) (Verification, error)
 	return out, errors.Join(err, failed)
 }
 
+// VerifyTickets asks the sources of tickets alone about those that live access hangs on, and asks everything of access whose ticket is not open any more, or
+// not as it must be. It begins after a stream and asks about so many tickets at most; next is where the following call begins, empty when all were
+// asked. What a source cannot tell is left to Verify, which marks it.
+func (d *Desk) VerifyTickets(ctx context.Context, after workflows.StreamID, most int) (out Verification, next workflows.StreamID, err error) {
+	q, err := d.inquire(ctx, true)
+	if err != nil {
+		return out, after, err
+	}
+	var failed error
+	err = d.EachLive(ctx, func(stream workflows.StreamID, s grants.State) error {
+		if stream <= after {
+			return nil
+		}
+		if len(q.tasks) >= most {
+			return errEnough
+		}
+		for _, h := range s.Holds {
+			if h.Approved.Ticket == "" || h.Status != grants.StatusApproved && h.Status != grants.StatusActive {
+				continue
+			}
+			f, ok, err := q.ticketOf(ctx, h)
+			if err == nil && ok && f.Answer == grants.No {
+				err = d.verifyHold(ctx, q, stream, h, grants.CheckSchedule, &out)
+			}
+			failed = errors.Join(failed, err)
+		}
+		next = stream
+		return ctx.Err()
+	})
+	if errors.Is(err, errEnough) {
+		return out, next, failed
+	}
+	return out, "", errors.Join(err, failed)
+}
+
+// errEnough ends a look that goes on with the next call.
+var errEnough = errors.New("enough for now")
+
 // VerifyPerson asks again about everything that somebody holds, asked for or answers for: they have left, were locked, or changed. What was
 // known of them before does not count.
 func (d *Desk) VerifyPerson(ctx context.Context, p workflows.PersonID) (Verification, error) {

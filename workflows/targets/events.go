@@ -92,6 +92,24 @@ type Drilled struct {
 	RevokeMS    int64                   `json:"revoke_ms"`      // until the target refused, read back
 	Owner       workflows.PersonID      `json:"owner"`
 	Alarm       string                  `json:"alarm,omitempty"`
+	Proof       string                  `json:"proof,omitempty"` // ProofUsed or ProofRead; empty: recorded before this was kept, or it failed
+}
+
+// How a drill knows what it says.
+const (
+	ProofUsed = "used" // the access was used as its holder would, and refused after it was taken back
+	ProofRead = "read" // the target was read back: nothing here can use this kind of access
+)
+
+// Proved is a sentence about how a drill that succeeded knows it; empty for one of a release that did not say.
+func (d Drilled) Proved() string {
+	switch d.Proof {
+	case ProofUsed:
+		return "The canary was let in with it, and refused afterwards."
+	case ProofRead:
+		return "Nobody was let in: this kind of access can only be read back here."
+	}
+	return ""
 }
 
 // Kind names for the ledger.
