@@ -19,8 +19,8 @@ import (
 // checkCommand says everything that is wrong with a folder, or what it holds and what is probably not meant.
 func checkCommand(ctx context.Context, p proc) error {
 	flags := p.flags("check", "[-strict] [--json] [-no-tests] [DIR]; or -against OLDDIR [-markdown] [-fail-loosening] [DIR]")
-	strict := flags.Bool("strict", false, "warnings fail the check, as errors do")
-	asJSON := flags.Bool("json", false, "print errors and warnings as JSON")
+	strict := flags.Bool("strict", false, "warnings fail the check, as errors do; gaps of the coming year do not")
+	asJSON := flags.Bool("json", false, "print errors, warnings, gaps and who is there in the coming year as JSON")
 	noTests := flags.Bool("no-tests", false, "leave out the folder's policy tests and stories")
 	var c comparing
 	flags.StringVar(&c.old, "against", "", "say in words what is looser or tighter than in this folder")
@@ -39,7 +39,7 @@ func checkCommand(ctx context.Context, p proc) error {
 	}
 	folder, err := readFolderFed(dir, p.copies(""))
 	if broken := (*spec.Problems)(nil); *asJSON && errors.As(err, &broken) {
-		return errors.Join(printFindings(p, broken.List, nil), codeError{exitFailed, errors.New("the folder is not good")})
+		return errors.Join(printFindings(p, findings{List: lintFindings("error", broken.List)}), codeError{exitFailed, errors.New("the folder is not good")})
 	}
 	if err != nil {
 		return err
@@ -49,13 +49,9 @@ func checkCommand(ctx context.Context, p proc) error {
 	} else if err := checkHandover(c, folder); err != nil {
 		return err
 	}
-	warnings := folder.Lint(calendar.DateAt(workflows.StampOf(time.Now()), time.UTC))
-	if *asJSON {
-		err = printFindings(p, nil, warnings)
-	} else {
-		err = describeFolder(p, dir, folder)
-		printWarnings(p, warnings)
-	}
+	today := calendar.DateAt(workflows.StampOf(time.Now()), time.UTC)
+	warnings := folder.Lint(today)
+	err = describeFolder(p, dir, folder, warnings, today, *asJSON)
 	if err == nil && !*noTests {
 		err = playedInCheck(ctx, p, folder, *asJSON)
 	}
@@ -80,20 +76,26 @@ func checkedFolder(p proc, dir string) (string, error) {
 	return dir, nil
 }
 
-// printWarnings says what is allowed and probably not meant.
-func printWarnings(p proc, list []spec.Problem) {
+// printProblems says what is allowed and probably not meant.
+func printProblems(p proc, list []spec.Problem, one, many string) {
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(p.err, "\n%s:\n", quantity(len(list), "warning", "warnings"))
+	fmt.Fprintf(p.err, "\n%s:\n", quantity(len(list), one, many))
 	for _, w := range list {
 		fmt.Fprint(p.err, w.String())
 	}
 }
 
-// lintFinding is a problem or a warning, for programs.
+// findings are what check says to programs.
+type findings struct {
+	List     []lintFinding   `json:"findings"`
+	Coverage []stageCoverage `json:"coverage,omitempty"` // who is there in the coming year, of each stage
+}
+
+// lintFinding is a problem, a warning or a gap, for programs.
 type lintFinding struct {
-	Severity string `json:"severity"` // "error", "warning"
+	Severity string `json:"severity"` // "error", "warning", "gap"
 	File     string `json:"file"`
 	Line     int    `json:"line,omitempty"`
 	Column   int    `json:"column,omitempty"`
@@ -102,27 +104,48 @@ type lintFinding struct {
 	Hint     string `json:"hint,omitempty"`
 }
 
-// printFindings writes one JSON object: {"findings": [...]}.
-func printFindings(p proc, problems, warnings []spec.Problem) error {
+func lintFindings(severity string, list []spec.Problem) []lintFinding {
 	out := []lintFinding{}
-	for _, x := range problems {
-		out = append(out, lintFinding{"error", x.File, x.Line, x.Col, x.Path, x.Text, x.Hint})
+	for _, x := range list {
+		out = append(out, lintFinding{severity, x.File, x.Line, x.Col, x.Path, x.Text, x.Hint})
 	}
-	for _, x := range warnings {
-		out = append(out, lintFinding{"warning", x.File, x.Line, x.Col, x.Path, x.Text, x.Hint})
-	}
+	return out
+}
+
+// printFindings writes one JSON object.
+func printFindings(p proc, x findings) error {
 	enc := json.NewEncoder(p.out)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(map[string][]lintFinding{"findings": out})
+	return enc.Encode(x)
 }
 
-// describeFolder says what a good folder holds, so that a reader sees that it was understood.
-func describeFolder(p proc, dir string, folder *spec.Folder) error {
+// describeFolder says what a good folder holds, so that a reader sees that it was understood, what is probably not meant, and who is missing when.
+func describeFolder(p proc, dir string, folder *spec.Folder, warnings []spec.Problem, today calendar.Date, asJSON bool) error {
 	c, err := folder.Compile(func(key string) workflows.PersonID { return workflows.PersonID("p_" + key) })
 	if err := errors.Join(err, checkWatch(c.Targets)); err != nil {
 		return err
 	}
+	list, err := coverageOf(c, today)
+	if err != nil {
+		return err
+	}
+	gaps := gapsOf(folder, list, usualGap)
+	if asJSON {
+		return printFindings(p, findings{append(lintFindings("warning", warnings), lintFindings("gap", gaps)...), list})
+	}
+	if err := describeWorkflows(p, dir, c); err != nil {
+		return err
+	}
+	if err := printCoverage(p.out, list); err != nil {
+		return err
+	}
+	printProblems(p, gaps, "gap in which a request times out before enough people are there", "gaps in which a request times out before enough people are there")
+	printProblems(p, warnings, "warning", "warnings")
+	return nil
+}
+
+func describeWorkflows(p proc, dir string, c spec.Policies) error {
 	fmt.Fprintf(p.out, "%s is good: %s, %s, %s, %s, %s.\n\n", dir, quantity(len(c.People), "person", "people"), quantity(len(c.Targets), "target", "targets"),
 		quantity(len(c.Workflows), "workflow", "workflows"), quantity(len(c.Runbooks), "runbook", "runbooks"),
 		quantity(len(c.Identities), "non-human identity", "non-human identities"))
@@ -136,11 +159,7 @@ func describeFolder(p proc, dir string, folder *spec.Folder) error {
 	for _, x := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Workflow.ID, grantsWords(x.Workflow), stagesWords(x.Workflow), x.Workflow.Longest, shortHash(x.Hash))
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	_, err = reportCoverage(p.out, c, calendar.DateAt(workflows.StampOf(time.Now()), time.UTC), usualGap)
-	return err
+	return w.Flush()
 }
 
 func quantity(n int, one, many string) string {

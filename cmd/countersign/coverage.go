@@ -393,22 +393,16 @@ func printCoverage(w io.Writer, list []stageCoverage) error {
 	return t.Flush()
 }
 
-// reportCoverage says where people are missing over the coming year.
-func reportCoverage(w io.Writer, p spec.Policies, from calendar.Date, usual time.Duration) (warnings int, err error) {
-	list, err := coverageOf(p, from)
-	if err != nil {
-		return 0, err
-	}
-	if err := printCoverage(w, list); err != nil {
-		return 0, err
-	}
+// gapHint is what can be done about a gap.
+const gapHint = "ask or escalate to people elsewhere, or let it time out later"
+
+// gapsOf are the stages in which a request can run out of time because too few people are there for longer than is usual.
+func gapsOf(folder *spec.Folder, list []stageCoverage, usual time.Duration) []spec.Problem {
+	var out []spec.Problem
 	for _, s := range list {
 		if text := s.warning(usual); text != "" {
-			if warnings++; warnings == 1 {
-				fmt.Fprintln(w)
-			}
-			fmt.Fprintln(w, "warning: "+text)
+			out = append(out, folder.AtStage(s.Workflow, s.Stage, gapHint, text))
 		}
 	}
-	return warnings, nil
+	return out
 }

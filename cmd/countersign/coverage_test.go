@@ -1,6 +1,11 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -142,17 +147,21 @@ func TestCoverageWarns(t *testing.T) {
 	warn := func(st workflows.Stage, most time.Duration) (int, string) {
 		t.Helper()
 		var out strings.Builder
-		n, err := reportCoverage(&out, aTeam(st, workflows.Selector{}), dayOf(t, "2026-11-22"), most)
+		list, err := coverageOf(aTeam(st, workflows.Selector{}), dayOf(t, "2026-11-22"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n, out.String()
+		gaps := gapsOf(new(spec.Folder), list, most)
+		for _, g := range gaps {
+			out.WriteString(g.String())
+		}
+		return len(gaps), out.String()
 	}
 	st := workflows.Stage{Approvers: selPeople("ann"), Quorum: 1, Timeout: 12 * 3600}
 	if n, text := warn(st, usualGap); n != 0 {
 		t.Errorf("a weekend is usual:\n%s", text)
 	}
-	if n, text := warn(st, 48*time.Hour); n != 1 || !strings.Contains(text, "warning: workflow chain, stage Team: for 2 d 17 h there are too few to decide, and a request times out after 12 hours: from Fri 2027-11-05 21:00 UTC") {
+	if n, text := warn(st, 48*time.Hour); n != 1 || !strings.Contains(text, "workflow chain, stage Team: for 2 d 17 h there are too few to decide, and a request times out after 12 hours: from Fri 2027-11-05 21:00 UTC") {
 		t.Errorf("%d:\n%s", n, text)
 	}
 	st.Timeout = 3 * 24 * 3600
@@ -165,5 +174,47 @@ func TestCoverageWarns(t *testing.T) {
 	parts := workflows.Stage{Quorum: 2, Timeout: 12 * 3600, Parts: []workflows.Part{{Name: "data", Approvers: selPeople("ann"), Quorum: 1}, {Name: "security", Approvers: selPeople("dora"), Quorum: 1}}}
 	if n, text := warn(parts, time.Hour); n != 1 || !strings.Contains(text, "stage Team, part data: for") {
 		t.Errorf("%d:\n%s", n, text)
+	}
+}
+
+// TestReq_R9_CheckNamesTheStageOfAGap: through check, for people and for programs, with the line of the stage; it is no reason to fail -strict.
+func TestReq_R9_CheckNamesTheStageOfAGap(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "conf")
+	if out, errs, code := runHere(t, nil, "init", dir); code != exitDone {
+		t.Fatal(out, errs)
+	}
+	file := filepath.Join(dir, "people.yaml")
+	people, err := os.ReadFile(file)
+	mustSay(t, err)
+	mustSay(t, os.WriteFile(file, regexp.MustCompile(`working_hours: .*`).ReplaceAll(people, []byte(`working_hours: "Mon 09:00-10:00"`)), 0o600))
+	out, errs, code := runHere(t, nil, "check", "-strict", "-no-tests", dir)
+	if code != exitDone || !strings.Contains(out, "Who is there in the next 12 months") {
+		t.Errorf("check: exit %d\n%s%s", code, out, errs)
+	}
+	out, _, code = runHere(t, nil, "check", "-no-tests", "-json", dir)
+	var got findings
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitDone || len(got.Coverage) == 0 {
+		t.Fatalf("check -json: exit %d, %v\n%s", code, err, out)
+	}
+	gaps := 0
+	for _, f := range got.List {
+		if f.Severity != "gap" {
+			continue
+		}
+		gaps++
+		text, err := os.ReadFile(filepath.Join(dir, f.File))
+		mustSay(t, err)
+		_, stage, _ := strings.Cut(f.Text, ", stage ")
+		stage, _, _ = strings.Cut(strings.NewReplacer(" (when", ":", ", part", ":").Replace(stage), ":")
+		if line := strings.Split(string(text), "\n")[f.Line-1]; !strings.Contains(line, "name: "+stage) || f.Hint == "" {
+			t.Errorf("%s:%d is %q, not stage %q", f.File, f.Line, line, stage)
+		}
+		if !strings.Contains(errs, fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Text)) {
+			t.Errorf("people are not told: %s", f.Text)
+		}
+	}
+	if gaps == 0 {
+		t.Errorf("nobody works but on Mondays for an hour, and that is no gap:\n%s", out)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ type explaining struct {
 	asJSON   bool
 
 	workflow, as, what, subject string
-	long                        time.Duration
+	long                        string
 	fields                      fieldFlags
 }
 
@@ -47,7 +48,7 @@ func explainCommand(ctx context.Context, p proc) error {
 	x.flags.StringVar(&x.as, "as", "", "who would ask, by key")
 	x.flags.StringVar(&x.what, "target", "", "target/entitlement; default: the first that the chain grants")
 	x.flags.StringVar(&x.subject, "identity", "", "the identity that it would be for; default: who asks")
-	x.flags.DurationVar(&x.long, "for", 0, "how long; default: what the chain's form offers first")
+	x.flags.StringVar(&x.long, "for", "", "how long: 30m, 4h, 2d; default: what the chain's form offers first")
 	x.flags.Var(&x.fields, "field", "a field of the form, NAME=VALUE; may be given several times")
 	words, err := p.parseMixed(x.flags, 0, 1)
 	if err != nil {
@@ -347,20 +348,29 @@ func (x *explaining) before(ctx context.Context, p proc, at workflows.Stamp) (wo
 		return none, err
 	}
 	who, ok := r.person(x.as)
+	if !ok && x.as == "" {
+		return none, usageError{"say who would ask: -as, by key"}
+	}
 	if !ok {
 		return none, fmt.Errorf("there is nobody called %q in people.yaml", x.as)
+	}
+	without, unknown := namedPeople(r.policy, splitKeys(x.without))
+	if unknown != "" {
+		return none, fmt.Errorf("there is nobody called %q in people.yaml", unknown)
 	}
 	s, err := x.submission(r, who)
 	if err != nil {
 		return none, err
 	}
 	got, err := r.desk.Preview(ctx, s)
-	if err != nil || got.Refusal != nil || at == 0 && x.without == "" {
+	if err != nil || len(got.Plan) == 0 {
 		return got.Explanation, err
 	}
-	without, unknown := namedPeople(r.policy, splitKeys(x.without))
-	if unknown != "" {
-		return none, fmt.Errorf("there is nobody called %q in people.yaml", unknown)
+	if len(got.Problems) > 0 {
+		got.Explanation.Children = append(got.Explanation.Children, unfilled(r.policy.Workflows[s.Workflow].Workflow, got.Problems))
+	}
+	if at == 0 && x.without == "" {
+		return got.Explanation, nil
 	}
 	q := desk.Question{Workflow: s.Workflow, Form: s.Form, Subject: s.Subject, Requester: who, At: at, Without: without}
 	could, err := r.desk.WhoCould(ctx, q)
@@ -374,6 +384,19 @@ func (x *explaining) before(ctx context.Context, p proc, at workflows.Stamp) (wo
 	could.Name = "who could decide " + whenWords(q, loc)
 	got.Explanation.Children = append(got.Explanation.Children, could)
 	return got.Explanation, nil
+}
+
+// unfilled says that what is explained is how an ask goes whose form is filled in, and what of this one is not.
+func unfilled(w *workflows.Workflow, list []workflows.FieldProblem) workflows.Explanation {
+	e := workflows.Explanation{Name: "form", Status: "pending", Sentence: "Taken as if it were filled in well; -field NAME=VALUE says how."}
+	for _, x := range list {
+		name := x.Field
+		if i := slices.IndexFunc(w.Fields, func(f workflows.Field) bool { return f.Name == x.Field }); i >= 0 {
+			name = fmt.Sprintf("%s (%s)", w.Fields[i].Label, x.Field)
+		}
+		e.Children = append(e.Children, workflows.Explanation{Name: name, Status: "pending", Sentence: x.Text})
+	}
+	return e
 }
 
 // stage is the folder, with what the ledger says of people and grants where there is one to read.
@@ -414,6 +437,18 @@ func (x *explaining) submission(r *rehearsal, who workflows.PersonID) (desk.Subm
 	if !ok {
 		return desk.Submission{}, fmt.Errorf("there is no workflow %q in the folder", x.workflow)
 	}
+	for _, name := range slices.Sorted(maps.Keys(x.fields)) {
+		if !slices.ContainsFunc(v.Workflow.Fields, func(f workflows.Field) bool { return f.Name == name }) {
+			return desk.Submission{}, fmt.Errorf("the form of %s has no field %q; it has %s", v.Workflow.ID, name, list(fieldNames(v.Workflow), "none"))
+		}
+	}
+	long := v.Workflow.Usual
+	if x.long != "" {
+		var err error
+		if long, err = spec.ParseSpan(x.long); err != nil {
+			return desk.Submission{}, usageError{"-for: " + err.Error() + "; one whole number and one unit: 30m, 4h or 2d"}
+		}
+	}
 	what := x.what
 	if what == "" && len(v.Workflow.Entitlements) > 0 {
 		what = v.Workflow.Entitlements[0].Name()
@@ -429,11 +464,18 @@ func (x *explaining) submission(r *rehearsal, who workflows.PersonID) (desk.Subm
 	s := desk.Submission{
 		By: acting(who), Workflow: v.Workflow.ID, Subject: workflows.IdentityID(x.subject), Channel: viaCLI, Authn: unixPeer,
 		Form: workflows.Form{
-			Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: cmp.Or(workflows.SpanOf(x.long), v.Workflow.Usual),
+			Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: long,
 			Reason: quietReason, Values: x.fields,
 		},
 	}
 	return s, nil
+}
+
+func fieldNames(w *workflows.Workflow) (out []string) {
+	for _, f := range w.Fields {
+		out = append(out, f.Name)
+	}
+	return out
 }
 
 // printTree renders an explanation as indented text: a mark, a name, a sentence.

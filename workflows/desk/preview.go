@@ -161,13 +161,17 @@ func (p Preview) explain(ctx context.Context, d *Desk, w *workflows.Workflow, no
 	if p.Rule != "" {
 		rule = fmt.Sprintf(" by rule %q", p.Rule)
 	}
+	stages := fmt.Sprintf("%d stages", len(p.Plan))
+	if len(p.Plan) == 1 {
+		stages = "1 stage"
+	}
 	switch {
 	case p.Auto:
 		e.Status, e.Sentence = "approved", "Approved at once"+rule+", without asking anybody."
 	case p.Decision == 0:
-		e.Sentence = fmt.Sprintf("Goes through %d stages%s. When they will be decided cannot be told: too few working hours are known.", len(p.Plan), rule)
+		e.Sentence = fmt.Sprintf("Goes through %s%s. When it will be decided cannot be told: too few working hours are known.", stages, rule)
 	default:
-		e.Sentence = fmt.Sprintf("Goes through %d stages%s. A decision can be expected in %s.", len(p.Plan), rule, calendar.In(p.Decision.Sub(now)))
+		e.Sentence = fmt.Sprintf("Goes through %s%s. A decision can be expected in %s.", stages, rule, calendar.In(p.Decision.Sub(now)))
 	}
 	if p.Tier != "" {
 		e.Children = append(e.Children, workflows.Explanation{Name: "risk", Status: "approved", Sentence: "Tier " + p.Tier + "." + p.beyondClicks()})

@@ -380,3 +380,22 @@ func (f *Folder) lintReview(r *report, today calendar.Date, g grantable) {
 		}
 	}
 }
+
+// AtStage is something about a stage of a workflow that others have found out, with its place in the folder.
+func (f *Folder) AtStage(id workflows.WorkflowID, stage, hint, text string) Problem {
+	var r report
+	for _, w := range f.workflows {
+		if w.id != string(id) {
+			continue
+		}
+		r.at(w.or("stages"), hint, "%s", text)
+		for _, s := range w.stages {
+			if s.str("name") == stage {
+				r.all = r.all[:0]
+				r.at(s.or("name"), hint, "%s", text)
+			}
+		}
+		return r.all[0]
+	}
+	return Problem{File: "workflows", Text: text, Hint: hint}
+}
