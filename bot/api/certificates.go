@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// A workload of a SPIFFE trust domain may prove itself with its X.509-SVID over mutual TLS instead of a token. TLS proves that the caller has the key;
-// what the certificate says is checked here, against the authorities that the entry of the identity pins.
+// A workload may prove itself with a certificate over mutual TLS instead of a token: with the X.509-SVID of a SPIFFE trust domain, or with one of any other
+// authority. TLS proves that the caller has the key; what the certificate says is checked here, against the authorities that the entry of the identity pins.
 
 // ClientCertificates asks callers for a certificate where an identity takes one. It is for tls.Config.GetConfigForClient: where none does, nobody is
 // asked, so that browsers do not ask people.
@@ -69,21 +70,38 @@ func earlier(a, b time.Time) time.Time {
 func verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
 	leaf := r.TLS.PeerCertificates[0]
 	name, err := spiffeName(leaf)
+	longest := maxSVIDLife
 	if err != nil {
-		return Proof{}, err
+		if !slices.ContainsFunc(doors, isTLS) {
+			return Proof{}, err
+		}
+		if err := isWorkloads(leaf); err != nil {
+			return Proof{}, err
+		}
+		longest = maxCertLife
 	}
 	switch {
 	case now.Before(leaf.NotBefore.Add(-skew)):
 		return Proof{}, wrong("nbf", "the certificate is not valid yet (not before)")
 	case !now.Before(leaf.NotAfter):
 		return Proof{}, wrong("exp", "the certificate has expired (not after)")
-	case leaf.NotAfter.Sub(leaf.NotBefore) > maxSVIDLife:
-		return Proof{}, wrong("exp", "the certificate lives longer than %v (not after), so it is not taken", maxSVIDLife)
+	case leaf.NotAfter.Sub(leaf.NotBefore) > longest:
+		return Proof{}, wrong("exp", "the certificate lives longer than %v (not after), so it is not taken", longest)
 	}
-	last := wrong("sub", "no identity takes certificates of this name (URI)")
+	last := wrong("sub", "no identity takes certificates of this name")
 	var found []Proof
 	for _, d := range doors {
-		if d.Subject != name {
+		authn, subject := "spiffe-x509", name
+		if isTLS(d) {
+			if name != "" || !slices.Contains(namesOf(leaf), d.Subject) {
+				continue
+			}
+			authn, subject = "mutual-tls", d.Subject
+			if r.TLS.ServerName != d.Audience {
+				last = wrong("aud", "the call was made to another name than %q, which this certificate is taken at (SNI)", d.Audience)
+				continue
+			}
+		} else if name == "" || d.Subject != name {
 			continue
 		}
 		if err := signedFor(authorities(d), leaf, r.TLS.PeerCertificates[1:], now); err != nil {
@@ -94,7 +112,7 @@ func verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
 			last = err
 			continue
 		}
-		found = append(found, Proof{Identity: d.Identity, Issuer: d.Issuer, Subject: name, Token: certUse(leaf), Expires: leaf.NotAfter, Authn: "spiffe-x509", door: d})
+		found = append(found, Proof{Identity: d.Identity, Issuer: d.Issuer, Subject: subject, Token: certUse(leaf), Expires: leaf.NotAfter, Authn: authn, door: d})
 	}
 	switch {
 	case len(found) == 0:
@@ -107,15 +125,47 @@ func verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
 
 // spiffeName is the name in an X.509-SVID: its one URI (the X.509-SVID standard, sections 2 and 4).
 func spiffeName(leaf *x509.Certificate) (string, error) {
-	switch {
-	case len(leaf.URIs) != 1 || !isSPIFFE(leaf.URIs[0]):
+	if len(leaf.URIs) != 1 || !isSPIFFE(leaf.URIs[0]) {
 		return "", wrong("sub", "want a certificate with exactly one name that is a URI, spiffe://…")
-	case leaf.IsCA || leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
-		return "", wrong("sub", "this is the certificate of an authority, which is no workload")
-	case leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return "", wrong("key_usage", "the certificate is not made for signatures (key usage)")
+	}
+	if err := isWorkloads(leaf); err != nil {
+		return "", err
 	}
 	return leaf.URIs[0].String(), nil
+}
+
+// isWorkloads refuses what is no certificate of a workload, whoever signed it.
+func isWorkloads(leaf *x509.Certificate) error {
+	switch {
+	case leaf.IsCA || leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
+		return wrong("sub", "this is the certificate of an authority, which is no workload")
+	case leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return wrong("key_usage", "the certificate is not made for signatures (key usage)")
+	case slices.ContainsFunc(leaf.URIs, func(u *url.URL) bool { return u.Scheme == strings.TrimSuffix(spiffeScheme, "://") }) && (len(leaf.URIs) != 1 || !isSPIFFE(leaf.URIs[0])):
+		return wrong("sub", "want a certificate with exactly one name that is a URI, spiffe://…")
+	}
+	return nil
+}
+
+// tlsScheme begins the issuer of a door for client certificates of an authority outside of SPIFFE: a name of the operator's for the authority.
+const tlsScheme = "tls://"
+
+func isTLS(d Door) bool { return strings.HasPrefix(d.Issuer, tlsScheme) }
+
+// namesOf are the names by which a certificate is known to a door: its whole subject, and of each kind of alternative name the only one there is. Of
+// several nobody can tell which one is meant, so none is.
+func namesOf(leaf *x509.Certificate) []string {
+	var out []string
+	only := func(kind string, n int, name func() string) {
+		if n == 1 {
+			out = append(out, kind+":"+name())
+		}
+	}
+	only("dn", min(len(leaf.Subject.Names), 1), leaf.Subject.String)
+	only("dns", len(leaf.DNSNames), func() string { return leaf.DNSNames[0] })
+	only("uri", len(leaf.URIs), func() string { return leaf.URIs[0].String() })
+	only("email", len(leaf.EmailAddresses), func() string { return leaf.EmailAddresses[0] })
+	return out
 }
 
 func isSPIFFE(u *url.URL) bool {
@@ -124,6 +174,17 @@ func isSPIFFE(u *url.URL) bool {
 
 // authorities are those in the bundle of a door's trust domain (the standard of SPIFFE bundles, section 4.2.3): none where it takes tokens only.
 func authorities(d Door) (out []*x509.Certificate) {
+	if isTLS(d) {
+		for rest := []byte(d.Keys); ; {
+			var block *pem.Block
+			if block, rest = pem.Decode(rest); block == nil {
+				return out
+			}
+			if c, err := x509.ParseCertificate(block.Bytes); err == nil && c.IsCA && block.Type == "CERTIFICATE" {
+				out = append(out, c)
+			}
+		}
+	}
 	if !strings.HasPrefix(d.Issuer, spiffeScheme) || !strings.Contains(d.Keys, useX509) {
 		return nil
 	}
@@ -160,7 +221,7 @@ func signedFor(pinned []*x509.Certificate, leaf *x509.Certificate, between []*x5
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
-		return wrong("iss", "no authority of the trust domain that is pinned here signed this certificate for clients")
+		return wrong("iss", "no authority that is pinned here signed this certificate for clients")
 	}
 	return nil
 }

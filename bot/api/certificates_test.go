@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"math/big"
@@ -21,6 +22,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/countersign-bot/countersign/bot/api"
+	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 )
 
@@ -98,6 +100,7 @@ func (d *domain) svid(change func(*x509.Certificate), names ...string) *tls.Cert
 type mutual struct {
 	t      *testing.T
 	server *httptest.Server
+	host   string // that is called; empty: the server's address
 }
 
 func (w *world) overTLS() mutual {
@@ -110,7 +113,7 @@ func (w *world) overTLS() mutual {
 	}
 	server.StartTLS()
 	w.t.Cleanup(server.Close)
-	return mutual{w.t, server}
+	return mutual{t: w.t, server: server}
 }
 
 // call makes one call with a certificate, which the caller sends whether or not the server would take it. asked is whether the server wanted one.
@@ -119,7 +122,7 @@ func (m mutual) call(method, path, bearer string, cert *tls.Certificate) (code i
 	roots := x509.NewCertPool()
 	roots.AddCert(m.server.Certificate())
 	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
-		RootCAs: roots, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		RootCAs: roots, ServerName: m.host, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			if asked = true; cert == nil {
 				return &tls.Certificate{}, nil
 			}
@@ -214,5 +217,77 @@ func TestReq_R112_X509SVID(t *testing.T) {
 	jwt := sign(t, jose.SigningKey{Algorithm: jose.ES256, Key: prod.key}, map[string]any{"sub": name, "aud": audience, "exp": time.Now().Add(time.Minute).Unix()})
 	if code, body := w.call("POST", "/v1/session", jwt, nil); code != http.StatusUnauthorized || problemOf(t, body).Claim != "signature" {
 		t.Errorf("a token of an authority's key: %d %s", code, body)
+	}
+}
+
+// pem is the certificate of the authority.
+func (d *domain) pem() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.cert.Raw}))
+}
+
+// TestReq_R58_ClientCertificatesOfAnAuthority: beside SPIFFE a workload comes with a certificate of any authority that its entry pins, under the one name
+// that the entry says. Another authority's, another name, one of several names, one called under another host, one that is over or lives too long opens
+// nothing, and the claim is named; no token is taken there.
+func TestReq_R58_ClientCertificatesOfAnAuthority(t *testing.T) {
+	w := start(t)
+	const name = "build-7.corp.example.com"
+	corp, other := newDomain(t, "Corp CA"), newDomain(t, "Corp CA")
+	m := w.overTLS()
+	m.host = "example.com" // of the test server's own certificate
+	door := func(id workflows.IdentityID, subject string) api.Door {
+		return api.Door{Identity: id, Workload: desk.Workload{Issuer: "tls://corp-ca", Audience: "example.com", Subject: subject, Keys: corp.pem()}}
+	}
+	w.office.doors = append(w.office.doors, door("svc-shop", "dns:"+name), door("svc-other", "dn:CN=build-8,O=Corp"))
+	dns := func(names ...string) func(*x509.Certificate) { return func(c *x509.Certificate) { c.DNSNames = names } }
+	good := corp.svid(dns(name))
+	code, body, asked := m.call("POST", "/v1/session", "", good)
+	var begun struct{ Session, Identity string }
+	if code != http.StatusCreated || json.Unmarshal(body, &begun) != nil || begun.Identity != "svc-shop" || !asked {
+		t.Fatalf("%d %s (asked for a certificate: %t)", code, body, asked)
+	}
+	for what, c := range map[string]struct {
+		cert *tls.Certificate
+		want int
+	}{"with its certificate": {good, 200}, "without one": {nil, 401}, "with a newer one": {corp.svid(dns(name)), 401}} {
+		if code, body, _ := m.call("GET", "/v1/me", begun.Session, c.cert); code != c.want {
+			t.Errorf("the session %s: %d %s", what, code, body)
+		}
+	}
+	named := corp.svid(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "build-8", Organization: []string{"Corp"}} })
+	if code, body, _ := m.call("POST", "/v1/session", "", named); code != http.StatusCreated || !strings.Contains(string(body), "svc-other") {
+		t.Errorf("by its subject: %d %s", code, body)
+	}
+	for what, c := range map[string]struct {
+		cert  *tls.Certificate
+		claim string
+	}{
+		"another authority's":      {other.svid(dns(name)), "iss"},
+		"another name":             {corp.svid(dns("build-9.corp.example.com")), "sub"},
+		"several names":            {corp.svid(dns(name, "build-9.corp.example.com")), "sub"},
+		"the name in the subject":  {corp.svid(func(c *x509.Certificate) { c.Subject.CommonName = name }), "sub"},
+		"a subject with more":      {corp.svid(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "build-8", Organization: []string{"Corp", "Guest"}} }), "sub"},
+		"a name of SPIFFE as well": {corp.svid(dns(name), "spiffe://corp.example.com/build-7"), "sub"},
+		"an authority":             {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.IsCA = []string{name}, true }), "sub"},
+		"for servers": {corp.svid(func(c *x509.Certificate) {
+			c.DNSNames, c.ExtKeyUsage = []string{name}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		}), "iss"},
+		"not for signatures": {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.KeyUsage = []string{name}, x509.KeyUsageKeyAgreement }), "key_usage"},
+		"over":               {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotAfter = []string{name}, time.Now().Add(-time.Second) }), "exp"},
+		"lives too long":     {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotBefore = []string{name}, time.Now().Add(-400 * 24 * time.Hour) }), "exp"},
+		"not valid yet":      {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotBefore = []string{name}, time.Now().Add(time.Minute * 5) }), "nbf"},
+	} {
+		if code, body, _ := m.call("POST", "/v1/session", "", c.cert); code != http.StatusUnauthorized || problemOf(t, body).Claim != c.claim {
+			t.Errorf("%s: %d %s, want the claim %s", what, code, body, c.claim)
+		}
+	}
+	m.host = "" // an address has no name
+	if code, body, _ := m.call("POST", "/v1/session", "", good); code != http.StatusUnauthorized || problemOf(t, body).Claim != "aud" {
+		t.Errorf("under another host: %d %s", code, body)
+	}
+	jwt := sign(t, jose.SigningKey{Algorithm: jose.ES256, Key: corp.key}, map[string]any{
+		"iss": "tls://corp-ca", "sub": "dns:" + name, "aud": "example.com", "exp": time.Now().Add(time.Minute).Unix(),
+	})
+	if code, body := w.call("POST", "/v1/session", jwt, nil); code != http.StatusUnauthorized || problemOf(t, body).Claim != "iss" {
+		t.Errorf("a token of the authority's key: %d %s", code, body)
 	}
 }

@@ -37,7 +37,7 @@ type Proof struct {
 	Subject  string
 	Token    string // sha256 of its issuer and id; of the whole token where it has no id
 	Expires  time.Time
-	Authn    string // "oidc", "spiffe-jwt" or "spiffe-x509"
+	Authn    string // "oidc", "spiffe-jwt", "spiffe-x509" or "mutual-tls"
 	door     Door
 }
 
@@ -150,6 +150,9 @@ func (t *Tokens) Verify(ctx context.Context, raw string) (Proof, error) {
 // candidates are the doors for an issuer and subject. A JWT-SVID need not name an issuer: its subject names the trust domain.
 func (t *Tokens) candidates(said jwt.Claims) (out []Door) {
 	for _, d := range t.doors() {
+		if isTLS(d) {
+			continue // certificates, no tokens
+		}
 		issuer := said.Issuer
 		if strings.HasPrefix(d.Issuer, spiffeScheme) && strings.HasPrefix(said.Subject, d.Issuer+"/") {
 			issuer = d.Issuer

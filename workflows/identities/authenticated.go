@@ -14,7 +14,7 @@ type Authenticated struct {
 	Subject string          `json:"subject"`
 	Token   string          `json:"token"` // sha256 of the token's own id, or of the token where it has none
 	EndsAt  workflows.Stamp `json:"ends_at"`
-	Authn   string          `json:"authn"` // "oidc", "spiffe-jwt", "spiffe-x509"
+	Authn   string          `json:"authn"` // "oidc", "spiffe-jwt", "spiffe-x509", "mutual-tls"
 }
 
 // Kind names the event in the ledger.

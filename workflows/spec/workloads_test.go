@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"math/big"
 	"strings"
 	"testing"
@@ -90,4 +91,45 @@ func certificate(t *testing.T, isCA bool) string {
 		t.Fatal(err)
 	}
 	return `"` + base64.StdEncoding.EncodeToString(raw) + `"`
+}
+
+// TestReq_R58_AuthoritiesOfClientCertificates: an entry pins the authority and the one name of its certificates; anything that leaves one open is named.
+func TestReq_R58_AuthoritiesOfClientCertificates(t *testing.T) {
+	t.Parallel()
+	const end = "    expires: 2027-06-30\n"
+	block := func(authority bool) string {
+		raw, err := base64.StdEncoding.DecodeString(strings.Trim(certificate(t, authority), `"`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "|\n          " + strings.ReplaceAll(strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))), "\n", "\n          ")
+	}
+	ca := block(true)
+	entry := func(issuer, subject, keys, more string) string {
+		return end + "    workloads:\n      - issuer: " + issuer + "\n        audience: bot.example.com\n        subject: \"" + subject + "\"\n        keys: " + keys + "\n" + more
+	}
+	for name, c := range map[string]struct{ text, says string }{
+		"by a DNS name":         {entry("tls://corp-ca", "dns:build-7.example.com", ca, ""), ""},
+		"by the whole subject":  {entry("tls://corp-ca", "dn:CN=build-7,O=Example", ca, ""), ""},
+		"which name":            {entry("tls://corp-ca", "build-7.example.com", ca, ""), "does not say which name"},
+		"any name":              {entry("tls://corp-ca", "dns:*.example.com", ca, ""), "looks like a pattern"},
+		"a name of SPIFFE":      {entry("tls://corp-ca", "uri:spiffe://corp/sa/web", ca, ""), "belongs to its trust domain"},
+		"a workload's own":      {entry("tls://corp-ca", "dns:build-7.example.com", block(false), ""), "no certificate of an authority"},
+		"a key set":             {entry("tls://corp-ca", "dns:build-7.example.com", `'{"keys": [{"kty": "EC"}]}'`, ""), "who signs the client certificates"},
+		"a private key":         {entry("tls://corp-ca", "dns:build-7.example.com", "|\n          -----BEGIN PRIVATE KEY-----\n          AAAA\n          -----END PRIVATE KEY-----", ""), "looks like a private key"},
+		"broken":                {entry("tls://corp-ca", "dns:build-7.example.com", "|\n          -----BEGIN CERTIFICATE-----\n          AAAA", ""), "looks like a private key or certificate"},
+		"claims":                {entry("tls://corp-ca", "dns:build-7.example.com", ca, "        claims: {ref: main}\n"), "a certificate has no claims"},
+		"an authority by a URL": {entry("tls://corp ca/x", "dns:build-7.example.com", ca, ""), "bad name of an authority"},
+		"of an issuer":          {entry("https://ci.example.com", "repo:shop", ca, ""), "are not signed by certificates"},
+	} {
+		f := org(t)
+		edit(t, f, "identities.yaml", end, c.text)
+		_, err := spec.Load(f, connectors())
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
 }
