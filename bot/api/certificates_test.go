@@ -253,7 +253,9 @@ func TestReq_R58_ClientCertificatesOfAnAuthority(t *testing.T) {
 			t.Errorf("the session %s: %d %s", what, code, body)
 		}
 	}
-	named := corp.svid(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "build-8", Organization: []string{"Corp"}} })
+	named := corp.svid(func(c *x509.Certificate) {
+		c.Subject = pkix.Name{CommonName: "build-8", Organization: []string{"Corp"}}
+	})
 	if code, body, _ := m.call("POST", "/v1/session", "", named); code != http.StatusCreated || !strings.Contains(string(body), "svc-other") {
 		t.Errorf("by its subject: %d %s", code, body)
 	}
@@ -261,11 +263,13 @@ func TestReq_R58_ClientCertificatesOfAnAuthority(t *testing.T) {
 		cert  *tls.Certificate
 		claim string
 	}{
-		"another authority's":      {other.svid(dns(name)), "iss"},
-		"another name":             {corp.svid(dns("build-9.corp.example.com")), "sub"},
-		"several names":            {corp.svid(dns(name, "build-9.corp.example.com")), "sub"},
-		"the name in the subject":  {corp.svid(func(c *x509.Certificate) { c.Subject.CommonName = name }), "sub"},
-		"a subject with more":      {corp.svid(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "build-8", Organization: []string{"Corp", "Guest"}} }), "sub"},
+		"another authority's":     {other.svid(dns(name)), "iss"},
+		"another name":            {corp.svid(dns("build-9.corp.example.com")), "sub"},
+		"several names":           {corp.svid(dns(name, "build-9.corp.example.com")), "sub"},
+		"the name in the subject": {corp.svid(func(c *x509.Certificate) { c.Subject.CommonName = name }), "sub"},
+		"a subject with more": {corp.svid(func(c *x509.Certificate) {
+			c.Subject = pkix.Name{CommonName: "build-8", Organization: []string{"Corp", "Guest"}}
+		}), "sub"},
 		"a name of SPIFFE as well": {corp.svid(dns(name), "spiffe://corp.example.com/build-7"), "sub"},
 		"an authority":             {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.IsCA = []string{name}, true }), "sub"},
 		"for servers": {corp.svid(func(c *x509.Certificate) {
@@ -273,8 +277,8 @@ func TestReq_R58_ClientCertificatesOfAnAuthority(t *testing.T) {
 		}), "iss"},
 		"not for signatures": {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.KeyUsage = []string{name}, x509.KeyUsageKeyAgreement }), "key_usage"},
 		"over":               {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotAfter = []string{name}, time.Now().Add(-time.Second) }), "exp"},
-		"lives too long":     {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotBefore = []string{name}, time.Now().Add(-400 * 24 * time.Hour) }), "exp"},
-		"not valid yet":      {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotBefore = []string{name}, time.Now().Add(time.Minute * 5) }), "nbf"},
+		"lives too long":     {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotBefore = []string{name}, time.Now().Add(-400*24*time.Hour) }), "exp"},
+		"not valid yet":      {corp.svid(func(c *x509.Certificate) { c.DNSNames, c.NotBefore = []string{name}, time.Now().Add(time.Minute*5) }), "nbf"},
 	} {
 		if code, body, _ := m.call("POST", "/v1/session", "", c.cert); code != http.StatusUnauthorized || problemOf(t, body).Claim != c.claim {
 			t.Errorf("%s: %d %s, want the claim %s", what, code, body, c.claim)
