@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestReq_R68_DrillsLogIn: a drill on a real Redis logs in as the canary with the password that was made for it, is refused after that was taken back, and
+// says so in its answer and on record; nothing of the canary is left. Doctor says what a drill on each target shows; and a bot that may not make
+// accounts any more is a drill that failed, told to owner and security.
+func TestReq_R68_DrillsLogIn(t *testing.T) {
+	t.Parallel()
+	cache, accounts := startRedis(t)
+	dsn := filepath.Join(t.TempDir(), "dsn")
+	mustSay(t, os.WriteFile(dsn, []byte("postgres://bot:pw@127.0.0.1:1/x?connect_timeout=1"), 0o600))
+	files := leaverFiles(t, dsn, "ldap://127.0.0.1:1", cache)
+	for _, name := range []string{"targets/cache.yaml", "targets/directory.yaml"} {
+		account := map[bool]string{true: ", drill_account: maya", false: ""}[strings.Contains(name, "directory")]
+		files[name] = strings.Replace(files[name], "settings: {", "settings: {drift_schedule: never, drill_schedule: '0 4 1 1 *', drill_entitlement: use"+account+", ", 1)
+	}
+	d := demoAsJonas(t, files)
+	ctx := t.Context()
+	out, err := d.cli(ctx, "", "drill", "cache")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const in = "The canary was let in with it, and refused afterwards."
+	said(t, out, "The drill on cache succeeded", in)
+	out, err = d.ledger(ctx, "search", "target.drilled")
+	mustSay(t, err)
+	said(t, out, in)
+	if left := accounts(); strings.Contains(left, "countersign:g_") {
+		t.Errorf("the canary's account is left: %s", left)
+	}
+	out, _ = doctored(t, d, nil) // the directory and the database are away
+	said(t, out, "target cache: drills log in as the canary", "target directory: drills make access, take it back and read back both; they do not log in")
+	forbidRedis(t, cache, "ACL SETUSER countersign -acl|setuser")
+	if out, err = d.cli(ctx, "", "drill", "cache"); err == nil {
+		t.Fatalf("a bot that may not make accounts drilled:\n%s", out)
+	}
+	said(t, out, "failed at the step grant")
+	_, err = (&story{demo: d}).message(ctx, "security", "Drill failed")
+	mustSay(t, err)
+	_, err = (&story{demo: d}).dm(ctx, "jonas", "Drill failed")
+	mustSay(t, err)
+}
+
+// forbidRedis changes an account of a Redis that startRedis started.
+func forbidRedis(t *testing.T, at, command string) {
+	t.Helper()
+	conn := dialed(t, func() (net.Conn, error) { return net.Dial("tcp", strings.TrimPrefix(at, "redis://")) })
+	defer conn.Close()
+	_, err := fmt.Fprintf(conn, "%s\r\n", command)
+	mustSay(t, err)
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || answer != "+OK\r\n" {
+		t.Fatalf("%s: %q %v", command, answer, err)
+	}
+}
