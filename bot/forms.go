@@ -128,6 +128,7 @@ func (b *Bot) form(ctx context.Context, c *call, o desk.Offer) (viewRequest, err
 	if w.Kind == workflows.KindPreapprove {
 		f.Entitlements, f.Runbooks = nil, b.runbookChoices()
 	}
+	f.Behalf = !slices.Contains(o.Subjects, by.Person.Identity())
 	for _, s := range o.Subjects {
 		name := b.holder(s)
 		if s.IsPerson() {

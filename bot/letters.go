@@ -63,6 +63,9 @@ func (b *Bot) outcome(ctx context.Context, v desk.View, l screens.Locale) screen
 		if s.Asked.Request == workflows.KindRoutine {
 			o.Text, o.Next = true, l.Of("The run is open: its checklist is on its way to you. /breakglass runs lists it.")
 		}
+		if s.Asked.Request == workflows.KindWindow {
+			o.Text, o.Next = true, l.Of("The window is open: within its hours nobody is asked any more, and what is taken is in the ledger.")
+		}
 		if s.Asked.Request == workflows.KindPreapprove {
 			o.Text, o.Next = true, l.Say("The runbook can be invoked now with /breakglass %s INC-123.", s.Asked.Runbook)
 		}

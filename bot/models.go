@@ -124,10 +124,14 @@ func what(v desk.View) string {
 	case workflows.KindPreapprove:
 		return "Approval of runbook " + string(v.State.Asked.Runbook)
 	}
+	name := title(v.Entitlement.TargetTitle, v.Entitlement.Title)
 	if v.Entitlement.ID == "" {
-		return string(v.State.Asked.Target) + "/" + string(v.State.Asked.Entitlement)
+		name = string(v.State.Asked.Target) + "/" + string(v.State.Asked.Entitlement)
 	}
-	return title(v.Entitlement.TargetTitle, v.Entitlement.Title)
+	if v.State.Asked.Request == workflows.KindWindow {
+		return "Standing window for " + name
+	}
+	return name
 }
 
 func title(target, entitlement string) string { return target + " – " + entitlement }
@@ -179,6 +183,9 @@ func (b *Bot) facts(ctx context.Context, v desk.View, l screens.Locale) []screen
 	}
 	if x := v.Workflow.Life; x != nil && x.Action != workflows.LifeRenew {
 		out = append(out, screens.Pair{Label: l.Of("On the target"), Value: lifeFact(x, l)})
+	}
+	if x := v.Workflow.Window; x != nil {
+		out = append([]screens.Pair{{Label: l.Of("Standing window"), Value: windowWords(*x, l)}}, out...)
 	}
 	if x := v.Workflow.Exception; x != nil {
 		out = append(out, exceptionFacts(x, v.State.Asked, l)...)
@@ -334,6 +341,11 @@ func lifeFact(x *workflows.LifeTerms, l screens.Locale) string {
 		return l.Of("The bot changes its account and reads it back.")
 	}
 	return l.Of("No connector does it: whoever answers for the identity does it by hand, and says so with evidence.")
+}
+
+// windowWords is what the approval of a standing window lets an automation do without anybody.
+func windowWords(x workflows.WindowTerms, l screens.Locale) string {
+	return l.Say("⚠️ Until it ends nobody is asked: %s (%s), %d times each %s, for at most %s each, %d times in all.", screens.Escape(x.Hours), screens.Escape(x.Zone), x.Times, x.Per, x.Lifetime, x.Budget)
 }
 
 // exceptionFacts are what whoever approves an exception has to know: what is waived, what makes up for it, how often it was renewed and how old it is.

@@ -145,7 +145,8 @@ type Form struct {
 	Approvers    []string // one sentence per stage
 	Entitlements []Choice // empty for the approval of a runbook
 	Runbooks     []Choice // only for that
-	Subjects     []Choice // shown when there is more than one
+	Subjects     []Choice // shown when there is more than one, or when the only one is not who asks
+	Behalf       bool     // none of them is who asks
 	Longest      workflows.Span
 	Usual        workflows.Span
 	ReasonMin    int
@@ -191,7 +192,7 @@ func (f Form) Render() slackgo.ModalViewRequest {
 	if len(f.Runbooks) > 0 {
 		blocks = append(blocks, inputBlock(BlockRunbook, f.In.Of("Runbook"), f.In.Of("Its exact text as it stands now is what is approved."), f.In.menu(InputValue, f.Runbooks, only(f.Runbooks)), false))
 	}
-	if len(f.Subjects) > 1 {
+	if len(f.Subjects) > 1 || f.Behalf && len(f.Subjects) == 1 {
 		blocks = append(blocks, inputBlock(BlockSubject, f.In.Of("For whom"), "", f.In.menu(InputValue, f.Subjects, f.Subjects[0].Value), false))
 	}
 	blocks = append(blocks, f.duration())

@@ -197,7 +197,11 @@ func (s *Server) what(v desk.View) string {
 	case workflows.KindPreapprove:
 		return "approval of runbook " + string(v.State.Asked.Runbook)
 	}
-	return v.Entitlement.TargetTitle + " – " + v.Entitlement.Title + " for " + v.State.Asked.Seconds.String()
+	name := v.Entitlement.TargetTitle + " – " + v.Entitlement.Title + " for " + v.State.Asked.Seconds.String()
+	if x := v.Workflow.Window; x != nil {
+		return "standing window for " + name + ": " + x.Hours + " (" + x.Zone + "), without anybody being asked"
+	}
+	return name
 }
 
 func (s *Server) outlook(r *http.Request) workflows.Outlook {
