@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,9 +66,9 @@ func (s *Store) Inspect(ctx context.Context) (d Depth, err error) {
 		return d, err
 	}
 	defer src.Close()
-	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]string{}, docs: map[string]bool{}, began: map[string]string{}}
+	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]link{}, docs: map[string]bool{}, loaded: map[string]int64{}, began: map[string]string{}}
 	d.Schema, d.Beside = s.version, besideEvidence()
-	for _, step := range []func(context.Context) error{i.schema, i.entries, i.documents, i.accounts, i.texts, i.marks} {
+	for _, step := range []func(context.Context) error{i.schema, i.entries, i.documents, i.accounts, i.inventory, i.texts, i.marks} {
 		if err := step(ctx); err != nil {
 			return d, err
 		}
@@ -82,9 +83,10 @@ type inspection struct {
 	d *Depth
 
 	size   int64
-	links  map[string][]string // account -> persons it was ever linked to
-	docs   map[string]bool     // named by any entry
-	began  map[string]string   // request stream -> who asked
+	links  map[string][]link // account -> persons it was ever linked to
+	docs   map[string]bool   // named by any entry
+	loaded map[string]int64  // documents that a policy was made of -> the first entry that names them so
+	began  map[string]string // request stream -> who asked
 	erased []custody.Erased
 	pruned []custody.Pruned
 	sealed int64
@@ -316,9 +318,12 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 	switch {
 	case l.Type == "person.linked":
 		account, _ := l.Fields["account"].(string)
-		if p := workflows.StreamID(l.Stream).Rest(); !slices.Contains(i.links[account], p) {
-			i.links[account] = append(i.links[account], p)
+		medium, _ := l.Fields["medium"].(string)
+		if to := (link{workflows.StreamID(l.Stream).Rest(), medium}); !slices.Contains(i.links[account], to) {
+			i.links[account] = append(i.links[account], to)
 		}
+	case l.Type == (workflows.PolicyLoaded{}).Kind():
+		i.load(r.idx, l)
 	case l.Seq == 1 && workflows.StreamID(l.Stream).Kind() == workflows.KindRequest:
 		i.began[l.Stream] = l.Person
 	case l.Type == custody.RollbackAccepted{}.Kind():
@@ -327,6 +332,22 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 		decodeInto(l, &i.erased)
 	case l.Type == custody.Pruned{}.Kind():
 		decodeInto(l, &i.pruned)
+	}
+}
+
+// link is whom an entry tied an account to, and what kind of account it was.
+type link struct{ person, medium string }
+
+// load notes the documents of a policy.
+func (i *inspection) load(idx int64, l ledger.Leaf) {
+	for _, part := range []string{"workflows", "runbooks", "sources"} {
+		docs, _ := l.Fields[part].(map[string]any)
+		for _, hash := range docs {
+			hash, _ := hash.(string)
+			if _, known := i.loaded[hash]; !known && hash != "" {
+				i.loaded[hash] = idx
+			}
+		}
 	}
 }
 
@@ -425,8 +446,12 @@ func (i *inspection) documents(context.Context) error {
 			i.d.note("The document %s (%s) is named by no entry: nothing was decided by it.", hash, kind)
 		}
 		delete(i.docs, hash)
+		delete(i.loaded, hash)
 		return nil
 	})
+	for _, hash := range slices.Sorted(maps.Keys(i.loaded)) {
+		i.d.wrong("The document %s, which entry %d put in force, is gone.", hash, i.loaded[hash])
+	}
 	i.d.Compared = append(i.d.Compared, fmt.Sprintf("document: %d texts", n))
 	return err
 }
@@ -446,8 +471,12 @@ func (i *inspection) accounts(context.Context) error {
 			continue
 		}
 		tied++
-		if !slices.Contains(i.links[string(a.Actor)], string(a.Person)) {
+		of := i.links[string(a.Actor)]
+		switch of = slices.DeleteFunc(slices.Clone(of), func(l link) bool { return l.person != string(a.Person) }); {
+		case len(of) == 0:
 			i.d.wrong("The account %s (%s) acts for %s, which no entry says.", a.Actor, a.Kind, a.Person)
+		case !slices.ContainsFunc(of, func(l link) bool { return l.medium == a.Kind || l.medium == "" }):
+			i.d.wrong("The account %s of %s is kept as one of %s; the entry that ties them says %s.", a.Actor, a.Person, a.Kind, of[0].medium)
 		}
 	}
 	i.d.Compared = append(i.d.Compared, fmt.Sprintf("account: %d tied to people", tied))

@@ -10,6 +10,7 @@ import (
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/storetest"
 	"github.com/countersign-bot/countersign/store/storetest/pgtest"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // inspected inspects and gives what is wrong.
@@ -86,5 +87,50 @@ func TestThreat_T26_GuardsOnPostgres(t *testing.T) {
 		if _, err := db.ExecContext(t.Context(), test.undo); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestInventoryAwaited: only a ledger that an earlier program began may have an empty inventory, on both databases.
+func TestInventoryAwaited(t *testing.T) {
+	t.Parallel()
+	lite, pg := storetest.Config(t), storetest.Config(t)
+	pg.DSN = pgtest.Start(t, "fsync=off").NewDatabase(t)
+	for name, test := range map[string]struct {
+		cfg               store.Config
+		driver, dsn, late string
+	}{
+		"sqlite":   {lite, "sqlite", store.SQLiteDSN(lite.Dir+"/countersign.db", false), `datetime(tstamp, '+2 days')`},
+		"postgres": {pg, "pgx", pg.DSN, `tstamp + interval '2 days'`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := storetest.Open(t, test.cfg)
+			if awaited, err := s.InventoryAwaited(t.Context()); err != nil || awaited {
+				t.Errorf("a new ledger: %v, %v", awaited, err)
+			}
+			db, err := sql.Open(test.driver, test.dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.ExecContext(t.Context(), `UPDATE goose_db_version SET tstamp = `+test.late+` WHERE version_id >= 6`); err != nil {
+				t.Fatal(err)
+			}
+			if awaited, err := s.InventoryAwaited(t.Context()); err != nil || !awaited {
+				t.Errorf("one of before: %v, %v", awaited, err)
+			}
+			_, err = s.Update(t.Context(), "", nil, func(workflows.Facts) (workflows.Outcome, error) {
+				stream := workflows.IdentityStream("svc-a")
+				return workflows.Outcome{Inventory: map[workflows.StreamID]*workflows.InventoryRow{stream: {ID: "svc-a", State: "unclaimed", Kind: "service_account"}}}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if awaited, err := s.InventoryAwaited(t.Context()); err != nil || awaited {
+				t.Errorf("one with rows: %v, %v", awaited, err)
+			}
+			if d := inspected(t, s); d.Wrong != 1 || !strings.Contains(d.Problems[0], `The inventory lists "svc-a", which no entry speaks about`) {
+				t.Errorf("a row without entries: %v", d.Problems)
+			}
+		})
 	}
 }

@@ -46,21 +46,6 @@ func (s *Store) Inventory(ctx context.Context, ask workflows.InventoryQuery) (ou
 	return out, err
 }
 
-// InventoryRow reads the row of one identity; nil when there is none.
-func (s *Store) InventoryRow(ctx context.Context, id workflows.IdentityID) (out *workflows.InventoryRow, err error) {
-	defer wrap(&err, "reading %q in the inventory", id)
-	if s.version < versionInventory {
-		return nil, ErrSchema
-	}
-	var doc []byte
-	found, err := s.reader(ctx).one(`SELECT doc FROM inventory WHERE id = $1`, []any{&doc}, string(id))
-	if err != nil || !found {
-		return nil, err
-	}
-	out = new(workflows.InventoryRow)
-	return out, json.Unmarshal(doc, out)
-}
-
 // SharedKeys gives the identities that have an exact name in common with another one, in the order of their ids, at most as many as one reading
 // gives: names that begin with a prefix ("fp:" for fingerprints of secrets), and identities that are not retired.
 func (s *Store) SharedKeys(ctx context.Context, prefix string) (out []workflows.IdentityID, err error) {
@@ -165,6 +150,51 @@ func likeText(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
 
+// inventoryRow is a row of the inventory as its table has it: what lists filter by, and the whole of it as JSON.
+type inventoryRow struct {
+	State, Kind, Owner, Backup, Purpose, Target, Environment, ManagedBy string
+
+	Expires, LastUsed int64
+
+	Findings, Words, Doc string
+}
+
+// scanned gives the columns in the order of inventoryColumns.
+func (r *inventoryRow) scanned() []any {
+	return []any{
+		&r.State, &r.Kind, &r.Owner, &r.Backup, &r.Purpose, &r.Target, &r.Environment, &r.ManagedBy, &r.Expires, &r.LastUsed,
+		&r.Findings, &r.Words, &r.Doc,
+	}
+}
+
+const inventoryColumns = `state, kind, owner, backup, purpose, target, environment, managed_by, expires, last_used, findings, words, doc`
+
+// spaced puts words between spaces, so that each can be found whole; unspaced takes them apart again.
+func spaced(words []string) string { return " " + strings.Join(words, " ") + " " }
+
+func unspaced(text string) []string {
+	if text = strings.Trim(text, " "); text == "" {
+		return nil
+	}
+	return strings.Split(text, " ")
+}
+
+// inventoryRowOf is what the table should have for a row.
+func inventoryRowOf(row *workflows.InventoryRow) (r inventoryRow, words []string, err error) {
+	words = slices.Clone(row.Words)
+	for _, k := range row.Keys {
+		words = append(words, keyWord(k))
+	}
+	slices.Sort(words)
+	words = slices.Compact(words)
+	doc, err := json.Marshal(row)
+	return inventoryRow{
+		State: row.State, Kind: row.Kind, Owner: row.Owner, Backup: row.Backup, Purpose: row.Purpose, Target: string(row.Target),
+		Environment: row.Environment, ManagedBy: row.ManagedBy, Expires: int64(row.Expires), LastUsed: int64(row.LastUsed),
+		Findings: spaced(row.Findings), Words: spaced(words), Doc: string(doc),
+	}, words, err
+}
+
 // putInventory makes the row of an identity what its stream says.
 func (b *batch) putInventory(stream workflows.StreamID, row *workflows.InventoryRow) error {
 	id := stream.Rest()
@@ -174,51 +204,77 @@ func (b *batch) putInventory(stream workflows.StreamID, row *workflows.Inventory
 	if string(row.ID) != id {
 		return fmt.Errorf("a row of %q for %q", row.ID, stream)
 	}
-	words := slices.Clone(row.Words)
-	for _, k := range row.Keys {
-		words = append(words, keyWord(k))
-	}
-	slices.Sort(words)
-	words = slices.Compact(words)
-	doc, err := json.Marshal(row)
+	r, words, err := inventoryRowOf(row)
 	if err != nil {
 		return err
 	}
-	text := " " + strings.Join(words, " ") + " "
-	var oldDoc []byte
-	var oldText string
-	found, err := b.one(`SELECT doc, words FROM inventory WHERE id = $1`, []any{&oldDoc, &oldText}, id)
-	if err != nil || found && string(oldDoc) == string(doc) && oldText == text {
+	var old inventoryRow
+	found, err := b.one(`SELECT `+inventoryColumns+` FROM inventory WHERE id = $1`, old.scanned(), id)
+	if err != nil || found && old == r {
 		return err
 	}
 	if _, err := b.write(`
-		INSERT INTO inventory (id, state, kind, owner, backup, purpose, target, environment, managed_by, expires, last_used, findings, words, doc)
+		INSERT INTO inventory (id, `+inventoryColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (id) DO UPDATE
 		SET state = excluded.state, kind = excluded.kind, owner = excluded.owner, backup = excluded.backup, purpose = excluded.purpose,
 			target = excluded.target, environment = excluded.environment, managed_by = excluded.managed_by, expires = excluded.expires,
 			last_used = excluded.last_used, findings = excluded.findings, words = excluded.words, doc = excluded.doc`,
-		id, row.State, row.Kind, row.Owner, row.Backup, row.Purpose, string(row.Target), row.Environment, row.ManagedBy, int64(row.Expires),
-		int64(row.LastUsed), " "+strings.Join(row.Findings, " ")+" ", text, string(doc)); err != nil {
+		id, r.State, r.Kind, r.Owner, r.Backup, r.Purpose, r.Target, r.Environment, r.ManagedBy, r.Expires, r.LastUsed, r.Findings, r.Words, r.Doc); err != nil {
 		return err
 	}
-	if found && oldText == text {
+	if found && old.Words == r.Words {
 		return nil
 	}
-	if err := b.dropWords(id, oldText); err != nil {
+	if err := b.dropWords(id, old.Words); err != nil {
 		return err
 	}
 	for _, w := range words {
-		if _, err := b.write(`INSERT INTO inventory_word (word, id) VALUES ($1, $2)`, w, id); err != nil {
+		if _, err := b.write(`INSERT INTO inventory_word (word, id) VALUES ($1, $2) ON CONFLICT (word, id) DO NOTHING`, w, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// InventoryIs tells whether the row of one identity is, in every column, what the given one makes; nil: whether there is none. ErrSchema for
+// a ledger of before there were rows.
+func (s *Store) InventoryIs(ctx context.Context, id workflows.IdentityID, want *workflows.InventoryRow) (same bool, err error) {
+	defer wrap(&err, "comparing %q in the inventory", id)
+	if s.version < versionInventory {
+		return false, ErrSchema
+	}
+	var have inventoryRow
+	found, err := s.reader(ctx).one(`SELECT `+inventoryColumns+` FROM inventory WHERE id = $1`, have.scanned(), string(id))
+	if err != nil || !found || want == nil {
+		return found == (want != nil), err
+	}
+	r, _, err := inventoryRowOf(want)
+	return have == r, err
+}
+
+// InventoryAwaited tells whether the inventory is empty because an earlier program began this ledger: its table came with an upgrade, and rows come
+// when a bot loads its folder next.
+func (s *Store) InventoryAwaited(ctx context.Context) (awaited bool, err error) {
+	defer wrap(&err, "looking whether the inventory is still to come")
+	q := s.reader(ctx)
+	var one int64
+	if some, err := q.one(`SELECT 1 FROM inventory LIMIT 1`, []any{&one}); err != nil || some {
+		return false, err
+	}
+	text := `julianday(b.tstamp) - julianday(a.tstamp) > 1.0 / 24`
+	if s.pg {
+		text = `b.tstamp - a.tstamp > interval '1 hour'`
+	}
+	return q.one(`
+		SELECT 1 FROM goose_db_version a, goose_db_version b
+		WHERE a.version_id = 1 AND b.version_id = $1 AND `+text+`
+		LIMIT 1`, []any{&one}, int64(versionInventory))
+}
+
 // dropWords takes the words of one identity out of the index, by name: an index by identity would have to be paid for by every import.
 func (b *batch) dropWords(id, text string) error {
-	for w := range strings.SplitSeq(strings.Trim(text, " "), " ") {
+	for _, w := range unspaced(text) {
 		if _, err := b.write(`DELETE FROM inventory_word WHERE word = $1 AND id = $2`, w, id); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -62,32 +61,21 @@ func (s *serving) handOver(ctx context.Context, j jobs.Job) error {
 	return s.desk.HandOver(ctx, desk.Cause(j.Cause()), j.Stream, seq)
 }
 
-// sameRow compares what lists of the inventory read of an identity with what its entries say. A ledger of before there were such rows has none of
-// what the folder registered; they come when the bot starts.
+// sameRow compares what lists of the inventory read of an identity with what its entries say. A ledger that an earlier program wrote, and no bot
+// has served since, has no such rows.
 func sameRow(ctx context.Context, s *store.Store, stream workflows.StreamID, want *workflows.InventoryRow) (string, error) {
 	if stream.Kind() != workflows.KindIdentity {
 		return "", nil
 	}
-	have, err := s.InventoryRow(ctx, workflows.IdentityID(stream.Rest()))
-	if errors.Is(err, store.ErrSchema) {
+	same, err := s.InventoryIs(ctx, workflows.IdentityID(stream.Rest()), want)
+	if same || errors.Is(err, store.ErrSchema) {
 		return "", nil
 	}
-	if err != nil {
+	if err == nil {
+		same, err = s.InventoryAwaited(ctx)
+	}
+	if same || err != nil {
 		return "", err
 	}
-	if have == nil && want != nil && len(want.Sources) == 1 && want.Sources[0] == identities.SourceFile {
-		return "", nil
-	}
-	a, err := json.Marshal(have)
-	if err != nil {
-		return "", err
-	}
-	b, err := json.Marshal(want)
-	if err != nil {
-		return "", err
-	}
-	if string(a) != string(b) {
-		return "what the inventory lists differs from what its entries say", nil
-	}
-	return "", nil
+	return "what the inventory lists differs from what its entries say", nil
 }

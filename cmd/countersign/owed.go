@@ -92,7 +92,7 @@ const longestWait = time.Hour
 
 // setRight makes the jobs and lists again that somebody took away, so that every access ends when it should.
 func (s *serving) setRight(ctx context.Context) error {
-	for _, kind := range []string{workflows.KindGrant, workflows.KindRequest, workflows.KindReview, workflows.KindRunbook, workflows.KindRun, workflows.KindCampaign, workflows.KindSheet, workflows.KindIncident, workflows.KindEscalation, workflows.KindTarget} {
+	for _, kind := range []string{workflows.KindGrant, workflows.KindRequest, workflows.KindReview, workflows.KindRunbook, workflows.KindRun, workflows.KindCampaign, workflows.KindSheet, workflows.KindIncident, workflows.KindEscalation, workflows.KindTarget, workflows.KindPolicy, workflows.KindPerson, workflows.KindIdentity} {
 		for after := int64(-1); ; {
 			streams, err := s.store.Streams(ctx, kind, after)
 			if err != nil || len(streams) == 0 {

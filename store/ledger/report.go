@@ -157,7 +157,7 @@ func (r *Report) writeFacts(b *strings.Builder) {
 	} else if r.LargestAnchor < r.Size {
 		fmt.Fprintf(b, "               entries %d and later are vouched for by the signature alone\n", r.LargestAnchor)
 	}
-	fmt.Fprintf(b, "  sealed       %d fields: %d open, %d erased\n", r.Commitments, r.Opened, r.Erased)
+	fmt.Fprintf(b, "  sealed       %d fields: %d open, %d without their text (erased, or not disclosed to you)\n", r.Commitments, r.Opened, r.Erased)
 	if r.FirstWrongSize > 0 {
 		fmt.Fprintf(b, "  history      agrees up to %d entries, differs at %d\n", r.LastGoodSize, r.FirstWrongSize)
 	}
