@@ -183,6 +183,8 @@ func holdWord(s grants.Status, l screens.Locale) string {
 		return l.Of("active")
 	case grants.StatusEnding:
 		return l.Of("ending")
+	case grants.StatusEnded:
+		return l.Of("ended")
 	}
 	return string(s)
 }

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
@@ -63,6 +64,12 @@ func (b *Bot) revokeAll(ctx context.Context, c *call, word, why string, lock boo
 	}
 	k := screens.Killed{Who: b.identityPerson(ctx, id), Ended: len(res.Ended), Elsewhere: res.Elsewhere, Quarantined: res.Quarantined}
 	k.In = b.inUser(ctx, c.UserID)
+	for _, h := range res.Reach.Held { // a quick target had taken some of it back before anybody asked what is held
+		if !slices.ContainsFunc(res.Ended, func(e desk.Holding) bool { return e.Hold.Approved.Grant == h.Hold.Approved.Grant }) {
+			res.Ended = append(res.Ended, h)
+		}
+	}
+	res.Reach.Held = res.Ended
 	k.Lines = b.reachLines(ctx, res.Reach, k.In)
 	return answer{message: k.Render()}, nil
 }
@@ -107,7 +114,7 @@ func (b *Bot) reachLines(ctx context.Context, r desk.Reach, l screens.Locale) []
 		if holder {
 			line += l.Say(", held by %s", b.identityPerson(ctx, a.Identity).Mention())
 		}
-		if leaves := b.c.Leaves(string(a.Target)); leaves != "" && h.Hold.Status == grants.StatusEnding {
+		if leaves := b.c.Leaves(string(a.Target)); leaves != "" && (h.Hold.Status == grants.StatusEnding || h.Hold.Status == grants.StatusEnded) {
 			line += ". " + l.Say("What taking it back does not end: %s.", screens.Escape(strings.TrimSuffix(leaves, ".")))
 		}
 		out = append(out, line)

@@ -3,19 +3,24 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/store/storetest/pgtest"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // leaverFiles are four targets of four kinds, each with a chain of one stage that Jonas decides.
@@ -140,10 +145,16 @@ func dialed[T any](t *testing.T, dial func() (T, error)) T {
 	}
 }
 
-// TestReq_R18_ALeaverLosesFourTargets: Maya holds access on a database, in a directory, on a cache and on a host, each a real one. Her Slack
-// account is deactivated, and nobody does anything else: all four refuse her within seconds, and everybody who should know is told.
-func TestReq_R18_ALeaverLosesFourTargets(t *testing.T) {
-	t.Parallel()
+// onFour is Maya with access on a database, in a directory, on a cache and on a host, each a real one.
+type onFour struct {
+	*story
+	t     *testing.T
+	mine  string                 // how she reaches the database
+	works func() map[string]bool // where the access works now
+}
+
+func newOnFour(t *testing.T) *onFour {
+	t.Helper()
 	directory, isMember := startSlapd(t)
 	cache, accounts := startRedis(t)
 	pg := pgtest.Start(t, "fsync=off")
@@ -154,45 +165,111 @@ func TestReq_R18_ALeaverLosesFourTargets(t *testing.T) {
 	database, _, _ := strings.Cut(target[strings.LastIndex(target, "/")+1:], "?")
 	dsn := filepath.Join(t.TempDir(), "dsn")
 	mustSay(t, os.WriteFile(dsn, []byte(pg.URLFor("bot", "bot-pw", database)), 0o600))
-	d := demoAsJonas(t, leaverFiles(t, dsn, directory, cache))
-	s := &story{demo: d}
+	files := leaverFiles(t, dsn, directory, cache)
+	files["roles.yaml"] = jonasRoles
+	d := demoAsJonas(t, files)
+	x := &onFour{story: &story{demo: d}, t: t, mine: pg.URLFor("maya_pg", "maya-pw", database)}
 	ctx := t.Context()
 	for chain, fields := range map[string]map[string]any{
-		"prod-db-read": nil, "use-directory": nil, "use-cache": nil, "use-shell": {screens.FieldBlock + "key": s.people["maya"].public()},
+		"prod-db-read": nil, "use-directory": nil, "use-cache": nil, "use-shell": {screens.FieldBlock + "key": x.people["maya"].public()},
 	} {
-		s.obtain(ctx, t, chain, fields)
+		x.obtain(ctx, t, chain, fields)
 	}
-	mine := pg.URLFor("maya_pg", "maya-pw", database)
 	cert, err := until(ctx, "the certificate", func() (string, bool) { return d.certificate("maya") })
 	mustSay(t, err)
-	works := func() map[string]bool {
-		_, shell := s.host.login("deploy", s.people["maya"].ssh, cert)
-		return map[string]bool{"database": setRole(ctx, t, mine, nil) == nil, "directory": isMember(), "cache": strings.Contains(accounts(), "countersign:g_"), "host": shell == nil}
+	x.works = func() map[string]bool {
+		_, shell := x.host.login("deploy", x.people["maya"].ssh, cert)
+		return map[string]bool{"database": setRole(ctx, t, x.mine, nil) == nil, "directory": isMember(), "cache": strings.Contains(accounts(), "countersign:g_"), "host": shell == nil}
 	}
-	all := func(want bool) func() (map[string]bool, bool) {
-		return func() (map[string]bool, bool) {
-			w := works()
-			for _, is := range w {
-				if is != want {
-					return w, false
-				}
+	x.all(true)
+	return x
+}
+
+// all waits until her access works everywhere, or nowhere.
+func (x *onFour) all(want bool) {
+	x.t.Helper()
+	if _, err := until(x.t.Context(), fmt.Sprintf("access on four targets to be %t", want), func() (map[string]bool, bool) {
+		w := x.works()
+		for _, is := range w {
+			if is != want {
+				return w, false
 			}
-			return w, true
+		}
+		return w, true
+	}); err != nil {
+		x.t.Fatalf("%v: %v", err, x.works())
+	}
+}
+
+func (x *onFour) intact() {
+	x.t.Helper()
+	if out, err := x.ledger(x.t.Context(), "verify"); err != nil || !strings.Contains(out, "intact") {
+		x.t.Errorf("the ledger does not verify: %v\n%s", err, out)
+	}
+}
+
+// TestReq_R18_ALeaverLosesFourTargets: Maya's Slack account is deactivated, and nobody does anything else: all four targets refuse her within
+// seconds, and everybody who should know is told.
+func TestReq_R18_ALeaverLosesFourTargets(t *testing.T) {
+	t.Parallel()
+	x := newOnFour(t)
+	began := time.Now()
+	mustSay(t, x.slack.SetUser("maya", func(u *slacksim.User) { u.Deleted = true }))
+	x.all(false)
+	t.Logf("four targets refuse %v after the event", time.Since(began).Round(time.Millisecond))
+	x.intact()
+}
+
+// TestReq_R81_R84_R100_OneActionEndsFourTargets: security types one line in Slack. All four targets refuse Maya, the session that she has open on the
+// database is cut, the answer lists what she could reach and what a revocation leaves, the time is kept for each target, and what she asks
+// from then on is refused until two people lift it.
+func TestReq_R81_R84_R100_OneActionEndsFourTargets(t *testing.T) {
+	t.Parallel()
+	x := newOnFour(t)
+	ctx := t.Context()
+	open, err := pgx.Connect(ctx, x.mine)
+	mustSay(t, err)
+	defer open.Close(context.Background())
+	mustSay(t, setRole(ctx, t, x.mine, open))
+
+	began := time.Now()
+	del := x.slack.Command(ctx, x.slackID("jonas"), "access", "/access", "quarantine @maya her laptop was stolen")
+	mustSay(t, del.Err)
+	said(t, string(del.AckPayload), "Read the main database", "Use the directory", "Use the cache", "Shell as deploy", "What taking it back does not end")
+	x.all(false)
+	if _, err := until(ctx, "her open session to be cut", func() (bool, bool) {
+		_, err := open.Exec(ctx, "SELECT 1")
+		return true, err != nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("four targets refuse %v after the line", time.Since(began).Round(time.Millisecond))
+	for _, target := range []string{"pg-main", "directory", "cache", "bastion"} {
+		counted := regexp.MustCompile(`countersign_revoke_effective_seconds_count\{target="` + target + `"\} 1\b`)
+		if page, err := until(ctx, "the time of "+target, func() (string, bool) {
+			res, err := http.Get(x.child.url() + "/metrics")
+			mustSay(t, err)
+			defer res.Body.Close()
+			page, err := io.ReadAll(res.Body)
+			mustSay(t, err)
+			return string(page), counted.Match(page)
+		}); err != nil {
+			t.Errorf("%v:\n%s", err, regexp.MustCompile(`.*revoke_effective.*`).FindAllString(page, -1))
 		}
 	}
-	if _, err := until(ctx, "access on four targets", all(true)); err != nil {
-		t.Fatalf("%v: %v", err, works())
+	said(t, x.mustCLI(t, "quarantine", "list"), "Maya Chen")
+	mustSay(t, x.command(ctx, "maya", "/access", "request use-directory"))
+	_, err = x.view(ctx, "maya", screens.CallForm)
+	mustSay(t, err)
+	mustSay(t, x.submit(ctx, "maya", map[string]any{screens.BlockDuration: "1h", screens.BlockReason: "I still need this."}))
+	if _, err := until(ctx, "the refusal on record", func() (string, bool) {
+		out, err := x.ledger(ctx, "show", "-last", "10", "-json")
+		mustSay(t, err)
+		return out, strings.Contains(out, workflows.CodeQuarantined)
+	}); err != nil {
+		t.Error(err)
 	}
-	began := time.Now()
-	mustSay(t, d.slack.SetUser("maya", func(u *slacksim.User) { u.Deleted = true }))
-	if _, err := until(ctx, "the end of everything that a leaver holds", all(false)); err != nil {
-		t.Fatalf("%v: %v", err, works())
-	}
-	t.Logf("four targets refuse %v after the event", time.Since(began).Round(time.Millisecond))
-	out, err := d.ledger(ctx, "verify")
-	if err != nil || !strings.Contains(out, "intact") {
-		t.Errorf("the ledger does not verify: %v\n%s", err, out)
-	}
+	x.intact()
 }
 
 // obtain asks as Maya, approves as Jonas, and waits until she is told.

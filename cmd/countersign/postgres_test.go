@@ -200,6 +200,10 @@ func setRole(ctx context.Context, t *testing.T, url string, conn *pgx.Conn) erro
 	t.Helper()
 	if conn == nil {
 		c, err := pgx.Connect(ctx, url)
+		var ended *pgconn.PgError
+		if errors.As(err, &ended) && ended.Code == "57P01" { // its sessions are just being ended, this one too
+			return err
+		}
 		mustSay(t, err)
 		defer c.Close(ctx)
 		conn = c
