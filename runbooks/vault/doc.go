@@ -70,6 +70,15 @@
 //	path "pki/roles", "pki/certs"            { capabilities = ["list"] }
 //	path "pki/cert/*"                        { capabilities = ["read"] }
 //
+// A target of any engine rotates the secret ids of programs' AppRoles (the account of a rotation is MOUNT/ROLE: approle/ci): the next one is made
+// beside the old one, logs in, and then the one that was named is destroyed, or every other one. Tokens that were made with it live until their own end. The
+// bot's token then needs, for those roles alone:
+//
+//	path "auth/approle/role/ci"              { capabilities = ["read"] }
+//	path "auth/approle/role/ci/role-id"      { capabilities = ["read"] }
+//	path "auth/approle/role/ci/secret-id"    { capabilities = ["list"] }
+//	path "auth/approle/role/ci/custom-secret-id", "auth/approle/role/ci/secret-id/lookup", "auth/approle/role/ci/secret-id-accessor/destroy" { capabilities = ["update"] }
+//
 // The token role (role) says with allowed_policies which policies can be given to the grants' tokens at most.
 //
 // # How it is tested

@@ -38,6 +38,8 @@ type fake struct {
 	n        int
 	heard    []string // who called, of changes
 	down     bool
+	roleUses int                 // of secret ids of the role "ci"
+	secrets  map[string]string   // its secret ids, by accessor
 	caps     map[string][]string // what the bot's token may do more than it must
 	ca       ssh.Signer
 	key      ed25519.PrivateKey
@@ -82,7 +84,7 @@ func newFake(t *testing.T, u users) *fake {
 	}
 	f := &fake{
 		t: t, now: time.Now().UTC().Truncate(time.Second), tokens: map[string]*token{}, leases: map[string]*lease{}, wrapped: map[string][]byte{}, users: u,
-		requests: map[string]*request{}, certs: map[string]int64{}, pems: map[string]string{}, caps: map[string][]string{}, ca: ca, key: key,
+		requests: map[string]*request{}, secrets: map[string]string{"acc-old": "secret-old"}, certs: map[string]int64{}, pems: map[string]string{}, caps: map[string][]string{}, ca: ca, key: key,
 	}
 	f.tokens[botToken] = &token{accessor: "bot", policies: []string{"countersign"}, end: f.now.AddDate(10, 0, 0)}
 	mux := http.NewServeMux()
@@ -95,6 +97,10 @@ func newFake(t *testing.T, u users) *fake {
 		"LIST /v1/database/roles": f.roles, "LIST /v1/ssh/roles": f.roles, "LIST /v1/pki/roles": f.roles, "GET /v1/database/roles/{role}": f.role,
 		"GET /v1/ssh/roles/{role}": f.role, "GET /v1/pki/roles/{role}": f.role,
 		"LIST /v1/pki/certs": f.listCerts, "POST /v1/pki/revoke": f.revokeCert, "GET /v1/pki/cert/{serial}": f.cert,
+		"GET /v1/auth/approle/role/ci": f.approle, "POST /v1/auth/approle/role/ci/custom-secret-id": f.addSecretID, "GET /v1/auth/approle/role/ci/role-id": f.roleID,
+		"POST /v1/auth/approle/role/ci/secret-id/lookup": f.lookupSecretID, "LIST /v1/auth/approle/role/ci/secret-id": f.listSecretIDs,
+		"POST /v1/auth/approle/role/ci/secret-id-accessor/destroy": f.destroySecretID, "POST /v1/auth/approle/login": f.login,
+		"POST /v1/auth/token/revoke-self": f.revokeSelf,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()

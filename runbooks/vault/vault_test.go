@@ -162,7 +162,10 @@ func exerciseLeases(t *testing.T, backend func(t *testing.T) (users, func(*testi
 			Connector: open(t, f, vault.EngineLeases, 0),
 			Secrets:   []string{botToken},
 			Grant:     func(n int) runbooks.Grant { return grant(n, f, creds(), nil) },
-			Advance:   f.advance,
+			Rotation: func(*testing.T) runbooks.Rotation {
+				return runbooks.Rotation{ID: "rot_1", Account: "approle/ci", Old: "secret id acc-old", Secret: runbooks.NewPassword()}
+			},
+			Advance: f.advance,
 			Works: func(t *testing.T, g runbooks.Grant, r runbooks.Receipt) bool {
 				user := part(r, "username")
 				return strings.Contains(user, "token-"+string(g.ID)+"-") && works(t, user, part(r, "password"))
