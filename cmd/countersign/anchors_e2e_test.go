@@ -47,10 +47,12 @@ func (o *outside) up() {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	if o.addr == "" {
-		o.addr = "127.0.0.1:0"
-	}
-	l, err := until2(o.t.Context(), func() (net.Listener, error) { return net.Listen("tcp", o.addr) })
+	l, err := until2(o.t.Context(), func() (net.Listener, error) {
+		if o.addr == "" {
+			return listenAgain(o.t)
+		}
+		return net.Listen("tcp", o.addr)
+	})
 	if err != nil {
 		o.t.Fatal(err)
 	}

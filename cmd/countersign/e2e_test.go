@@ -89,7 +89,7 @@ func newWorld(t *testing.T, opt worldOptions) *world {
 	if opt.company != nil {
 		opt.company(config)
 	}
-	d.web, err = net.Listen("tcp", "127.0.0.1:0")
+	d.web, err = listenAgain(t)
 	w.check(err)
 	cfg := d.workspace()
 	cfg.Panel = nil
@@ -453,6 +453,18 @@ func (w *world) slackUp() {
 	w.check(err)
 	w.srv = &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout}
 	go w.srv.Serve(w.web)
+}
+
+// listenAgain listens on an address on which one can listen again after a while: nobody else is given it meanwhile.
+func listenAgain(t *testing.T) (net.Listener, error) {
+	t.Helper()
+	return until2(t.Context(), func() (net.Listener, error) {
+		addr, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
+		return net.Listen("tcp", addr)
+	})
 }
 
 // until2 tries until it succeeds, for as long as a step may take.
