@@ -41,7 +41,7 @@ type Config struct {
 	OIDCClient     string `envconfig:"OIDC_CLIENT_ID" desc:"id of this application there; its redirect address is PUBLIC_URL/web/login" example:""`
 	OIDCSecret     string `envconfig:"OIDC_CLIENT_SECRET" secret:"token" desc:"secret of this application there; empty for a public client" example:""`
 	SlackBot       string `envconfig:"SLACK_BOT_TOKEN" secret:"token" desc:"bot token of the Slack app, xoxb-…; not needed with SLACK_REFRESH_TOKEN" example:"xoxb-…"`
-	SlackRefresh   string `envconfig:"SLACK_REFRESH_TOKEN" secret:"token" desc:"refresh token of a Slack app with token rotation, xoxe-…: the bot exchanges it two hours before its token ends and keeps what it gets in DATA/keys/slack-tokens; set it anew only after installing the app again" example:""`
+	SlackRefresh   string `envconfig:"SLACK_REFRESH_TOKEN" secret:"token" desc:"refresh token of a Slack app with token rotation, xoxe-…: the bot exchanges it two hours before its token ends and keeps what it gets, sealed, in DATA/keys/slack-tokens; set it anew only after installing the app again" example:""`
 	SlackClient    string `envconfig:"SLACK_CLIENT_ID" desc:"client id of the Slack app, for token rotation" example:""`
 	SlackClientKey string `envconfig:"SLACK_CLIENT_SECRET" secret:"token" desc:"client secret of the Slack app, for token rotation" example:""`
 	SlackApp       string `envconfig:"SLACK_APP_TOKEN" secret:"token" desc:"app-level token with connections:write, xapp-…" example:"xapp-…"`

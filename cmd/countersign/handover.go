@@ -30,7 +30,14 @@ func openSafe(ctx context.Context, s *store.Store, keys *keyring) (safe, error) 
 	if err != nil {
 		return safe{}, err
 	}
-	key, err := keys.lateSeed(keySealing, len(waiting) > 0)
+	tokens, err := sealedTokens(keys.dir)
+	if err != nil {
+		return safe{}, err
+	}
+	key, err := keys.lateSeed(keySealing, len(waiting) > 0 || tokens)
+	if tokens && err != nil {
+		err = hint(err, "put it back from where you keep keys: %s is sealed with it. If it is lost, %s", slackTokenFile, tokensLostHint())
+	}
 	if err != nil {
 		return safe{}, err
 	}

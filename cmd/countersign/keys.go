@@ -151,7 +151,7 @@ func (k *keyring) announce(log *slog.Logger, vkey string) {
 		case keyFindings:
 			what = "if it is lost, what is found on targets is found once more under other names, and nothing else"
 		case keySealing:
-			what = "if it is lost, secrets that wait to be taken are lost, and nothing else; with it and a copy of the database they can be read"
+			what = "if it is lost, secrets that wait to be taken are lost, and a Slack app with token rotation has to be installed again; with it and a copy of the database and of keys/slack-tokens they can be read"
 		case keyFingerprint:
 			what = "if it is lost, secrets that were handed out before are not recognised any more when they leak; with it guesses at short ones can be tried"
 		}
@@ -261,7 +261,7 @@ func keyPlaces() []keyPlace {
 		{keyX509 + suffixNext, "follows it at a start at which nothing that it signed is good any more"},
 		{keyButtons, "marks the buttons that the bot made"},
 		{keyButtons + suffixNext, "follows it at the next start"},
-		{keySealing, "seals secrets that wait to be taken by their holder"},
+		{keySealing, "seals secrets that wait to be taken by their holder, and the Slack tokens of an app with token rotation"},
 		{keySealing + suffixNext, "follows it at a start at which no secret waits"},
 		{keyFingerprint, "names secrets in the ledger, so that one that leaked is recognised"},
 		{keyFingerprint + suffixNext, "follows it at the next start"},

@@ -324,6 +324,9 @@ func (s *serving) promoteQuiet(ctx context.Context) error {
 		return nil
 	}
 	copies, err := s.cfg.resealCopies()
+	if err == nil {
+		err = s.cfg.resealTokens()
+	}
 	if err != nil {
 		return err
 	}

@@ -2,22 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
 )
-
-// tokenFile holds what Slack gave in exchange for the last refresh token. It lies among the keys, which no backup takes: a refresh token works
-// once, so a copy of it is worth nothing to us and something to a thief.
-func (c Config) tokenFile() string { return filepath.Join(c.keysDir(), "slack-tokens") }
 
 // alarmSlackToken is raised when Slack refuses to exchange the refresh token: the bot is deaf to Slack when its token ends.
 const alarmSlackToken = "slack.token"
@@ -30,16 +20,19 @@ func openSlack(ctx context.Context, c Config, lost func(error), log *slog.Logger
 		sender, err := slack.NewSender(opt)
 		return sender, nil, err
 	}
-	stored, err := readTokens(c.tokenFile())
+	stored, plain, err := c.readTokens()
 	if err != nil {
 		return nil, nil, err
+	}
+	if plain {
+		c.sealOld(stored, log)
 	}
 	if !stored.Asked.IsZero() && stored.Seed == slack.SeedOf(c.SlackRefresh) {
 		log.Warn("the bot stopped while it exchanged the Slack token; the refresh token may be used up", "asked_at", stored.Asked)
 	}
 	opt.Rotation, err = slack.NewRotation(slack.RotationOptions{
 		Refresh: c.SlackRefresh, ClientID: c.SlackClient, ClientSecret: c.SlackClientKey, Access: c.SlackBot, Stored: stored,
-		Save: func(t slack.Tokens) error { return writeTokens(c.tokenFile(), t) }, OnLost: lost,
+		Save: c.writeTokens, OnLost: lost,
 		APIURL: c.SlackAPI, AllowLoopback: c.SlackAPI != "", Log: log,
 	})
 	if err != nil {
@@ -54,11 +47,20 @@ func openSlack(ctx context.Context, c Config, lost func(error), log *slog.Logger
 	return sender, opt.Rotation, err
 }
 
+// sealOld seals what a version before this one left open. Where that fails, what lies there is still good, and the next exchange tries it again.
+func (c Config) sealOld(t slack.Tokens, log *slog.Logger) {
+	if err := c.writeTokens(t); err != nil {
+		log.Error("the Slack tokens lie open in their file and could not be sealed", "file", c.tokenFile(), "err", err)
+		return
+	}
+	log.Warn("the Slack tokens lay open in their file, as versions before this one wrote it, and are sealed now", "file", c.tokenFile())
+}
+
 // readSlack is a sender for a command beside the bot. It never exchanges a token: the bot would be left with one that is used up.
 func readSlack(c Config) (*slack.Sender, error) {
 	token := c.SlackBot
 	if c.SlackRefresh != "" {
-		t, err := readTokens(c.tokenFile())
+		t, _, err := c.readTokens()
 		if err != nil {
 			return nil, err
 		}
@@ -67,40 +69,6 @@ func readSlack(c Config) (*slack.Sender, error) {
 		}
 	}
 	return slack.NewSender(slack.SenderOptions{Token: token, APIURL: c.SlackAPI, AllowLoopback: c.SlackAPI != ""})
-}
-
-func readTokens(file string) (slack.Tokens, error) {
-	var t slack.Tokens
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, nil
-	}
-	if err != nil {
-		return t, fmt.Errorf("reading the Slack tokens: %w", err)
-	}
-	if err := private(file); err != nil {
-		return t, err
-	}
-	if json.Unmarshal(b, &t) != nil { // its words would quote the file
-		return t, hint(fmt.Errorf("%s does not hold Slack tokens", file), "install the app again, set %s_SLACK_REFRESH_TOKEN to what it gives, and remove the file", prefix)
-	}
-	return t, nil
-}
-
-// writeTokens returns when the tokens would survive a loss of power: the file and its name in the folder are on the disk.
-func writeTokens(file string, t slack.Tokens) error {
-	b, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	if err := writeKey(file, string(b)+"\n"); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func installAgain() screens.Sentence {
@@ -147,7 +115,7 @@ func (d *doctor) rotation() bool {
 	if d.cfg.SlackRefresh == "" {
 		return true
 	}
-	t, err := readTokens(d.cfg.tokenFile())
+	t, _, err := d.cfg.readTokens()
 	if err != nil {
 		d.say(false, "Slack token: "+err.Error(), "")
 		return false

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -27,8 +29,16 @@ func rotatingSlack(t *testing.T) (*slacksim.Workspace, Config) {
 	srv := httptest.NewServer(sim.Handler())
 	t.Cleanup(func() { sim.Close(); srv.CloseClientConnections(); srv.Close() })
 	data := t.TempDir()
-	mustSay(t, os.Mkdir(filepath.Join(data, "keys"), 0o700))
+	keys, err := openKeys(filepath.Join(data, "keys"))
+	mustSay(t, err)
+	_, err = keys.lateSeed(keySealing, false) // as a start makes it
+	mustSay(t, err)
 	return sim, Config{Data: data, SlackRefresh: "xoxe-1-first", SlackClient: "1.2", SlackClientKey: "canary-secret", SlackApp: sim.App().AppToken, SlackAPI: srv.URL + "/api/"}
+}
+
+func tokensOf(c Config) (slack.Tokens, error) {
+	t, _, err := c.readTokens()
+	return t, err
 }
 
 // started is what a start of the bot does about its token, and its log.
@@ -78,11 +88,11 @@ func TestSlackTokensRotate(t *testing.T) {
 		t.Error("a second start exchanged a token that is good for hours")
 	}
 
-	stored, err := readTokens(c.tokenFile())
+	stored, err := tokensOf(c)
 	mustSay(t, err)
 	used := stored
 	used.Refresh, used.Asked, used.Until = "xoxe-1-first", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	mustSay(t, writeTokens(c.tokenFile(), used))
+	mustSay(t, c.writeTokens(used))
 	if out, bad := doctorsToken(t, c); bad != 1 || !strings.Contains(out, "never ended") {
 		t.Errorf("doctor about a crash: %s", out)
 	}
@@ -103,10 +113,10 @@ func TestSlackTokensRotate(t *testing.T) {
 	if ok, say := tokenHealth(rotation.Status(), time.Now()); !ok || !strings.Contains(say.String(), "it is exchanged from ") {
 		t.Errorf("health: %v %s", ok, say)
 	}
-	stored, err = readTokens(c.tokenFile())
+	stored, err = tokensOf(c)
 	mustSay(t, err)
 	stored.Until = time.Now().Add(-time.Minute)
-	mustSay(t, writeTokens(c.tokenFile(), stored))
+	mustSay(t, c.writeTokens(stored))
 	if out, bad := doctorsToken(t, c); bad != 1 || !strings.Contains(out, "NOT OK  Slack token: it ended ") {
 		t.Errorf("doctor about an end: %s", out)
 	}
@@ -132,6 +142,104 @@ func TestSlackTokenFileIsGuarded(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestSlackTokensAreSealed: what lies on the disk tells nobody a token, opens with this key and in this place only, and what an earlier version left
+// open is sealed at the next start. A lost or another key is said in clear words, and nothing is overwritten: with the key put back all is well.
+func TestSlackTokensAreSealed(t *testing.T) {
+	t.Parallel()
+	sim, c := rotatingSlack(t)
+	_, rotation, _ := started(t, c)
+	file := func() string {
+		b, err := os.ReadFile(c.tokenFile())
+		mustSay(t, err)
+		return string(b)
+	}
+	canary := func(text string) bool {
+		return strings.Contains(text, "xoxe") || strings.Contains(text, "xoxb") || strings.Contains(text, sim.App().RefreshToken)
+	}
+	sealed := file()
+	if canary(sealed) || !strings.HasPrefix(sealed, tokensSealed) {
+		t.Errorf("the file holds %.60q", sealed)
+	}
+	stored, err := tokensOf(c)
+	mustSay(t, err)
+	if stored.Access != rotation.Token() || stored.Refresh != sim.App().RefreshToken {
+		t.Error("the file does not open to what Slack gave")
+	}
+
+	plain, err := json.Marshal(stored)
+	mustSay(t, err)
+	mustSay(t, os.WriteFile(c.tokenFile(), plain, 0o600))
+	_, again, log := started(t, c)
+	if again.Token() != stored.Access || !strings.Contains(log, "are sealed now") || canary(file()) || canary(log) {
+		t.Errorf("a file of an earlier version: %s", log)
+	}
+
+	key := filepath.Join(c.keysDir(), keySealing)
+	sealed = file()
+	mustSay(t, os.Rename(key, key+".away"))
+	refused := func(name string, words ...string) {
+		t.Helper()
+		_, _, err := openSlack(t.Context(), c, nil, slog.New(slog.DiscardHandler))
+		_, beside := readSlack(c)
+		if err == nil || beside == nil || canary(err.Error()) || file() != sealed {
+			t.Fatalf("%s: %v, %v; the file was changed: %v", name, err, beside, file() != sealed)
+		}
+		var h hinted
+		if !errors.As(err, &h) {
+			t.Fatalf("%s: nothing says what to do: %v", name, err)
+		}
+		says := h.Error() + ": " + h.hint
+		for _, w := range append(words, "install the app again", "remove the file") {
+			if !strings.Contains(says, w) {
+				t.Errorf("%s: %q is not in %q", name, w, says)
+			}
+		}
+		if out, bad := doctorsToken(t, c); bad != 1 || !strings.Contains(out, "NOT OK") {
+			t.Errorf("%s: doctor says %s", name, out)
+		}
+	}
+	refused("a lost key", "is sealed, and the key that opens it", "is missing", "put the key back")
+	keys, err := openKeys(c.keysDir())
+	mustSay(t, err)
+	_, err = keys.lateSeed(keySealing, false)
+	mustSay(t, err)
+	refused("another key", "sealed with another key", "put the former key back")
+	mustSay(t, os.Rename(key+".away", key))
+	if _, back, _ := started(t, c); back.Token() != stored.Access {
+		t.Error("with the key put back the tokens are not read")
+	}
+	mustSay(t, os.WriteFile(c.tokenFile(), []byte(sealed[:len(sealed)-9]+"\n"), 0o600))
+	sealed = file()
+	refused("a file cut short")
+}
+
+// TestSlackTokensFollowTheirKey: a start that replaces the sealing key seals the tokens anew before the old key goes, so that a crash between leaves
+// a file that opens.
+func TestSlackTokensFollowTheirKey(t *testing.T) {
+	t.Parallel()
+	_, c := rotatingSlack(t)
+	_, rotation, _ := started(t, c)
+	keys, err := openKeys(c.keysDir())
+	mustSay(t, err)
+	_, err = keys.lateSeed(keySealing+suffixNext, false)
+	mustSay(t, err)
+	for range 2 { // a start that died after it had sealed them anew, and the next
+		mustSay(t, c.resealTokens())
+		if _, again, _ := started(t, c); again.Token() != rotation.Token() {
+			t.Fatal("between the keys the tokens do not open")
+		}
+	}
+	if taken, err := keys.promote(keySealing); err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	if _, again, _ := started(t, c); again.Token() != rotation.Token() {
+		t.Error("the new key does not open the tokens")
+	}
+	if keys.waiting(keySealing) {
+		t.Error("the next key is still there")
 	}
 }
 
