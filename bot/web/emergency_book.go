@@ -50,6 +50,7 @@ type bookData struct {
 	Told     string
 	Review   string // who reviews it by when
 	Drill    string // since when its drill is overdue
+	Open     []incidentRow
 }
 
 func (s *Server) book(r *http.Request, x session) (bookData, *workflows.Refusal, error) {
@@ -115,12 +116,19 @@ func (s *Server) runbook(w http.ResponseWriter, r *http.Request) {
 	case no != nil:
 		s.refused(w, no)
 	default:
-		s.form(w, http.StatusOK, x, d)
+		if list, err := s.incidentRows(r.Context()); err == nil && len(list) == 1 {
+			d.Incident = list[0].ID // there is one that it can be for
+		}
+		s.form(w, http.StatusOK, x, d, r)
 	}
 }
 
 // form shows the form, with what was typed before.
-func (s *Server) form(w http.ResponseWriter, status int, x session, d bookData) {
+func (s *Server) form(w http.ResponseWriter, status int, x session, d bookData, r *http.Request) {
+	var err error
+	if d.Open, err = s.incidentRows(r.Context()); err != nil {
+		s.c.Log.Warn("the open incidents cannot be listed", "err", err)
+	}
 	for i, f := range d.Fields {
 		for _, c := range f.Choices {
 			d.Fields[i].Lines = append(d.Fields[i].Lines, choice{c, c, c == f.Value})
@@ -208,13 +216,13 @@ func (s *Server) confirm(w http.ResponseWriter, r *http.Request, x session, d bo
 			return
 		}
 		d.Why, d.Fix = no.Sentence, no.Next
-		s.form(w, http.StatusForbidden, x, d)
+		s.form(w, http.StatusForbidden, x, d, r)
 		return
 	}
 	d.Confirm, d.Needed, d.Long, d.Ends = true, seen.Assessment.Needed, seen.In.Lasts().String(), s.when(seen.Now.Add(seen.In.Lasts().Duration()), x)
 	var told []string
 	for _, p := range append(slices.Clone(seen.In.Skipped), seen.In.Situation.Told...) {
-		if name := s.c.Desk.Name(ctx, p); !slices.Contains(told, name) {
+		if name := s.c.Desk.Name(ctx, p); p != x.proof.by.Person && !slices.Contains(told, name) {
 			told = append(told, name)
 		}
 	}
@@ -223,5 +231,5 @@ func (s *Server) confirm(w http.ResponseWriter, r *http.Request, x session, d bo
 	if v := seen.Assessment.Review; v != "" {
 		d.Review = "it falls under review " + string(v) + " of the same incident"
 	}
-	s.form(w, http.StatusOK, x, d)
+	s.form(w, http.StatusOK, x, d, r)
 }

@@ -57,6 +57,7 @@ func TestReq_R65_TheSecondPersonProvesItOnThePage(t *testing.T) {
 		t.Errorf("%d, recorded as %+v", v.status, e)
 	}
 	answers["incident"] = incident
+	said(t, v.get(around), `value="`+incident+`"`, "SEV-2 The shop is down")
 	said(t, v.send("/around", answers), "Break the glass for "+incident+"?", "Jonas Weber", "Sofia Rossi, due by ", " in Asia/Tokyo)")
 	v.send("/around", nil)
 	used := w.recorded(incidents.Invoked{}.Kind(), 1)[0].Event.(incidents.Invoked)
