@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // friction measures what asking for access costs people (R21), by tier of risk: how long until somebody answers and until it can be used, how
@@ -22,6 +24,7 @@ type friction struct {
 	granted  *prometheus.HistogramVec
 	acts     *prometheus.HistogramVec
 	approved *prometheus.CounterVec
+	owned    *prometheus.HistogramVec
 	ttl      *lifetimes
 }
 
@@ -32,7 +35,11 @@ func newFriction(l desk.Ledger) *friction {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "countersign_" + name, Help: help, Buckets: buckets}, []string{"tier"})
 	}
 	return &friction{
-		Ledger:  l,
+		Ledger: l,
+		owned: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "countersign_ownership_confirm_seconds", Buckets: []float64{3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 14 * 24 * 3600, 30 * 24 * 3600, 90 * 24 * 3600},
+			Help: "Until somebody confirmed that they answer for an identity: since it was found unowned, handed over, or put to its reviewers.",
+		}, []string{"how"}),
 		ttl:     newLifetimes(),
 		first:   histogram("request_first_response_seconds", "From asking to the first vote or counter-offer.", seconds),
 		granted: histogram("request_grant_seconds", "From asking to access that can be used.", seconds),
@@ -44,7 +51,7 @@ func newFriction(l desk.Ledger) *friction {
 }
 
 func (f *friction) collectors() []prometheus.Collector {
-	return append([]prometheus.Collector{f.first, f.granted, f.acts, f.approved}, f.ttl.collectors()...)
+	return append([]prometheus.Collector{f.first, f.granted, f.acts, f.approved, f.owned}, f.ttl.collectors()...)
 }
 
 // Update implements desk.Ledger.
@@ -63,6 +70,16 @@ func (f *friction) Update(ctx context.Context, cause desk.Cause, streams []workf
 			f.ttl.observe(r, e)
 		case grants.Started:
 			f.started(ctx, r, e.Grant)
+		case identities.HandoverAnswered:
+			if e.Verdict == identities.HandoverKeep {
+				f.confirmed(ctx, r, "handed_over")
+			}
+		case identities.Claimed:
+			if e.Says.Owner != "" && r.Seq > 1 {
+				f.confirmed(ctx, r, "claimed")
+			}
+		case identities.Attested:
+			f.attested(ctx, r, e.Item)
 		}
 	}
 	return res, nil
@@ -120,6 +137,38 @@ func (f *friction) started(ctx context.Context, r workflows.Record, id workflows
 	}
 	if _, s, ok := f.request(ctx, workflows.RequestStream(hold.Approved.Request), 1<<62); ok {
 		f.granted.WithLabelValues(tierOf(s)).Observe(r.At.UTC.Sub(s.At.UTC).Seconds())
+	}
+}
+
+// confirmed measures how long nobody had said that they answer for an identity (R6). Somebody who was its owner before confirms nothing new.
+func (f *friction) confirmed(ctx context.Context, r workflows.Record, how string) {
+	ctx, cancel := context.WithTimeout(ctx, metricPatience)
+	defer cancel()
+	h, err := f.History(ctx, r.Stream)
+	if err != nil {
+		return
+	}
+	h = h[:min(int64(len(h)), r.Seq-1)]
+	before, err := identities.FoldIdentity(h)
+	if err != nil || len(h) == 0 || how == "claimed" && before.Entry().Owner != "" {
+		return
+	}
+	since := before.First.UTC
+	for _, o := range h {
+		if _, ok := o.Event.(identities.HandoverOpened); ok && how == "handed_over" {
+			since = o.At.UTC
+		}
+	}
+	f.owned.WithLabelValues(how).Observe(r.At.UTC.Sub(since).Seconds())
+}
+
+// attested measures from the opening of the sheet on which a reviewer said that an identity is needed as it is.
+func (f *friction) attested(ctx context.Context, r workflows.Record, item string) {
+	ctx, cancel := context.WithTimeout(ctx, metricPatience)
+	defer cancel()
+	sheet, _, _ := strings.Cut(item, "#")
+	if h, err := f.History(ctx, workflows.SheetStream(workflows.SheetID(sheet))); err == nil && len(h) > 0 {
+		f.owned.WithLabelValues("attested").Observe(r.At.UTC.Sub(h[0].At.UTC).Seconds())
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -9,8 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/campaigns"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 // scripted is a ledger of one request and one grant, into which a test writes.
@@ -107,5 +110,54 @@ func TestReq_R21_WhatAskingCosts(t *testing.T) {
 		if strings.Contains(name, "p_") {
 			t.Errorf("a number is about a person: %s", name)
 		}
+	}
+}
+
+// R6: how long it takes until somebody confirms that they answer for an identity: found unowned, handed over, attested. Who was its owner before is no
+// news, and a repetition counts once.
+func TestReq_R6_TimeUntilSomebodyAnswersForIt(t *testing.T) {
+	t.Parallel()
+	l := &scripted{streams: map[workflows.StreamID][]workflows.Record{}, now: 1e6}
+	f := newFriction(l)
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(f.collectors()...)
+	put := func(stream workflows.StreamID, cause desk.Cause, after time.Duration, e workflows.Event) {
+		t.Helper()
+		l.now = l.now.Add(after)
+		_, err := f.Update(t.Context(), cause, nil, func(workflows.Facts) (workflows.Outcome, error) {
+			var out workflows.Outcome
+			out.Add(stream, workflows.System, "", e)
+			return out, nil
+		})
+		mustSay(t, err)
+	}
+	robot := workflows.IdentityStream("svc-robot")
+	says := func(source, owner string) identities.Claimed {
+		return identities.Claimed{Source: source, Says: identities.Entry{Class: "api_key", Owner: owner}}
+	}
+	put(robot, "a", 0, says("discovery/pg-main", ""))
+	put(robot, "b", 2*time.Hour, says(identities.SourceDecision, "p_ann"))
+	put(robot, "again", time.Hour, says(identities.SourceDecision, "p_ann"))
+	put(robot, "c", time.Hour, says("import/cmdb", "p_ann"))
+	put(robot, "d", time.Hour, identities.HandoverOpened{Handover: "o_1", Why: identities.WhyTransfer, Silence: identities.SilenceLapses, Rungs: []identities.Rung{{People: []workflows.PersonID{"p_bob"}, Until: 1 << 50}}})
+	put(robot, "e", 2*24*time.Hour, identities.HandoverAnswered{Handover: "o_1", Verdict: identities.HandoverKeep, Owner: "p_bob"})
+	put(workflows.SheetStream("s_1"), "f", 0, campaigns.Opened{})
+	put(robot, "g", 5*24*time.Hour, identities.Attested{Review: "v_1", Item: "s_1#3", Verdict: "keep", By: "p_bob"})
+	got, err := reg.Gather()
+	mustSay(t, err)
+	sums := map[string]float64{}
+	for _, m := range got {
+		if m.GetName() != "countersign_ownership_confirm_seconds" {
+			continue
+		}
+		for _, x := range m.GetMetric() {
+			if x.GetHistogram().GetSampleCount() != 1 {
+				t.Errorf("%v was measured %d times", x.GetLabel(), x.GetHistogram().GetSampleCount())
+			}
+			sums[x.GetLabel()[0].GetValue()] = x.GetHistogram().GetSampleSum()
+		}
+	}
+	if want := map[string]float64{"claimed": 2 * 3600, "handed_over": 48 * 3600, "attested": 120 * 3600}; !maps.Equal(sums, want) {
+		t.Errorf("measured %v, want %v", sums, want)
 	}
 }

@@ -40,6 +40,8 @@ func noticeSays(kind string) string {
 		return "the checklist is yours"
 	case runs.NoticeFailed:
 		return "a step failed"
+	case "digest":
+		return "your identities, of the week"
 	case escalations.NoticePage:
 		return "please look after it"
 	case escalations.NoticeTold:
