@@ -33,6 +33,8 @@ type sweeper struct {
 	clock  jobs.Clock
 	marks  []byte // key that names findings without telling whose they are
 
+	stopping <-chan struct{} // closed when the bot stops; nil: never
+
 	mu      sync.Mutex
 	running map[workflows.TargetID]*sync.Mutex
 }

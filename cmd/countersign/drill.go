@@ -14,6 +14,7 @@ const (
 	drillLasts   = 10 * time.Minute // of the canary's access: where the target ends access by itself, that is the net under a crash
 	drillConfirm = 3 * time.Minute  // for a target that confirms late: hosts pull a list each minute
 	drillLook    = 2 * time.Second
+	drillGrace   = time.Second // for a call that is on its way when the bot stops
 )
 
 // The steps of a drill.
@@ -99,7 +100,7 @@ func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks
 		e.Proof = targets.ProofUsed
 	}
 	before = time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drillConfirm)
+	ctx, cancel := w.lasting(ctx, drillConfirm)
 	defer cancel()
 	if err := w.takeBackCanary(ctx, name, g); err != nil {
 		return failed(stepRevoke, err)
@@ -138,6 +139,25 @@ func orWords(err error, words string) error {
 	return runbooks.Errorf(runbooks.Broken, nil, "%s", words)
 }
 
+// lasting gives a context that outlives whoever asked, and the bot's stop by as little as it takes to ask a target once more: what is left of a canary ends
+// by itself where the target can do that, and a sweep finds it where it cannot.
+func (w *sweeper) lasting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.stopping:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(drillGrace):
+			cancel()
+		}
+	}()
+	return ctx, cancel
+}
+
 // takeBackCanary takes back until the target confirms it.
 func (w *sweeper) takeBackCanary(ctx context.Context, name string, g runbooks.Grant) error {
 	tick := time.NewTicker(drillLook)
@@ -150,6 +170,8 @@ func (w *sweeper) takeBackCanary(ctx context.Context, name string, g runbooks.Gr
 		select {
 		case <-ctx.Done():
 			return orWords(err, "the target does not confirm that the access is gone")
+		case <-w.stopping:
+			return orWords(err, "the bot was stopped before the target confirmed that the access is gone")
 		case <-tick.C:
 		}
 	}

@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/runbooktest"
 )
 
 // TestReq_R68_DrillsLogIn: a drill on a real Redis logs in as the canary with the password that was made for it, is refused after that was taken back, and
@@ -60,5 +64,47 @@ func forbidRedis(t *testing.T, at, command string) {
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || answer != "+OK\r\n" {
 		t.Fatalf("%s: %q %v", command, answer, err)
+	}
+}
+
+// TestADrillEndsWithTheBot: a drill on a target that does not let go is given up when the bot stops, after the target was asked, and not minutes later.
+func TestADrillEndsWithTheBot(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]runbooktest.Fault{
+		"refuses": {Before: runbooks.Errorf(runbooks.Retry, nil, "not now")},
+		"hangs":   {Hang: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &runbooktest.Memory{}
+			m.Always(runbooktest.CallRevoke, fault)
+			t.Cleanup(m.Release)
+			stop := make(chan struct{})
+			w := &sweeper{drills: runbooks.NewRunner(map[string]runbooks.Connector{"m": m}, nil), stopping: stop}
+			at := time.Now()
+			g := runbooks.Grant{ID: "g_1", Identity: "nobody", Holder: "Nobody", Account: "nobody", Target: "m", Entitlement: "e", Start: at, End: at.Add(time.Hour)}
+			done := make(chan error, 1)
+			go func() {
+				ctx, cancel := w.lasting(t.Context(), time.Hour)
+				defer cancel()
+				done <- w.takeBackCanary(ctx, "m", g)
+			}()
+			_, err := until(t.Context(), "the target to be asked", func() (bool, bool) { return true, m.Calls(runbooktest.CallRevoke) > 0 })
+			mustSay(t, err)
+			select {
+			case err := <-done:
+				t.Fatalf("it was given up: %v", err)
+			default:
+			}
+			close(stop)
+			select {
+			case err := <-done:
+				if err == nil {
+					t.Error("it says that the access is gone")
+				}
+			case <-time.After(time.Minute):
+				t.Fatal("it goes on after the bot was stopped")
+			}
+		})
 	}
 }

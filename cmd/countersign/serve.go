@@ -313,6 +313,7 @@ func (s *serving) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	s.sweeper.stopping = ctx.Done()
 	var wg sync.WaitGroup
 	part := func(name string, f func(context.Context) error) {
 		wg.Go(func() {
