@@ -66,9 +66,9 @@ func (s *Store) Inspect(ctx context.Context) (d Depth, err error) {
 		return d, err
 	}
 	defer src.Close()
-	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]link{}, docs: map[string]bool{}, loaded: map[string]int64{}, began: map[string]string{}}
+	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]link{}, docs: map[string]bool{}, loaded: map[string]int64{}, keys: map[int64]string{}, began: map[string]string{}}
 	d.Schema, d.Beside = s.version, besideEvidence()
-	for _, step := range []func(context.Context) error{i.schema, i.entries, i.documents, i.accounts, i.inventory, i.texts, i.marks} {
+	for _, step := range []func(context.Context) error{i.schema, i.entries, i.documents, i.accounts, i.inventory, i.signers, i.texts, i.marks} {
 		if err := step(ctx); err != nil {
 			return d, err
 		}
@@ -86,6 +86,7 @@ type inspection struct {
 	links  map[string][]link // account -> persons it was ever linked to
 	docs   map[string]bool   // named by any entry
 	loaded map[string]int64  // documents that a policy was made of -> the first entry that names them so
+	keys   map[int64]string  // entry that changes the key -> the new one
 	began  map[string]string // request stream -> who asked
 	erased []custody.Erased
 	pruned []custody.Pruned
@@ -322,6 +323,8 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 		if to := (link{workflows.StreamID(l.Stream).Rest(), medium}); !slices.Contains(i.links[account], to) {
 			i.links[account] = append(i.links[account], to)
 		}
+	case l.Type == ledger.TypeKeyRotated:
+		i.keys[r.idx], _ = l.Fields["vkey"].(string)
 	case l.Type == (workflows.PolicyLoaded{}).Kind():
 		i.load(r.idx, l)
 	case l.Seq == 1 && workflows.StreamID(l.Stream).Kind() == workflows.KindRequest:

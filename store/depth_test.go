@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"database/sql"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,5 +134,41 @@ func TestInventoryAwaited(t *testing.T) {
 				t.Errorf("a row without entries: %v", d.Problems)
 			}
 		})
+	}
+}
+
+// TestThreat_T26_TheListOfKeys: a key that is put on the list of those that signed, taken off it, or replaced there, is named.
+func TestThreat_T26_TheListOfKeys(t *testing.T) {
+	t.Parallel()
+	cfg := storetest.Config(t)
+	grow(t, cfg, 0, 5)
+	s := storetest.Open(t, cfg)
+	next := newKey(t, cfg.Key.Origin())
+	entry := change(t, s, "k/1", next).Records[0].Index
+	if d := inspected(t, s); d.Wrong != 0 {
+		t.Fatalf("a change of the key: %v", d.Problems)
+	}
+	db, err := sql.Open("sqlite", store.SQLiteDSN(cfg.Dir+"/countersign.db", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `DROP TRIGGER log_key_new; DROP TRIGGER log_key_update; DROP TRIGGER log_key_delete`); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ do, undo, want string }{
+		{`INSERT INTO log_key (idx, vkey) VALUES (2, 'mallory')`, `DELETE FROM log_key WHERE idx = 2`, "The key mallory is on the list of those that signed since entry 2, which changes no key"},
+		{`UPDATE log_key SET vkey = 'mallory'`, `UPDATE log_key SET vkey = '` + next.VKey() + `'`, "the list of keys says mallory"},
+		{`DELETE FROM log_key`, ``, fmt.Sprintf("Entry %d changes the key to %s, which is not on the list", entry, next.VKey())},
+	} {
+		if _, err := db.ExecContext(t.Context(), test.do); err != nil {
+			t.Fatal(err)
+		}
+		if d := inspected(t, s); !slices.ContainsFunc(d.Problems, func(p string) bool { return strings.Contains(p, test.want) }) {
+			t.Errorf("%s: %v, want %q", test.do, d.Problems, test.want)
+		}
+		if _, err := db.ExecContext(t.Context(), test.undo); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -82,6 +82,7 @@ func TestThreat_T26_EveryDamageIsNamed(t *testing.T) {
 		"an identity invented":       {rawChange(`INSERT INTO inventory SELECT 'svc-other', state, kind, owner, backup, purpose, target, environment, managed_by, expires, last_used, findings, '  ', doc FROM inventory WHERE id = 'svc-deploy'`), `The inventory lists "svc-other", which no entry speaks about`},
 		"a word not found any more":  {rawChange(`DELETE FROM inventory_word WHERE word = 'robot'`), "are not in its index"},
 		"a word that leads astray":   {rawChange(`INSERT INTO inventory_word (word, id) VALUES ('breakglass', 'svc-deploy')`), `The word "breakglass" leads to "svc-deploy"`},
+		"a key smuggled in":          {rawChange(`INSERT INTO log_key (idx, vkey) VALUES (2, 'mallory')`), "since entry 2 the key mallory signs, the one given is"},
 		"a stream's place":           {rawChange(`UPDATE stream_entry SET seq = 99 WHERE idx = 1`), "the index of streams says number 99"},
 		"a stream's name":            {rawChange(`UPDATE stream_entry SET stream = 'request/r_9' WHERE idx = 1`), "the index of streams says number 2 of request/r_9"},
 		"an entry's id":              {rawChange(`UPDATE stream_entry SET id = 'e_1' WHERE idx = 1`), "the index of streams says"},

@@ -138,6 +138,9 @@ func ledgerVerify(ctx context.Context, p proc) error {
 		return verifyBundle(ctx, p, words[0], keys, anchors, *asJSON)
 	}
 	s, err := openToRead(ctx, p, *data)
+	if errors.Is(err, store.ErrDamaged) {
+		return hint(brokenError{err}, "keep the folder as it is and stop the bot: it is evidence; compare it with a backup and with a head that was kept elsewhere")
+	}
 	if err != nil {
 		return err
 	}
