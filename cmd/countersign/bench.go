@@ -170,6 +170,7 @@ func (o benchOptions) measure(ctx context.Context, dir string, progress io.Write
 		f.Here = &here
 	}
 	if o.only == "appends" {
+		f.fillRows()
 		return f, nil
 	}
 	if o.only == "" {

@@ -33,7 +33,13 @@ func (p proc) reading(verb, usage string) (r *reading, words func(least int) ([]
 	flags.IntVar(&r.last, "last", 0, "only the newest so many; 0 for all")
 	flags.BoolVar(&r.asJSON, "json", false, "one JSON object per line")
 	flags.BoolVar(&r.asCSV, "csv", false, "comma-separated, safe to open in a spreadsheet; JSON is the exact form")
-	return r, func(least int) ([]string, error) { return p.parseMixed(flags, least, least) }
+	return r, func(least int) ([]string, error) {
+		words, err := p.parseMixed(flags, 0, least)
+		if err == nil && len(words) < least {
+			err = usageError{usage + " is missing; countersign ledger show takes the same flags without one"}
+		}
+		return words, err
+	}
 }
 
 // ledgerHistory tells what happened to a request, a grant, a person or a target.
