@@ -58,6 +58,7 @@ type Bot struct {
 	links    *cache[string]
 	pasts    *cache[string]
 	nudges   nudges
+	crowds   sync.Mutex // held while many requests are told in one message
 	turns    turns
 	routes   routes
 

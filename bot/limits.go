@@ -21,6 +21,8 @@ const (
 	maxUnix      = 1 << 33          // seconds since 1970 that a picker may send: the year 2242
 	previewNames = 6                // people of a stage that a form names before it is sent
 	maxNotes     = 100              // comments of a request that are drawn; a card shows the last three
+	crowdFrom    = 5                // requests that escalate to somebody at once from which on they come as one message: each buzzes a phone
+	crowdAtOnce  = 12               // of them in one message: all of its lines are seen
 	maxListed    = 50               // requests read for one answer
 	maxDrifts    = 8                // targets compared for one answer: five blocks each, of the fifty that a message has
 	driftWait    = 20 * time.Second // for one target

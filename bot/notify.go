@@ -44,6 +44,8 @@ func (b *Bot) Notify(ctx context.Context, stream workflows.StreamID, noticeID st
 			return later
 		}
 		why, err = b.remind(ctx, cause, stream, n, to, tries)
+	case n.What == workflows.NoticeEscalated:
+		why, err = b.widen(ctx, cause, stream, n, to, tries)
 	case n.What == campaigns.NoticeSheet || n.What == campaigns.NoticeRemind:
 		why, err = b.sendSheetNotice(ctx, cause, stream, n, to, tries)
 	default:

@@ -71,7 +71,7 @@ func (b *Bot) disturb(ctx context.Context, p workflows.PersonID) *Later {
 	return nil
 }
 
-// reminder is another request that the same person is owed a reminder about.
+// reminder is another request that the same person is owed a notice about.
 type reminder struct {
 	view   desk.View
 	notice workflows.Notice
@@ -80,17 +80,24 @@ type reminder struct {
 // together gathers the reminders that a person is owed now.
 func (b *Bot) together(ctx context.Context, p workflows.PersonID) ([]reminder, error) {
 	list, err := b.c.Desk.Requests(ctx, workflows.ListWaiting, p, maxListed)
-	if err != nil {
-		return nil, err
-	}
-	var out []reminder
+	return owedOf(list, p, workflows.NoticeRemind), err
+}
+
+// crowd gathers requests that escalate to somebody now, the given one first, if it still does.
+func (b *Bot) crowd(ctx context.Context, p workflows.PersonID, stream workflows.StreamID) ([]reminder, error) {
+	list, err := b.c.Desk.RequestsFrom(ctx, workflows.ListWaiting, p, workflows.RequestID(stream.Rest()), maxListed)
+	return owedOf(list, p, workflows.NoticeEscalated), err
+}
+
+// owedOf are the notices of a kind that requests owe a person.
+func owedOf(list []desk.View, p workflows.PersonID, kind string) (out []reminder) {
 	for _, v := range list {
-		i := slices.IndexFunc(v.State.Notices(), func(n workflows.Notice) bool { return n.What == workflows.NoticeRemind && n.To == p })
+		i := slices.IndexFunc(v.State.Notices(), func(n workflows.Notice) bool { return n.What == kind && n.To == p })
 		if i >= 0 {
 			out = append(out, reminder{v, v.State.Notices()[i]})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // remind sends all reminders that a person is owed as one message. With a single one it is the card itself.
@@ -111,14 +118,53 @@ func (b *Bot) remind(ctx context.Context, cause desk.Cause, stream workflows.Str
 		return why, err
 	}
 	b.nudges.put(n.To, b.c.Now())
+	return "", b.toldOf(ctx, cause, list, at)
+}
+
+// widen asks somebody whom an escalation added. Where many requests escalate to them at once, as when nobody has answered for hours, they come as
+// one message that leads to the cards: a thousand messages would hide the one that matters (F31).
+func (b *Bot) widen(ctx context.Context, cause desk.Cause, stream workflows.StreamID, n workflows.Notice, to place, tries int) (string, error) {
+	if n.To == "" || stream.Kind() != workflows.KindRequest {
+		return b.send(ctx, cause, stream, n, to, tries)
+	}
+	list, err := b.crowd(ctx, n.To, stream)
+	if err != nil {
+		return "", err
+	}
+	if len(list) < crowdFrom {
+		return b.send(ctx, cause, stream, n, to, tries)
+	}
+	b.crowds.Lock() // one message at a time: the next one is about those that this one leaves
+	defer b.crowds.Unlock()
+	if list, err = b.crowd(ctx, n.To, stream); err != nil || len(list) == 0 || list[0].view.Stream != stream {
+		return "", err // told meanwhile
+	}
+	if len(list) < crowdFrom {
+		return b.send(ctx, cause, stream, n, to, tries)
+	}
+	list = list[:min(len(list), crowdAtOnce)]
+	d := b.digest(ctx, list)
+	d.Escalated = true
+	at, found, err := b.post(ctx, stream, n, to, letter{Message: d.Render()}, tries)
+	if why, err := permanent(err); why != "" || err != nil {
+		return why, err
+	}
+	if found { // by an earlier try, of which nobody knows what else it said
+		list = list[:1]
+	}
+	return "", b.toldOf(ctx, cause, list, at)
+}
+
+// toldOf records that a message told somebody of all of a list.
+func (b *Bot) toldOf(ctx context.Context, cause desk.Cause, list []reminder, at slack.Posted) error {
 	for i, x := range list {
 		c := desk.Cause(fmt.Sprintf("%s#%d/%s", cause, i, x.view.Stream))
 		e := workflows.NoticeDelivered{Notice: x.notice.ID, Via: viaSlack, Place: at.Channel + "/" + at.TS}
 		if err := b.c.Desk.Delivered(ctx, c, x.view.Stream, e); err != nil {
-			return "", err
+			return err
 		}
 	}
-	return "", nil
+	return nil
 }
 
 func (b *Bot) digest(ctx context.Context, list []reminder) screens.Digest {

@@ -10,8 +10,9 @@ import (
 
 // Digest reminds somebody of several requests at once.
 type Digest struct {
-	Lines []DigestLine
-	In    Locale
+	Lines     []DigestLine
+	Escalated bool // they were passed on just now, because nobody had decided
+	In        Locale
 }
 
 // DigestLine is one request that still waits.
@@ -41,6 +42,9 @@ func (d Digest) Render() Message {
 	head := d.In.Of("1 request still waits for you")
 	if len(d.Lines) != 1 {
 		head = d.In.Say("%d requests still wait for you", len(d.Lines))
+	}
+	if d.Escalated {
+		head = d.In.Say("%d requests are passed on to you, because nobody has decided", len(d.Lines))
 	}
 	return Message{
 		Text: Escape(short(head+": "+strings.Join(words, "; "), maxNotify)),

@@ -42,6 +42,35 @@ func listed[T any](ctx context.Context, d *Desk, list, member string, limit int,
 	return out, nil
 }
 
+// RequestsFrom reads some of a list of requests of a person (workflows.List…) in the order of ids: from one on, and round the end to it.
+func (d *Desk) RequestsFrom(ctx context.Context, list string, p workflows.PersonID, from workflows.RequestID, limit int) ([]View, error) {
+	first, err := d.Look(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	start := workflows.RequestStream(from)
+	streams, err := d.ledger.Page(ctx, list, string(p), start, limit)
+	if err == nil && len(streams) < limit {
+		var round []workflows.StreamID
+		round, err = d.ledger.Page(ctx, list, string(p), "", limit-len(streams))
+		for _, s := range round {
+			if s < start {
+				streams = append(streams, s)
+			}
+		}
+	}
+	out := []View{first}
+	for _, s := range streams {
+		if err != nil {
+			break
+		}
+		var v View
+		v, err = d.Look(ctx, workflows.RequestID(s.Rest()))
+		out = append(out, v)
+	}
+	return out, err
+}
+
 // RequestsEnding are those of the requests a person has to do with whose ids end in the given characters, in the order of ids: however long ago they were.
 func (d *Desk) RequestsEnding(ctx context.Context, p workflows.PersonID, end string) ([]workflows.RequestID, error) {
 	var out []workflows.RequestID
