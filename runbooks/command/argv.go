@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // argument is one argument of a template: a literal, or a value of the grant.
@@ -97,7 +97,7 @@ func (a argument) value(g runbooks.Grant) (string, error) {
 	case "entitlement":
 		value = string(g.Entitlement)
 	case "end":
-		value = stamp(g.End)
+		value = orders.Stamp(g.End)
 	case "param":
 		values := g.Params[a.name]
 		if len(values) > 1 {
@@ -127,6 +127,3 @@ func (a argument) say() string {
 		return a.place
 	}
 }
-
-// stamp writes a time to the second, cut and not rounded: an end never moves away.
-func stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }

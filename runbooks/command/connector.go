@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // The exit codes that mean something. Every other one, and a death by signal, is an unknown outcome: reading back
@@ -17,13 +18,6 @@ const (
 	exitRefuse = 3
 	exitRetry  = 4
 	exitBroken = 5
-)
-
-// The three things that programs are asked to do.
-const (
-	opGrant  = "grant"
-	opRevoke = "revoke"
-	opCheck  = "check"
 )
 
 // Connector runs the operator's programs for one target. It is safe for concurrent use and holds nothing between calls.
@@ -47,7 +41,7 @@ func Open(cfg Config) (*Connector, error) {
 		programs: map[string][]argument{}, env: hidden(cfg.Env), dir: cfg.Dir, timeout: cfg.Timeout,
 		leaves: cfg.Leaves, offers: cfg.Offers, runs: make(chan struct{}, maxRuns),
 	}
-	for op, words := range map[string][]string{opGrant: cfg.Grant, opRevoke: cfg.Revoke, opCheck: cfg.Check} {
+	for op, words := range map[string][]string{orders.Grant: cfg.Grant, orders.Revoke: cfg.Revoke, orders.Check: cfg.Check} {
 		template, err := parseTemplate(words)
 		if err != nil {
 			return nil, fmt.Errorf("the program for %s: %w", op, err)
@@ -74,7 +68,7 @@ func (c *Connector) Describe() runbooks.Capabilities {
 // Grant runs the program for grant. An answer that cannot be read is an error even though the access is made: the
 // holder could not be told how to use it, and the operator finds the mistake at the first try.
 func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
-	res, err := c.call(ctx, opGrant, g)
+	res, err := c.call(ctx, orders.Grant, g)
 	if err != nil {
 		return runbooks.Receipt{}, err
 	}
@@ -82,12 +76,12 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if err != nil {
 		return runbooks.Receipt{}, runbooks.Errorf(runbooks.Broken, res.said(), "the program says that it is done, but its answer cannot be read: %s", err)
 	}
-	return a.receipt(g), nil
+	return a.Receipt(g), nil
 }
 
 // Revoke runs the program for revoke. Here an answer that cannot be read is only noted: what counts is reading back.
 func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
-	res, err := c.call(ctx, opRevoke, g)
+	res, err := c.call(ctx, orders.Revoke, g)
 	if err != nil {
 		return runbooks.Receipt{}, err
 	}
@@ -95,12 +89,12 @@ func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Rece
 	if err != nil {
 		a.Facts = map[string]string{"answer": "could not be read: " + err.Error()}
 	}
-	return a.receipt(g), nil
+	return a.Receipt(g), nil
 }
 
 // Check runs the program for check.
 func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Presence, error) {
-	res, err := c.call(ctx, opCheck, g)
+	res, err := c.call(ctx, orders.Check, g)
 	if err != nil {
 		return runbooks.Unconfirmed, err
 	}
@@ -117,19 +111,14 @@ func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Prese
 	return presence, nil
 }
 
-func (a answer) receipt(g runbooks.Grant) runbooks.Receipt {
-	if a.Ref == "" {
-		a.Ref = string(g.ID)
-	}
-	return runbooks.Receipt{Ref: a.Ref, Facts: a.Facts, Personal: a.Personal, Use: a.Use}
-}
-
 // call runs one program for a grant and judges its exit code; the result is that of a program that said "done".
 func (c *Connector) call(ctx context.Context, op string, g runbooks.Grant) (result, error) {
-	stdin, err := encodeOrder(op, g)
+	g.Secret = runbooks.Handover{} // none is made for programs
+	stdin, err := orders.Encode(op, g)
 	if err != nil {
 		return result{}, err
 	}
+	stdin = append(stdin, '\n')
 	argv, err := fill(c.programs[op], g)
 	if err != nil {
 		return result{}, err
@@ -202,7 +191,7 @@ func checkProgram(path string) error {
 // Probe looks at the programs without running them: only a real order shows what they do.
 func (c *Connector) Probe(context.Context) []runbooks.Finding {
 	var out []runbooks.Finding
-	for _, op := range []string{opGrant, opRevoke, opCheck} {
+	for _, op := range []string{orders.Grant, orders.Revoke, orders.Check} {
 		path := c.programs[op][0].literal
 		if err := checkProgram(path); err != nil {
 			out = append(out, runbooks.Finding{What: op + ": " + err.Error(), Do: "put the program there, mode 0755, owned by root"})

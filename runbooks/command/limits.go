@@ -14,35 +14,8 @@ const (
 	// maxArgBytes bounds one command line. Linux takes 128 KiB in one argument and a quarter of the stack in all.
 	maxArgBytes = 96 << 10
 
-	// maxName, maxValue and maxField bound ids and accounts, one value of an entitlement and one field of a form; they
-	// are those of the Runner.
-	maxName  = 256
-	maxValue = 4 << 10
-	maxField = 16 << 10
-
-	// maxWords bounds the values of all params and fields together: 32 of each, with 256 values at most.
-	maxWords = 1024
-
-	// maxOrder bounds the order on stdin, as JSON, which makes up to six bytes of one.
-	maxOrder = 1 << 20
-
-	// maxAnswer bounds what is kept of stdout: five files of 16 KiB and the rest of a receipt. What is beyond is read,
-	// so that the program does not block, and makes the answer unreadable.
-	maxAnswer = 128 << 10
-
 	// maxStderr bounds what is kept of stderr for the log: the end is what tells why.
 	maxStderr = 4 << 10
-
-	// maxText bounds the words of a program that reach a card.
-	maxText = 300
-
-	// maxFacts, maxFact, maxSteps, maxStep, maxFiles and maxFile bound a receipt; they are those of the Runner.
-	maxFacts = 20
-	maxFact  = 500
-	maxSteps = 20
-	maxStep  = 1000
-	maxFiles = 5
-	maxFile  = 16 << 10
 
 	// maxRuns bounds the programs of one target that run at once; others wait for their turn.
 	maxRuns = 8

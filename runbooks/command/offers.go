@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // ListOffers runs the program that tells what can be granted, where the settings name one. It reads nothing on stdin, and prints what runbooks.ParseOffers reads.
@@ -33,7 +34,7 @@ func (c *Connector) listed(ctx context.Context) ([]runbooks.Offer, error) {
 		return nil, err
 	}
 	list, err := runbooks.ParseOffers(res.stdout)
-	if err != nil || len(res.stdout) > maxAnswer {
+	if err != nil || len(res.stdout) > orders.MaxAnswer {
 		return nil, runbooks.Errorf(runbooks.Broken, res.said(), "the program that lists what can be granted prints what cannot be read: %v", err)
 	}
 	return list, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // result is what became of one run.
@@ -126,7 +127,7 @@ func (p pipes) serve(stdin []byte) func() result {
 		_, _ = p.in.ours.Write(stdin) // a program need not read it
 		_ = p.in.ours.Close()
 	})
-	wg.Go(func() { res.stdout = head(p.out.ours, maxAnswer+1) })
+	wg.Go(func() { res.stdout = head(p.out.ours, orders.MaxAnswer+1) })
 	wg.Go(func() { res.stderr = tail(p.err.ours, maxStderr) })
 	return func() result {
 		until := time.Now().Add(drain)
@@ -165,5 +166,5 @@ func (r result) said() error {
 	if len(r.stderr) == 0 {
 		return nil
 	}
-	return errors.New("stderr: " + clean(string(r.stderr), maxStderr))
+	return errors.New("stderr: " + orders.Clean(string(r.stderr), maxStderr))
 }

@@ -11,13 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
-)
-
-// The three things that a receiver is asked to do.
-const (
-	opGrant  = "grant"
-	opRevoke = "revoke"
-	opCheck  = "check"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // Connector calls one receiver. It is safe for concurrent use; between calls it keeps idle connections and nothing else.
@@ -80,7 +74,7 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if c.password && g.Secret.IsZero() {
 		return runbooks.Receipt{}, refuse("this target takes a password with each grant, and none came")
 	}
-	r, err := c.call(ctx, opGrant, g)
+	r, err := c.call(ctx, orders.Grant, g)
 	if err != nil {
 		return runbooks.Receipt{}, err
 	}
@@ -88,12 +82,12 @@ func (c *Connector) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if err != nil {
 		return runbooks.Receipt{}, runbooks.Errorf(runbooks.Broken, nil, "the service says that it is done, but its answer cannot be read: %s", err)
 	}
-	return a.receipt(g), nil
+	return a.Receipt(g), nil
 }
 
 // Revoke posts the order and waits likewise. Here an answer that cannot be read is only noted: what counts is reading back.
 func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Receipt, error) {
-	r, err := c.call(ctx, opRevoke, g)
+	r, err := c.call(ctx, orders.Revoke, g)
 	if err != nil {
 		return runbooks.Receipt{}, err
 	}
@@ -101,19 +95,12 @@ func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Rece
 	if err != nil {
 		a.Facts = map[string]string{"answer": "could not be read: " + err.Error()}
 	}
-	return a.receipt(g), nil
-}
-
-func (a answer) receipt(g runbooks.Grant) runbooks.Receipt {
-	if a.Ref == "" {
-		a.Ref = string(g.ID)
-	}
-	return runbooks.Receipt{Ref: a.Ref, Facts: a.Facts, Personal: a.Personal, Use: a.Use}
+	return a.Receipt(g), nil
 }
 
 // Check asks the receiver to look.
 func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Presence, error) {
-	r, err := c.call(ctx, opCheck, g)
+	r, err := c.call(ctx, orders.Check, g)
 	if err != nil {
 		return runbooks.Unconfirmed, err
 	}
@@ -138,7 +125,7 @@ func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Prese
 // each time, so that nobody answers it from memory. It holds no dot, which separates the parts that are signed.
 func messageID(op string, g runbooks.Grant) string {
 	id := op + "_" + string(g.ID)
-	if op == opCheck {
+	if op == orders.Check {
 		id += "_" + rand.Text()
 	}
 	return id
@@ -146,7 +133,7 @@ func messageID(op string, g runbooks.Grant) string {
 
 // call posts the order, polls while the receiver is at it, and gives the reply of one that is done.
 func (c *Connector) call(ctx context.Context, op string, g runbooks.Grant) (reply, error) {
-	body, err := encodeOrder(op, g)
+	body, err := orders.Encode(op, g)
 	if err != nil {
 		return reply{}, err
 	}

@@ -34,32 +34,6 @@ const (
 	// maxRoots bounds a file of certificate authorities: a whole system's bundle has 230 KB.
 	maxRoots = 1 << 20
 
-	// maxName, maxValue and maxField bound ids and accounts, one value of an entitlement and one field of a form; they
-	// are those of the Runner.
-	maxName  = 256
-	maxValue = 4 << 10
-	maxField = 16 << 10
-
-	// maxWords bounds the values of all params and fields together.
-	maxWords = 1024
-
-	// maxOrder bounds the body that is sent; JSON makes up to six bytes of one.
-	maxOrder = 1 << 20
-
-	// maxAnswer bounds a body that is read: five files of 16 KiB and the rest of a receipt.
-	maxAnswer = 128 << 10
-
 	// maxHeader bounds the headers that are read; none of them is used.
 	maxHeader = 16 << 10
-
-	// maxText bounds the words of a receiver that reach a card.
-	maxText = 300
-
-	// maxFacts, maxFact, maxSteps, maxStep, maxFiles and maxFile bound a receipt; they are those of the Runner.
-	maxFacts = 20
-	maxFact  = 500
-	maxSteps = 20
-	maxStep  = 1000
-	maxFiles = 5
-	maxFile  = 16 << 10
 )

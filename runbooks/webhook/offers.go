@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // ListOffers asks the receiver what it can grant, where the settings say that it tells: op is offers, and the answer what runbooks.ParseOffers reads.
@@ -19,7 +20,7 @@ func (c *Connector) listed(ctx context.Context) ([]runbooks.Offer, error) {
 	if !c.lists {
 		return nil, nil
 	}
-	body, err := json.Marshal(map[string]any{"v": version, "op": "offers"})
+	body, err := json.Marshal(map[string]any{"v": orders.Version, "op": "offers"})
 	if err != nil {
 		return nil, runbooks.Errorf(runbooks.Broken, err, "the question could not be written")
 	}
@@ -33,7 +34,7 @@ func (c *Connector) listed(ctx context.Context) ([]runbooks.Offer, error) {
 		return nil, err
 	}
 	list, err := runbooks.ParseOffers(r.body)
-	if err != nil || len(r.body) > maxAnswer {
+	if err != nil || len(r.body) > orders.MaxAnswer {
 		return nil, runbooks.Errorf(runbooks.Broken, nil, "the service's list of what it can grant cannot be read: %v", err)
 	}
 	return list, nil

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/orders"
 )
 
 // reply is what a receiver answered.
 type reply struct {
 	status int
-	body   []byte // at most maxAnswer+1 bytes: one more than can be read
+	body   []byte // at most orders.MaxAnswer+1 bytes: one more than can be read
 }
 
 // send makes one signed call.
@@ -42,7 +43,7 @@ func (c *Connector) send(ctx context.Context, method string, to *url.URL, id str
 		return reply{}, sendError(ctx, err)
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, orders.MaxAnswer+1))
 	if err != nil {
 		return reply{}, sendError(ctx, err)
 	}

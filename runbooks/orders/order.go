@@ -1,4 +1,6 @@
-package webhook
+// Package orders is what we say to programs and services that operators write themselves, and what they may answer: one JSON object each way,
+// bounded, clean text only. Connectors command and webhook carry them.
+package orders
 
 import (
 	"encoding/json"
@@ -10,8 +12,7 @@ import (
 	"github.com/countersign-bot/countersign/runbooks"
 )
 
-// order is the body of every call. Keys are only ever added; v changes when one changes its
-// meaning.
+// order is one call. Keys are only ever added; v changes when one changes its meaning.
 type order struct {
 	V           int                 `json:"v"`
 	Op          string              `json:"op"` // grant, revoke or check
@@ -29,21 +30,28 @@ type order struct {
 	Secret      map[string]string   `json:"secret,omitempty"` // of a grant: what opens the access; the same each time
 }
 
-// version of the order and of the answer.
-const version = 1
+// The operations.
+const (
+	Grant  = "grant"
+	Revoke = "revoke"
+	Check  = "check"
+)
 
-// stamp writes a time to the second, cut and not rounded: an end never moves away.
-func stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
+// Version of the order and of the answer.
+const Version = 1
+
+// Stamp writes a time to the second, cut and not rounded: an end never moves away.
+func Stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
 
 var grantGrammar = regexp.MustCompile(`^g_[0-9A-Za-z_-]{1,120}$`)
 
-// encodeOrder checks a grant and writes it down; its errors are refusals.
-func encodeOrder(op string, g runbooks.Grant) ([]byte, error) {
+// Encode checks a grant and writes the order to carry out op, which is Grant, Revoke or Check; its errors are refusals (runbooks.Refuse).
+func Encode(op string, g runbooks.Grant) ([]byte, error) {
 	if err := checkGrant(g); err != nil {
 		return nil, err
 	}
 	var secret map[string]string
-	if op == opGrant {
+	if op == Grant {
 		for _, p := range g.Secret.Parts {
 			if secret == nil {
 				secret = map[string]string{}
@@ -52,9 +60,9 @@ func encodeOrder(op string, g runbooks.Grant) ([]byte, error) {
 		}
 	}
 	raw, err := json.Marshal(order{
-		V: version, Op: op, Grant: string(g.ID), Request: string(g.Request), Identity: string(g.Identity), Holder: g.Holder,
+		V: Version, Op: op, Grant: string(g.ID), Request: string(g.Request), Identity: string(g.Identity), Holder: g.Holder,
 		Account: g.Account, Target: string(g.Target), Entitlement: string(g.Entitlement), Params: g.Params, Fields: g.Fields,
-		Start: stamp(g.Start), End: stamp(g.End), Secret: secret,
+		Start: Stamp(g.Start), End: Stamp(g.End), Secret: secret,
 	})
 	if err != nil {
 		return nil, runbooks.Errorf(runbooks.Broken, err, "the order could not be written")
@@ -65,7 +73,7 @@ func encodeOrder(op string, g runbooks.Grant) ([]byte, error) {
 	return raw, nil
 }
 
-// checkGrant takes clean text only: JSON would replace what is not UTF-8.
+// checkGrant takes clean text only: JSON would replace what is not UTF-8, and an argument ends at a NUL byte.
 func checkGrant(g runbooks.Grant) error {
 	if !grantGrammar.MatchString(string(g.ID)) {
 		return refuse("the grant's id is not one that we make")

@@ -1,4 +1,4 @@
-package webhook
+package orders
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzAnswer: whatever a receiver answers, what is kept is bounded, clean and free of what looks like a secret; and an
+// FuzzAnswer: whatever is answered, what is kept is bounded, clean and free of what looks like a secret; and an
 // answer that was cleaned stays as it is.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
@@ -16,12 +16,12 @@ func FuzzAnswer(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, err := parseAnswer(raw)
+		a, err := Parse(raw, "ref", "facts", "personal", "use", "text", "presence", "poll")
 		if err != nil {
 			return
 		}
 		wantClean(t, a.Ref, maxFact)
-		wantClean(t, a.Text, maxText)
+		wantClean(t, a.Text, MaxText)
 		wantClean(t, a.Use.Command, maxStep)
 		if len(a.Facts) > maxFacts || len(a.Personal) > maxFacts || len(a.Use.Steps) > maxSteps || len(a.Use.Files) > maxFiles {
 			t.Errorf("%d facts, %d personal, %d steps, %d files", len(a.Facts), len(a.Personal), len(a.Use.Steps), len(a.Use.Files))
