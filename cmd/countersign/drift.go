@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/targets"
 )
 
@@ -111,7 +113,32 @@ func (w *sweeper) compare(ctx context.Context, t workflows.TargetID, set watchSe
 	if _, ok := w.runner.List(ctx, string(t)); !ok {
 		return reconcile.CheckHeld(ctx, l, on, opts)
 	}
-	return reconcile.Compare(ctx, l, on, opts)
+	res, err := reconcile.Compare(ctx, l, on, opts)
+	if err != nil {
+		return res, err
+	}
+	return res, w.explain(ctx, t, &res)
+}
+
+// explain takes out what people approved for the account of an identity: it was no grant, and stands as long as the identity does. Of a target where the account
+// itself is the access, its words are the target's own by now.
+func (w *sweeper) explain(ctx context.Context, t workflows.TargetID, res *reconcile.Result) error {
+	unknown := func(d reconcile.Difference) bool { return d.Why == reconcile.Unknown }
+	if !slices.ContainsFunc(res.Differences, unknown) {
+		return nil
+	}
+	given, err := w.desk.Given(ctx, t)
+	if err != nil || len(given) == 0 {
+		return err
+	}
+	c, _ := w.runner.Connector(string(t))
+	own := c != nil && !c.Describe().Shared
+	res.Differences = slices.DeleteFunc(res.Differences, func(d reconcile.Difference) bool {
+		return unknown(d) && slices.ContainsFunc(given, func(g identities.AccountOrdered) bool {
+			return g.Account == d.Access.Account && (own || reflect.DeepEqual(g.Params, d.Access.Params))
+		})
+	})
+	return nil
 }
 
 // findings gives each difference its name and what is done about it, in their order.

@@ -44,6 +44,8 @@ func (j *judge) emergency(ctx context.Context, r workflows.Record, e grants.Appr
 		j.wrong(r, "grants %s/%s to %s, but runbook %s gives %s to who invokes it", e.Target, e.Entitlement, e.Identity, e.Runbook, b.Grant.Name())
 	case overruns(r, e, r.At.UTC, longestOf(b, use)):
 		j.wrong(r, "grants access until %s, longer than the %s of runbook %s", e.EndsAt, longestOf(b, use), e.Runbook)
+	case e.EndsAt > use.EndsAt:
+		j.wrong(r, "grants access until %s, after the end of the invocation in entry %d", e.EndsAt, at.Index)
 	default:
 		j.asDescribed(r, e, b.Grant)
 	}

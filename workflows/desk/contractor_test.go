@@ -385,3 +385,40 @@ func TestReq_R55_TicketsAloneAreAskedOften(t *testing.T) {
 		}
 	}
 }
+
+// R48: in an emergency, too, nothing outlives the contract: what a contractor gets by breaking the glass ends with it by itself, and so does the run.
+func TestReq_R48_BrokenGlassEndsWithTheContract(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ contract, want time.Duration }{
+		"a contract that ends soon": {10 * time.Minute, 10 * time.Minute}, "one that ends late": {10 * time.Hour, 30 * time.Minute},
+	} {
+		x := open(t)
+		x.load(func(d *draft) {
+			b := *d.books["failover"]
+			b.Grant.Brokered = true
+			d.books["failover"] = &b
+			p := d.people["p_rita"]
+			p.Sponsor, p.ContractEnds = "p_mia", x.now().Add(c.contract)
+			d.people["p_rita"] = p
+		})
+		x.approveBook()
+		now := x.now()
+		out := x.invoke(x.invocation("rita"))
+		if out.Refusal != nil {
+			t.Fatalf("%s: %v", name, out.Refusal)
+		}
+		found := false
+		for _, r := range x.entries() {
+			if g, ok := r.Event.(grants.Approved); ok && g.Grant == out.Grant {
+				found = true
+				if g.EndsAt != now.Add(c.want) || out.EndsAt != g.EndsAt {
+					t.Errorf("%s: the grant ends %s after now, the invocation says %s; want %s", name, g.EndsAt.Sub(now), out.EndsAt.Sub(now), c.want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: nothing was granted", name)
+		}
+		x.check()
+	}
+}

@@ -247,7 +247,7 @@ func (d *Desk) invocation(ctx context.Context, p *Policy, book Book, c Invocatio
 		Payload: c.Payload, Authn: c.Authn, Channel: c.Channel, Drill: c.Drill, Tier: c.Tier, Values: c.Values, Proposal: d.ids.New("x_"),
 	}
 	in.Situation = d.situation(ctx, p, b, c)
-	in.Account = p.People[in.Holder()].Accounts[b.Grant.Target]
+	in.Account, in.NoLaterThan = p.People[in.Holder()].Accounts[b.Grant.Target], p.People[in.Holder()].ContractEnds
 	form := workflows.Workflow{Kind: workflows.KindPreapprove, Fields: b.Fields, Longest: 60, ReasonMin: 1}
 	cleaned, bad := form.CheckForm(workflows.Form{Seconds: 60, Reason: "-", Values: c.Values})
 	in.Clean, in.Texts, in.Fields = cleaned.Fields, cleaned.Texts, bad

@@ -45,6 +45,9 @@ func (q *question) life(ctx context.Context) error {
 			}
 		}
 	}
+	if b := values[workflows.LifeFieldBackup]; t.Action == workflows.LifeOnboard && b != "" && b == values[workflows.LifeFieldOwner] {
+		bad(workflows.LifeFieldBackup, "That is the owner: name somebody else, who answers when they are away.")
+	}
 	id := q.changes()
 	if id == "" {
 		return nil
@@ -209,4 +212,25 @@ func (d *Desk) throughChain(action string, on workflows.TargetID) *workflows.Ref
 		}
 	}
 	return nil
+}
+
+// Given is what requests gave accounts of identities on a target, for as long as those stand: access that no grant explains, and that people approved.
+func (d *Desk) Given(ctx context.Context, t workflows.TargetID) ([]identities.AccountOrdered, error) {
+	streams, err := d.all(ctx, identities.ListGiven, string(t))
+	if err != nil {
+		return nil, err
+	}
+	var out []identities.AccountOrdered
+	for _, stream := range streams {
+		s, err := d.identityState(ctx, workflows.IdentityID(stream.Rest()))
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range s.Life.Given {
+			if g.Target == t && g.Account != "" {
+				out = append(out, g)
+			}
+		}
+	}
+	return out, nil
 }

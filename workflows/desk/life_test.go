@@ -79,6 +79,7 @@ func TestReq_R7_EveryFieldOfANewIdentityIsNeeded(t *testing.T) {
 		"an owner unknown":    {"owner", func(s *desk.Submission) { s.Form.Values["owner"] = "mallory" }},
 		"a machine as owner":  {"owner", func(s *desk.Submission) { s.Form.Values["owner"] = "svc-deploy" }},
 		"a guest as owner":    {"owner", func(s *desk.Submission) { s.Form.Values["owner"] = "gus" }},
+		"owner and backup":    {"backup", func(s *desk.Submission) { s.Form.Values["backup"] = s.Form.Values["owner"] }},
 		"no purpose":          {"purpose", func(s *desk.Submission) { delete(s.Form.Values, "purpose") }},
 		"no environment":      {"environment", func(s *desk.Submission) { delete(s.Form.Values, "environment") }},
 		"another environment": {"environment", func(s *desk.Submission) { s.Form.Values["environment"] = "moon" }},

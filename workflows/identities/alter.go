@@ -2,6 +2,7 @@ package identities
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -133,6 +134,7 @@ func (s *IdentityState) applyAccount(r workflows.Record) (bool, error) {
 		if s.Life.Account != nil && !e.Scope {
 			return true, fmt.Errorf("a second account ordered")
 		}
+		s.Life.Given = append(slices.Clip(s.Life.Given), e)
 		s.Life.Account = &MadeAccount{AccountOrdered: e} // of two changes of its scope the later one counts
 	case AccountMade:
 		if s.Life.Account == nil || s.Life.Account.Made != nil || s.Life.Account.Request != e.Request || s.Life.Account.ByHand {

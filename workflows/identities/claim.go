@@ -129,7 +129,7 @@ type Conflict struct {
 	Others map[string]string `json:"others"` // source -> what it says instead
 }
 
-// Conflicts are the fields that sources disagree about. The file and decisions do not: the later word is a change of mind.
+// Conflicts are the fields that sources disagree about. The file, decisions and approved requests do not: the later word is a change of mind.
 func (s IdentityState) Conflicts() []Conflict {
 	var out []Conflict
 	holds := s.Entry()
@@ -141,7 +141,7 @@ func (s IdentityState) Conflicts() []Conflict {
 		for i := range s.Claims {
 			x := &s.Claims[i]
 			v := f.value(&x.Says)
-			if v != "" && v != c.Used && !x.Gone && x.Source != SourceFile && x.Source != SourceDecision {
+			if v != "" && v != c.Used && !x.Gone && x.Source != SourceFile && x.Source != SourceDecision && !strings.HasPrefix(x.Source, workflows.KindRequest+"/") {
 				c.Others[x.Source] = v
 			}
 		}

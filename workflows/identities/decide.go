@@ -159,6 +159,8 @@ func AnswerHandover(f workflows.Facts, a Answer, id workflows.IdentityID) (workf
 			return workflows.Unknown()
 		case a.Verdict != HandoverKeep && a.Verdict != HandoverRetire && a.Verdict != HandoverDecline:
 			return workflows.Refuse(workflows.CodeBadField, "Say keep, retire or decline.", "")
+		case a.Verdict == HandoverKeep && samePerson(cmp.Or(a.Owner, string(a.By.Person)), a.Backup):
+			return refuseSame()
 		case a.Verdict == HandoverDecline && utf8.RuneCountInString(strings.TrimSpace(a.Reason)) < 5:
 			return workflows.Refuse(workflows.CodeReasonNeeded, "Say why you do not take it.", "Somebody else is asked then.")
 		}
@@ -172,6 +174,13 @@ func AnswerHandover(f workflows.Facts, a Answer, id workflows.IdentityID) (workf
 		out.Add(stream, a.By, "", e)
 		return a.follow(f, s, h, out)
 	})
+}
+
+// samePerson tells whether one person is to be both, and would be away as both.
+func samePerson(owner, backup string) bool { return backup != "" && owner == backup }
+
+func refuseSame() *workflows.Refusal {
+	return workflows.Refuse(workflows.CodeBadField, "Its owner and its backup owner are the same: nobody would answer for it while they are away.", "Name somebody else as backup.")
 }
 
 // follow is what an answer brings with it: a rotation where the owner before may know the secret, the list of what ends the identity, the next
@@ -448,6 +457,8 @@ func TakeOn(f workflows.Facts, d Do, id workflows.IdentityID, c Claimed) (workfl
 		switch {
 		case e.Owner == "":
 			return workflows.Refuse(workflows.CodeBadField, "An identity needs an owner.", "")
+		case samePerson(e.Owner, e.Backup):
+			return refuseSame()
 		case utf8.RuneCountInString(e.Purpose) < MinPurpose:
 			return workflows.Refusef(workflows.CodeBadField, "", "Say what it is for, in at least %d characters.", MinPurpose)
 		case e.Expires <= f.Now.UTC:

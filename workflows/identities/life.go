@@ -127,6 +127,7 @@ type Life struct {
 	Exceptions []ExceptionState
 	ResumeSeq  int64              // of the last entry that ended a suspension
 	Account    *MadeAccount       // that was ordered with it; nil: none was
+	Given      []AccountOrdered   // everything that requests gave its account
 	Locked     workflows.TargetID // where its account was kept from logging in; empty: nowhere
 	Delivered  map[string]bool    // notices that were sent, or never will be
 }

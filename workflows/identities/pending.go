@@ -17,6 +17,7 @@ const (
 const (
 	ListOwned    = "identities.owned"    // member: a person who owns or backs it up
 	ListRotating = "identities.rotating" // member: ""; those whose secret is to be replaced
+	ListGiven    = "identities.given"    // member: a target; those whose account has there what requests gave it
 	ListAsked    = "identities.asked"    // member: a person who is asked to take it over; "" for all that are being handed over
 )
 
@@ -154,6 +155,11 @@ func Listings(s IdentityState) []workflows.Listing {
 	}
 	if s.Rotating() != nil && !s.Life.Retired {
 		add(ListRotating, "")
+	}
+	for _, g := range s.Life.Given {
+		if !s.Life.Retired {
+			add(ListGiven, string(g.Target))
+		}
 	}
 	if len(s.OpenExceptions()) > 0 {
 		add(ListExceptions, "")

@@ -270,6 +270,7 @@ func Findings(r workflows.InventoryRow, now workflows.Stamp, gone func(owner str
 	when(r.Expires > now && r.Expires < now.Add(EndsSoon), FindEnding)
 	when(r.State == workflows.IdentityActive && unusedSince(r) != 0 && unusedSince(r) < now.Add(-Dormant), FindUnused)
 	when(r.RotateBy != 0 && now.After(r.RotateBy), FindRotation)
+	when(r.Owner != "" && r.Owner == r.Backup && !slices.Contains(out, FindNoBackup), FindNoBackup)
 	when(r.ReviewBy != 0 && now.After(r.ReviewBy), FindReview)
 	when(Oldest(r.Kind) > 0 && r.Rotated != 0 && now.After(r.Rotated.Add(Oldest(r.Kind))), FindOld)
 	when(gone != nil && r.Owner != "" && gone(r.Owner), FindOwnerGone)

@@ -185,6 +185,8 @@ type Invocation struct {
 	Agreed     *workflows.Acting  // the second person, who agrees to a proposal
 	Seconds    workflows.Standing // their standing; Selected: is on one of the runbook's lists
 	SecondBy   string             // how they proved who they are
+
+	NoLaterThan workflows.Stamp // the end of the contract of who will hold the access; zero: none
 }
 
 // Holder is who holds the access and carries the steps out.
@@ -241,6 +243,9 @@ func invocation(in Invocation, a Assessment, now workflows.Stamp) Invoked {
 			What: fmt.Sprintf("carry out the runbook %s for %s", in.Book.ID, in.Lasts()),
 			Now:  fmt.Sprintf("incident %s is named and the exact text %s is approved", in.Incident, in.Book.Document),
 		},
+	}
+	if in.NoLaterThan != 0 {
+		e.EndsAt = min(e.EndsAt, in.NoLaterThan) // R48: nothing lasts longer than the contract, not in an emergency either
 	}
 	if in.Book.Grant.Target != "" {
 		e.Answers.What = fmt.Sprintf("hold %s for %s", in.Book.Grant.Name(), in.Lasts())
