@@ -10,6 +10,8 @@ const emoji = {
   speech_balloon: "💬", bust_in_silhouette: "👤", busts_in_silhouette: "👥", robot_face: "🤖", calendar: "📆", zzz: "💤", moon: "🌙",
   sunny: "☀️", closed_lock_with_key: "🔐", broken_heart: "💔", broom: "🧹", ballot_box_with_check: "☑️", gear: "⚙️", wrench: "🔧",
   small_blue_diamond: "🔹", small_orange_diamond: "🔸", heavy_minus_sign: "➖", heavy_plus_sign: "➕", airplane: "✈️", smile: "😄",
+  eye: "👁️", black_right_pointing_double_triangle_with_vertical_bar: "⏭️", recycle: "♻️", white_large_square: "⬜", clipboard: "📋", mega: "📣",
+  mag_right: "🔎", fire_extinguisher: "🧯",
 };
 
 // drawn are the signs a work flow uses most, drawn here so that they look alike on every machine, fonts or not: a colour for the disc or the
@@ -28,11 +30,19 @@ const drawn = {
   page_facing_up: ["line", dim, "M5 3h7l3 3v11H5zM7.500 9h5M7.500 12h5"], link: ["line", cool, "M8.500 11.500l3-3M9 6.500l1.500-1.500a3 3 0 0 1 4.300 4.300L13.300 11M11 13.500 9.500 15a3 3 0 0 1-4.300-4.300L6.700 9"],
   shield: ["line", ok, "M10 2.500 16 5v5c0 4-3 6.500-6 7.500-3-1-6-3.500-6-7.500V5z"], repeat: ["line", cool, "M4 8V7a2 2 0 0 1 2-2h9M13 3l2 2-2 2M16 12v1a2 2 0 0 1-2 2H5M7 17l-2-2 2-2"],
   alarm_clock: ["line", mild, "M10 5a6 6 0 1 0 0 12 6 6 0 0 0 0-12M10 8v3l2 2M4 4.500 5.500 3M16 4.500 14.500 3"], red_circle: ["disc", bad, ""], large_green_circle: ["disc", ok, ""],
+  eye: ["line", cool, "M2 10s3-5 8-5 8 5 8 5-3 5-8 5-8-5-8-5M10 8a2 2 0 1 0 0 4 2 2 0 0 0 0-4"], mag_right: ["line", dim, "M11.500 4a4.500 4.500 0 1 0 .1 0M8.300 11.700 3.500 16.500"],
+  black_right_pointing_double_triangle_with_vertical_bar: ["line", cool, "M3.500 5v10l5-5zM9 5v10l5-5zM16 5v10"], fire_extinguisher: ["line", bad, "M7 8h6v9H7zM10 8V5M7 5h6M13 5l3 2"],
+  recycle: ["line", ok, "M5 12a5.500 5.500 0 0 1 9.500-5.500M15 3v4h-4M15 8a5.500 5.500 0 0 1-9.500 5.500M5 17v-4h4"], white_large_square: ["line", dim, "M4 4h12v12H4z"],
+  clipboard: ["line", dim, "M5 4.500h10v12.500H5zM8 3h4v3H8zM7.500 9.500h5M7.500 13h3"], mega: ["line", mild, "M4 8.500v3l9 4v-11zM13 8.500h2v3h-2M6.500 12.500v4h2.500"],
+  bust_in_silhouette: ["line", cool, "M10 4a3 3 0 1 0 .1 0M4 17c0-4 3-5.500 6-5.500s6 1.500 6 5.500"], speech_balloon: ["line", dim, "M3 4.500h14v9h-8l-4 3.500v-3.500H3z"],
+  busts_in_silhouette: ["line", cool, "M7.500 5a2.500 2.500 0 1 0 .1 0M2.500 16c0-3.500 2-5 5-5s5 1.500 5 5M13.500 6a2 2 0 1 0 .1 0M14 11c2.500 0 3.500 1.500 3.500 4"],
+  arrow_right: ["line", cool, "M4 10h12M11.500 5.500 16 10l-4.500 4.500"], leftwards_arrow_with_hook: ["line", cool, "M4 8h9a3.500 3.500 0 0 1 0 7H9M7.500 4.500 4 8l3.500 3.500"],
   heavy_minus_sign: ["line", dim, "M4.500 10h11"], large_yellow_circle: ["disc", mild, ""], large_blue_circle: ["disc", cool, ""], white_circle: ["disc", dim, ""],
 };
 const alias = { hourglass_flowing_sand: "hourglass", stopwatch: "alarm_clock", clock1: "alarm_clock", closed_lock_with_key: "lock" };
 for (const [from, to] of Object.entries(alias)) drawn[from] = drawn[to];
-const byChar = new Map(Object.entries(emoji).filter(([n]) => drawn[n]).map(([n, c]) => [c, n]));
+// byChar knows a sign with and without the mark that asks for its coloured form.
+const byChar = new Map(Object.entries(emoji).filter(([n]) => drawn[n]).flatMap(([n, c]) => [[c, n], [c.replace(/\ufe0f/g, ""), n]]));
 
 export function emojiNode(name) {
   const d = drawn[name];
