@@ -162,6 +162,10 @@ func (f SheetFact) line(l Locale) string {
 	switch f.Name {
 	case "for", "may", "was seen to use", "because", "text", "gives": // typed, or names
 		return l.Say(named, exact(v))
+	case "is":
+		if class, state, ok := strings.Cut(v, ", "); ok {
+			return l.Say(named, l.identityKind(class)+", "+l.identityState(state))
+		}
 	case "secret":
 		if at := strings.LastIndex(v, ", made "); at > 0 {
 			return l.Say(named, l.Say("%s, made %s", l.known(strings.TrimSpace(v[:at])), l.known(v[at+len(", made "):])))
@@ -172,6 +176,50 @@ func (f SheetFact) line(l Locale) string {
 		}
 	}
 	return l.Say(named, l.known(v))
+}
+
+// identityKind is what an identity is, in words.
+func (l Locale) identityKind(class string) string {
+	switch class {
+	case "human":
+		return l.Of("human")
+	case "contractor":
+		return l.Of("contractor")
+	case "service account":
+		return l.Of("service account")
+	case "automation account":
+		return l.Of("automation account")
+	case "api key":
+		return l.Of("api key")
+	case "oauth token":
+		return l.Of("oauth token")
+	case "certificate":
+		return l.Of("certificate")
+	case "ssh key":
+		return l.Of("ssh key")
+	case "workload":
+		return l.Of("workload")
+	case "ai agent":
+		return l.Of("ai agent")
+	case "integration":
+		return l.Of("integration")
+	}
+	return l.known(class)
+}
+
+// identityState is how it stands in the inventory.
+func (l Locale) identityState(state string) string {
+	switch state {
+	case workflows.IdentityUnclaimed:
+		return l.Of("unclaimed")
+	case workflows.IdentityActive:
+		return l.Of("active")
+	case workflows.IdentitySuspended:
+		return l.Of("suspended")
+	case workflows.IdentityRetired:
+		return l.Of("retired")
+	}
+	return exact(state)
 }
 
 // known is a value of a record, or that it has none, in words.
@@ -207,7 +255,11 @@ func (l Locale) changed(s string) string {
 	if !ok || at < 0 {
 		return exact(s)
 	}
-	return l.Say("%s is %s, was %s", exact(l.Filled(field)), l.known(rest[:at]), l.known(rest[at+len(", was "):]))
+	value := l.known
+	if field == "kind" {
+		value = func(v string) string { return l.identityKind(strings.ReplaceAll(v, "_", " ")) }
+	}
+	return l.Say("%s is %s, was %s", exact(l.Filled(field)), value(rest[:at]), value(rest[at+len(", was "):]))
 }
 
 func (i SheetItem) buttons(l Locale) []slackgo.BlockElement {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
 func knownItem() screens.SheetItem {
@@ -48,6 +50,27 @@ func TestASheetSpeaksItsReadersLanguage(t *testing.T) {
 				t.Errorf("%s: the sheet does not say %q:\n%s", lang, want, said)
 			}
 		}
+	}
+}
+
+// What an identity is and how it stands are words of the reader's language for each kind and state that there is.
+func TestASheetSaysKindsAndStatesInItsReadersLanguage(t *testing.T) {
+	kinds := append(identities.MachineKinds(), identities.KindHuman, identities.KindContractor)
+	states := []string{workflows.IdentityUnclaimed, workflows.IdentityActive, workflows.IdentitySuspended, workflows.IdentityRetired}
+	for _, lang := range screens.Languages()[1:] {
+		for i, kind := range kinds {
+			state := states[i%len(states)]
+			item := screens.SheetItem{Number: 1, Title: "x", Name: "svc", Facts: []screens.SheetFact{{Name: "is", Value: strings.ReplaceAll(kind, "_", " ") + ", " + state}}}
+			said := strings.Join(textsOf(t, screens.Sheet{In: screens.Locale{Lang: lang}, Title: "y", Items: []screens.SheetItem{item}, Of: 1, Left: 1}.Render()), "\n")
+			if strings.Contains(said, strings.ReplaceAll(kind, "_", " ")+",") || strings.Contains(said, state) {
+				t.Errorf("%s: %s, %s is said in English:\n%s", lang, kind, state, said)
+			}
+		}
+	}
+	item := screens.SheetItem{Number: 1, Title: "x", Name: "svc", Changed: []string{"kind is ai_agent, was nothing"}, Facts: []screens.SheetFact{{Name: "is", Value: "ai agent, unclaimed"}}}
+	said := strings.Join(textsOf(t, screens.Sheet{In: screens.Locale{Lang: "de"}, Title: "y", Items: []screens.SheetItem{item}, Of: 1, Left: 1}.Render()), "\n")
+	if !strings.Contains(said, "KI-Agent, noch ohne Zuständige") || !strings.Contains(said, "ist KI-Agent, war nichts") {
+		t.Errorf("the sheet says:\n%s", said)
 	}
 }
 
