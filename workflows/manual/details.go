@@ -38,7 +38,11 @@ func (b Book) fieldWords(f workflows.Field) string {
 	}
 	switch f.Type {
 	case workflows.FieldChoice:
-		return escape(b.say("one of %s", b.or(f.Choices)))
+		quoted := make([]string, len(f.Choices)) // a choice may be a sentence with commas of its own
+		for i, c := range f.Choices {
+			quoted[i] = "“" + c + "”"
+		}
+		return escape(b.say("one of %s", b.or(quoted)))
 	case workflows.FieldTicket:
 		return b.say("the number of a ticket")
 	case workflows.FieldSSHKey:
