@@ -47,11 +47,13 @@ func besideEvidence() []string {
 	return []string{
 		"person: names, addresses and keys of the people file are personal data and erasable; a key that leads to another pseudonym is seen when the folder is compiled next, as the policy then has another hash",
 		"inbox, inbox_key: raw deliveries, for thirty days; what was decided is compared with those that are there",
+		"account: which user of Slack or of the host an account is, is personal data and in no entry; who is listed in the people file is looked up there at each act",
+		"log_checkpoint: the heads that were published are checked; one whose row was deleted is remembered where it was published to",
 		"surface: where messages stand in Slack; they are painted anew from the entries",
 		"outlet: how far streams and anchors have come; the receiver finds gaps",
 		"handover: sealed secrets that wait to be taken; that each was kept, taken or destroyed is in the entries",
 		"log_cosig: signatures of witnesses, checked by whoever relies on them with the witness's key",
-		"job: when a failed attempt is tried again and by whom; that each is there, and for when, is compared",
+		"job: when a failed attempt is tried again and by whom; that each is there, and for when, is compared; recurring work is set anew at each start",
 	}
 }
 
