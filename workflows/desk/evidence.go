@@ -241,6 +241,7 @@ func (x *Evidence) blanks() []string {
 	blank(x.Row.Rotated == 0, "when its secret was made is not on record")
 	blank(e.RotateEvery == 0 && e.Stored != identities.StoredNone, "how often its secret is replaced is not on record")
 	blank(x.Measured == 0, "taking it back was never measured, neither on it nor in a drill of its target")
+	blank(x.LastDrill == 0 && e.Target != "", "taking access back was never rehearsed on its target")
 	blank(e.Purpose == "", "what it is for is not on record")
 	blank(e.Ticket == "", "no ticket or request says why it exists")
 	return out
