@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/countersign-bot/countersign/store/jobs"
@@ -212,14 +214,9 @@ func (s *Store) Claim(ctx context.Context, limit int) (out []jobs.Job, err error
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(out, func(a, b jobs.Job) int {
-		if a.Lane != b.Lane {
-			return int(b.Lane - a.Lane)
-		}
-		if a.Due != b.Due {
-			return int(min(max(a.Due-b.Due, -1), 1))
-		}
-		return int(min(max(a.ID-b.ID, -1), 1))
+	sort.Slice(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return cmp.Or(cmp.Compare(b.Lane, a.Lane), cmp.Compare(a.Due, b.Due), cmp.Compare(a.ID, b.ID)) < 0
 	})
 	return out, nil
 }

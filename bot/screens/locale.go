@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,8 +80,9 @@ var catalogues = sync.OnceValue(func() map[string]*catalogue {
 				c.patterns = append(c.patterns, shapeOf(k, v))
 			}
 		}
-		slices.SortFunc(c.patterns, func(a, b pattern) int {
-			return cmp.Or(cmp.Compare(b.least, a.least), cmp.Compare(a.shape.String(), b.shape.String()))
+		sort.Slice(c.patterns, func(i, j int) bool {
+			a, b := c.patterns[i], c.patterns[j]
+			return cmp.Or(cmp.Compare(b.least, a.least), cmp.Compare(a.shape.String(), b.shape.String())) < 0
 		})
 		out[lang] = c
 	}

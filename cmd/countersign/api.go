@@ -1,11 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -38,7 +38,7 @@ func (o counterOffice) Doors() (out []api.Door) {
 			out = append(out, api.Door{Identity: id, Workload: w})
 		}
 	}
-	slices.SortFunc(out, func(a, b api.Door) int { return cmp.Compare(a.Identity, b.Identity) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Identity < out[j].Identity })
 	return out
 }
 

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -155,7 +154,7 @@ func describeWorkflows(p proc, dir string, c spec.Policies) error {
 	for _, x := range c.Workflows {
 		list = append(list, x)
 	}
-	slices.SortFunc(list, func(a, b spec.Policy) int { return cmp.Compare(a.Workflow.ID, b.Workflow.ID) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Workflow.ID < list[j].Workflow.ID })
 	for _, x := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Workflow.ID, grantsWords(x.Workflow), stagesWords(x.Workflow), x.Workflow.Longest, shortHash(x.Hash))
 	}

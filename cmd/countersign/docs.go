@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -128,9 +128,7 @@ func manualOf(ctx context.Context, dir string, p spec.Policies) manual.Book {
 	for id, r := range p.Runbooks {
 		b.Runbooks = append(b.Runbooks, manual.Runbook{Runbook: r.Runbook, Text: r.Raw, File: "runbooks/" + string(id) + ".md"})
 	}
-	slices.SortFunc(b.Chapters, func(x, y manual.Chapter) int {
-		return strings.Compare(string(x.Workflow.ID), string(y.Workflow.ID))
-	})
+	sort.Slice(b.Chapters, func(i, j int) bool { return b.Chapters[i].Workflow.ID < b.Chapters[j].Workflow.ID })
 	return b
 }
 

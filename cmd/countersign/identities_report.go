@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -100,8 +101,9 @@ func (s *serving) finishSurvey(ctx context.Context, rep *inventoryReport) {
 		o.Owner = s.ownerWords(ctx, owner)
 		v.Owners = append(v.Owners, *o)
 	}
-	slices.SortFunc(v.Owners, func(a, b ownerLoad) int {
-		return cmp.Or(cmp.Compare(b.Findings, a.Findings), cmp.Compare(b.Owns, a.Owns), cmp.Compare(a.Owner, b.Owner))
+	sort.Slice(v.Owners, func(i, j int) bool {
+		a, b := v.Owners[i], v.Owners[j]
+		return cmp.Or(cmp.Compare(b.Findings, a.Findings), cmp.Compare(b.Owns, a.Owns), cmp.Compare(a.Owner, b.Owner)) < 0
 	})
 	v.Owners = v.Owners[:min(len(v.Owners), reportOwners)]
 	v.Ending, v.EndsOn = v.Ending[:min(len(v.Ending), reportEnding)], v.EndsOn[:min(len(v.EndsOn), reportEnding)]

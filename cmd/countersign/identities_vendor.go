@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -104,7 +104,7 @@ func (s *serving) vendorLines(vendor string, list []desk.IdentityView) (reply, e
 		}
 		rows = append(rows, row)
 	}
-	slices.SortFunc(rows, func(a, b vendorHeld) int { return cmp.Compare(a.ID, b.ID) })
+	sort.Slice(rows, func(i, j int) bool { return rows[i].ID < rows[j].ID })
 	out.Text = fmt.Sprintf("%s holds %s; %d of them are not closed.", printable(vendor), quantity(len(rows), "identity", "identities"), open)
 	var err error
 	out.Data, err = json.Marshal(rows)

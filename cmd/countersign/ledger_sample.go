@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -226,11 +226,12 @@ func draw(all []drawn, o sampleOrder) []drawn {
 		h.Write(all[i].hash[:])
 		h.Sum(all[i].rank[:0])
 	}
-	slices.SortFunc(all, func(a, b drawn) int {
-		return cmp.Or(bytes.Compare(a.rank[:], b.rank[:]), cmp.Compare(a.index, b.index))
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(bytes.Compare(a.rank[:], b.rank[:]), cmp.Compare(a.index, b.index)) < 0
 	})
 	all = all[:min(o.n, len(all))]
-	slices.SortFunc(all, func(a, b drawn) int { return cmp.Compare(a.index, b.index) })
+	sort.Slice(all, func(i, j int) bool { return all[i].index < all[j].index })
 	return all
 }
 

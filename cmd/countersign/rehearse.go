@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -240,7 +241,9 @@ func (l *memoryLedger) List(_ context.Context, list, member string, limit int) (
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b place) int { return cmp.Or(cmp.Compare(b.sort, a.sort), cmp.Compare(a.stream, b.stream)) })
+	sort.Slice(found, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(found[j].sort, found[i].sort), cmp.Compare(found[i].stream, found[j].stream)) < 0
+	})
 	if limit > 0 {
 		found = found[:min(limit, len(found))]
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,7 +65,7 @@ func (r *replayed) add(index int64, text string) {
 
 // finish puts what was found in the order of the ledger: the first entry that is wrong is what people ask for.
 func (r *replayed) finish() {
-	slices.SortStableFunc(r.found, func(a, b finding) int { return cmp.Compare(uint64(a.index), uint64(b.index)) })
+	sort.SliceStable(r.found, func(i, j int) bool { return uint64(r.found[i].index) < uint64(r.found[j].index) })
 	for _, f := range r.found[:min(len(r.found), replayTrouble)] {
 		r.Problems = append(r.Problems, f.text)
 	}

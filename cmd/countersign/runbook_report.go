@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -246,7 +247,7 @@ func (b *reporting) report(ctx context.Context, incident string, reader workflow
 			may = may || mine
 		}
 	}
-	slices.SortFunc(out.Uses, func(x, y reportUse) int { return cmp.Compare(x.At, y.At) })
+	sort.Slice(out.Uses, func(i, j int) bool { return out.Uses[i].At < out.Uses[j].At })
 	if err := b.escalated(ctx, &out); err != nil {
 		return out, false, err
 	}
@@ -389,7 +390,7 @@ func taskWords(t reviews.TaskState, owner, by string) string {
 
 // timeline tells every entry in the order of the ledger, and who was told when.
 func (b *reporting) timeline(ctx context.Context, out *glassReport) {
-	slices.SortFunc(b.records, func(x, y workflows.Record) int { return cmp.Compare(x.Index, y.Index) })
+	sort.Slice(b.records, func(i, j int) bool { return b.records[i].Index < b.records[j].Index })
 	n := newNarrator(time.UTC, b.names)
 	for _, r := range b.records {
 		out.Timeline = append(out.Timeline, reportLine{Entry: r.Index, At: day(r.At.UTC), Says: n.Sentence(r)})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -204,7 +205,7 @@ func (s *serving) glassWatch(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(list, func(a, b watched) int { return cmp.Compare(a.Owner, b.Owner) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Owner < list[j].Owner })
 	for len(list) > 0 {
 		n := 1
 		for n < len(list) && list[n].Owner == list[0].Owner {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
-	"strings"
+	"sort"
 
 	"github.com/countersign-bot/countersign/bot"
 	"github.com/countersign-bot/countersign/bot/scim"
@@ -42,7 +41,7 @@ func (x staff) Everybody(ctx context.Context) ([]scim.Person, error) {
 		}
 		out = append(out, scim.Person{ID: id, Name: p.Name, Email: p.Email, Active: !left})
 	}
-	slices.SortFunc(out, func(a, b scim.Person) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	sort.Slice(out, func(i, j int) bool { return string(out[i].ID) < string(out[j].ID) })
 	return out, nil
 }
 

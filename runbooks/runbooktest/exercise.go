@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -290,7 +290,7 @@ func places(g runbooks.Grant) []Place {
 	for name := range g.Fields {
 		out = append(out, Place{"field", name})
 	}
-	slices.SortFunc(out, func(a, b Place) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Kind+" "+out[i].Name < out[j].Kind+" "+out[j].Name })
 	return out
 }
 

@@ -294,15 +294,7 @@ func parseCerts(r *reader, room int) (string, []span, error) {
 
 // mergeSpans sorts and joins, so that a search finds the one span that can hold a serial.
 func mergeSpans(spans []span) []span {
-	slices.SortFunc(spans, func(a, b span) int {
-		switch {
-		case a.lo < b.lo:
-			return -1
-		case a.lo > b.lo:
-			return 1
-		}
-		return 0
-	})
+	sort.Slice(spans, func(i, j int) bool { return spans[i].lo < spans[j].lo })
 	var out []span
 	for _, s := range spans {
 		if n := len(out); n > 0 && (s.lo <= out[n-1].hi || s.lo == out[n-1].hi+1) {

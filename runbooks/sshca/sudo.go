@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -108,6 +109,6 @@ func (c *Connector) sudoRules(host string) []SudoRule {
 			Ends: time.Unix(x.Until, 0).UTC(),
 		})
 	}
-	slices.SortFunc(out, func(a, b SudoRule) int { return strings.Compare(string(a.Grant), string(b.Grant)) })
+	sort.Slice(out, func(i, j int) bool { return string(out[i].Grant) < string(out[j].Grant) })
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -214,7 +215,7 @@ func (c *Connector) sessions(ctx context.Context, g runbooks.Grant) ([]runbooks.
 			out = append(out, one)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b runbooks.Session) int { return a.Since.Compare(b.Since) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Since.Compare(out[j].Since) < 0 })
 	return out, nil
 }
 

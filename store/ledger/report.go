@@ -1,10 +1,9 @@
 package ledger
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -94,7 +93,7 @@ func (r *Report) whole(code Code, format string, args ...any) {
 func (r *Report) finish() {
 	r.OK = len(r.Problems) == 0
 	r.Erased = max(0, r.Commitments-r.Opened)
-	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return cmp.Compare(uint64(a.Index), uint64(b.Index)) })
+	sort.SliceStable(r.Problems, func(i, j int) bool { return uint64(r.Problems[i].Index) < uint64(r.Problems[j].Index) })
 	if !r.OK {
 		r.First = &r.Problems[0] // -1 sorts last: a named entry comes before what is wrong with the whole
 	}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
-	"slices"
+	"sort"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -125,7 +125,7 @@ func (v *verification) collectMilestones(ctx context.Context) error {
 	if len(v.milestones) > 2*maxMilestones {
 		return fmt.Errorf("comparing with %d anchors: more than %d", len(v.opt.Anchors), maxMilestones)
 	}
-	slices.SortStableFunc(v.milestones, func(a, b milestone) int { return cmp.Compare(a.size, b.size) })
+	sort.SliceStable(v.milestones, func(i, j int) bool { return v.milestones[i].size < v.milestones[j].size })
 	return nil
 }
 

@@ -3,12 +3,12 @@ package ledger
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"unicode/utf8"
 )
 
@@ -180,7 +180,7 @@ const anchorsChecked = 16
 // unchecked.
 func CheckHead(ctx context.Context, head Head, tiles TileReader, anchors []Anchor) error {
 	order := slices.Clone(anchors)
-	slices.SortStableFunc(order, func(a, b Anchor) int { return cmp.Compare(b.Size, a.Size) })
+	sort.SliceStable(order, func(i, j int) bool { return order[j].Size < order[i].Size })
 	if len(order) > 0 && order[0].Size > head.Size {
 		return &RollbackError{Size: head.Size, Anchor: order[0]}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -140,7 +141,9 @@ func (f *Feed) Between(from, to workflows.Stamp) ([]Event, error) {
 			return nil, fmt.Errorf("iCalendar: line %d: the repetitions from %s to %s are too many to walk", e.line, from, to)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Event) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
+	sort.SliceStable(out, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(out[i].From, out[j].From), cmp.Compare(out[i].To, out[j].To)) < 0
+	})
 	return out, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func (t Team) Forecast(now workflows.Stamp, days int) (Forecast, error) {
 	for _, m := range t.Members {
 		f.Order = append(f.Order, m.Presence(now, days))
 	}
-	slices.SortStableFunc(f.Order, followTheSun)
+	sort.SliceStable(f.Order, func(i, j int) bool { return followTheSun(f.Order[i], f.Order[j]) < 0 })
 	for _, p := range f.Order {
 		if p.Awake {
 			f.Awake++

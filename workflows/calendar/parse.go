@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -141,7 +142,7 @@ func parseWindows(s string) ([]Window, error) {
 			return nil, fmt.Errorf("more than %d windows on a day", maxWindows)
 		}
 	}
-	slices.SortFunc(out, func(a, b Window) int { return int(a.From - b.From) })
+	sort.Slice(out, func(i, j int) bool { return out[i].From < out[j].From })
 	return out, nil
 }
 

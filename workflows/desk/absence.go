@@ -1,10 +1,9 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"sort"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -81,7 +80,7 @@ func (o absences) spans(p *Policy, person workflows.PersonID, t workflows.Stamp)
 			out = append(out, i)
 		}
 	}
-	slices.SortFunc(out, func(a, b calendar.Interval) int { return cmp.Compare(a.From, b.From) })
+	sort.Slice(out, func(i, j int) bool { return out[i].From < out[j].From })
 	return out
 }
 

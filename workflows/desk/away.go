@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/identities"
@@ -109,8 +110,9 @@ func (d *Desk) AwayNow(ctx context.Context, p workflows.PersonID) ([]identities.
 			out = append(out, s.Coming(now)...)
 		}
 	}
-	slices.SortFunc(out, func(a, b identities.AwayState) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Away.Away, b.Away.Away))
+	sort.Slice(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Away.Away, b.Away.Away)) < 0
 	})
 	return out, nil
 }

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -9,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -320,7 +320,7 @@ func (d *Desk) SheetsOf(ctx context.Context, run workflows.CampaignID) ([]campai
 // SheetsFor reads the sheets that wait for a person, the one that is due first first; of everybody for the empty person.
 func (d *Desk) SheetsFor(ctx context.Context, p workflows.PersonID) ([]campaigns.Sheet, error) {
 	list, err := d.sheets(ctx, campaigns.ListSheets, string(p))
-	slices.SortStableFunc(list, func(a, b campaigns.Sheet) int { return cmp.Compare(a.Opened.DueAt, b.Opened.DueAt) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Opened.DueAt < list[j].Opened.DueAt })
 	return list, err
 }
 
@@ -337,7 +337,7 @@ func (d *Desk) sheets(ctx context.Context, list, member string) ([]campaigns.She
 		}
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b campaigns.Sheet) int { return cmp.Compare(sheetNumber(a.ID), sheetNumber(b.ID)) })
+	sort.Slice(out, func(i, j int) bool { return sheetNumber(out[i].ID) < sheetNumber(out[j].ID) })
 	return out, nil
 }
 

@@ -1,9 +1,9 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -75,7 +75,7 @@ func (d *Desk) EvidenceOf(ctx context.Context, reader workflows.PersonID, id wor
 	if err := d.evidenceDrill(ctx, &out, &latency); err != nil {
 		return out, err
 	}
-	slices.SortFunc(out.Approvals, func(a, b EvidenceApproval) int { return int(b.Entry - a.Entry) })
+	sort.Slice(out.Approvals, func(i, j int) bool { return out.Approvals[j].Entry < out.Approvals[i].Entry })
 	out.Approvals = out.Approvals[:min(len(out.Approvals), evidenceLines)]
 	slices.Sort(latency)
 	if n := len(latency); n > 0 {
@@ -157,7 +157,7 @@ func (d *Desk) evidenceActs(ctx context.Context, out *Evidence) error {
 			}
 		}
 	}
-	slices.SortFunc(out.ActedAs, func(a, b Holding) int { return cmp.Compare(b.Hold.At.UTC, a.Hold.At.UTC) })
+	sort.Slice(out.ActedAs, func(i, j int) bool { return out.ActedAs[j].Hold.At.UTC < out.ActedAs[i].Hold.At.UTC })
 	out.ActedAs = out.ActedAs[:min(len(out.ActedAs), evidenceLines)]
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -56,11 +57,12 @@ func (d *Desk) Exceptions(ctx context.Context, reader workflows.PersonID, all bo
 	} else {
 		err = d.eachExcepted(ctx, take)
 	}
-	slices.SortFunc(out, func(a, b ExceptionView) int {
+	sort.Slice(out, func(i, j int) bool {
+		a, b := out[i], out[j]
 		if a.Open() != b.Open() {
-			return map[bool]int{true: -1, false: 1}[a.Open()]
+			return a.Open()
 		}
-		return cmp.Or(cmp.Compare(a.EndsAt, b.EndsAt), cmp.Compare(a.Identity, b.Identity))
+		return cmp.Or(cmp.Compare(a.EndsAt, b.EndsAt), cmp.Compare(a.Identity, b.Identity)) < 0
 	})
 	return out, err
 }

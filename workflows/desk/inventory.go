@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -42,7 +43,7 @@ func (d *Desk) Inventory(ctx context.Context, reader workflows.PersonID, q workf
 				return nil, "", err
 			}
 			out = append(out, rows...)
-			slices.SortFunc(out, func(a, b workflows.InventoryRow) int { return cmp.Compare(a.ID, b.ID) })
+			sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 		}
 	}
 	if len(out) > limit {
@@ -72,7 +73,7 @@ func (d *Desk) peopleRows(q workflows.InventoryQuery) []workflows.InventoryRow {
 			out = append(out, row)
 		}
 	}
-	slices.SortFunc(out, func(a, b workflows.InventoryRow) int { return cmp.Compare(a.ID, b.ID) })
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	if len(out) > q.Limit {
 		out = out[:q.Limit]
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -333,8 +334,9 @@ func (d *Desk) Quarantined(ctx context.Context) ([]Locked, error) {
 		}
 		out = append(out, Locked{workflows.IdentityID(s.Rest()), q})
 	}
-	slices.SortFunc(out, func(a, b Locked) int {
-		return cmp.Or(cmp.Compare(b.Quarantine.Since.UTC, a.Quarantine.Since.UTC), cmp.Compare(a.Identity, b.Identity))
+	sort.Slice(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return cmp.Or(cmp.Compare(b.Quarantine.Since.UTC, a.Quarantine.Since.UTC), cmp.Compare(a.Identity, b.Identity)) < 0
 	})
 	return out, nil
 }

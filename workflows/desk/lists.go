@@ -1,9 +1,9 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -38,7 +38,7 @@ func listed[T any](ctx context.Context, d *Desk, list, member string, limit int,
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(out, func(a, b T) int { return cmp.Compare(at(b).UTC, at(a).UTC) })
+	sort.SliceStable(out, func(i, j int) bool { return at(out[j]).UTC < at(out[i]).UTC })
 	return out, nil
 }
 

@@ -1,11 +1,11 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -128,7 +128,7 @@ func (d *Desk) Grants(ctx context.Context, p workflows.PersonID, limit int) ([]H
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Holding) int { return cmp.Compare(a.Hold.Ends.UTC, b.Hold.Ends.UTC) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Hold.Ends.UTC < out[j].Hold.Ends.UTC })
 	return out, nil
 }
 
@@ -199,7 +199,7 @@ func (d *Desk) Catalogue(ctx context.Context, person workflows.PersonID) ([]Offe
 			out = append(out, o)
 		}
 	}
-	slices.SortFunc(out, func(a, b Offer) int { return cmp.Compare(a.Version.Workflow.Title, b.Version.Workflow.Title) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Version.Workflow.Title < out[j].Version.Workflow.Title })
 	return out, nil
 }
 
@@ -271,6 +271,6 @@ func (d *Desk) Runbooks(ctx context.Context, person workflows.PersonID, now work
 		v.May, _ = d.among(ctx, p, b.Runbook.Invokers, asked{requester: person}, person)
 		out = append(out, v)
 	}
-	slices.SortFunc(out, func(a, b BookView) int { return cmp.Compare(a.Book.Runbook.ID, b.Book.Runbook.ID) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Book.Runbook.ID < out[j].Book.Runbook.ID })
 	return out, nil
 }

@@ -1,10 +1,9 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"strings"
+	"sort"
 	"sync"
 	"time"
 
@@ -126,7 +125,7 @@ func (d *Desk) standingReach(ctx context.Context, p *Policy, id workflows.Identi
 	}
 	wg.Wait()
 	slices.Sort(out.Unknown)
-	slices.SortFunc(out.Standing, func(a, b workflows.Entitlement) int { return strings.Compare(a.Name(), b.Name()) })
+	sort.Slice(out.Standing, func(i, j int) bool { return out.Standing[i].Name() < out.Standing[j].Name() })
 }
 
 // entitlements are all that the documents can grant, each once, by name.
@@ -141,6 +140,6 @@ func (p *Policy) entitlements() []workflows.Entitlement {
 	for _, e := range byName {
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b workflows.Entitlement) int { return cmp.Compare(a.Name(), b.Name()) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Name() < out[j].Name() })
 	return out[:min(len(out), maxReach)]
 }

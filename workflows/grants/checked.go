@@ -1,8 +1,8 @@
 package grants
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -81,7 +81,7 @@ func (h *Hold) checked(r workflows.Record, e Checked) {
 			h.Facts[i].Fact = f
 		}
 	}
-	slices.SortFunc(h.Facts, func(a, b FactState) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(h.Facts, func(i, j int) bool { return h.Facts[i].Name < h.Facts[j].Name })
 }
 
 // Unverified is the fact that nobody has been able to tell about for longest, among those that a grant hangs on; false when all are told.
@@ -126,7 +126,7 @@ func Check(f workflows.Facts, stream workflows.StreamID, e Checked) (workflows.O
 	if !ok || h.Status != StatusApproved && h.Status != StatusActive || len(e.Facts) == 0 {
 		return out, nil
 	}
-	slices.SortFunc(e.Facts, func(a, b Fact) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(e.Facts, func(i, j int) bool { return e.Facts[i].Name < e.Facts[j].Name })
 	if h.news(e, f.Now) {
 		out.Add(stream, workflows.System, "", e)
 	}

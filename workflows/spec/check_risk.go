@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -129,8 +130,8 @@ func (f *Folder) tiersOf(w *workflow, e workflows.Entitlement) (out []workflows.
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b workflows.Tier) int {
-		return slices.Index(f.index.tiers, a.Name) - slices.Index(f.index.tiers, b.Name)
+	sort.Slice(out, func(i, j int) bool {
+		return slices.Index(f.index.tiers, out[i].Name) < slices.Index(f.index.tiers, out[j].Name)
 	})
 	return out
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"maps"
 	"slices"
+	"sort"
 	"time"
 	"unicode/utf8"
 
@@ -67,7 +68,7 @@ func (f *Folder) holidaysOf(v *value, zone *time.Location) []calendar.Date {
 		events, _ := feed.Between(calendar.First(from, 0, zone), calendar.Last(to, calendar.EndOfDay, zone)) // tried when it was checked
 		out = append(out, calendar.Dates(events)...)
 	}
-	slices.SortFunc(out, func(a, b calendar.Date) int { return a.Since(b) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Since(out[j]) < 0 })
 	return slices.Compact(out)
 }
 

@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -48,8 +49,9 @@ func nearest(got string, known []string) string {
 	if len(near) == 0 {
 		return ""
 	}
-	slices.SortFunc(near, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.edits, b.edits), cmp.Compare(a.name, b.name))
+	sort.Slice(near, func(i, j int) bool {
+		a, b := near[i], near[j]
+		return cmp.Or(cmp.Compare(a.edits, b.edits), cmp.Compare(a.name, b.name)) < 0
 	})
 	return near[0].name
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -114,8 +115,9 @@ func (r *report) err() error {
 
 // sorted is the collected problems in the order of files and places, each once.
 func (r *report) sorted() []Problem {
-	slices.SortStableFunc(r.all, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	sort.SliceStable(r.all, func(i, j int) bool {
+		a, b := r.all[i], r.all[j]
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col)) < 0
 	})
 	return slices.CompactFunc(r.all, func(a, b Problem) bool {
 		return a.File == b.File && a.Line == b.Line && a.Col == b.Col && a.Text == b.Text

@@ -3,6 +3,7 @@ package targets
 import (
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -160,7 +161,7 @@ func (s State) Sorted() []Finding {
 	for _, x := range s.Open {
 		out = append(out, x)
 	}
-	slices.SortFunc(out, func(a, b Finding) int { return int(a.Seq - b.Seq) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Seq < out[j].Seq })
 	return out
 }
 

@@ -3,7 +3,6 @@ package bundle
 import (
 	"archive/zip"
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/countersign-bot/countersign/store/ledger"
@@ -135,7 +135,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // Close completes the manifest, writes it and the sums, makes all of it durable and gives it its name.
 func (w *Writer) Close(m Manifest) (err error) {
 	defer wrap(&err, "finishing bundle %s", w.path)
-	slices.SortFunc(w.list, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(w.list, func(i, j int) bool { return w.list[i].Name < w.list[j].Name })
 	m.Format, m.Files = Format, slices.Clone(w.list)
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -153,7 +153,7 @@ func (w *Writer) Close(m Manifest) (err error) {
 			return err
 		}
 	}
-	slices.SortFunc(w.list, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(w.list, func(i, j int) bool { return w.list[i].Name < w.list[j].Name })
 	var sums strings.Builder
 	for _, f := range w.list {
 		fmt.Fprintf(&sums, "%s  %s\n", f.SHA256, f.Name)

@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"bufio"
-	"cmp"
 	"compress/flate"
 	"encoding/binary"
 	"errors"
@@ -10,7 +9,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"slices"
+	"sort"
 )
 
 // archive/zip reads more kinds of zip than a verifier should accept: it takes any number of members before anybody can count them, names
@@ -66,7 +65,7 @@ func readDirectory(r io.ReaderAt, length int64) ([]member, error) {
 	if len(raw) > 0 {
 		return nil, malformed("its directory has %d bytes too many", len(raw))
 	}
-	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.header, b.header) })
+	sort.Slice(list, func(i, j int) bool { return list[i].header < list[j].header })
 	return list, checkPlaces(r, list, at)
 }
 
