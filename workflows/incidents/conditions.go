@@ -160,8 +160,12 @@ func (s State) assessTimes(b Runbook, in Invocation, now workflows.Stamp, a Asse
 		say(CondCooldown, a.Last == 0 || now >= again || s.within(in.Incident), "It was not used just now.", fmt.Sprintf("It was used a moment ago; it may be used again from %s UTC.", clock(again)))
 	}
 	if b.ReviewEvery > 0 {
-		due := s.reviewedAt(b).Add(b.ReviewEvery.Duration())
-		say(CondReviewed, now <= due, fmt.Sprintf("Its text was looked at in time; next by %s UTC.", clock(due)), fmt.Sprintf("Its text should have been looked at again by %s UTC.", clock(due)))
+		due := s.ReviewDue(b)
+		if due == 0 {
+			say(CondReviewed, false, "", "Nobody has looked at this text yet.")
+		} else {
+			say(CondReviewed, now <= due, fmt.Sprintf("Its text was looked at in time; next by %s UTC.", clock(due)), fmt.Sprintf("Its text should have been looked at again by %s UTC.", clock(due)))
+		}
 	}
 	if b.DrillEvery > 0 && !in.Drill {
 		due := s.DrillDue(b)
@@ -169,7 +173,11 @@ func (s State) assessTimes(b Runbook, in Invocation, now workflows.Stamp, a Asse
 		if u := s.unproved(); u != 0 {
 			no = fmt.Sprintf("It should have been practised by %s UTC. The drill of %s UTC does not count: nobody who was alerted acknowledged it.", clock(due), clock(u))
 		}
-		say(CondDrilled, now <= due, fmt.Sprintf("It was practised in time; next by %s UTC.", clock(due)), no)
+		if due == 0 {
+			say(CondDrilled, false, "", "It was never practised.")
+		} else {
+			say(CondDrilled, now <= due, fmt.Sprintf("It was practised in time; next by %s UTC.", clock(due)), no)
+		}
 	}
 }
 
@@ -215,16 +223,20 @@ func (s State) reviewedAt(b Runbook) workflows.Stamp {
 	return at
 }
 
-// ReviewDue is when the text has to be looked at again; zero when it never has to.
+// ReviewDue is when the text has to be looked at again; zero when it never has to, and while nobody has looked at it once.
 func (s State) ReviewDue(b Runbook) workflows.Stamp {
 	if b.ReviewEvery == 0 {
 		return 0
 	}
-	return s.reviewedAt(b).Add(b.ReviewEvery.Duration())
+	at := s.reviewedAt(b)
+	if at == 0 {
+		return 0
+	}
+	return at.Add(b.ReviewEvery.Duration())
 }
 
 // DrillDue is when the runbook has to be practised next; zero when it never has to. Before the first drill the time counts from the first
-// approval of any of its texts.
+// approval of any of its texts; zero before that, too.
 func (s State) DrillDue(b Runbook) workflows.Stamp {
 	if b.DrillEvery == 0 {
 		return 0
@@ -232,6 +244,9 @@ func (s State) DrillDue(b Runbook) workflows.Stamp {
 	at := s.lastUse(true)
 	if at == 0 && len(s.Approvals) > 0 {
 		at = s.Approvals[0].At.UTC
+	}
+	if at == 0 {
+		return 0
 	}
 	return at.Add(b.DrillEvery.Duration())
 }

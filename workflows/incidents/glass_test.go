@@ -384,3 +384,21 @@ func TestReadOutline(t *testing.T) {
 		t.Errorf("items: %+v", got)
 	}
 }
+
+// GLASS 24: a text that nobody ever approved or practised says so, and names no day in 1970.
+func TestGlass_24_NeverApprovedNamesNoDay(t *testing.T) {
+	t.Parallel()
+	_, in := ready(t)
+	in.Book.ReviewEvery, in.Book.DrillEvery, in.Book.LastReviewed = day, day, ""
+	var fresh incidents.State
+	if fresh.DrillDue(in.Book) != 0 || fresh.ReviewDue(in.Book) != 0 {
+		t.Errorf("due %s and %s", fresh.DrillDue(in.Book), fresh.ReviewDue(in.Book))
+	}
+	failed := map[string]string{}
+	for _, c := range fresh.Assess(in, storytest.Start().UTC).Failed() {
+		failed[c.Name] = c.Says
+	}
+	if failed[incidents.CondDrilled] != "It was never practised." || failed[incidents.CondReviewed] != "Nobody has looked at this text yet." {
+		t.Errorf("%v", failed)
+	}
+}
