@@ -28,8 +28,8 @@ func (s *story) steps() []step {
 		{"breakglass", "Ten days later, at night, the shop is down. Kenji types /breakglass web-outage INC-1042.", s.actBreakGlass, s.holdBreakGlass},
 		{"page", "Security is paged. Sofia clicks \"I look after it\" within the five minutes she has.", s.actPage, s.holdPage},
 		{"root", "Kenji logs in as root.", s.actNothing, s.holdRoot},
-		{"done", "The shop is back. Kenji gives the access back early.", s.actDone, s.holdDone},
 		{"shift", "At 06:00 UTC the shift changes.", s.actShift, s.holdShift},
+		{"done", "The shop is back. Kenji gives the access back early.", s.actDone, s.holdDone},
 		{"review", "Sofia reviews what happened and closes the review.", s.actReview, s.holdReview},
 		{"verify", "An outsider verifies the whole ledger.", s.actNothing, s.holdVerify},
 	}
