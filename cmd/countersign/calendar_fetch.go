@@ -277,7 +277,7 @@ func (r replaced) ReadDir(dir string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	list = append(list, renamed{fs.FileInfoToDirEntry(info), base})
-	sortBy(list, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	return list, nil
 }
 
