@@ -32,7 +32,7 @@ type story struct {
 }
 
 const (
-	stepPatience = 45 * time.Second // a slow machine, a killed bot and a paced Slack together stay far below
+	stepPatience = 90 * time.Second // a slow machine, a killed bot and a paced Slack together stay far below
 	lookEvery    = 40 * time.Millisecond
 )
 
