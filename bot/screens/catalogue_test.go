@@ -120,7 +120,7 @@ func overCard(status workflows.Status, sentence string, a *screens.Access) scree
 
 func usualReady() screens.Ready {
 	return screens.Ready{
-		Grant: grant, Request: request, What: "Bastion hosts – shell", Long: 3600, Steps: []string{"Save the certificate.", "Log in."},
+		Grant: grant, Request: request, What: "Bastion hosts – shell", Long: 3600, Steps: []string{"Save the file.", "Log in."},
 		Command: "ssh deploy@bastion.example.com", Host: "bastion.example.com",
 		Files:  []screens.Pair{{Label: "id_ed25519-cert.pub", Value: "ssh-ed25519-cert-v01@openssh.com AAAA"}},
 		Access: screens.Access{Status: "active", Ends: later, Leaves: "Sessions that are already open stay open."}, Done: value(80),

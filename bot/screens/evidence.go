@@ -49,7 +49,7 @@ type Evidence struct {
 func (e Evidence) Render() slackgo.ModalViewRequest {
 	l := e.In
 	blocks := []slackgo.Block{
-		section("*" + label(orDash(e.Name, e.ID)) + "* " + code(e.ID) + "\n" + Escape(strings.ReplaceAll(e.Kind, "_", " ")) + ", " + Escape(e.State)),
+		section("*" + label(orDash(e.Name, e.ID)) + "* " + code(e.ID) + "\n" + l.identityKind(strings.ReplaceAll(e.Kind, "_", " ")) + ", " + l.identityState(e.State)),
 	}
 	nobody := l.Of("nobody")
 	blocks = append(blocks, facts([]Pair{
