@@ -2,6 +2,7 @@ package screens
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 
@@ -406,7 +407,7 @@ func (c Card) Decide(document, meta string) slackgo.ModalViewRequest {
 	if c.Document != "" {
 		blocks = append(blocks, divider(), section("*"+c.In.Of("The exact text to approve")+"* "+code(string(c.Document))))
 		parts := chunks(document, maxDocument+1)
-		if document == "" || len(parts) > maxDocument {
+		if document == "" || len(parts) > maxDocument || sent(parts) > maxSent {
 			submit = ""
 			parts = []slackgo.Block{section(c.In.Of("⚠️ The text cannot be shown here in full, so it cannot be approved here. Read and approve it on the command line."))}
 		}
@@ -435,6 +436,15 @@ func chunks(s string, most int) []slackgo.Block {
 		out = append(out, typed(""))
 	}
 	return out
+}
+
+// sent is how many bytes blocks take when they are sent.
+func sent(blocks []slackgo.Block) int {
+	raw, err := json.Marshal(blocks)
+	if err != nil {
+		return math.MaxInt
+	}
+	return len(raw)
 }
 
 func typedPart(s string) slackgo.Block {

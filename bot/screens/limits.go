@@ -26,7 +26,8 @@ const (
 	foldedLines     = 3  // stages before it and after it that get a line; the rest is counted
 	maxSeats        = 12 // people listed per stage; the rest is counted
 	maxOptions      = 100
-	maxSuggested    = 18_000 // bytes of what a search offers, below the 20 KB of an acknowledgement
+	maxSuggested    = 18_000  // bytes of what a search offers, below the 20 KB of an acknowledgement
+	maxSent         = 200_000 // bytes of a document as it is sent: letters beyond ASCII take up to four, and Slack takes 250 KB of a view
 	maxGroups       = 100
 	maxFields       = 20 // inputs of a form besides ours
 	homeLines       = 5  // entries per list on a Home page; the rest is counted and found with /access list

@@ -71,6 +71,18 @@ func TestThreat_T48_ADocumentIsShownInFull(t *testing.T) {
 	if v := c.Decide(strings.Repeat("x", 200_000), "meta"); v.Submit != nil {
 		t.Error("a document that does not fit can be approved")
 	}
+	for name, doc := range map[string]string{ // as many characters as fit, of which each takes three bytes, four, or six once it is escaped
+		"kana": strings.Repeat("あ", 100_000), "beyond the plane": strings.Repeat("𐍈", 100_000), "angles": strings.Repeat("<", 100_000), "what fits": strings.Repeat("あ", 50_000),
+	} {
+		v := c.Decide(doc, "meta")
+		raw, err := json.Marshal(v)
+		if err != nil || len(raw) > 250_000 {
+			t.Errorf("%s: Slack would refuse a view of %d bytes: %v", name, len(raw), err)
+		}
+		if approves := v.Submit != nil; approves != (name == "what fits") {
+			t.Errorf("%s: can be approved: %t", name, approves)
+		}
+	}
 	if v := c.Decide("", "meta"); v.Submit != nil {
 		t.Error("a document that is not there can be approved")
 	}
