@@ -3,7 +3,7 @@ package workflows
 // AlarmRaised records, on the system stream, that something outside a request needs an operator's eyes: connections that nobody here opened,
 // payloads of another app. The same alarm is recorded at most once an hour.
 type AlarmRaised struct {
-	What   string `json:"what"`             // stable, for statistics: "slack.ghost", "slack.foreign"
+	What   string `json:"what"`             // stable, for statistics: "slack.ghost", "slack.foreign", "slack.malformed", "internal_error"
 	Detail string `json:"detail,omitempty"` // numbers and ids, no text of people
 }
 

@@ -314,6 +314,8 @@ type world struct {
 	late      []slack.Reply
 	ghosts    [][2]int
 	foreign   []slack.Foreign
+	malformed []string
+	panics    []string
 	unwritten []string
 	handle    func(context.Context, slack.Interaction) (slack.Reply, error)
 }
@@ -352,7 +354,9 @@ func newWorld(t *testing.T, change ...func(*world, *slack.TransportOptions)) *wo
 			defer w.mu.Unlock()
 			w.unwritten = append(w.unwritten, s)
 		},
-		OnForeign: func(f slack.Foreign) { w.mu.Lock(); defer w.mu.Unlock(); w.foreign = append(w.foreign, f) },
+		OnForeign:   func(f slack.Foreign) { w.mu.Lock(); defer w.mu.Unlock(); w.foreign = append(w.foreign, f) },
+		OnMalformed: func(class string) { w.mu.Lock(); defer w.mu.Unlock(); w.malformed = append(w.malformed, class) },
+		OnPanic:     func(class string) { w.mu.Lock(); defer w.mu.Unlock(); w.panics = append(w.panics, class) },
 	})
 	if err != nil {
 		t.Fatal(err)

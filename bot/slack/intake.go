@@ -26,7 +26,12 @@ type IntakeOptions struct {
 	NotRecorded func(in Interaction, sentence string)
 	// OnForeign is told of each payload that was sent to another app or workspace.
 	OnForeign func(Foreign)
-	Log       *slog.Logger
+	// OnMalformed is told of each payload that was refused because a field that a decision rests on is missing or has another type:
+	// Slack changed what it sends, or somebody tries. The class is that of the road: command, interactive, event.
+	OnMalformed func(class string)
+	// OnPanic is told of each panic that was caught, with the class of what was being handled.
+	OnPanic func(class string)
+	Log     *slog.Logger
 	// Wanted tells whether an event is of any use; one that is not is acknowledged and stored nowhere. nil: all are.
 	Wanted func(context.Context, Interaction) bool
 	// Censor takes out of a payload what must not be kept, and tells whether it found any: then only what it returns is stored and handled.
@@ -191,9 +196,17 @@ func (i *Intake) offer(ctx context.Context, d delivery) {
 // survive keeps the process up when the inbox or a hook panics; Slack is then not told that all is well.
 func (i *Intake) survive(x *exchange) {
 	if r := recover(); r != nil {
-		i.count.panics.Add(1)
+		i.panicked(x)
 		i.opt.Log.Error("taking an interaction in panicked", "class", x.class, "err", fmt.Sprint(r))
 		x.say(answer{})
+	}
+}
+
+// panicked counts a panic and tells of it.
+func (i *Intake) panicked(x *exchange) {
+	i.count.panics.Add(1)
+	if i.opt.OnPanic != nil {
+		i.opt.OnPanic(x.class)
 	}
 }
 
@@ -319,6 +332,9 @@ func (i *Intake) admitted(x *exchange) (Interaction, bool) {
 	if err != nil {
 		i.count.malformed.Add(1)
 		i.opt.Log.Error("a payload was refused because it cannot be trusted", "err", err)
+		if i.opt.OnMalformed != nil {
+			i.opt.OnMalformed(x.class)
+		}
 		x.say(answer{ack: true, payload: x.sentence(Interaction{Kind: x.class}, malformedSentence)})
 		return in, false
 	}
@@ -410,7 +426,7 @@ func (i *Intake) handle(ctx context.Context, x *exchange, in Interaction) {
 		x.say(answer{ack: true})
 		return
 	}
-	reply, err := i.guarded(ctx, in)
+	reply, err := i.guarded(ctx, x, in)
 	<-i.handlers
 	if err != nil {
 		reply = i.failed(in, err)
@@ -419,10 +435,10 @@ func (i *Intake) handle(ctx context.Context, x *exchange, in Interaction) {
 }
 
 // guarded calls the handler and turns a panic into an error (T43).
-func (i *Intake) guarded(ctx context.Context, in Interaction) (reply Reply, err error) {
+func (i *Intake) guarded(ctx context.Context, x *exchange, in Interaction) (reply Reply, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			i.count.panics.Add(1)
+			i.panicked(x)
 			err = fmt.Errorf("the handler panicked: %v", r)
 		}
 	}()

@@ -247,7 +247,43 @@ func TestThreat_T43_APanicEndsOneInteractionOnly(t *testing.T) {
 		if st := w.intake.Stats(); st.Panics != 10 || st.HandlerErrors < 11 || st.InFlight != 0 {
 			t.Fatalf("stats %+v", st)
 		}
+		if n := len(w.panics); n != 10 || w.panics[0] != "command" {
+			t.Fatalf("the operator is told of %v", w.panics)
+		}
 	})
+}
+
+// TestFault_F24_WhatCannotBeReadIsRefusedAndTold: a payload that lost a field that a decision rests on, or has it in another type, is
+// acknowledged, kept nowhere, handled by nobody, and told to the operator; the next good one works.
+func TestFault_F24_WhatCannotBeReadIsRefusedAndTold(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ frame, class string }{
+		"no user":          {strings.Replace(click("e1", "1.0"), `"user":{"id":"U1","team_id":"T111"},`, "", 1), "interactive"},
+		"user is a text":   {strings.Replace(click("e1", "1.0"), `"user":{"id":"U1","team_id":"T111"}`, `"user":"U1"`, 1), "interactive"},
+		"no actions":       {strings.Replace(click("e1", "1.0"), `"actions":[`, `"acts":[`, 1), "interactive"},
+		"form without id":  {strings.Replace(submission("e1", "V1", "x"), `"id":"V1",`, "", 1), "interactive"},
+		"command, no user": {strings.Replace(command("e1", "t"), `"user_id":"U1",`, "", 1), "command"},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t)
+			defer w.start()()
+			s := w.slack.socket()
+			s.send(c.frame)
+			if a := s.next(t); a.ID != "e1" {
+				t.Errorf("%s: acknowledged %q", name, a.ID)
+			}
+			synctest.Wait()
+			if len(w.seen()) != 0 || len(w.inbox.stored()) != 0 || w.intake.Stats().Malformed != 1 || !slices.Equal(w.malformed, []string{c.class}) {
+				t.Errorf("%s: handled %d, kept %d, told %v, stats %+v", name, len(w.seen()), len(w.inbox.stored()), w.malformed, w.intake.Stats())
+			}
+			s.send(click("e2", "2.0"))
+			s.next(t)
+			synctest.Wait()
+			if len(w.seen()) != 1 || len(w.malformed) != 1 {
+				t.Errorf("%s: afterwards %d were handled and %v told", name, len(w.seen()), w.malformed)
+			}
+		})
+	}
 }
 
 // TestThreat_T04_ForeignPayloadsAreDropped flips every claim of where a payload belongs, one at a time, in every kind.

@@ -13,8 +13,10 @@ import (
 
 // Alarms that the wiring raises.
 const (
-	alarmGhost   = "slack.ghost"
-	alarmForeign = "slack.foreign"
+	alarmGhost     = "slack.ghost"
+	alarmForeign   = "slack.foreign"
+	alarmMalformed = "slack.malformed"
+	alarmPanic     = "internal_error"
 )
 
 const alarmPatience = 30 * time.Second // for recording and telling; a later one comes an hour later
@@ -120,4 +122,16 @@ func (s *serving) foreign(f slack.Foreign) {
 		s.log.Warn("a payload of another app or workspace was dropped", "kind", f.Kind, "field", f.Field, "left_out", left)
 	}
 	s.alarm(alarmForeign, f.Kind+" "+f.Field, screens.Sentencef("A payload for another app or workspace reached the bot and was dropped (%s, %s).", f.Kind, f.Field))
+}
+
+// malformed is about a payload that lacks what a decision needs (F24).
+func (s *serving) malformed(class string) {
+	s.alarm(alarmMalformed, class, screens.Sentencef(
+		"Slack sent something that cannot be read safely (%s). It was refused and nothing was decided by it. If it comes again, Slack changed what it sends: look for a newer version of Countersign, and decide on the command line until then.", class))
+}
+
+// panicked is about something from Slack that broke its handler (T43). What was recorded is tried again by itself.
+func (s *serving) panicked(class string) {
+	s.alarm(alarmPanic, class, screens.Sentencef(
+		"Handling something from Slack failed inside the bot (%s). The bot goes on, and what was recorded is tried again by itself. The log says more.", class))
 }

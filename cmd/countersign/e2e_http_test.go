@@ -27,8 +27,13 @@ func httpWorld(t *testing.T) *world {
 		c.RequestURL, c.App.SigningSecret = "http://"+address+"/slack", testSigningSecret
 	}})
 	w.child.listen = address
-	w.start(prefix+"_LISTEN="+address, prefix+"_SLACK_APP_TOKEN=", prefix+"_SLACK_SIGNING_SECRET="+testSigningSecret)
+	w.start(w.httpMode()...)
 	return w
+}
+
+// httpMode are the settings of a bot without an app-level token.
+func (w *world) httpMode() []string {
+	return []string{prefix + "_LISTEN=" + w.child.listen, prefix + "_SLACK_APP_TOKEN=", prefix + "_SLACK_SIGNING_SECRET=" + testSigningSecret}
 }
 
 // The whole road in HTTP mode, without a socket: ask, approve, log in, give back.
@@ -53,6 +58,15 @@ func TestHTTPMode(t *testing.T) {
 // post sends a command to the bot as whoever knows the secret would.
 func (w *world) post(secret string, age time.Duration, form url.Values) int {
 	w.t.Helper()
+	res, err := http.DefaultClient.Do(w.signed(secret, age, form))
+	w.check(err)
+	res.Body.Close()
+	return res.StatusCode
+}
+
+// signed is such a request, not sent yet.
+func (w *world) signed(secret string, age time.Duration, form url.Values) *http.Request {
+	w.t.Helper()
 	body := form.Encode()
 	stamp := strconv.FormatInt(time.Now().Add(-age).Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -62,10 +76,7 @@ func (w *world) post(secret string, age time.Duration, form url.Values) int {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("X-Slack-Request-Timestamp", stamp)
 	req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
-	res, err := http.DefaultClient.Do(req)
-	w.check(err)
-	res.Body.Close()
-	return res.StatusCode
+	return req
 }
 
 // TestThreat_T01_HTTPModeBelievesSignaturesOnly sends the whole product commands that Slack never signed, that are old, and one that is
@@ -103,6 +114,40 @@ func TestThreat_T01_HTTPModeBelievesSignaturesOnly(t *testing.T) {
 	}
 	if n := len(w.entries("request.withdrawn")); n != 1 {
 		t.Errorf("%d withdrawals", n)
+	}
+	w.verify()
+}
+
+// TestThreat_T03_AReplayAfterAKill sends a signed command again and again, with its signature in both cases, before and after the bot is
+// killed with -9: the dedupe row is in the ledger's database, so that there is one effect.
+func TestThreat_T03_AReplayAfterAKill(t *testing.T) {
+	t.Parallel()
+	w := httpWorld(t)
+	id := field(t, w.ask("maya", "quick", "1h", "To be talked about once."), "r_")
+	form := url.Values{
+		"team_id": {w.slack.Team().ID}, "user_id": {w.slackID("maya")}, "command": {"/access"}, "text": {"comment " + id + " said once"},
+		"api_app_id": {w.slack.App().ID}, "trigger_id": {"7.7.abc"}, "channel_id": {w.slack.ChannelID("access")}, "response_url": {"http://127.0.0.1:1/x"},
+	}
+	req := w.signed(testSigningSecret, 0, form)
+	for round := range 2 {
+		for i := range 20 {
+			again := req.Clone(t.Context())
+			again.Body, _ = req.GetBody()
+			if sig := req.Header.Get("X-Slack-Signature"); i%2 == 1 {
+				again.Header.Set("X-Slack-Signature", sig[:3]+strings.ToUpper(sig[3:]))
+			}
+			res, err := http.DefaultClient.Do(again)
+			w.check(err)
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Fatalf("round %d, sending %d: %s", round, i, res.Status)
+			}
+		}
+		w.recorded("request.commented", 1)
+		if round == 0 {
+			w.bot.kill()
+			w.start(w.httpMode()...)
+		}
 	}
 	w.verify()
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // TestThreat_T27 puts an old backup of the database back. The bot finds that its witness file has seen more, decides nothing, says so
@@ -336,10 +337,26 @@ func TestThreat_T43(t *testing.T) {
 	if n := w.metric("countersign_handler_panics_total"); n != "0" {
 		t.Errorf("%s panics were caught", n)
 	}
+	_, err := until(t.Context(), "the alarm about what cannot be read", func() (bool, bool) { return true, w.alarms(alarmMalformed) > 0 })
+	w.check(err)
+	if n := w.alarms(alarmPanic); n != 0 {
+		t.Errorf("%d alarms about panics that did not happen", n)
+	}
 	if !w.letIn("maya", w.grant("maya", "1h", "After all of that.")) {
 		t.Error("the bot does not work any more")
 	}
 	w.verify()
+}
+
+// alarms counts the alarms of a kind in the ledger.
+func (w *world) alarms(what string) (n int) {
+	w.t.Helper()
+	for _, r := range w.entries("alarm.raised") {
+		if e, ok := r.Event.(workflows.AlarmRaised); ok && e.What == what {
+			n++
+		}
+	}
+	return n
 }
 
 // hostile are payloads that nobody records.

@@ -36,6 +36,7 @@ func (s *serving) metrics() []prometheus.Collector {
 			return float64(st.Busy + st.InboxErrors)
 		}),
 		counter("interactions_unknown_total", "Interactions of kinds that are not known.", func() float64 { return float64(s.intake.Stats().UnknownKinds) }),
+		counter("interactions_malformed_total", "Payloads that were refused because they cannot be read safely.", func() float64 { return float64(s.intake.Stats().Malformed) }),
 		counter("handler_panics_total", "Panics that were caught while handling an interaction.", func() float64 { return float64(s.intake.Stats().Panics) }),
 		gauge("slack_connections", "Socket Mode connections that are listened to.", func() float64 { return float64(s.sockets().Live) }),
 		counter("slack_ghosts_total", "Greetings in which Slack counted more connections than we hold.", func() float64 { return float64(s.sockets().Ghosts) }),

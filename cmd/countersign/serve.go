@@ -272,7 +272,7 @@ func (s *serving) buildBot() error {
 	}
 	s.intake, err = slack.NewIntake(slack.IntakeOptions{
 		Inbox: inbox{s.store}, Handler: s.bot, Installation: s.install, Late: s.bot.Late, NotRecorded: s.bot.NotRecorded,
-		OnForeign: s.foreign, Wanted: s.bot.Wanted, Censor: bot.CensorLeaks(whose{s}.Keys), Log: s.log,
+		OnForeign: s.foreign, OnMalformed: s.malformed, OnPanic: s.panicked, Wanted: s.bot.Wanted, Censor: bot.CensorLeaks(whose{s}.Keys), Log: s.log,
 	})
 	if err != nil {
 		return err
