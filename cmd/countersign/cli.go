@@ -70,6 +70,7 @@ type person struct {
 	flags  *flag.FlagSet
 	asJSON *bool
 	remote func() bool // the bot is on another host; nil: never
+	words  string      // of the usage, for who leaves one out; empty: parse says only that something is missing
 }
 
 func newPerson(p proc, name, usage string) *person {
@@ -96,7 +97,7 @@ func (x *person) parse(least, most int) ([]string, error) {
 	}
 	switch {
 	case len(words) < least:
-		return nil, usageError{"something is missing"}
+		return nil, usageError{"something is missing" + x.lacking(len(words), least)}
 	case len(words) > most:
 		return nil, usageError{fmt.Sprintf("%q is too much", words[most])}
 	}

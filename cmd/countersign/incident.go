@@ -70,7 +70,11 @@ func incidentOrder(words []string) (order, error) {
 		return o, usageError{"there is no incident " + printable(verb) + ": open, join, severity, handover, close, list, show"}
 	}
 	if len(rest) < need {
-		return o, usageError{"something is missing: " + incidentUsage}
+		for how := range strings.SplitSeq(incidentUsage, " | ") {
+			if strings.HasPrefix(how, verb+" ") {
+				return o, usageError{"something is missing, of countersign incident " + how}
+			}
+		}
 	}
 	return o, err
 }

@@ -82,10 +82,26 @@ func runbookCommand(ctx context.Context, p proc) error {
 	return usageError{fmt.Sprintf("there is no runbook %s: %s", printable(verb), strings.Join(names, ", "))}
 }
 
+// newBookPerson is newPerson for a verb of runbook, which says which of its words is missing: it is typed at night.
+func newBookPerson(p proc, name, usage string) *person {
+	x := newPerson(p, name, usage)
+	x.words = usage
+	return x
+}
+
+// lacking names the words that were left out, and how all of it is typed.
+func (x *person) lacking(have, least int) string {
+	all := strings.Fields(x.words)
+	if len(all) < least {
+		return ""
+	}
+	return ": " + strings.Join(all[have:least], " and ") + ", of countersign " + x.flags.Name() + " " + x.words
+}
+
 // runbookAsk sends an order that takes no words.
 func runbookAsk(o order) func(context.Context, proc) error {
 	return func(ctx context.Context, p proc) error {
-		x := newPerson(p, strings.Replace(o.Do, "-", " ", 1), "[--json]")
+		x := newBookPerson(p, strings.Replace(o.Do, "-", " ", 1), "[--json]")
 		if _, err := x.parse(0, 0); err != nil {
 			return err
 		}
@@ -114,7 +130,7 @@ func (x *person) doData(ctx context.Context, o order) error {
 // runbookID sends an order about one id.
 func runbookID(do string) func(context.Context, proc) error {
 	return func(ctx context.Context, p proc) error {
-		x := newPerson(p, strings.Replace(do, "-", " ", 1), "ID [--json]")
+		x := newBookPerson(p, strings.Replace(do, "-", " ", 1), "ID [--json]")
 		least := 1
 		if do == doBookStatus {
 			least = 0
@@ -240,7 +256,7 @@ func sortedBooks(p spec.Policies) []workflows.RunbookID {
 }
 
 func runbookShow(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook show", "ID [-html] [--json]")
+	x := newBookPerson(p, "runbook show", "ID [-html] [--json]")
 	asHTML := x.flags.Bool("html", false, "print a page for a browser or a printer")
 	words, err := x.parse(1, 1)
 	if err != nil {
@@ -272,7 +288,7 @@ func runbookShow(ctx context.Context, p proc) error {
 // runbookInvoke breaks the glass, practises it, or says what it would come to.
 func runbookInvoke(do string) func(context.Context, proc) error {
 	return func(ctx context.Context, p proc) error {
-		x := newPerson(p, strings.Replace(do, "-", " ", 1), "ID INCIDENT [NAME=VALUE …]")
+		x := newBookPerson(p, strings.Replace(do, "-", " ", 1), "ID INCIDENT [NAME=VALUE …]")
 		reason := x.flags.String("reason", "", "what is happening")
 		tier := x.flags.String("tier", "", "break_glass: go around a condition that fails, if you are on the short list; chain: ask its chain instead")
 		executor := x.flags.String("executor", "", "key of who holds the access and carries it out; default: you")
@@ -308,7 +324,7 @@ func runbookInvoke(do string) func(context.Context, proc) error {
 }
 
 func runbookStep(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook step", "RUN NUMBER run|done|skip [-reason TEXT]")
+	x := newBookPerson(p, "runbook step", "RUN NUMBER run|done|skip [-reason TEXT]")
 	reason := x.flags.String("reason", "", "what was seen, or why it is left out")
 	words, err := x.parse(3, 3)
 	if err != nil {
@@ -325,7 +341,7 @@ func runbookStep(ctx context.Context, p proc) error {
 }
 
 func runbookNote(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook note", "RUN [-step N] -text TEXT | -link URL | -file PATH")
+	x := newBookPerson(p, "runbook note", "RUN [-step N] -text TEXT | -link URL | -file PATH")
 	step := x.flags.Int("step", 0, "the step that it is about; 0: the whole run")
 	text := x.flags.String("text", "", "in words")
 	link := x.flags.String("link", "", "where it can be read")
@@ -362,7 +378,7 @@ func hashFile(path string) (string, int64, error) {
 
 func runbookEnd(act string) func(context.Context, proc) error {
 	return func(ctx context.Context, p proc) error {
-		x := newPerson(p, "runbook "+act, "RUN [-reason TEXT]")
+		x := newBookPerson(p, "runbook "+act, "RUN [-reason TEXT]")
 		reason := x.flags.String("reason", "", "why")
 		words, err := x.parse(1, 1)
 		if err != nil {
@@ -373,7 +389,7 @@ func runbookEnd(act string) func(context.Context, proc) error {
 }
 
 func runbookReview(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook review", "[REVIEW emergency|drill|misuse -reason TEXT]")
+	x := newBookPerson(p, "runbook review", "[REVIEW emergency|drill|misuse -reason TEXT]")
 	reason := x.flags.String("reason", "", "what you found, in at least 10 characters")
 	words, err := x.parse(0, 2)
 	if err != nil {
@@ -389,7 +405,7 @@ func runbookReview(ctx context.Context, p proc) error {
 }
 
 func runbookTask(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook task", "REVIEW TASK -reason TEXT")
+	x := newBookPerson(p, "runbook task", "REVIEW TASK -reason TEXT")
 	reason := x.flags.String("reason", "", "what was done and what shows it")
 	words, err := x.parse(2, 2)
 	if err != nil {

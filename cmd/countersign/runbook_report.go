@@ -523,7 +523,7 @@ func inMarkdown(s string) string {
 
 // runbookReport asks for a report and writes it in the form that the file's name says.
 func runbookReport(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook report", "INCIDENT|REVIEW|RUN [-out FILE.md|FILE.html|FILE.pdf] [--json]")
+	x := newBookPerson(p, "runbook report", "INCIDENT|REVIEW|RUN [-out FILE.md|FILE.html|FILE.pdf] [--json]")
 	out := x.flags.String("out", "", "the file to write: .md, .html or .pdf; default: Markdown to standard output")
 	words, err := x.parse(1, 1)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // runbookStartRun asks for a routine runbook to be carried out.
 func runbookStartRun(ctx context.Context, p proc) error {
-	x := newPerson(p, "runbook start", "ID [NAME=VALUE …]")
+	x := newBookPerson(p, "runbook start", "ID [NAME=VALUE …]")
 	reason := x.flags.String("reason", "", "why it is to be carried out now")
 	long := x.flags.String("for-time", "", "how long it may take, such as 30m or 2h; default: the usual time")
 	about := x.flags.String("about", "", "whom or what it is about: an identity of the inventory, or the key of a person; default: you")

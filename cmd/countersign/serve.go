@@ -243,6 +243,11 @@ func (s *serving) connectSlack(ctx context.Context, linkByEmail bool) (err error
 	if err != nil {
 		return err
 	}
+	if _, ever := readIdentity(s.cfg.identityFile()); !ever { // no start came this far, so no button was ever marked; the next one must not miss the key
+		if _, err := s.keys.lateSeed(keyButtons, false); err != nil {
+			return err
+		}
+	}
 	me, asked, err := whoAmI(ctx, s.cfg, s.sender, s.log)
 	if err != nil {
 		return err
