@@ -3,6 +3,7 @@ package bot_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -69,6 +70,35 @@ func TestThreat_T12_NoOtherRoad(t *testing.T) {
 			if _, err := w.bot.Handle(w.ctx, in); err != nil {
 				t.Errorf("%s %s: %v", kind, id, err)
 			}
+		}
+	}
+	// What is written in a direct message, a group's, a channel; edited; sent to the channel from the card's thread; written on behalf of a bot.
+	for name, event := range map[string]string{
+		"a direct message":      `{"type":"message","channel_type":"im","text":"approve","ts":"9.1"}`,
+		"an answer there":       `{"type":"message","channel_type":"im","text":"approve","ts":"9.2","thread_ts":"9.1"}`,
+		"a group's message":     `{"type":"message","channel_type":"mpim","text":"/access approve","ts":"9.3"}`,
+		"a channel's":           `{"type":"message","channel_type":"channel","text":"approve ` + string(id) + `","ts":"9.4"}`,
+		"an edited answer":      `{"type":"message","subtype":"message_changed","message":{"text":"approve","thread_ts":"` + card.TS + `"},"thread_ts":"` + card.TS + `","ts":"9.5"}`,
+		"a deleted card":        `{"type":"message","subtype":"message_deleted","previous_message":{"ts":"` + card.TS + `"},"deleted_ts":"` + card.TS + `","ts":"9.6"}`,
+		"also sent to channel":  `{"type":"message","subtype":"thread_broadcast","text":"approve","thread_ts":"` + card.TS + `","ts":"9.7"}`,
+		"a bot's answer":        `{"type":"message","bot_id":"B1","text":"approve","thread_ts":"` + card.TS + `","ts":"9.8"}`,
+		"a pinned card":         `{"type":"pin_added","item":{"type":"message","message":{"ts":"` + card.TS + `"}}}`,
+		"a reaction below":      `{"type":"reaction_added","reaction":"white_check_mark","item":{"type":"message","ts":"` + card.TS + `"}}`,
+		"the Home page, opened": `{"type":"app_home_opened","tab":"home","view":{"id":"V1","private_metadata":"` + value + `","state":{"values":{"b":{"request.approve":{"value":"` + value + `"}}}}}}`,
+	} {
+		var kind struct{ Type string }
+		if err := json.Unmarshal([]byte(event), &kind); err != nil {
+			t.Fatal(name, err)
+		}
+		in := slack.Interaction{
+			Kind: slack.KindEvent + kind.Type, TeamID: w.sim.Team().ID, UserID: w.sim.UserID("jonas"), ChannelID: card.Channel, Text: "approve",
+			InboxID: w.row(name), Event: []byte(event),
+		}
+		if _, err := w.bot.Handle(w.ctx, in); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if w.m.index != before || w.votes(id) != 0 {
+			t.Fatalf("%s: %d entries were added, %d votes", name, w.m.index-before, w.votes(id))
 		}
 	}
 	if w.m.index != before || w.votes(id) != 0 {
