@@ -219,7 +219,11 @@ func TestGlass_ADrillCountsOnceItsAlertsAreProved(t *testing.T) {
 		}
 		return out
 	}
-	drill()
+	begun := drill()
+	said(t, begun, "Recorded: the drill has begun.")
+	if strings.Contains(begun, "glass is broken") {
+		t.Errorf("a drill says that the glass is broken:\n%s", begun)
+	}
 	dm, err := s.dm(ctx, "sofia", "DRILL", "I look after it")
 	mustSay(t, err)
 	out, _ := s.cli(ctx, "", "runbook", "dry-run", "promote", "INC-9", "host=db1")

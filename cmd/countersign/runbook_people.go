@@ -247,8 +247,16 @@ func (s *serving) invokedReply(ctx context.Context, by workflows.Acting, res des
 		return withData(out, res)
 	}
 	out := reply{OK: true, ID: string(res.Run), Status: res.Tier}
-	out.Lines = []string{"Review " + string(res.Review) + " is open.", "Access and run end at " + when(res.EndsAt) + "."}
-	out.Text = "Recorded: the glass is broken. countersign runbook status " + string(res.Run) + " shows the steps, countersign list what you hold."
+	ends, did := "Access and run end at "+when(res.EndsAt)+".", "the glass is broken"
+	switch run, err := s.desk.Run(ctx, res.Run); {
+	case err != nil: // it is recorded: what is said of it may be less
+	case run.Opened.Mode == runs.KindDrill:
+		did = "the drill has begun"
+	case run.EndsAt > res.EndsAt: // of an earlier use that lasts longer
+		ends = "This use ends at " + when(res.EndsAt) + ", the run at " + when(run.EndsAt) + "."
+	}
+	out.Lines = []string{"Review " + string(res.Review) + " is open.", ends}
+	out.Text = "Recorded: " + did + ". countersign runbook status " + string(res.Run) + " shows the steps, countersign list what you hold."
 	if err := s.awaitUse(ctx, by, res.Grant, &out); err != nil {
 		return reply{}, err
 	}

@@ -17,10 +17,10 @@ func (n *narrator) tellGlass(r workflows.Record) string {
 	switch e := r.Event.(type) {
 	case incidents.Invoked:
 		return fmt.Sprintf("%s broke the glass with runbook %s in incident %s%s, %s, until %s, without asking %s; review %s must follow: grant %s.",
-			n.actor(r), rest, e.Incident, n.tiered(e), because(e.Reason, true), n.at(e.EndsAt), n.people(e.Skipped), e.Review, e.Grant)
+			n.actor(r), rest, e.Incident, n.tiered(e), because(e.Reason, false), n.at(e.EndsAt), n.people(e.Skipped), e.Review, e.Grant)
 	case incidents.Proposed:
 		return fmt.Sprintf("%s wanted to break the glass with runbook %s in incident %s, %s; as this needs a second person (%s), %s were asked until %s: proposal %s.",
-			n.actor(r), rest, e.Incident, because(e.Reason, true), trimDot(strings.Join(e.Needed, " ")), n.people(e.Asked), n.at(e.Until), e.Proposal)
+			n.actor(r), rest, e.Incident, because(e.Reason, false), trimDot(strings.Join(e.Needed, " ")), n.people(e.Asked), n.at(e.Until), e.Proposal)
 	case incidents.Barred:
 		return fmt.Sprintf("%s may not invoke runbook %s until its text is approved anew, as review %s found misuse.", upper(n.person(e.Person)), rest, e.Review)
 	case reviews.Joined:
@@ -73,7 +73,7 @@ func (n *narrator) tellRun(r workflows.Record) string {
 	case runs.Opened:
 		return n.runOpened(r, e)
 	case runs.Renewed:
-		return fmt.Sprintf("%s invoked the runbook of run %s again; it goes on until %s, carried out by %s.", n.actor(r), run, n.at(e.EndsAt), n.person(e.Executor))
+		return fmt.Sprintf("%s invoked the runbook of run %s again; it goes on at least until %s, carried out by %s.", n.actor(r), run, n.at(e.EndsAt), n.person(e.Executor))
 	case runs.StepStarted:
 		if e.Auto {
 			return fmt.Sprintf("Step %d of run %s began by itself, as all before it was over: order %s, attempt %d.", e.Step, run, e.Order, e.Attempt)
