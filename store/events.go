@@ -22,6 +22,7 @@ type InstanceStarted struct {
 	Instance string `json:"instance"`
 	Version  string `json:"version"`
 	Zones    string `json:"zones"`
+	Rules    int    `json:"rules,omitempty"` // Config.Rules; absent in entries of older programs
 }
 
 // InstanceStopped is an orderly end; a start without it before was a crash.

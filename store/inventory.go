@@ -253,6 +253,21 @@ func (s *Store) InventoryIs(ctx context.Context, id workflows.IdentityID, want *
 	return have == r, err
 }
 
+// InventoryRow reads the row of one identity; nil when there is none, also in a ledger of before there were rows.
+func (s *Store) InventoryRow(ctx context.Context, id workflows.IdentityID) (out *workflows.InventoryRow, err error) {
+	defer wrap(&err, "reading %q in the inventory", id)
+	if s.version < versionInventory {
+		return nil, nil
+	}
+	var doc []byte
+	found, err := s.reader(ctx).one(`SELECT doc FROM inventory WHERE id = $1`, []any{&doc}, string(id))
+	if err != nil || !found {
+		return nil, err
+	}
+	out = new(workflows.InventoryRow)
+	return out, json.Unmarshal(doc, out)
+}
+
 // InventoryAwaited tells whether the inventory is empty because an earlier program began this ledger: its table came with an upgrade, and rows come
 // when a bot loads its folder next.
 func (s *Store) InventoryAwaited(ctx context.Context) (awaited bool, err error) {

@@ -51,6 +51,7 @@ type Config struct {
 	Virtual  bool   // the clock can be moved; entry 0 says so
 	Instance string // when set, Open and Close record instance.started and instance.stopped under this name
 	Version  string // of the program, for instance.started
+	Rules    int    // which rules for decisions and for rows beside the entries the program follows, for instance.started; 0: does not say
 
 	Log *slog.Logger // nil: discarded
 }

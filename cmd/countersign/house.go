@@ -57,7 +57,7 @@ func storeConfig(c Config, clock jobs.Clock, key ledger.Key, log *slog.Logger) s
 	next, previous := besideKey(c, key)
 	return store.Config{
 		DSN: c.Database, Dir: c.Data, WitnessPath: c.Witness, Kinds: eventKinds(), Clock: clock, Key: key, Next: next, Previous: previous,
-		Virtual: c.DemoClock != "", Version: version(), Log: log, Reserve: diskReserve,
+		Virtual: c.DemoClock != "", Version: version(), Rules: rulesNow, Log: log, Reserve: diskReserve,
 	}
 }
 

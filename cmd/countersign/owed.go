@@ -17,26 +17,40 @@ import (
 const owedTries = 5 // readings of a stream that moves on while it is read
 
 // astray says what is wrong with the jobs or lists of a stream, and nothing when they are what its entries demand. Only a missing job is
-// wrong: one too many finds that it is not owed.
-func astray(ctx context.Context, s *store.Store, stream workflows.StreamID) (string, error) {
+// wrong: one too many finds that it is not owed. Later says that what is missing are rows that the program which wrote the stream did not keep:
+// since, which is asked only then, gives the first entry of one that does.
+func astray(ctx context.Context, s *store.Store, stream workflows.StreamID, since func() (int64, error)) (what string, later bool, err error) {
 	for range owedTries {
 		h, err := s.History(ctx, stream)
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
-		what, err := compared(ctx, s, stream, h)
+		what, err := compared(ctx, s, stream, h, nil)
 		if what == "" || err != nil {
-			return "", err
+			return "", false, err
 		}
 		after, err := s.History(ctx, stream)
-		if err != nil || len(after) == len(h) {
-			return what, err
+		if err != nil || len(after) != len(h) {
+			if err != nil {
+				return "", false, err
+			}
+			continue
 		}
+		from, err := since()
+		if err != nil || len(h) == 0 || h[len(h)-1].Index > from {
+			return what, false, err
+		}
+		rest, err := compared(ctx, s, stream, h, laterRows())
+		if rest != "" {
+			what = rest
+		}
+		return what, rest == "", err
 	}
-	return "", nil // it is in use: its next entry sets right what is wrong
+	return "", false, nil // it is in use: its next entry sets right what is wrong
 }
 
-func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h []workflows.Record) (string, error) {
+// compared gives the first thing that differs, but for rows that may be missing.
+func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h []workflows.Record, without *rowsSince) (string, error) {
 	o, err := desk.Outstanding(stream, h)
 	if err != nil {
 		return fmt.Sprintf("its entries do not follow from each other: %v", err), nil
@@ -45,10 +59,14 @@ func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h 
 	if err != nil {
 		return "", err
 	}
-	if !sameLists(lists, o.Lists) {
+	if !sameLists(lists, without.lists(lists, o.Lists)) {
 		return "the lists that people read differ from what its entries say", nil
 	}
-	if what, err := sameRow(ctx, s, stream, o.Row); what != "" || err != nil {
+	row, err := without.row(ctx, s, stream, o.Row)
+	if err != nil {
+		return "", err
+	}
+	if what, err := sameRow(ctx, s, stream, row); what != "" || err != nil {
 		return what, err
 	}
 	rows, err := s.JobsOf(ctx, stream)
@@ -62,6 +80,7 @@ func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h 
 	for _, want := range o.Jobs {
 		i := slices.IndexFunc(rows, func(j store.JobStatus) bool { return j.Kind == want.Kind && j.Key == want.Key })
 		switch {
+		case i < 0 && without.job(stream, want):
 		case i < 0:
 			return fmt.Sprintf("a job that its entries demand is missing: %s %s", want.Kind, want.Key), nil
 		case rows[i].Due > want.Due:
@@ -114,8 +133,13 @@ func (s *serving) setRight(ctx context.Context) error {
 }
 
 func (s *serving) setRightOne(ctx context.Context, stream workflows.StreamID) ([]workflows.Record, error) {
-	what, err := astray(ctx, s.store, stream)
-	if err == nil && what != "" {
+	what, later, err := astray(ctx, s.store, stream, func() (int64, error) { return rulesSince(ctx, s.store) })
+	switch {
+	case err != nil || what == "":
+	case later:
+		s.log.Info("rows that an earlier program did not keep are made", "stream", stream, "what", what)
+		err = s.desk.Restate(ctx, stream)
+	default:
 		s.log.Error("the rows beside the ledger were changed by somebody else; they are made again", "stream", stream, "what", what)
 		err = s.desk.Restate(ctx, stream)
 	}

@@ -128,7 +128,8 @@ func (j *judge) second(b *incidents.Runbook, s incidents.State, r workflows.Reco
 		j.wrong(r, "is by one person alone, although a second one was needed")
 	case !ok || p.Used || p.By != r.Person || p.Document != e.Document || p.Incident != e.Incident:
 		j.wrong(r, "names the proposal %q, which is not one of the same person for the same text and incident", e.Proposal)
-	case e.Tier == incidents.TierBreakGlass && b.BreakGlass != nil && b.BreakGlass.StepUp && !workflows.StepsUp(e.SecondBy):
+	case (e.SecondBy != "" || r.Index > j.past.since) && e.Tier == incidents.TierBreakGlass && b.BreakGlass != nil && b.BreakGlass.StepUp && !workflows.StepsUp(e.SecondBy):
+		// Earlier programs did not ask it of the second person.
 		j.wrong(r, "was agreed to by %q, and the document wants more than a click of the second person, too", e.SecondBy)
 	case r.At.UTC.After(p.Until):
 		j.wrong(r, "was agreed to after %s, until when the proposal stood", p.Until)

@@ -44,16 +44,21 @@ func TestReq_R65_AForgedAgreementIsFound(t *testing.T) {
 		by     string
 		tier   string
 		stepUp bool
+		since  int64 // where a program started that asked it of the second person, too
 		wrong  bool
 	}{
-		{workflows.AuthnClick, incidents.TierBreakGlass, true, true},
-		{"", incidents.TierBreakGlass, true, true},
-		{workflows.AuthnCode, incidents.TierBreakGlass, true, false},
-		{workflows.AuthnHost, incidents.TierBreakGlass, true, false},
-		{workflows.AuthnClick, incidents.TierBreakGlass, false, false},
-		{workflows.AuthnClick, incidents.TierPreapproved, true, false},
+		{workflows.AuthnClick, incidents.TierBreakGlass, true, -1, true},
+		{"", incidents.TierBreakGlass, true, -1, true},
+		{"", incidents.TierBreakGlass, true, neverStarted, false},
+		{workflows.AuthnClick, incidents.TierBreakGlass, true, neverStarted, true},
+		{workflows.AuthnCode, incidents.TierBreakGlass, true, -1, false},
+		{workflows.AuthnHost, incidents.TierBreakGlass, true, -1, false},
+		{workflows.AuthnClick, incidents.TierBreakGlass, false, -1, false},
+		{workflows.AuthnClick, incidents.TierPreapproved, true, -1, false},
 	} {
-		j := newJudge(nil, nil, &replayed{})
+		p := newPast()
+		p.since = c.since
+		j := newJudge(nil, p, &replayed{})
 		b := &incidents.Runbook{Document: doc, BreakGlass: &incidents.BreakGlass{StepUp: c.stepUp}}
 		e := incidents.Invoked{Document: doc, Tier: c.tier, Second: "p_ann", SecondBy: c.by, Proposal: "x_1", Needed: []string{"Review v_1 is overdue."}}
 		s := incidents.State{Proposals: []incidents.Proposal{{Proposed: incidents.Proposed{Proposal: "x_1", Document: doc, Until: 10}, By: "p_zed"}}}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/countersign-bot/countersign/store"
+	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/identities"
+)
+
+// A program that keeps more rows beside the entries than the one before it finds them missing where that one wrote last, and one that holds decisions
+// against one more rule finds some that nobody held against it. Neither is tampering. Each start says in the ledger which rules it follows, signed
+// like everything: what stands before the first start under today's is judged by what was known then.
+
+const (
+	// rulesNow is raised by whoever adds rows to laterRows, or a rule that decisions of earlier programs may break. 1: what is in laterRows now, and a
+	// step-up of the second person of a break glass.
+	rulesNow = 1
+
+	neverStarted = math.MaxInt64 // no program of today's rules has
+)
+
+// rulesSince is the first entry of a program that follows today's rules.
+func rulesSince(ctx context.Context, s *store.Store) (int64, error) {
+	h, err := s.History(ctx, workflows.SystemStream)
+	for _, r := range h {
+		if e, ok := r.Event.(store.InstanceStarted); ok && e.Rules >= rulesNow {
+			return r.Index, err
+		}
+	}
+	return neverStarted, err
+}
+
+// rowsSince are kinds of rows that programs keep since a while. What may be missing is excused, nothing else: not one that is there and should not be,
+// nor one that says something else. Nil excuses nothing.
+type rowsSince struct {
+	onLists  []string
+	jobs     []string // of identities
+	findings bool     // the inventory's, of which there may be others
+}
+
+// laterRows are those that programs of before rulesNow did not keep.
+func laterRows() *rowsSince {
+	return &rowsSince{
+		onLists:  []string{grants.ListSecret, identities.ListGiven},
+		jobs:     []string{identities.JobRenew, workflows.JobNotice},
+		findings: true,
+	}
+}
+
+// lists gives what a stream must stand on.
+func (x *rowsSince) lists(have, want []workflows.Listing) []workflows.Listing {
+	if x == nil {
+		return want
+	}
+	return slices.DeleteFunc(slices.Clone(want), func(l workflows.Listing) bool {
+		return slices.Contains(x.onLists, l.List) && !slices.Contains(have, l)
+	})
+}
+
+// job tells whether a job may be missing.
+func (x *rowsSince) job(stream workflows.StreamID, j workflows.Job) bool {
+	return x != nil && stream.Kind() == workflows.KindIdentity && slices.Contains(x.jobs, j.Kind)
+}
+
+// row gives what the inventory must say of an identity.
+func (x *rowsSince) row(ctx context.Context, s *store.Store, stream workflows.StreamID, want *workflows.InventoryRow) (*workflows.InventoryRow, error) {
+	if x == nil || !x.findings || want == nil {
+		return want, nil
+	}
+	have, err := s.InventoryRow(ctx, workflows.IdentityID(stream.Rest()))
+	if have == nil || err != nil {
+		return want, err
+	}
+	row := *want
+	row.Findings = have.Findings
+	return &row, nil
+}
