@@ -44,8 +44,8 @@ func CanTry(c any) bool {
 
 // Settles is how long the target may go on letting in after it was read back without the access: twice what the connector calls typical.
 func (r *Runner) Settles(name string) time.Duration {
-	c, ok := r.part(name).(Connector)
-	if !ok {
+	c := r.part(name)
+	if c == nil {
 		return 0
 	}
 	return 2 * c.Describe().RevokeLatency
@@ -77,7 +77,7 @@ func (r *Runner) Try(ctx context.Context, name string, g Grant, receipt Receipt)
 
 // withSecret gives a grant the secret that is kept for it. One whose connector makes secrets and that has none cannot be tried.
 func (r *Runner) withSecret(ctx context.Context, name string, g Grant) (Grant, bool, error) {
-	if minter, ok := r.part(name).(Connector); !ok || !minter.Describe().Mints {
+	if c := r.part(name); c == nil || !c.Describe().Mints {
 		maker, makes := r.part(name).(SecretMaker)
 		if !makes {
 			return g, true, nil
