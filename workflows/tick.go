@@ -59,7 +59,7 @@ func (t *turn) close(rosters Rosters) error {
 	st := t.open()
 	switch {
 	case st == nil || t.err != nil:
-	case t.now.UTC.After(st.TimesOutAt) && st.Plan.Kind == StageConsent && t.reached(st) >= st.Plan.Quorum:
+	case t.now.UTC.After(st.TimesOutAt) && st.Plan.Kind == StageConsent && len(st.Denials()) == 0 && t.reached(st) >= st.Plan.Quorum:
 		return t.consent(st, rosters.Final)
 	case t.now.UTC.After(st.TimesOutAt):
 		t.add(System, StageTimedOut{Stage: t.Current})
