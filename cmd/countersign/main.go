@@ -49,7 +49,7 @@ type command struct {
 	run   func(ctx context.Context, p proc) error
 }
 
-// commands is read from top to bottom by help; the order is that of a first day.
+// commands are all of them; help shows them below the headings of helpGroups.
 func commands() []command {
 	return slices.Concat([]command{
 		{"demo", "[-dir DIR] [-fresh] [-play] [-listen ADDR]", "run the whole product on an embedded Slack workspace and target", demoCommand},
@@ -173,14 +173,6 @@ func report(p proc, c command, err error) int {
 		return exitLedger
 	}
 	return exitFailed
-}
-
-func help(w io.Writer) {
-	fmt.Fprint(w, "Countersign runs documented approval chains in Slack, grants what they approve, takes it back, and keeps a ledger\nthat anybody can verify.\n\nusage: countersign COMMAND [flags]\n\n")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.short)
-	}
-	fmt.Fprint(w, "\ncountersign COMMAND -h says more. Start with: countersign demo\n")
 }
 
 // flags makes a flag set that reports through usageError instead of ending the process.
