@@ -17,13 +17,18 @@ func etcdParams() *spec.Params {
 
 func openEtcd(at opening) (runbooks.Connector, error) {
 	s := at.target.Settings
-	if err := knownSettings(s, []string{"password"}, "url", "username", "ca_file"); err != nil {
+	if err := knownSettings(s, []string{"password", "canary_password"}, "url", "username", "ca_file", "canary_reads"); err != nil {
 		return nil, err
 	}
 	password, err1 := settingSecret(s, "password")
 	roots, err2 := rest.Roots(s["ca_file"], os.ReadFile)
-	if err := errors.Join(err1, err2); err != nil {
+	canary, err3 := settingSecretOr(s, "canary_password")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	return opened(etcd.Open(rest.Config{URL: s["url"], Roots: roots}, s["username"], password))
+	con, err := etcd.Open(rest.Config{URL: s["url"], Roots: roots}, s["username"], password)
+	if err == nil {
+		err = con.Drill(etcd.Canary{Password: canary, Reads: s["canary_reads"]})
+	}
+	return opened(con, err)
 }

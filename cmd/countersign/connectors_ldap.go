@@ -21,5 +21,8 @@ func openLDAP(at opening) (runbooks.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.CanaryPassword, err = settingSecretOr(at.target.Settings, ldap.SettingCanary); err != nil {
+		return nil, err
+	}
 	return opened(ldap.Open(cfg))
 }

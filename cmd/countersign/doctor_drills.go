@@ -30,8 +30,20 @@ func (d *doctor) drilled(t spec.Target, can bool) {
 	case can:
 		d.say(true, "target "+string(t.ID)+": drills log in as the canary where its grant comes with a secret of its own, and must be refused afterwards", "")
 	default:
-		d.say(true, "target "+string(t.ID)+": drills make access, take it back and read back both; they do not log in, which this connector cannot", "")
+		d.say(true, "target "+string(t.ID)+": drills make access, take it back and read back both; they do not log in"+howToTry(t.Connector), "")
 	}
+}
+
+// howToTry says which settings let drills on a target log in; of the other kinds no credential of a canary can be had.
+func howToTry(connector string) string {
+	words, ok := map[string]string{
+		"command": "name a program in the setting try", "webhook": "the setting tries: true asks the receiver to", "sshca": "set canary_address and canary_host_key",
+		"ldap": "set canary_password_file and canary_reads", "etcd": "set canary_password_file and canary_reads", "x509": "set canary_address",
+	}[connector]
+	if !ok {
+		return ", which this connector cannot"
+	}
+	return " (for that, " + words + ")"
 }
 
 // held asks the running bot whether its clock keeps new access from beginning.

@@ -38,7 +38,7 @@ func (w *sweeper) canary(t workflows.TargetID, set watchSettings, id workflows.G
 	}
 	g := runbooks.Grant{
 		ID: id, Identity: "countersign-canary", Holder: "Countersign revocation drill", Account: set.account, Target: t, Entitlement: ent.ID,
-		Params: withFields(ent.Params, fields), Fields: fields, Start: now, End: now.Add(drillLasts),
+		Params: withFields(ent.Params, fields), Fields: fields, Start: now, End: now.Add(drillLasts + w.drills.Settles(string(t))),
 	}
 	if missing := filled(ent.Params, fields); missing != "" {
 		return runbooks.Grant{}, fmt.Errorf("%q on target %q takes %q from a form, which a drill does not fill in: name another entitlement", ent.ID, t, missing)
@@ -100,7 +100,7 @@ func (w *sweeper) rehearse(ctx context.Context, t workflows.TargetID, g runbooks
 		e.Proof = targets.ProofUsed
 	}
 	before = time.Now()
-	ctx, cancel := w.lasting(ctx, drillConfirm)
+	ctx, cancel := w.lasting(ctx, drillConfirm+w.drills.Settles(name))
 	defer cancel()
 	if err := w.takeBackCanary(ctx, name, g); err != nil {
 		return failed(stepRevoke, err)

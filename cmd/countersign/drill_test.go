@@ -27,9 +27,23 @@ func TestReq_R68_DrillsLogIn(t *testing.T) {
 		account := map[bool]string{true: ", drill_account: maya", false: ""}[strings.Contains(name, "directory")]
 		files[name] = strings.Replace(files[name], "settings: {", "settings: {drift_schedule: never, drill_schedule: '0 4 1 1 *', drill_entitlement: use"+account+", ", 1)
 	}
+	door, wrong := doorTarget(t, "door", "in=$1"), doorTarget(t, "gate", "in=open")
+	for name, text := range map[string]string{"door": door, "gate": wrong} {
+		files["targets/"+name+".yaml"] = text
+		files["workflows/use-"+name+".yaml"] = strings.NewReplacer("use-cache", "use-"+name, "cache/use", name+"/use").Replace(files["workflows/use-cache.yaml"])
+	}
 	d := demoAsJonas(t, files)
 	ctx := t.Context()
-	out, err := d.cli(ctx, "", "drill", "cache")
+	out, err := d.cli(ctx, "", "drill", "door")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said(t, out, "The canary was let in with it, and refused afterwards.")
+	if out, err = d.cli(ctx, "", "drill", "gate"); err == nil {
+		t.Fatalf("a door that lets everybody in was drilled with success:\n%s", out)
+	}
+	said(t, out, "failed at the step refuse")
+	out, err = d.cli(ctx, "", "drill", "cache")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -42,7 +56,7 @@ func TestReq_R68_DrillsLogIn(t *testing.T) {
 		t.Errorf("the canary's account is left: %s", left)
 	}
 	out, _ = doctored(t, d, nil) // the directory and the database are away
-	said(t, out, "target cache: drills log in as the canary", "target directory: drills make access, take it back and read back both; they do not log in")
+	said(t, out, "target cache: drills log in as the canary", "target directory: drills make access, take it back and read back both; they do not log in (for that, set canary_password_file and canary_reads)", "target door: drills log in as the canary")
 	forbidRedis(t, cache, "ACL SETUSER countersign -acl|setuser")
 	if out, err = d.cli(ctx, "", "drill", "cache"); err == nil {
 		t.Fatalf("a bot that may not make accounts drilled:\n%s", out)
@@ -52,6 +66,27 @@ func TestReq_R68_DrillsLogIn(t *testing.T) {
 	mustSay(t, err)
 	_, err = (&story{demo: d}).dm(ctx, "jonas", "Drill failed")
 	mustSay(t, err)
+}
+
+// doorTarget is a target of the connector command behind a real little program, whose canary is let in as a line of shell says: in=$1 by whether it has the
+// access, in=open always.
+func doorTarget(t *testing.T, id, lets string) string {
+	t.Helper()
+	dir := t.TempDir()
+	path := runbooktest.Program(t, filepath.Join(dir, "door.sh"), "#!/bin/sh\ncat >/dev/null\nset -eu\nfile="+dir+"/held.$2\nis() { if [ -e \"$file\" ]; then echo present; else echo absent; fi; }\n"+lets+`
+case $1 in
+grant) touch "$file" ;;
+revoke) rm -f "$file" ;;
+check) is ;;
+try) if [ "$in" = open ]; then echo present; else is; fi ;;
+esac
+`, 0o755)
+	settings := "drift_schedule: never, drill_schedule: '0 4 1 1 *', drill_entitlement: use"
+	for _, op := range []string{"grant", "revoke", "check", "try"} {
+		settings += fmt.Sprintf(`, %s: "%s\n%s\n${grant}"`, op, path, op)
+	}
+	return fmt.Sprintf("id: %s\ntitle: The %s\nconnector: command\nowner: jonas\nenvironment: production\ndata_class: internal\nsettings: {%s}\nentitlements:\n"+
+		"  - {id: use, title: Use the %s, description: Uses it., business_task: Repairs., review_date: 2036-01-01, longest: 4h}\n", id, id, settings, id)
 }
 
 // forbidRedis changes an account of a Redis that startRedis started.

@@ -41,7 +41,10 @@ func Open(cfg Config) (*Connector, error) {
 		programs: map[string][]argument{}, env: hidden(cfg.Env), dir: cfg.Dir, timeout: cfg.Timeout,
 		leaves: cfg.Leaves, offers: cfg.Offers, runs: make(chan struct{}, maxRuns),
 	}
-	for op, words := range map[string][]string{orders.Grant: cfg.Grant, orders.Revoke: cfg.Revoke, orders.Check: cfg.Check} {
+	for op, words := range map[string][]string{orders.Grant: cfg.Grant, orders.Revoke: cfg.Revoke, orders.Check: cfg.Check, orders.Try: cfg.Try} {
+		if op == orders.Try && len(words) == 0 {
+			continue
+		}
 		template, err := parseTemplate(words)
 		if err != nil {
 			return nil, fmt.Errorf("the program for %s: %w", op, err)
@@ -94,13 +97,30 @@ func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Rece
 
 // Check runs the program for check.
 func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Presence, error) {
-	res, err := c.call(ctx, orders.Check, g)
+	return c.read(ctx, orders.Check, g)
+}
+
+// CanTry tells whether there is a program that uses a canary's access.
+func (c *Connector) CanTry() bool { return c.programs[orders.Try] != nil }
+
+// Try runs it: present means that the canary is let in.
+func (c *Connector) Try(ctx context.Context, g runbooks.Grant, _ runbooks.Receipt) (bool, error) {
+	if !c.CanTry() {
+		return false, runbooks.Errorf(runbooks.Broken, nil, "no program uses what was granted: the setting %s names none", SettingTry)
+	}
+	presence, err := c.read(ctx, orders.Try, g)
+	return presence == runbooks.Present, err
+}
+
+// read runs a program that answers with a presence.
+func (c *Connector) read(ctx context.Context, op string, g runbooks.Grant) (runbooks.Presence, error) {
+	res, err := c.call(ctx, op, g)
 	if err != nil {
 		return runbooks.Unconfirmed, err
 	}
 	presence, words, err := parsePresence(res.stdout)
 	if err != nil {
-		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Broken, res.said(), "the program that reads back answers what cannot be read: %s", err)
+		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Broken, res.said(), "the program for %s answers what cannot be read: %s", op, err)
 	}
 	if presence == runbooks.Unconfirmed {
 		if words == "" {
@@ -191,7 +211,10 @@ func checkProgram(path string) error {
 // Probe looks at the programs without running them: only a real order shows what they do.
 func (c *Connector) Probe(context.Context) []runbooks.Finding {
 	var out []runbooks.Finding
-	for _, op := range []string{orders.Grant, orders.Revoke, orders.Check} {
+	for _, op := range []string{orders.Grant, orders.Revoke, orders.Check, orders.Try} {
+		if c.programs[op] == nil {
+			continue
+		}
 		path := c.programs[op][0].literal
 		if err := checkProgram(path); err != nil {
 			out = append(out, runbooks.Finding{What: op + ": " + err.Error(), Do: "put the program there, mode 0755, owned by root"})

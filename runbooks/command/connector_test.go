@@ -88,6 +88,7 @@ func TestThreat_T44_CommandExercise(t *testing.T) {
 		c := open(t, command.Config{
 			Grant:  []string{path, "grant", dir, "${grant}", "--", "${account}", "${param.group}", "${field.reason}", "${end}"},
 			Revoke: []string{path, "revoke", dir, "${grant}"}, Check: []string{path, "check", dir, "${grant}"}, Dir: dir, Timeout: time.Minute,
+			Try: []string{path, "try", dir, "${grant}"},
 			Env: []string{"TARGET_PASSWORD=canary-in-the-environment", "PATH=" + os.Getenv("PATH")},
 		})
 		return runbooktest.System{
@@ -324,8 +325,8 @@ func TestCheckAnswers(t *testing.T) {
 		{"0", " absent \n", "absent"},
 		{"0", "unconfirmed\n2 of 3 gateways\nhave it", "unconfirmed, retry: 2 of 3 gateways have it"},
 		{"0", "unconfirmed", "unconfirmed, retry: the program cannot tell yet"},
-		{"0", "", "unconfirmed, broken: the program that reads back answers what cannot be read: the first line is none of present, absent and unconfirmed"},
-		{"0", "PRESENT", "unconfirmed, broken: the program that reads back answers what cannot be read: the first line is none of present, absent and unconfirmed"},
+		{"0", "", "unconfirmed, broken: the program for check answers what cannot be read: the first line is none of present, absent and unconfirmed"},
+		{"0", "PRESENT", "unconfirmed, broken: the program for check answers what cannot be read: the first line is none of present, absent and unconfirmed"},
 		{"1", "absent", "unconfirmed, retry: the program ended with code 1"},
 	}
 	for _, row := range rows {

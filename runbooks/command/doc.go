@@ -81,6 +81,11 @@
 //
 // testdata/members.sh is such a program, held to all this by the tests.
 //
+// # Drills
+//
+// The setting try names a fourth program, which uses a canary's access as its holder would, changes nothing, and answers as check does: present when the canary
+// is let in, absent when it is refused, unconfirmed when that cannot be told. Without it a drill reads back with check, and does not log in.
+//
 // The connector decides nothing, knows no system, and keeps nothing.
 //
 // # What it can grant

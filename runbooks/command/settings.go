@@ -15,6 +15,7 @@ const (
 	SettingGrant   = "grant"           // the program that makes access: its path and arguments, one a line
 	SettingRevoke  = "revoke"          // the program that takes it back
 	SettingCheck   = "check"           // the program that reads back
+	SettingTry     = "try"             // the program that uses a canary's access, for drills; none by default
 	SettingOffers  = "offers"          // the program that lists what can be granted; none by default
 	SettingEnv     = "env"             // names of the environment variables that are handed on; none by default
 	SettingDir     = "dir"             // working directory; / by default
@@ -25,6 +26,7 @@ const (
 // Config says which programs do the work.
 type Config struct {
 	Grant, Revoke, Check []string      // the path of the program, then its arguments, with placeholders
+	Try                  []string      // likewise; empty: drills read back and do not use what they granted
 	Offers               []string      // the program that lists what can be granted, and its arguments as they stand; empty: none
 	Env                  []string      // NAME=value; everything that the programs see of the environment
 	Dir                  string        // working directory, absolute; empty: /
@@ -36,14 +38,14 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // ReadSettings reads the settings of a target. lookup gives a variable of the bot's own environment (os.LookupEnv).
 func ReadSettings(settings map[string]string, lookup func(string) (string, bool)) (Config, error) {
-	known := []string{SettingGrant, SettingRevoke, SettingCheck, SettingOffers, SettingEnv, SettingDir, SettingTimeout, SettingLeaves}
+	known := []string{SettingGrant, SettingRevoke, SettingCheck, SettingTry, SettingOffers, SettingEnv, SettingDir, SettingTimeout, SettingLeaves}
 	for name := range settings {
 		if !slices.Contains(known, name) {
 			return Config{}, fmt.Errorf("setting %q is not one of %s", name, strings.Join(known, ", "))
 		}
 	}
 	cfg := Config{
-		Grant: lines(settings[SettingGrant]), Revoke: lines(settings[SettingRevoke]), Check: lines(settings[SettingCheck]), Offers: lines(settings[SettingOffers]),
+		Grant: lines(settings[SettingGrant]), Revoke: lines(settings[SettingRevoke]), Check: lines(settings[SettingCheck]), Try: lines(settings[SettingTry]), Offers: lines(settings[SettingOffers]),
 		Dir: settings[SettingDir], Leaves: strings.TrimSpace(settings[SettingLeaves]),
 	}
 	var err error

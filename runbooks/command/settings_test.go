@@ -58,7 +58,7 @@ func TestBadSettings(t *testing.T) {
 		{"timeout_seconds", "0", `setting timeout_seconds: "0" is not a number of seconds from 1 to 300`},
 		{"timeout_seconds", "301", `setting timeout_seconds: "301" is not a number of seconds from 1 to 300`},
 		{"timeout_seconds", "1m", `setting timeout_seconds: "1m" is not a number of seconds from 1 to 300`},
-		{"shell", "yes", `setting "shell" is not one of grant, revoke, check, offers, env, dir, timeout_seconds, revoke_leaves`},
+		{"shell", "yes", `setting "shell" is not one of grant, revoke, check, try, offers, env, dir, timeout_seconds, revoke_leaves`},
 	}
 	for _, row := range rows {
 		settings := map[string]string{row.name: row.value}

@@ -26,6 +26,9 @@
 // The account is the user's name. The bot's own user must have the role root: etcd lets nobody else change who has a role, so that the bot's
 // password opens everything there. doctor says so, and finds that no other user has that role for ever. Root itself is not granted.
 //
+// Drills log in as the canary where canary_password_file (or _env) has the password of the user of drill_account, and canary_reads names a key that the role
+// lets it read: they must be let in to it, and refused afterwards.
+//
 // A role that a user has already is taken for ours: etcd keeps neither who gave it nor when, and its log names neither. Access has no expiry, and ends with
 // the next call after a revocation; a watch that is open goes on until it is closed.
 package etcd

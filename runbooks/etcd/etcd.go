@@ -29,6 +29,7 @@ type Connector struct {
 	user     string
 	password runbooks.Secret
 	made     sync.Map // keys that this process made: etcd does not tell
+	canary   Canary
 
 	mu    sync.Mutex
 	token string

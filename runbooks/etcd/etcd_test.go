@@ -102,6 +102,9 @@ func TestThreat_T44_Exercise(t *testing.T) {
 	c := start(t)
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		con, first := c.open(t, botPassword), grantOf(0)
+		if err := con.Drill(etcd.Canary{Password: runbooks.NewSecret("pw"), Reads: "a"}); err != nil {
+			t.Fatal(err)
+		}
 		t.Cleanup(func() { // the next part finds users without roles
 			for i := range 5 {
 				if _, err := con.Revoke(context.Background(), grantOf(i)); err != nil {

@@ -2,7 +2,9 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -184,4 +186,41 @@ func firstOf(a, b error) error {
 		return a
 	}
 	return b
+}
+
+// Canary is how a drill uses a role: it logs in as the canary's user and reads a key that the role lets it read.
+type Canary struct {
+	Password runbooks.Secret // of the user of drill_account
+	Reads    string          // the key
+}
+
+// Drill says how drills use what a canary was granted; it is called before anything else. Without a canary they read the user's roles back.
+func (c *Connector) Drill(canary Canary) error {
+	if canary.Password.IsZero() != (canary.Reads == "") {
+		return errors.New("settings canary_password_file (or _env) and canary_reads belong together: a drill logs in as the canary and reads that key")
+	}
+	c.canary = canary
+	return nil
+}
+
+// CanTry tells whether drills know the canary's password.
+func (c *Connector) CanTry() bool { return c.canary.Reads != "" }
+
+// Try logs in as the canary and reads the key that the role lets it read. Whether there is such a key does not matter: who may not read it is refused.
+func (c *Connector) Try(ctx context.Context, g runbooks.Grant, _ runbooks.Receipt) (bool, error) {
+	if _, err := c.readTerms(g); err != nil {
+		return false, err
+	}
+	var out struct{ Token string }
+	in := rest.JSON(map[string]string{"name": g.Account, "password": c.canary.Password.Reveal()})
+	_, err := c.api.Ask(ctx, "logging in as the canary", rest.Call{Method: http.MethodPost, Path: "/v3/auth/authenticate", Body: in}, &out)
+	if err != nil {
+		return false, err
+	}
+	key := rest.JSON(map[string][]byte{"key": []byte(c.canary.Reads)})
+	_, err = c.api.Ask(ctx, "reading as the canary", rest.Call{Method: http.MethodPost, Path: "/v3/kv/range", Body: key, Header: http.Header{"Authorization": {out.Token}}}, nil)
+	if err != nil && strings.Contains(err.Error(), "permission denied") {
+		return false, nil
+	}
+	return err == nil, err
 }

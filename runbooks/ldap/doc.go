@@ -36,6 +36,11 @@
 // the old one is retired; the bot writes them and reads none. With the second rule the bot makes the entries of new identities there, and deletes them when
 // those are taken off; without it people do.
 //
+// Drills log in as the canary where canary_password_file (or _env) has the password of the account of drill_account, and canary_reads names an entry that
+// members of the group can read and others cannot: they must read it while they have the membership, and not afterwards.
+//
+//	access to dn.base="cn=canary,dc=example,dc=org" by group.exact="cn=dba,ou=groups,dc=example,dc=org" read by * none
+//
 // A target of a configuration folder:
 //
 //	id: directory

@@ -55,6 +55,14 @@ func exercise(t *testing.T, s *server, name string, cfg directory.Config, advanc
 		r.Attribute("uid", []string{account})
 		r.Attribute("cn", []string{"A person"})
 		r.Attribute("sn", []string{"Person"})
+		r.Attribute("userPassword", []string{userPassword})
+		s.must(t, admin.Add(r))
+	}
+	if cfg.Dynamic == "" { // groups of one grant have names of their own, which the rule of the entry does not follow
+		cfg.CanaryPassword, cfg.CanaryReads = runbooks.NewSecret(userPassword), "cn="+name+","+canaries
+		r = ldap.NewAddRequest(cfg.CanaryReads, nil)
+		r.Attribute("objectClass", []string{"applicationProcess"})
+		r.Attribute("seeAlso", []string{groupDN})
 		s.must(t, admin.Add(r))
 	}
 	made := map[int]runbooks.Grant{}

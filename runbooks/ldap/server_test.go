@@ -33,6 +33,7 @@ const (
 	groups        = "ou=groups," + suffix
 	jit           = "ou=jit," + suffix
 	programs      = "ou=programs," + suffix
+	canaries      = "ou=canary," + suffix // what lies below it is read by members of the group that its seeAlso names
 	adminDN       = "cn=admin," + suffix
 	botDN         = "cn=countersign,ou=services," + suffix
 	adminPassword = "admin-password"
@@ -104,6 +105,7 @@ access to dn.children="ou=groups,dc=example,dc=org" filter="(|(objectClass=group
   attrs=member,uniqueMember,memberUid,description
   by dn.exact="BOT" write by * read
 access to dn.subtree="ou=jit,dc=example,dc=org" by dn.exact="BOT" write by * read
+access to dn.children="ou=canary,dc=example,dc=org" by set="this/seeAlso/member & user" read by * none
 access to * by * read
 
 database mdb
@@ -208,6 +210,7 @@ func (s *server) plant(conn *ldap.Conn) error {
 		{groups, "objectClass", "organizationalUnit", "ou", "groups"},
 		{jit, "objectClass", "organizationalUnit", "ou", "jit"},
 		{programs, "objectClass", "organizationalUnit", "ou", "programs"},
+		{canaries, "objectClass", "organizationalUnit", "ou", "canary"},
 		{"ou=services," + suffix, "objectClass", "organizationalUnit", "ou", "services"},
 		{botDN, "objectClass", "applicationProcess|simpleSecurityObject", "cn", "countersign", "userPassword", botPassword},
 	} {

@@ -25,6 +25,8 @@ const (
 	SettingDynamic   = "dynamic_under"     // base DN of groups of one grant that the directory ends by itself
 	SettingPrograms  = "programs"          // base DN of programs' accounts, whose passwords the bot replaces
 	SettingAccessLog = "accesslog"         // base DN of OpenLDAP's access log, such as cn=log
+	SettingCanary    = "canary_password"   // of the account that drills use: read from canary_password_file or canary_password_env
+	SettingReads     = "canary_reads"      // DN of an entry that members of the canary's group can read, and others cannot
 )
 
 // The entitlement's words that this connector understands.
@@ -41,19 +43,21 @@ type Config struct {
 	Dynamic          string // base DN; "": standing groups
 	AccessLog        string // base DN; "": none
 	Programs         string // base DN; "": none
+	CanaryPassword   runbooks.Secret
+	CanaryReads      string // DN; "": drills read the group back and do not log in
 }
 
 // ReadSettings reads the settings of a target. password is what its file or variable holds; read reads a file.
 func ReadSettings(settings map[string]string, password runbooks.Secret, read func(string) ([]byte, error)) (Config, error) {
 	err := runbooks.KnownSettings(settings, SettingURL, SettingRoots, SettingBind, SettingPassword+"_file", SettingPassword+"_env",
-		SettingPeople, SettingAccount, SettingGroups, SettingDynamic, SettingAccessLog, SettingPrograms)
+		SettingPeople, SettingAccount, SettingGroups, SettingDynamic, SettingAccessLog, SettingPrograms, SettingCanary+"_file", SettingCanary+"_env", SettingReads)
 	if err != nil {
 		return Config{}, err
 	}
 	cfg := Config{
 		URL: settings[SettingURL], BindDN: settings[SettingBind], Password: password, People: settings[SettingPeople],
 		Groups: settings[SettingGroups], AccountAttribute: settings[SettingAccount], Dynamic: settings[SettingDynamic],
-		AccessLog: settings[SettingAccessLog], Programs: settings[SettingPrograms],
+		AccessLog: settings[SettingAccessLog], Programs: settings[SettingPrograms], CanaryReads: settings[SettingReads],
 	}
 	if file := settings[SettingRoots]; file != "" {
 		pem, err := read(file)
@@ -77,9 +81,9 @@ func (cfg Config) check() (*url.URL, error) {
 	var errs []error
 	for name, dn := range map[string]string{
 		SettingBind: cfg.BindDN, SettingPeople: cfg.People, SettingGroups: cfg.Groups, SettingDynamic: cfg.Dynamic, SettingAccessLog: cfg.AccessLog,
-		SettingPrograms: cfg.Programs,
+		SettingPrograms: cfg.Programs, SettingReads: cfg.CanaryReads,
 	} {
-		if dn == "" && (name == SettingDynamic || name == SettingAccessLog || name == SettingPrograms) {
+		if dn == "" && (name == SettingDynamic || name == SettingAccessLog || name == SettingPrograms || name == SettingReads) {
 			continue
 		}
 		if parsed, err := ldap.ParseDN(dn); err != nil || len(parsed.RDNs) == 0 {
@@ -88,6 +92,9 @@ func (cfg Config) check() (*url.URL, error) {
 	}
 	if !isAttribute(cfg.AccountAttribute) {
 		errs = append(errs, fmt.Errorf("setting %s: %q is not the name of an attribute", SettingAccount, cfg.AccountAttribute))
+	}
+	if cfg.CanaryPassword.IsZero() != (cfg.CanaryReads == "") {
+		errs = append(errs, fmt.Errorf("settings %s_file (or _env) and %s belong together: a drill logs in as the canary and reads that entry", SettingCanary, SettingReads))
 	}
 	if cfg.Password.IsZero() {
 		// An empty password binds as nobody at all, and succeeds (RFC 4513, 5.1.2).

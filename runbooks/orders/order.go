@@ -15,7 +15,7 @@ import (
 // order is one call. Keys are only ever added; v changes when one changes its meaning.
 type order struct {
 	V           int                 `json:"v"`
-	Op          string              `json:"op"` // grant, revoke or check
+	Op          string              `json:"op"` // grant, revoke, check or try
 	Grant       string              `json:"grant"`
 	Request     string              `json:"request,omitempty"`
 	Identity    string              `json:"identity"`
@@ -27,7 +27,7 @@ type order struct {
 	Fields      map[string]string   `json:"fields,omitempty"`
 	Start       string              `json:"start"` // RFC 3339, UTC, to the second
 	End         string              `json:"end"`
-	Secret      map[string]string   `json:"secret,omitempty"` // of a grant: what opens the access; the same each time
+	Secret      map[string]string   `json:"secret,omitempty"` // to grant and to try: what opens the access; the same each time
 }
 
 // The operations.
@@ -35,6 +35,7 @@ const (
 	Grant  = "grant"
 	Revoke = "revoke"
 	Check  = "check"
+	Try    = "try" // use it as its holder would: drills, with a canary's access
 )
 
 // Version of the order and of the answer.
@@ -45,13 +46,13 @@ func Stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(tim
 
 var grantGrammar = regexp.MustCompile(`^g_[0-9A-Za-z_-]{1,120}$`)
 
-// Encode checks a grant and writes the order to carry out op, which is Grant, Revoke or Check; its errors are refusals (runbooks.Refuse).
+// Encode checks a grant and writes the order to carry out op, which is Grant, Revoke, Check or Try; its errors are refusals (runbooks.Refuse).
 func Encode(op string, g runbooks.Grant) ([]byte, error) {
 	if err := checkGrant(g); err != nil {
 		return nil, err
 	}
 	var secret map[string]string
-	if op == Grant {
+	if op == Grant || op == Try {
 		for _, p := range g.Secret.Parts {
 			if secret == nil {
 				secret = map[string]string{}

@@ -106,6 +106,7 @@ func Exercise(t *testing.T, factory Factory) {
 		{"a target that lies", exerciseLying},
 		{"the answer is lost", exerciseLost},
 		{"canary", exerciseCanary},
+		{"a drill", exerciseDrill},
 	}
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {

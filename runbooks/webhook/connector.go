@@ -27,6 +27,7 @@ type Connector struct {
 
 	password bool
 	lists    bool // the receiver tells what it can grant
+	tries    bool // the receiver uses a canary's access
 }
 
 // Open reads the configuration; it calls nobody.
@@ -41,7 +42,7 @@ func Open(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		url: u, keys: keys, tls: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
-		timeout: cfg.Timeout, poll: cfg.Poll, leaves: cfg.Leaves, password: cfg.Password, lists: cfg.Lists,
+		timeout: cfg.Timeout, poll: cfg.Poll, leaves: cfg.Leaves, password: cfg.Password, lists: cfg.Lists, tries: cfg.Tries,
 	}
 	c.client, c.dial = client(r, c.tls, cfg.Resolver)
 	if c.timeout == 0 {
@@ -100,13 +101,27 @@ func (c *Connector) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Rece
 
 // Check asks the receiver to look.
 func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Presence, error) {
-	r, err := c.call(ctx, orders.Check, g)
+	return c.read(ctx, orders.Check, g)
+}
+
+// CanTry tells whether the receiver uses a canary's access when it is asked to.
+func (c *Connector) CanTry() bool { return c.tries }
+
+// Try asks the receiver to use it: present means that the canary is let in.
+func (c *Connector) Try(ctx context.Context, g runbooks.Grant, _ runbooks.Receipt) (bool, error) {
+	presence, err := c.read(ctx, orders.Try, g)
+	return presence == runbooks.Present, err
+}
+
+// read posts a question whose answer is a presence.
+func (c *Connector) read(ctx context.Context, op string, g runbooks.Grant) (runbooks.Presence, error) {
+	r, err := c.call(ctx, op, g)
 	if err != nil {
 		return runbooks.Unconfirmed, err
 	}
 	a, err := parseAnswer(r.body)
 	if err != nil {
-		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Broken, nil, "the service's answer to check cannot be read: %s", err)
+		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Broken, nil, "the service's answer to %s cannot be read: %s", op, err)
 	}
 	switch a.Presence {
 	case runbooks.Present, runbooks.Absent:
@@ -117,7 +132,7 @@ func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Prese
 		}
 		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Retry, nil, "%s", a.Text)
 	default:
-		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Broken, nil, "the service's answer to check is none of present, absent and unconfirmed")
+		return runbooks.Unconfirmed, runbooks.Errorf(runbooks.Broken, nil, "the service's answer to %s is none of present, absent and unconfirmed", op)
 	}
 }
 
@@ -125,7 +140,7 @@ func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Prese
 // each time, so that nobody answers it from memory. It holds no dot, which separates the parts that are signed.
 func messageID(op string, g runbooks.Grant) string {
 	id := op + "_" + string(g.ID)
-	if op == orders.Check {
+	if op == orders.Check || op == orders.Try {
 		id += "_" + rand.Text()
 	}
 	return id

@@ -26,8 +26,10 @@ func TestThreat_T44_WebhookExercise(t *testing.T) {
 	t.Parallel()
 	runbooktest.Exercise(t, func(t *testing.T) runbooktest.System {
 		r := newReceiver(t, oldSecret)
+		cfg := r.config(t)
+		cfg.Tries = true
 		return runbooktest.System{
-			Connector: open(t, r.config(t)),
+			Connector: open(t, cfg),
 			Words:     filepath.Join("testdata", "words.txt"),
 			Secrets:   []string{oldSecret, strings.TrimPrefix(oldSecret, "whsec_")},
 			Grant: func(n int) runbooks.Grant {

@@ -42,6 +42,9 @@
 //
 //	{"offers":[{"name":"support", "params":{"team":["support"]}, "description":"Answers customers.", "account":true}]}
 //
+// With the setting "tries: true" drills ask it to use a canary's access as its holder would: op is try, the order is otherwise that to grant (with the password,
+// where one comes with it), and the answer that to a check: present when the canary is let in, absent when it is refused. Without it drills read back only.
+//
 // The headers webhook-id, webhook-timestamp and webhook-signature are those of the specification: the signature is "v1,"
 // and the base64 of HMAC-SHA256 over "id.timestamp.body"; several stand with spaces between. A receiver verifies one of them
 // and refuses a timestamp more than five minutes away. The id of a grant and of a revocation is the same each time it is

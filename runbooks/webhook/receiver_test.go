@@ -106,9 +106,9 @@ func (r *receiver) act(w http.ResponseWriter, c call) {
 	case c.Op == "revoke":
 		delete(r.held, c.Grant)
 		w.WriteHeader(http.StatusNoContent)
-	case c.Op == "check" && there:
+	case (c.Op == "check" || c.Op == "try") && there:
 		fmt.Fprint(w, `{"presence":"present"}`)
-	case c.Op == "check":
+	case c.Op == "check" || c.Op == "try":
 		fmt.Fprint(w, `{"presence":"absent"}`)
 	default:
 		w.WriteHeader(http.StatusBadRequest)

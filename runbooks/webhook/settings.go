@@ -24,6 +24,7 @@ const (
 	SettingTimeout  = "timeout_seconds" // of one call with its polls; 30 by default
 	SettingPoll     = "poll_seconds"    // between two polls; 2 by default
 	SettingLeaves   = "revoke_leaves"   // what revoking does not end, in a sentence for the card
+	SettingTries    = "tries"           // "true": the receiver uses a canary's access when a drill asks it to
 	SettingLists    = "lists"           // "true": the receiver tells what it can grant
 	SettingPassword = "comes_with"      // "password": each grant comes with a password that we make, and its holder is handed
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Timeout      time.Duration     // of one call with its polls; 0: 30 s
 	Poll         time.Duration     // between two polls; 0: 2 s
 	Leaves       string            // what revoking does not end; empty: that it is not known
+	Tries        bool              // the receiver uses a canary's access
 	Lists        bool              // the receiver tells what it can grant
 	Password     bool              // each grant comes with a password
 }
@@ -49,7 +51,7 @@ type Config struct {
 func ReadSettings(settings map[string]string, secret runbooks.Secret, read func(string) ([]byte, error)) (Config, error) {
 	known := []string{
 		SettingURL, SettingSecret + "_file", SettingSecret + "_env", SettingRoots, SettingPrivate, SettingLoopback, SettingTimeout, SettingPoll, SettingLeaves,
-		SettingPassword, SettingLists,
+		SettingPassword, SettingLists, SettingTries,
 	}
 	for name := range settings {
 		if !slices.Contains(known, name) {
@@ -58,11 +60,13 @@ func ReadSettings(settings map[string]string, secret runbooks.Secret, read func(
 	}
 	cfg := Config{
 		URL: settings[SettingURL], PrivateHost: settings[SettingPrivate], LoopbackHost: settings[SettingLoopback],
-		Leaves: strings.TrimSpace(settings[SettingLeaves]), Password: settings[SettingPassword] == passwordMake, Lists: settings[SettingLists] == "true",
+		Leaves: strings.TrimSpace(settings[SettingLeaves]), Password: settings[SettingPassword] == passwordMake, Lists: settings[SettingLists] == "true", Tries: settings[SettingTries] == "true",
 	}
 	var errs [6]error
-	if v := settings[SettingLists]; v != "" && v != "true" && v != "false" {
-		errs[5] = fmt.Errorf("setting %s: %q is neither true nor false", SettingLists, v)
+	for _, name := range []string{SettingLists, SettingTries} {
+		if v := settings[name]; v != "" && v != "true" && v != "false" {
+			errs[5] = errors.Join(errs[5], fmt.Errorf("setting %s: %q is neither true nor false", name, v))
+		}
 	}
 	if v := settings[SettingPassword]; v != "" && v != passwordMake {
 		errs[4] = fmt.Errorf("setting %s: %q is not %s", SettingPassword, v, passwordMake)

@@ -50,7 +50,7 @@ func TestBadSettings(t *testing.T) {
 		{"poll_seconds", "0", `setting poll_seconds: "0" is not a number of seconds from 1 to 60`},
 		{"ca_file", "/etc/none", "setting ca_file: open /etc/none: file does not exist"},
 		{"ca_file", "/etc/empty", `setting ca_file: "/etc/empty" holds no certificates in PEM, or is larger than 1048576 bytes`},
-		{"header", "x", `setting "header" is not one of url, secret_file, secret_env, ca_file, private_host, loopback_host, timeout_seconds, poll_seconds, revoke_leaves, comes_with, lists`},
+		{"header", "x", `setting "header" is not one of url, secret_file, secret_env, ca_file, private_host, loopback_host, timeout_seconds, poll_seconds, revoke_leaves, comes_with, lists, tries`},
 	}
 	read := func(name string) ([]byte, error) {
 		if name == "/etc/empty" {

@@ -16,6 +16,10 @@
 //
 // The settings are optional. With them, forms offer what they name, and nothing else is certified for that target.
 //
+// Drills connect as the canary where canary_address names a server (host:port) that trusts ca.pem and fetches the list: it must let the canary's certificate in,
+// and refuse it once the list is due to have arrived. A server of HTTP may also refuse with a status of its own, as nginx does. canary_ca_file holds the
+// authorities of that server's own certificate where the system does not know them.
+//
 // A target of a configuration folder, and a field of its workflow:
 //
 //	id: edge

@@ -22,6 +22,12 @@ const (
 	// caLife is how long the authority's own certificate lasts.
 	caLife = 10 * 365 * 24 * time.Hour
 
+	// tryTimeout bounds a drill's connection, and answerTimeout how long it waits for a word of a server that let the certificate in. maxRoots bounds the
+	// file of authorities in bytes.
+	tryTimeout    = 15 * time.Second
+	answerTimeout = 3 * time.Second
+	maxRoots      = 1 << 20
+
 	// every is how often servers are expected to fetch the list.
 	every = 5 * time.Minute
 

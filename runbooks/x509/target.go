@@ -12,19 +12,22 @@ import (
 
 // The settings of a target: what the authority certifies there. Where one of them is set, nothing else is certified there.
 const (
-	SettingOrganizations = "organizations" // names with spaces between
-	SettingSPIFFE        = "spiffe_ids"    // SPIFFE IDs, or their beginnings with a star at the end, with spaces between
+	SettingOrganizations = "organizations"  // names with spaces between
+	SettingCanary        = "canary_address" // host:port of a server that drills show the canary's certificate to
+	SettingCanaryRoots   = "canary_ca_file" // certificate authorities in PEM that this server's own certificate is checked with, instead of the system's
+	SettingSPIFFE        = "spiffe_ids"     // SPIFFE IDs, or their beginnings with a star at the end, with spaces between
 )
 
 // Target is the authority within the limits of one target. Its methods may be called by several goroutines.
 type Target struct {
 	*Connector
 	organizations, ids []string
+	canary             canary
 }
 
 // For reads the settings of a target.
 func (c *Connector) For(settings map[string]string) (*Target, error) {
-	if err := runbooks.KnownSettings(settings, SettingOrganizations, SettingSPIFFE); err != nil {
+	if err := runbooks.KnownSettings(settings, SettingOrganizations, SettingSPIFFE, SettingCanary, SettingCanaryRoots); err != nil {
 		return nil, err
 	}
 	t := &Target{Connector: c, organizations: strings.Fields(settings[SettingOrganizations]), ids: strings.Fields(settings[SettingSPIFFE])}
@@ -38,7 +41,9 @@ func (c *Connector) For(settings map[string]string) (*Target, error) {
 			return nil, fmt.Errorf("setting %s: %q is no SPIFFE ID such as spiffe://example.org/payments/api or spiffe://example.org/payments/*", SettingSPIFFE, id)
 		}
 	}
-	return t, nil
+	var err error
+	t.canary, err = readCanary(settings[SettingCanary], settings[SettingCanaryRoots])
+	return t, err
 }
 
 // within refuses what lies outside of the target's limits.

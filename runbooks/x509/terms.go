@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -165,17 +166,32 @@ func (c *Connector) MakeSecret(g runbooks.Grant) (runbooks.Handover, error) {
 	return runbooks.Handover{Title: "Private key of a certificate", Parts: []runbooks.Part{{Name: partKey, Value: runbooks.NewSecret(string(text)), File: fileKey}}}, nil
 }
 
+// privateKey is the key that was made for the grant; nil where none was.
+func privateKey(g runbooks.Grant) (*ecdsa.PrivateKey, error) {
+	for _, p := range g.Secret.Parts {
+		if p.Name == partKey {
+			return parseKey(p.Value)
+		}
+	}
+	return nil, nil
+}
+
+func parseKey(s runbooks.Secret) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode([]byte(s.Reveal()))
+	if block == nil {
+		return nil, errors.New("it is not in PEM")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if signer, ok := key.(*ecdsa.PrivateKey); err == nil && ok {
+		return signer, nil
+	}
+	return nil, errors.New("it is no key of a kind that is made here")
+}
+
 // madeKey is the public half of the key that was made for the grant.
 func madeKey(g runbooks.Grant) (crypto.PublicKey, error) {
-	for _, p := range g.Secret.Parts {
-		block, _ := pem.Decode([]byte(p.Value.Reveal()))
-		if p.Name != partKey || block == nil {
-			continue
-		}
-		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if signer, ok := key.(crypto.Signer); err == nil && ok {
-			return signer.Public(), nil
-		}
+	if key, err := privateKey(g); err == nil && key != nil {
+		return key.Public(), nil
 	}
 	return nil, runbooks.Errorf(runbooks.Broken, nil, "no private key was made for the certificate")
 }

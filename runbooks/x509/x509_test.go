@@ -42,6 +42,7 @@ type bench struct {
 	dir  string
 	http *httptest.Server
 	tls  net.Listener
+	own  tls.Certificate // of that server
 	mu   sync.Mutex
 	at   time.Time
 	pool *stdx509.CertPool
@@ -115,8 +116,9 @@ func (b *bench) serveTLS(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.own = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	b.tls, err = tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: b.pool, Time: b.now,
+		Certificates: []tls.Certificate{b.own}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: b.pool, Time: b.now,
 		VerifyConnection: func(s tls.ConnectionState) error { return b.refused(t, s.PeerCertificates[0]) },
 	})
 	if err != nil {
@@ -211,7 +213,7 @@ func TestThreat_T44_Exercise(t *testing.T) {
 		keys := map[workflows.GrantID]*ecdsa.PrivateKey{}
 		made := map[int]runbooks.Grant{}
 		return runbooktest.System{
-			Connector: b.Connector,
+			Connector: b.drilled(t, b.tls.Addr().String()),
 			Secrets:   []string{string(seed())},
 			Grant: func(n int) runbooks.Grant {
 				if _, ok := made[n]; !ok {

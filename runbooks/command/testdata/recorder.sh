@@ -19,5 +19,5 @@ grant)
 	echo '{"ref": "kept", "use": {"steps": ["Sign in as always."]}}'
 	;;
 revoke) rm -f "$file" ;;
-check) if [ -e "$file" ]; then echo present; else echo absent; fi ;;
+check | try) if [ -e "$file" ]; then echo present; else echo absent; fi ;;
 esac
