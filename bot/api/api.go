@@ -123,7 +123,7 @@ type Part struct {
 // Config is what a Server is made of.
 type Config struct {
 	Office  Office
-	Client  *http.Client     // fetches issuers' keys; nil: one with limits
+	Client  *http.Client     // fetches issuers' keys and lists of revoked certificates; nil: one with limits
 	Now     func() time.Time // real time
 	Version string
 	Log     *slog.Logger
@@ -133,6 +133,7 @@ type Config struct {
 type Server struct {
 	c         Config
 	tokens    *Tokens
+	revoked   *revocations
 	sessions  *sessions
 	identity  *counter
 	addresses *counter
@@ -143,7 +144,7 @@ type Server struct {
 // New makes a Server.
 func New(c Config) *Server {
 	s := &Server{
-		c: c, tokens: NewTokens(c.Office.Doors, c.Client, c.Now), sessions: newSessions(c.Now), identity: newCounter(perIdentity, c.Now),
+		c: c, tokens: NewTokens(c.Office.Doors, c.Client, c.Now), revoked: newRevocations(c.Client, c.Now), sessions: newSessions(c.Now), identity: newCounter(perIdentity, c.Now),
 		addresses: newCounter(perAddress, c.Now), waiting: make(chan struct{}, maxWaiting), mux: http.NewServeMux(),
 	}
 	for pattern, h := range s.routes() {

@@ -66,8 +66,8 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // verifyCert checks the certificate of a call and finds the one identity that it acts as. Its errors are *TokenError, which name what a token would
-// call the same: the authority is the issuer, the name the subject.
-func verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
+// call the same: the authority is the issuer, the name the subject. Others are of a list of revoked certificates that could not be fetched.
+func (s *Server) verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
 	leaf := r.TLS.PeerCertificates[0]
 	name, err := spiffeName(leaf)
 	longest := maxSVIDLife
@@ -104,7 +104,11 @@ func verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
 		} else if name == "" || d.Subject != name {
 			continue
 		}
-		if err := signedFor(authorities(d), leaf, r.TLS.PeerCertificates[1:], now); err != nil {
+		chains, err := signedFor(authorities(d), leaf, r.TLS.PeerCertificates[1:], now)
+		if err == nil {
+			err = s.revoked.check(r.Context(), d, chains)
+		}
+		if err != nil {
 			last = err
 			continue
 		}
@@ -112,7 +116,7 @@ func verifyCert(r *http.Request, doors []Door, now time.Time) (Proof, error) {
 			last = err
 			continue
 		}
-		found = append(found, Proof{Identity: d.Identity, Issuer: d.Issuer, Subject: subject, Token: certUse(leaf), Expires: leaf.NotAfter, Authn: authn, door: d})
+		found = append(found, Proof{Identity: d.Identity, Issuer: d.Issuer, Subject: subject, Token: certUse(leaf), Expires: leaf.NotAfter, Authn: authn, door: d, chains: chains})
 	}
 	switch {
 	case len(found) == 0:
@@ -211,7 +215,7 @@ func authorities(d Door) (out []*x509.Certificate) {
 const useX509 = "x509-svid"
 
 // signedFor checks a certificate against the authorities of one door.
-func signedFor(pinned []*x509.Certificate, leaf *x509.Certificate, between []*x509.Certificate, now time.Time) error {
+func signedFor(pinned []*x509.Certificate, leaf *x509.Certificate, between []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
 	roots, rest := x509.NewCertPool(), x509.NewCertPool()
 	for _, c := range pinned {
 		roots.AddCert(c)
@@ -219,11 +223,11 @@ func signedFor(pinned []*x509.Certificate, leaf *x509.Certificate, between []*x5
 	for _, c := range between[:min(len(between), maxChain)] {
 		rest.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
-		return wrong("iss", "no authority that is pinned here signed this certificate for clients")
+		return nil, wrong("iss", "no authority that is pinned here signed this certificate for clients")
 	}
-	return nil
+	return chains, nil
 }
 
 // certUse names one use of a certificate. Unlike a token it may be used again: whoever uses it has proven anew that they have its key.

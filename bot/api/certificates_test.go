@@ -38,7 +38,7 @@ func newDomain(t *testing.T, name string) *domain {
 	d := &domain{t: t}
 	self := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	var raw []byte
 	raw, d.key = d.signed(self, self, nil)
@@ -104,7 +104,7 @@ type mutual struct {
 }
 
 func (w *world) overTLS() mutual {
-	server := httptest.NewUnstartedServer(api.New(api.Config{Office: w.office, Now: time.Now, Version: "test", Log: slog.New(slog.DiscardHandler)}))
+	server := httptest.NewUnstartedServer(api.New(api.Config{Office: w.office, Now: w.now, Version: "test", Log: slog.New(slog.DiscardHandler)}))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	server.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {

@@ -22,5 +22,8 @@ const (
 	maxCounted   = 20_000
 	fetchTimeout = 10 * time.Second // for an issuer's keys
 	maxFetched   = 1 << 20
-	maxChain     = 8 // certificates between a workload's and its authority: trust domains have one or two
+	maxCRL       = 8 << 20          // of a list of revoked certificates: 200,000 of them
+	crlEvery     = 5 * time.Minute  // so late at most a certificate that was revoked is noticed
+	crlAgain     = 15 * time.Second // after a list that could not be fetched
+	maxChain     = 8                // certificates between a workload's and its authority: trust domains have one or two
 )

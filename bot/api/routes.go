@@ -157,7 +157,7 @@ func (s *Server) session(r *http.Request) (Session, string, *workflows.Refusal, 
 	var err error
 	cert, certified := clientCert(r)
 	if certified = certified && token == ""; certified {
-		p, err = verifyCert(r, s.c.Office.Doors(), s.c.Now())
+		p, err = s.verifyCert(r, s.c.Office.Doors(), s.c.Now())
 	} else {
 		p, err = s.tokens.Verify(ctx, token)
 	}
@@ -171,7 +171,7 @@ func (s *Server) session(r *http.Request) (Session, string, *workflows.Refusal, 
 	}
 	x.ID, x.Identity, x.Authn, x.door, x.Ends = id, p.Identity, p.Authn, p.door, s.c.Now().Add(sessionLife)
 	if certified {
-		x.cert, x.Ends = sha256.Sum256(cert.Raw), earlier(x.Ends, p.Expires)
+		x.cert, x.chains, x.Ends = sha256.Sum256(cert.Raw), p.chains, earlier(x.Ends, p.Expires)
 	}
 	s.sessions.put(secret, x)
 	return x, secret, nil, nil
@@ -191,10 +191,15 @@ func (s *Server) who(secret string, r *http.Request) (Session, bool) {
 	}
 	for _, d := range s.c.Office.Doors() {
 		if d.Identity == x.Identity && sameDoor(d, x.door) {
-			return x, open(d, s.c.Now()) == nil
+			return x, open(d, s.c.Now()) == nil && s.stands(r.Context(), d, x)
 		}
 	}
 	return Session{}, false
+}
+
+// stands tells whether the certificate that opened a session was not revoked since. What cannot be told ends it: opening another says why.
+func (s *Server) stands(ctx context.Context, d Door, x Session) bool {
+	return len(x.chains) == 0 || s.revoked.check(ctx, d, x.chains) == nil
 }
 
 func sameDoor(a, b Door) bool {

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"sync"
@@ -23,6 +24,7 @@ type Session struct {
 	Ends     time.Time
 	door     Door
 	cert     [32]byte // of the certificate that opened it, which every call has to come with; zero: a token did
+	chains   [][]*x509.Certificate
 }
 
 // Door is the entry of the documents under which the session was opened.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,7 @@ type Proof struct {
 	Expires  time.Time
 	Authn    string // "oidc", "spiffe-jwt", "spiffe-x509" or "mutual-tls"
 	door     Door
+	chains   [][]*x509.Certificate // of the certificate, where it is one, to the authorities that signed it
 }
 
 // TokenError says what is wrong with a token, naming the claim. Its text holds nothing of the token but claims that were asked about.

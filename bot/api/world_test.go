@@ -259,10 +259,35 @@ type world struct {
 	office *office
 	server *httptest.Server
 	doc    map[string]any
+	now    func() time.Time // of servers with TLS
+}
+
+// clock is real time and what a test let pass.
+type clock struct {
+	mu   sync.Mutex
+	past time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.past)
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.past += d
+}
+
+func (c *clock) back() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.past = 0
 }
 
 func start(t *testing.T) *world {
-	w := &world{t: t, issuer: newIssuer(t)}
+	w := &world{t: t, issuer: newIssuer(t), now: time.Now}
 	w.office = &office{tokens: map[string]bool{}, requests: map[string]api.Request{}, of: map[string]workflows.IdentityID{}, keys: map[string]string{}, secrets: map[string]bool{}}
 	w.office.doors = []api.Door{{Identity: robot, Workload: desk.Workload{
 		Issuer: w.issuer.server.URL, Audience: audience, Subject: subject, Claims: map[string]string{"repository_id": "4711", "environment": "production"},

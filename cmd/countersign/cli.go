@@ -224,6 +224,9 @@ func requestCommand(ctx context.Context, p proc) error {
 	address := x.flags.String("api", p.getenv(prefix+"_API"), "address of the bot, for pipelines: ask as the identity that this pipeline's own token proves")
 	token := x.flags.String("token-file", "", "with -api: file that holds the platform's ID token; default: what the platform offers")
 	audience := x.flags.String("audience", "", "with -api on GitHub Actions: audience that the token is made for; default: the bot's host name")
+	cert := x.flags.String("cert", "", "with -api: file of a client certificate in PEM, which proves who asks instead of a token, such as an X.509-SVID")
+	certKey := x.flags.String("cert-key", "", "with -cert: file of its private key")
+	roots := x.flags.String("ca", "", "with -api: file of the authorities that may have signed the bot's certificate; default: the system's")
 	fields := pairs{}
 	x.flags.Var(fields, "field", "name=value of a form field; name=@FILE reads a file; may be given more than once")
 	x.remote = func() bool { return *address != "" }
@@ -232,7 +235,7 @@ func requestCommand(ctx context.Context, p proc) error {
 		return err
 	}
 	if *address != "" {
-		return x.overAPI(ctx, *address, *token, *audience, *wait, command, asked{words[0], *what, *reason, *long, fields})
+		return x.overAPI(ctx, front{*address, *token, *audience, *cert, *certKey, *roots}, *wait, command, asked{words[0], *what, *reason, *long, fields})
 	}
 	if len(command) > 0 {
 		return usageError{"-- COMMAND needs -api and -wait: on the bot's host, access is used by people"}

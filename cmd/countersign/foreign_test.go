@@ -425,7 +425,7 @@ func TestReq_R49_AnUndecidedAgentIsNotDenied(t *testing.T) {
 	d := demoAsJonas(t, map[string]string{"workflows/robot.yaml": robotChain, "identities.yaml": x.identities(t)})
 	s := &story{demo: d}
 	ctx := t.Context()
-	c := &pipeline{p: proc{err: io.Discard}, base: d.child.url(), token: fileOf(t, "token", x.token("bot.example.com", nil)), client: &http.Client{Timeout: 2 * pipelinePoll}}
+	c := &pipeline{p: proc{err: io.Discard}, front: front{address: d.child.url(), token: fileOf(t, "token", x.token("bot.example.com", nil))}, client: &http.Client{Timeout: 2 * pipelinePoll}}
 	r, err := c.ask(ctx, api.Ask{Workflow: "robot", Reason: "The release of the shop hangs.", Fields: map[string]string{"key": d.people["maya"].public()}}, false)
 	mustSay(t, err)
 	_, err = s.message(ctx, "access", "The release of the shop hangs.")
@@ -434,7 +434,7 @@ func TestReq_R49_AnUndecidedAgentIsNotDenied(t *testing.T) {
 	if err := c.begin(ctx); err == nil {
 		t.Error("a token opened a second session")
 	}
-	c.token = fileOf(t, "token", x.token("bot.example.com", nil))
+	c.front.token = fileOf(t, "token", x.token("bot.example.com", nil))
 	mustSay(t, c.begin(ctx))
 	_, err = until(ctx, "the request to time out", func() (string, bool) {
 		err := c.call(ctx, http.MethodGet, "/v1/requests/"+r.ID, nil, nil, &r)

@@ -24,7 +24,7 @@ import (
 )
 
 // A pipeline asks for access over the API, waits, runs one command with what it got, and gives it back: `countersign request -api URL -wait
-// -- COMMAND`. It proves who it is with a token of its own platform, never with a secret of ours.
+// -- COMMAND`. It proves who it is with a token of its own platform or a client certificate, never with a secret of ours.
 
 const (
 	pipelinePoll    = 50 * time.Second // of one long poll; the server allows no more
@@ -36,12 +36,10 @@ const (
 
 // pipeline is a client of the API.
 type pipeline struct {
-	p        proc
-	base     string
-	token    string // file that holds it; empty: what the platform offers
-	audience string
-	session  string
-	client   *http.Client
+	p       proc
+	front   front
+	session string
+	client  *http.Client
 }
 
 // apiProblem is an error that the API explained.
@@ -76,8 +74,8 @@ func (p proc) getenv(name string) string {
 
 // identityToken gets a fresh token of the platform that the pipeline runs on.
 func (x *pipeline) identityToken(ctx context.Context) (string, error) {
-	if x.token != "" {
-		b, err := os.ReadFile(x.token)
+	if x.front.token != "" {
+		b, err := os.ReadFile(x.front.token)
 		if err != nil {
 			return "", fmt.Errorf("reading the token: %w", err)
 		}
@@ -90,7 +88,7 @@ func (x *pipeline) identityToken(ctx context.Context) (string, error) {
 		return t, nil
 	}
 	return "", hint(errors.New("there is no token that says who this pipeline is"),
-		"name a file with -token-file, give the job `permissions: id-token: write` (GitHub Actions), or put the platform's ID token into %s_TOKEN", prefix)
+		"name a file with -token-file, a client certificate with -cert and -cert-key, give the job `permissions: id-token: write` (GitHub Actions), or put the platform's ID token into %s_TOKEN", prefix)
 }
 
 // actionsToken asks GitHub Actions for an ID token made for the audience.
@@ -100,7 +98,7 @@ func (x *pipeline) actionsToken(ctx context.Context, address string) (string, er
 		return "", fmt.Errorf("asking the platform for a token: %w", err)
 	}
 	q := u.Query()
-	q.Set("audience", x.audience)
+	q.Set("audience", x.front.audience)
 	u.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -121,7 +119,13 @@ func (x *pipeline) actionsToken(ctx context.Context, address string) (string, er
 
 // begin opens a session.
 func (x *pipeline) begin(ctx context.Context) error {
-	token, err := x.identityToken(ctx)
+	token := ""
+	var err error
+	if x.front.cert != "" {
+		err = x.reconnect()
+	} else {
+		token, err = x.identityToken(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -142,14 +146,16 @@ func (x *pipeline) once(ctx context.Context, method, path string, header http.He
 		}
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, x.base+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, x.front.address+path, body)
 	if err != nil {
 		return err
 	}
 	for k, v := range header {
 		req.Header[k] = v
 	}
-	req.Header.Set("Authorization", "Bearer "+x.session)
+	if x.session != "" {
+		req.Header.Set("Authorization", "Bearer "+x.session)
+	}
 	resp, err := x.client.Do(req)
 	if err != nil {
 		return err
@@ -227,16 +233,23 @@ type asked struct {
 }
 
 // overAPI asks as a workload.
-func (x *person) overAPI(ctx context.Context, address, token, audience string, wait bool, command []string, a asked) error {
-	u, err := url.Parse(address)
+func (x *person) overAPI(ctx context.Context, f front, wait bool, command []string, a asked) error {
+	u, err := url.Parse(f.address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" {
-		return usageError{"-api: want https:// and the bot's address, got " + printable(address)}
+		return usageError{"-api: want https:// and the bot's address, got " + printable(f.address)}
 	}
 	if len(command) > 0 && !wait {
 		return usageError{"-- COMMAND needs -wait: there is no access before somebody decided"}
 	}
 	target, entitlement, _ := strings.Cut(a.what, "/")
-	c := &pipeline{p: x.p, base: strings.TrimSuffix(address, "/"), token: token, audience: cmp.Or(audience, u.Hostname()), client: &http.Client{Timeout: 2 * pipelinePoll}}
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.address, f.audience = strings.TrimSuffix(f.address, "/"), cmp.Or(f.audience, u.Hostname())
+	c := &pipeline{p: x.p, front: f}
+	if c.client, err = f.connect(); err != nil {
+		return err
+	}
 	ask := api.Ask{Workflow: a.workflow, Target: target, Entitlement: entitlement, Duration: a.long, Reason: a.reason, Fields: a.fields}
 	return c.through(ctx, ask, wait, command, func(r api.Request) error {
 		if *x.asJSON {

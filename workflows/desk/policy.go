@@ -167,6 +167,7 @@ type Workload struct {
 	Keys     string            `json:"keys,omitempty"`
 	Hours    string            `json:"hours,omitempty"`
 	Zone     string            `json:"zone,omitempty"`
+	CRL      string            `json:"crl,omitempty"` // address of the authority's list of revoked client certificates
 
 	KillSwitch bool `json:"kill_switch,omitempty"` // its bearer may take everything away from anybody
 }

@@ -23,6 +23,7 @@ type Workload struct {
 	Keys     string            // JSON Web Key Set of the issuer, bundle of the trust domain, or PEM of the authorities; empty: fetched from the issuer
 	Hours    string            // as workflows/calendar.ParseHours reads it; empty: always
 	Zone     string            // of Hours
+	CRL      string            // address of the authority's list of revoked client certificates; empty: none is asked for
 
 	KillSwitch bool // its tokens may take everything away from anybody
 }
@@ -41,6 +42,7 @@ func workloadShape() shape {
 		key{"keys", false, keySet(), "The issuer's public keys, as a JSON Web Key Set; of a SPIFFE trust domain its bundle as it is published: with jwt-svid keys its tokens are taken, with x509-svid keys its client certificates, where this bot speaks TLS itself. Of another authority (tls://) its certificates in PEM. Without them an issuer's are fetched and follow its rotation."},
 		key{"hours", false, hours(), "When it may ask."},
 		key{"zone", false, zone(), "Time zone of the hours."},
+		key{"crl", false, crlAddress(), "Of client certificates (tls://) where the authority publishes its list of revoked ones, in DER or PEM. It is read every 5 minutes; one that is out of date, or not signed by the authority that signed the certificate, lets nobody in."},
 		key{"kill_switch", false, flag(), "true: its tokens may take all access away from anybody and quarantine them (POST /v1/revoke-all), as security's own automation does. Without it only from itself. It gives nothing. Default false."},
 	)
 }
@@ -62,6 +64,17 @@ func issuer() shape {
 			return fmt.Sprintf("bad trust domain %q", s), "spiffe:// and the name of the trust domain, nothing more"
 		}
 		return "", ""
+	})
+}
+
+// crlAddress is that of a list which its authority signed: plain http serves, and many are published so.
+func crlAddress() shape {
+	https := address("https")
+	return text("an address such as http://pki.example.com/corp.crl", func(s string) (string, string) {
+		if rest, plain := strings.CutPrefix(s, "http://"); plain {
+			s = "https://" + rest
+		}
+		return https.check(&value{text: s})
 	})
 }
 
@@ -181,6 +194,9 @@ func (c *checker) checkWorkload(w *value) {
 		c.checkCertificates(w, isPEM)
 		return
 	}
+	if w.has("crl") {
+		c.at(w.get("crl"), "leave it out, or issuer: tls:// and a name", "lists of revoked certificates are for client certificates of an authority")
+	}
 	if isPEM {
 		c.at(w.get("keys"), "the issuer's JSON Web Key Set, or issuer: tls:// and a name for client certificates of this authority", "tokens of %s are not signed by certificates", iss)
 	}
@@ -257,7 +273,7 @@ func (c *compiler) workloads(i *value) (out []Workload) {
 	for _, w := range i.list("workloads") {
 		out = append(out, Workload{
 			Issuer: w.str("issuer"), Audience: w.str("audience"), Subject: w.str("subject"), Claims: table(w, "claims"),
-			Keys: w.str("keys"), Hours: w.str("hours"), Zone: w.str("zone"), KillSwitch: w.flag("kill_switch"),
+			Keys: w.str("keys"), Hours: w.str("hours"), Zone: w.str("zone"), CRL: w.str("crl"), KillSwitch: w.flag("kill_switch"),
 		})
 	}
 	return out
