@@ -88,9 +88,8 @@ func (c *Connector) certify(g runbooks.Grant, t terms, key crypto.PublicKey) ([]
 // signList makes the list of revoked certificates.
 func (c *Connector) signList(r *register, now time.Time) ([]byte, error) {
 	template := &x509.RevocationList{Number: big.NewInt(r.Number), ThisUpdate: now.Add(-backdate), NextUpdate: now.Add(listLife)}
-	for _, id := range r.revoked() {
-		at := time.Unix(r.Issued[id].Revoked, 0).UTC()
-		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: Serial(id), RevocationTime: at})
+	for _, c := range r.revoked() {
+		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.serial, RevocationTime: time.Unix(c.retired, 0).UTC()})
 	}
 	return x509.CreateRevocationList(rand.Reader, template, c.ca, c.signer)
 }

@@ -101,6 +101,11 @@ func (t *Target) Try(ctx context.Context, g runbooks.Grant, r runbooks.Receipt) 
 	if err != nil {
 		return false, err
 	}
+	return t.show(ctx, pair)
+}
+
+// show tells whether the server for drills lets a certificate in.
+func (t *Target) show(ctx context.Context, pair tls.Certificate) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	// Up to TLS 1.2 the server judges the certificate before the handshake ends; after it with TLS 1.3.

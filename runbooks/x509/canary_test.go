@@ -3,6 +3,8 @@ package x509_test
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,7 +37,7 @@ func (b *bench) web(t *testing.T, cfg *tls.Config, answer http.HandlerFunc) stri
 	t.Helper()
 	s := httptest.NewUnstartedServer(answer)
 	cfg.Certificates, cfg.ClientCAs, cfg.Time = []tls.Certificate{b.own}, b.pool, b.now
-	s.TLS = cfg
+	s.TLS, s.Config.ErrorLog = cfg, log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "https://")

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -237,7 +238,7 @@ func (c *Connector) Check(ctx context.Context, g runbooks.Grant) (runbooks.Prese
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x, known := c.reg.Issued[g.ID]
-	if known && x.Revoked == 0 && len(x.Cert) > 0 && c.now().Before(time.Unix(x.Until, 0)) {
+	if known && slices.ContainsFunc(x.certificates(g.ID), func(one certificate) bool { return x.isGood(one, c.now()) }) {
 		return runbooks.Present, nil
 	}
 	return runbooks.Absent, nil

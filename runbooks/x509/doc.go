@@ -14,6 +14,10 @@
 // There is one authority for all targets: its key is the file keys/x509, its register lies in the data folder. It has no rights
 // anywhere: servers that trust ca.pem are what it reaches, and Probe is about the files and the address of the list.
 //
+// A step "rotate" of a runbook replaces a certificate (named by the account, or as the inventory names it: "certificate SERIAL") by one for a new key, which is
+// made here and handed over once with it. It says what the old one says and ends when that would have ended; it is shown to a server before the old one goes on
+// the list; and whoever takes the grant back takes both. Whose key pair was their own gets one of ours this way: asking again would leave them theirs.
+//
 // The settings are optional. With them, forms offer what they name, and nothing else is certified for that target.
 //
 // Drills connect as the canary where canary_address names a server (host:port) that trusts ca.pem and fetches the list: it must let the canary's certificate in,

@@ -38,6 +38,9 @@ const (
 	maxIssued   = 20_000
 	maxRegister = 64 << 20
 
+	// maxRenewals bounds how often the certificate of one grant, which lasts a day at most, can be replaced.
+	maxRenewals = 20
+
 	// maxName is the longest common name and organization (RFC 5280, appendix A.1: ub-common-name), maxNames how many
 	// organizations there may be.
 	maxName  = 64

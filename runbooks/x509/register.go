@@ -42,6 +42,9 @@ type issued struct {
 	Cert    []byte `json:"cert,omitempty"`
 	Terms   string `json:"terms"` // SHA-256 of what was asked for: granting again must ask for the same
 	Revoked int64  `json:"revoked,omitempty"`
+
+	Retired int64     `json:"retired,omitempty"` // of Cert alone, when another one replaced it; Unix seconds
+	Next    []renewed `json:"next,omitempty"`    // what replaced it, oldest first; a program that does not know these refuses the file
 }
 
 func (r *register) clone() *register {
@@ -49,14 +52,26 @@ func (r *register) clone() *register {
 	out.Issued = make(map[workflows.GrantID]*issued, len(r.Issued)+1)
 	for id, x := range r.Issued {
 		y := *x
+		y.Next = slices.Clone(x.Next)
 		out.Issued[id] = &y
 	}
 	return &out
 }
 
-// revoked are the grants on the list, in order.
-func (r *register) revoked() []workflows.GrantID {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.Issued)), func(id workflows.GrantID) bool { return r.Issued[id].Revoked == 0 })
+// revoked are the certificates on the list, in order: those of grants that were taken back, each since then or since it was replaced, and those that were replaced.
+func (r *register) revoked() (out []certificate) {
+	for _, id := range slices.Sorted(maps.Keys(r.Issued)) {
+		x := r.Issued[id]
+		for _, c := range x.certificates(id) {
+			if c.retired == 0 {
+				c.retired = x.Revoked
+			}
+			if c.retired != 0 {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
 }
 
 // prune forgets certificates that are over even for a server whose clock is behind.

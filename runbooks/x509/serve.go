@@ -62,7 +62,12 @@ func (c *Connector) List() []byte {
 // what it signed is this one.
 func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, error] {
 	return func(yield func(runbooks.Access, error) bool) {
+		last := grantID("")
 		for _, cert := range c.good() {
+			if cert.id == last {
+				continue // a grant has one access, also while its certificate is being replaced
+			}
+			last = cert.id
 			if err := ctx.Err(); err != nil {
 				yield(runbooks.Access{}, runbooks.Errorf(runbooks.Retry, err, "the call was cut short"))
 				return
@@ -83,7 +88,8 @@ func (c *Connector) ListAccess(ctx context.Context) iter.Seq2[runbooks.Access, e
 
 type goodCert struct {
 	*stdx509.Certificate
-	id grantID
+	id     grantID
+	serial string // in hex
 }
 
 // good are the certificates that are neither over nor revoked.
@@ -92,8 +98,10 @@ func (c *Connector) good() (out []goodCert) {
 	defer c.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(c.reg.Issued)) {
 		x := c.reg.Issued[id]
-		if cert, err := stdx509.ParseCertificate(x.Cert); err == nil && x.Revoked == 0 && c.now().Before(cert.NotAfter) {
-			out = append(out, goodCert{cert, id})
+		for _, one := range x.certificates(id) {
+			if cert, err := stdx509.ParseCertificate(one.raw); err == nil && x.isGood(one, c.now()) && c.now().Before(cert.NotAfter) {
+				out = append(out, goodCert{cert, id, hexOf(one.serial)})
+			}
 		}
 	}
 	return out
@@ -124,8 +132,8 @@ func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered,
 			sum := sha256.Sum256(cert.Raw)
 			x := runbooks.Discovered{
 				Fingerprint: "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]),
-				Ref:         "certificate " + serialText(cert.id), Kind: "certificate", Name: nameOf(cert.Certificate), MadeAt: cert.NotBefore.Add(backdate), Expires: cert.NotAfter,
-				Grant: cert.id, Facts: map[string]string{"serial": serialText(cert.id), "algorithm": cert.PublicKeyAlgorithm.String(), "organizations": strings.Join(cert.Subject.Organization, ", ")},
+				Ref:         "certificate " + cert.serial, Kind: "certificate", Name: nameOf(cert.Certificate), MadeAt: cert.NotBefore.Add(backdate), Expires: cert.NotAfter,
+				Grant: cert.id, Facts: map[string]string{"serial": cert.serial, "algorithm": cert.PublicKeyAlgorithm.String(), "organizations": strings.Join(cert.Subject.Organization, ", ")},
 			}
 			if err := ctx.Err(); err != nil {
 				yield(runbooks.Discovered{}, runbooks.Errorf(runbooks.Retry, err, "the call was cut short"))

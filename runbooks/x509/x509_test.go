@@ -43,10 +43,12 @@ type bench struct {
 	http *httptest.Server
 	tls  net.Listener
 	own  tls.Certificate // of that server
-	mu   sync.Mutex
-	at   time.Time
-	pool *stdx509.CertPool
-	ca   *stdx509.Certificate
+
+	lists http.Handler // of the connector that was opened last
+	mu    sync.Mutex
+	at    time.Time
+	pool  *stdx509.CertPool
+	ca    *stdx509.Certificate
 }
 
 func seed() []byte { return []byte("0123456789abcdef0123456789abcdef") }
@@ -70,7 +72,7 @@ func newBench(t testing.TB) *bench {
 	b.http = httptest.NewServer(mux)
 	t.Cleanup(b.http.Close)
 	b.open(t)
-	mux.Handle("/", b.Handler())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { b.serving().ServeHTTP(w, r) })
 	block, _ := pem.Decode(b.fetch(t, x509.PathCA))
 	var err error
 	if b.ca, err = stdx509.ParseCertificate(block.Bytes); err != nil {
@@ -88,6 +90,15 @@ func (b *bench) open(t testing.TB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lists = b.Handler()
+}
+
+func (b *bench) serving() http.Handler {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lists
 }
 
 func (b *bench) fetch(t testing.TB, path string) []byte {
@@ -257,6 +268,13 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				}
 			},
 			Words: filepath.Join("testdata", "words.txt"),
+			Rotation: func(t *testing.T) runbooks.Rotation {
+				g := b.grantOf("rotated", request(t, newKey(t)))
+				if _, err := b.Grant(t.Context(), g); err != nil {
+					t.Fatal(err)
+				}
+				return runbooks.Rotation{ID: "rot_1", Account: g.Account, Old: fmt.Sprintf("certificate %x", x509.Serial(g.ID))}
+			},
 		}
 	})
 }
