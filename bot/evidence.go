@@ -87,6 +87,16 @@ func (b *Bot) evidenceScreen(ctx context.Context, x desk.Evidence, l screens.Loc
 		Where: strings.Trim(string(e.Target)+", "+e.Environment, ", "), Rotated: r.Rotated, RotateBy: r.RotateBy, LastUsed: e.LastUsed, Ends: e.Expires,
 		Measured: x.Measured, P50: x.P50, P95: x.P95, LastDrill: x.LastDrill, Held: len(x.Held), Sessions: x.Sessions, Findings: x.Findings, Blanks: x.Blanks,
 	}
+	out.Method, out.Silent, out.Hint = x.Method, x.Silent, x.State.Hint()
+	if e.Owner != "" {
+		out.Hint = "" // whoever answers for it is known
+	}
+	if e.Class == identities.KindApp {
+		out.App = &screens.App{Vendor: e.Vendor, Reach: e.DataReach, Business: b.ownerMention(ctx, e.Business), Grown: x.State.Grown()}
+	}
+	if k := x.Kill; k != nil && k.Type != "" {
+		out.Kill = k.How
+	}
 	for _, p := range x.Revokers {
 		out.Revokers = append(out.Revokers, b.person(ctx, p).Mention())
 	}

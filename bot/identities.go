@@ -182,6 +182,8 @@ func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.Identity
 		cmd.Do, done = desk.DoSuspend, said("It is suspended: everything that it holds is being taken back.")
 	case "offboard":
 		cmd.Do, done = desk.DoRetire, said("It is being taken off: everything that it holds is being taken back, and what else has to be done is a list now: `countersign identities show %s`.", screens.Escape(string(id)))
+	case desk.DoKill:
+		return b.identityKill(ctx, c, cmd)
 	case desk.DoSettle:
 		cmd.Do, cmd.Reason, cmd.Evidence = desk.DoSettle, "", rest
 	case "rotate":

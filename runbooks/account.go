@@ -56,3 +56,10 @@ func (a NewAccount) Words() Grant {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	return Grant{ID: "g_account", Identity: "identity", Target: "target", Entitlement: "account", Account: a.Account, Params: a.Params, Start: start, End: start.Add(time.Hour)}
 }
+
+// KillTeller says how an app or a credential is taken off its target for good: for whoever decides whether to. It is found by assertion, beside
+// AccountCloser.
+type KillTeller interface {
+	// HowKilled is a sentence for people: what CloseAccount would do to the account, or where a person does what it cannot. does tells which of the two.
+	HowKilled(account string) (how string, does bool)
+}

@@ -72,6 +72,12 @@ type Discovered struct {
 	Grant                     workflows.GrantID // when it exists because of a grant of ours
 }
 
+// Facts of an app that the inventory takes in (R88).
+const (
+	FactVendor = "vendor"     // whose app it is
+	FactReach  = "data_reach" // what data of the company it sees, as a phrase
+)
+
 // Catalog lists what can be granted, so that forms offer it and nobody types it.
 type Catalog interface {
 	// ListOffers streams what Grant would take, without what it would refuse.

@@ -440,6 +440,7 @@ func forms() []sample {
 		{"away-form", screens.AwayForm(screens.Locale{}), false},
 		{"leak-form", screens.Locale{}.LeakForm(), false},
 		{"evidence", evidence(value(60)).Render(), false},
+		{"evidence-app", appEvidence(value(60)).Render(), false},
 		{"evidence-bare", screens.Evidence{ID: "svc-x", Kind: "api_key", State: "unclaimed", Blanks: []string{"nobody owns it", "no approval of it is on record"}}.Render(), false},
 		{"step", screens.StepAsked(screens.Locale{}, "Shell on a bastion", "to deploy *now*", value(90)), false},
 		{"digest", screens.Digest{Lines: []screens.DigestLine{{ID: request, Requester: maya, What: "Bastion hosts – shell", Long: 3600, By: later, Link: "https://example.slack.com/archives/C1/p1"}, {ID: request, Requester: wide, What: strings.Repeat("what ", 90), Long: 3600, By: later}}}.Render(), false},
@@ -471,6 +472,15 @@ func evidence(meta string) screens.Evidence {
 		Attested: at.Add(-240 * time.Hour), ReviewBy: at.Add(2000 * time.Hour), Purpose: "Deploys the shop every night.", Ticket: "OPS-7", Where: "bastion, production", Scope: []string{"role:deploy"},
 		Stored: "vault", Every: 90 * 24 * 3600, Rotated: at.Add(-100 * time.Hour), RotateBy: at.Add(2060 * time.Hour), Rotating: later, LastUsed: at, Ends: at.Add(4000 * time.Hour),
 		Measured: 12, P50: 1200 * time.Millisecond, P95: 3400 * time.Millisecond, LastDrill: at.Add(-24 * time.Hour), Held: 1, Sessions: 2,
-		Approvals: []string{"• bastion/deploy, 2026-11-20 by " + jonas.Mention() + ": `countersign ledger prove " + request + "`"}, Findings: []string{"leaked"}, Meta: meta,
+		Approvals: []string{"• bastion/deploy, 2026-11-20 by " + jonas.Mention() + ": `countersign ledger prove " + request + "`"}, Findings: []string{"leaked"}, Meta: meta, Method: "the routine replace-secret replaces it on bastion and tries the old one",
 	}
+}
+
+// appEvidence is the card of a third-party app about which little is known.
+func appEvidence(meta string) screens.Evidence {
+	e := evidence(meta)
+	e.ID, e.Name, e.Kind, e.Owner, e.Hint, e.Silent = "found-github-1", "builder", "integration", "", "build <team>", "github does not tell sessions"
+	e.App = &screens.App{Vendor: "Builders & Sons", Reach: "all repositories of northwind", Business: jonas.Mention(), Grown: []string{"contents: write"}}
+	e.Kill = "an owner of northwind uninstalls it on GitHub"
+	return e
 }

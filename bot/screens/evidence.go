@@ -42,7 +42,19 @@ type Evidence struct {
 	Findings              []string // codes
 	Blanks                []string // sentences
 	Meta                  string   // of the form that takes everything away; empty: the reader may not
+	Method                string   // how its secret is replaced; empty: nobody can say
+	Silent                string   // where it is not told who uses it; empty: everywhere
+	Hint                  string   // whom the target names as owner, while nobody answers for it
+	App                   *App     // nil: it is none
+	Kill                  string   // how it is taken off its target; empty: that is not one thing to do
 	In                    Locale
+}
+
+// App is what is known of something of somebody else's that works for the company.
+type App struct {
+	Vendor, Reach string
+	Business      string // markup
+	Grown         []string
 }
 
 // Render draws the card as a modal. Sending it takes everything away from the identity.
@@ -53,15 +65,16 @@ func (e Evidence) Render() slackgo.ModalViewRequest {
 	}
 	nobody := l.Of("nobody")
 	blocks = append(blocks, facts([]Pair{
-		{l.Of("Owner"), orDash(e.Owner, nobody) + "\n" + l.Say("backup: %s", orDash(e.Backup, nobody))},
+		{l.Of("Owner"), orDash(e.Owner, nobody) + e.hint() + "\n" + l.Say("backup: %s", orDash(e.Backup, nobody))},
 		{l.Of("Attested"), l.Say("%s, next by %s", day(e.Attested, l.Of("never")), day(e.ReviewBy, l.Of("no date")))},
 		{l.Of("Can take it back"), orDash(strings.Join(e.Revokers, ", "), nobody)},
 		{l.Of("Measured revocation"), e.measured()},
 		{l.Of("Secret"), Escape(orDash(e.Stored, l.Of("nobody knows where"))) + e.rotation()},
 		{l.Of("Used, ends"), l.Say("last used %s\nends %s", day(e.LastUsed, l.Of("not known")), day(e.Ends, l.Of("never")))},
 		{l.Of("On"), Escape(orDash(e.Where, l.Of("no target"))) + "\n" + Escape(short(strings.Join(e.Scope, ", "), 300))},
-		{l.Of("Held now"), l.count(e.Held, "%d grant", "%d grants") + ", " + l.count(e.Sessions, "%d open session", "%d open sessions")},
+		{l.Of("Held now"), l.count(e.Held, "%d grant", "%d grants") + ", " + e.sessions()},
 	})...)
+	blocks = append(blocks, e.app()...)
 	blocks = append(blocks, section(l.Say("*What for*\n%s\nTicket: %s", Escape(orDash(e.Purpose, l.Of("not on record"))), Escape(orDash(e.Ticket, l.Of("none"))))))
 	blocks = append(blocks, section(l.listing("*"+l.Of("Who approved it")+"*", orNone(e.Approvals, l.Of("Nothing on record.")), 5)))
 	if len(e.Blanks)+len(e.Findings) > 0 {
@@ -87,6 +100,42 @@ func (e Evidence) Render() slackgo.ModalViewRequest {
 	return v
 }
 
+// hint is whom the target names, for who looks for an owner.
+func (e Evidence) hint() string {
+	if e.Hint == "" {
+		return ""
+	}
+	return "\n" + e.In.Say("its target names %s: a hint, which decides nothing", code(e.Hint))
+}
+
+func (e Evidence) sessions() string {
+	s := e.In.count(e.Sessions, "%d open session", "%d open sessions")
+	if e.Silent != "" {
+		s += "\n" + e.In.Say("sessions cannot be told: %s", Escape(e.Silent))
+	}
+	return s
+}
+
+// app is the record of a third-party app, and what kills it.
+func (e Evidence) app() []slackgo.Block {
+	l := e.In
+	var lines []string
+	if a := e.App; a != nil {
+		missing := l.Of("not on record")
+		lines = append(lines, l.Say("*Third-party app*\nvendor: %s; reaches: %s; business owner: %s", Escape(orDash(a.Vendor, missing)), Escape(orDash(a.Reach, missing)), orDash(a.Business, l.Of("nobody"))))
+		if len(a.Grown) > 0 {
+			lines = append(lines, "⚠️ "+l.Say("its scopes grew since it was looked at: %s", Escape(short(strings.Join(a.Grown, ", "), 300))))
+		}
+	}
+	if e.Kill != "" {
+		lines = append(lines, l.Say("To take it off where it works, at once: `/access identity %s kill REASON` (%s)", Escape(e.ID), Escape(e.Kill)))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []slackgo.Block{section(strings.Join(lines, "\n"))}
+}
+
 func (e Evidence) measured() string {
 	l := e.In
 	if e.Measured == 0 {
@@ -107,6 +156,11 @@ func (e Evidence) rotation() string {
 	if e.Every > 0 {
 		s += l.Say(", every %s, next by %s", e.Every, day(e.RotateBy, l.Of("not known")))
 	}
+	method := Escape(e.Method)
+	if e.Method == "" {
+		method = l.Of("nobody can say how it is replaced")
+	}
+	s += "\n" + method
 	if e.Rotating != 0 {
 		s += "\n*" + l.Say("to be replaced by %s", l.When(e.Rotating)) + "*"
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | kill | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -40,7 +40,7 @@ func identityVerbs() []identityVerbWords {
 		{"report", "[-format text|md|html]", "how well the inventory is known, and every kind of finding with its number; md and html are for whoever is accountable: what to decide, who has to, what ends soon"},
 		{"import", "FILE -source NAME [-format csv|json|yaml] [-dry-run]", "take in what another system says; all of the file or nothing"},
 		{"discover", "[TARGET]", "ask the targets what identities they have"},
-		{"claim", "ID -purpose TEXT -expires DAY [-owner KEY]", "answer for an identity that nobody answers for"},
+		{"claim", "ID -purpose TEXT -expires DAY [-owner KEY] [-vendor NAME -data-reach TEXT -business-owner KEY]", "answer for an identity that nobody answers for"},
 		{"transfer", "ID -to KEY -reason TEXT", "ask somebody to take an identity over"},
 		{"answer", "ID keep|retire|decline [-reason TEXT]", "answer a hand-over that you were asked about"},
 		{"attest", "ID keep|revoke [-reason TEXT]", "say whether it is still needed as it is; its owner cannot alone"},
@@ -50,6 +50,7 @@ func identityVerbs() []identityVerbWords {
 		{"rotated", "ID -evidence TEXT", "say that it was replaced, and how you know that the old one is dead"},
 		{"account-done", "ID -evidence TEXT", "say that what was approved for its account was done on the target by hand, and how you know"},
 		{"renew", "ID -expires DAY -reason TEXT", "move its end (security)"},
+		{"kill", "ID -reason TEXT", "uninstall an app or revoke a token where it works, at once: its target is told and read back, and everything that it holds ends"},
 		{"retire", "ID -reason TEXT", "take it off: everything it holds ends, and a list of what is left to do opens"},
 		{"retired-item", "ID ITEM -evidence TEXT", "close one item of that list"},
 		{"campaign", "VERB …", "reviews of everything of a kind: list, start, page, keep, revoke, report … (without a verb: all of them)"},
@@ -99,6 +100,9 @@ func identityFlags() []identityFlag {
 		{"to", "who is to own it: key of a person, or group:NAME"},
 		{"purpose", "what it is for, in at least ten characters"},
 		{"expires", "day on which it ends unless it is renewed"},
+		{"vendor", "claim: whose app it is"},
+		{"data-reach", "claim: what data of the company it sees"},
+		{"business-owner", "claim: who answers for what it is for; key of a person, or group:NAME"},
 		{"evidence", "a link, a ticket, or what you saw when you tried the old one"},
 		{"why", "demand, leak or break_glass"},
 		{"secret-ref", "where its secret is stored: a reference, never the secret"},

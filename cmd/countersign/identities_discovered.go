@@ -26,6 +26,9 @@ func (s *serving) discovered(ctx context.Context, t workflows.TargetID, x runboo
 		Class: cmp.Or(x.Kind, "service_account"), Target: t, Scope: x.Grants, Created: discoveredAt(x.MadeAt), LastUsed: discoveredAt(x.LastUsed), Expires: discoveredAt(x.Expires),
 		Serial: x.Facts["serial"], LastFour: x.Facts["last_four"], Mark: s.accountMark(t, account), Environment: s.desk.Policy().Targets[t].Environment,
 	}
+	if x.Kind == identities.KindApp {
+		says.Name, says.Vendor, says.DataReach = x.Name, x.Facts[runbooks.FactVendor], x.Facts[runbooks.FactReach]
+	}
 	if x.Strong {
 		says.Scope = append([]string{"superuser"}, says.Scope...)
 	}
@@ -46,7 +49,7 @@ func (s *serving) discovered(ctx context.Context, t workflows.TargetID, x runboo
 		}
 		says.Person = id // a credential of a person's own account
 	}
-	id, err := s.matchIdentity(ctx, t, account, says.Mark)
+	id, err := s.foundAs(ctx, t, x, says.Mark)
 	return desk.IdentityClaim{ID: id, Claim: identities.Claimed{Source: identities.DiscoverySource(t), Says: says, Account: account, Hint: x.Owner}}, false, err
 }
 
@@ -55,8 +58,8 @@ const kindCertificate = "certificate"
 // nameOnTarget names what was found so that it is told from all else on the target: people give two keys the same title, and an account has several.
 func nameOnTarget(x runbooks.Discovered) string {
 	switch x.Kind {
-	case "api_key", "oauth_token", "ssh_key", kindCertificate:
-		return x.Ref
+	case "api_key", "oauth_token", "ssh_key", kindCertificate, identities.KindApp:
+		return cmp.Or(x.Ref, x.Name)
 	}
 	return cmp.Or(x.Name, x.Ref)
 }
@@ -86,9 +89,12 @@ func discoveredAt(t time.Time) workflows.Stamp {
 	return workflows.StampOf(t)
 }
 
-func (s *serving) matchIdentity(ctx context.Context, t workflows.TargetID, account, mark string) (workflows.IdentityID, error) {
+// matchIdentity finds the identity whose account on a target goes by a name; of several the first. Empty: nobody has it on record. An app is matched with apps
+// only: it may have the name of somebody's account.
+func (s *serving) matchIdentity(ctx context.Context, t workflows.TargetID, account string, app bool) (workflows.IdentityID, error) {
+	fits := func(kind string) bool { return !app || kind == identities.KindApp }
 	for id, i := range s.desk.Policy().Identities {
-		if i.Accounts[t] == account {
+		if i.Accounts[t] == account && account != "" && fits(i.Class) {
 			return id, nil
 		}
 	}
@@ -99,16 +105,26 @@ func (s *serving) matchIdentity(ctx context.Context, t workflows.TargetID, accou
 			break
 		}
 		err = s.desk.EachIdentity(ctx, workflows.InventoryQuery{Key: identities.MarkKey(m)}, func(r workflows.InventoryRow) error {
-			if found == "" {
+			if found == "" && fits(r.Kind) {
 				found = r.ID
 			}
 			return nil
 		})
 	}
-	if found == "" {
-		found = workflows.IdentityID("found-" + string(t) + "-" + strings.TrimPrefix(mark, "hmac:")[:12])
-	}
 	return found, err
+}
+
+// foundAs names what was found on a target: as it is known, or, where nobody has it on record, by a name that tells nobody's. An app goes by its number there, since
+// labels repeat; files, and programs of before, have its label.
+func (s *serving) foundAs(ctx context.Context, t workflows.TargetID, x runbooks.Discovered, mark string) (workflows.IdentityID, error) {
+	id, err := s.matchIdentity(ctx, t, nameOnTarget(x), false)
+	if app := x.Kind == identities.KindApp; err == nil && id == "" && app && x.Name != "" {
+		id, err = s.matchIdentity(ctx, t, x.Name, app)
+	}
+	if id == "" {
+		id = workflows.IdentityID("found-" + string(t) + "-" + strings.TrimPrefix(mark, "hmac:")[:12])
+	}
+	return id, err
 }
 
 // hintOf says whom the target names as owner where nobody answers for an identity, and who of the people file that may be.

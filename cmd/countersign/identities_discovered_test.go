@@ -82,9 +82,9 @@ func TestReq_R69_WhatEachTargetTells(t *testing.T) {
 		return err
 	}))
 	for account, kind := range map[string]string{
-		"app": "service_account", "prod/api": "service_account", "deploybot": "integration", "token northwind/3": "oauth_token", "deploy key northwind/shop/7": "ssh_key",
+		"app": "service_account", "prod/api": "service_account", "app northwind/9": "integration", "token northwind/3": "oauth_token", "deploy key northwind/shop/7": "ssh_key",
 		"deploy key northwind/pay/8": "ssh_key", "ci-uploader": "service_account", "key ci-uploader/…ABCDEF": "api_key", "key ci-uploader/…GHIJKL": "api_key",
-		"Payroll": "integration", "certificate 0a1b": "certificate", "certificate 0c": "certificate",
+		"app 0oa1": "integration", "certificate 0a1b": "certificate", "certificate 0c": "certificate",
 	} {
 		state, ok := by[account]
 		if e := state.Entry(); !ok || e.Class != kind || account != "certificate 0a1b" && e.Owner != "" {
@@ -103,7 +103,7 @@ func TestReq_R69_WhatEachTargetTells(t *testing.T) {
 	if e := by["token northwind/3"].Entry(); e.Person != alice {
 		t.Errorf("the token is one of %q's, want alice", e.Person)
 	}
-	if e := by["deploybot"].Entry(); e.Scope[0] != "superuser" {
+	if e := by["app northwind/9"].Entry(); e.Scope[0] != "superuser" {
 		t.Errorf("the App: %+v", e)
 	}
 	if e := by["deploy key northwind/shop/7"].Entry(); e.Print != s.keyedPrint("SHA256:AAAA") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,10 @@ type credentialCard struct {
 	P50       float64            `json:"revoke_p50_s"`
 	P95       float64            `json:"revoke_p95_s"`
 	LastDrill workflows.Stamp    `json:"last_drill,omitzero"`
+	Method    string             `json:"rotation_method,omitempty"`
+	Silent    string             `json:"sessions_untold,omitempty"`
+	Kill      *desk.KillPlan     `json:"kill,omitempty"`
+	Grown     []string           `json:"scopes_grew_by,omitempty"`
 	Blanks    []string           `json:"blanks,omitempty"`
 }
 
@@ -73,6 +78,7 @@ func (s *serving) credentialCard(ctx context.Context, x desk.Evidence) credentia
 		exported: exported{Row: x.Row, Entry: x.Entry, Account: account, Place: place, Path: path, Now: x.Findings, Owner: s.keyOf(x.Entry.Owner), Backup: s.keyOf(x.Entry.Backup)},
 		Attested: x.Row.Attested, ReviewBy: x.Row.ReviewBy, Held: s.killedOf(x.Held), Sessions: x.Sessions, Measured: x.Measured,
 		P50: x.P50.Seconds(), P95: x.P95.Seconds(), LastDrill: x.LastDrill, Blanks: x.Blanks,
+		Method: x.Method, Silent: x.Silent, Kill: x.Kill, Grown: x.State.Grown(),
 	}
 	for _, p := range x.Revokers {
 		card.Revokers = append(card.Revokers, s.keyOf(string(p)))
@@ -101,7 +107,11 @@ func (s *serving) evidenceLines(ctx context.Context, x desk.Evidence, card crede
 	if x.Measured > 0 {
 		lines = append(lines, fmt.Sprintf("Taking it back was measured %s: p50 %.1f s, p95 %.1f s; last drill %s", howMany(x.Measured, "time"), card.P50, card.P95, dayOr(x.LastDrill, "none")))
 	}
+	lines = append(lines, "Rotation: "+cmp.Or(x.Method, "nobody can say how")+"; last "+dayOr(x.Row.Rotated, "not known")+", next by "+dayOr(x.Row.RotateBy, "no day that is set"))
 	lines = append(lines, fmt.Sprintf("Holds %s now, with %s", howMany(len(x.Held), "grant"), howMany(x.Sessions, "open session")))
+	if x.Silent != "" {
+		lines = append(lines, "Sessions cannot be told: "+x.Silent)
+	}
 	for _, a := range card.Approvals {
 		line := fmt.Sprintf("Approved: %s, entry %d of %s, by %s", a.What, a.Entry, dayOr(a.At, ""), list(a.Approvers, "a document"))
 		if a.Prove != "" {

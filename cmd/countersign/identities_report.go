@@ -115,7 +115,7 @@ func urgency(code string) int {
 	switch code {
 	case identities.FindLeaked, identities.FindShadow, identities.FindExpired, identities.FindOwnerGone:
 		return 1
-	case identities.FindUnowned, identities.FindSharedPrint, identities.FindWide, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd:
+	case identities.FindUnowned, identities.FindSharedPrint, identities.FindWide, identities.FindGrown, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd:
 		return 2
 	}
 	return 3

@@ -21,7 +21,7 @@ const doIdentities = "identities"
 // identityDo joins verbs to what the desk does.
 func identityDo(verb string) string {
 	switch verb {
-	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", "claim", "renew", "attest", "lift-exception", desk.DoSettle:
+	case "transfer", "answer", "suspend", "resume", "rotate", "rotated", "retire", desk.DoKill, "claim", "renew", "attest", "lift-exception", desk.DoSettle:
 		return verb
 	case "retired-item":
 		return desk.DoItem
@@ -169,7 +169,7 @@ func (s *serving) changeIdentity(ctx context.Context, by workflows.Acting, cause
 	c := desk.IdentityCommand{
 		Cause: cause, By: by, Identity: workflows.IdentityID(o.ID), Do: do, Why: cmp.Or(a["why"], identities.RotateDemand), Item: a["item"], Evidence: a["evidence"],
 		Verdict: a["item"], Reason: o.Reason, Channel: viaCLI, Authn: unixPeer, Place: a["secret-ref"], Path: a["revocation"],
-		Says: identities.Entry{Purpose: a["purpose"], Serial: a["serial"], LastFour: a["last-four"], Environment: a["environment"]},
+		Says: identities.Entry{Purpose: a["purpose"], Serial: a["serial"], LastFour: a["last-four"], Environment: a["environment"], Vendor: a["vendor"], DataReach: a["data-reach"]},
 	}
 	if a["fingerprint"] != "" {
 		c.Says.Print = s.keyedPrint(a["fingerprint"])
@@ -186,7 +186,7 @@ func (s *serving) changeIdentity(ctx context.Context, by workflows.Acting, cause
 	for _, x := range []struct {
 		word string
 		dst  *string
-	}{{cmp.Or(a["to"], a["owner"]), &c.To}, {a["backup"], &c.Backup}} {
+	}{{cmp.Or(a["to"], a["owner"]), &c.To}, {a["backup"], &c.Backup}, {a["business-owner"], &c.Says.Business}} {
 		if x.word == "" {
 			continue
 		}
@@ -251,6 +251,7 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 		"Revocation: its owner, security, " + cmp.Or(path, "and countersign revoke-all"),
 		"Known from: " + strings.Join(v.Row.Sources, ", "),
 	}
+	lines = append(lines, s.appLines(ctx, v)...)
 	if hint := s.hintOf(v.State, e); hint != "" {
 		lines = append(lines, hint)
 	}
@@ -268,9 +269,7 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 		lines = append(lines, fmt.Sprintf("Its secret has to be replaced by %s (%s)", day(r.Due), strings.ReplaceAll(r.Why, "_", " ")))
 	}
 	if t := life.Retirement; t != nil {
-		for _, i := range t.Left() {
-			lines = append(lines, fmt.Sprintf("To do: %s (%s)", i.What, i.ID))
-		}
+		lines = append(lines, retireLines(t)...)
 	}
 	for _, c := range v.State.Conflicts() {
 		for _, src := range slices.Sorted(maps.Keys(c.Others)) {
@@ -407,6 +406,7 @@ func findingWords(code string) string {
 		identities.FindNoSponsor: "somebody outside runs it, without a sponsor or a contract end", identities.FindAgent: "an AI agent without model, tools, sponsor, tested kill switch or retire plan",
 		identities.FindExpired: "its end has passed", identities.FindEnding: "it ends within thirty days", identities.FindUnused: "not used for ninety days",
 		identities.FindRotation: "its secret should have been replaced", identities.FindReview: "nobody attested it in time", identities.FindOld: "its secret is older than its kind may be",
+		identities.FindApp: "an app without a vendor, its scopes or what data it reaches on record", identities.FindGrown: "an app may do more than when somebody looked at it last; attest it, or kill it",
 		identities.FindByHand: "what was approved for its account is still to be done by a person", identities.FindOwnerGone: "its owner has left", identities.FindSharedPrint: "another identity has the same secret",
 		identities.FindLeaked: "its secret was seen where it must not be, and was not replaced since", identities.FindShadow: "a secret that was seen, and that nobody had on record",
 	}

@@ -22,7 +22,7 @@ func TestReq_R32_AVendorLeaves(t *testing.T) {
 	if out, err := d.cli(t.Context(), "", "identities", "vendor", "Nobody"); err == nil || !strings.Contains(out, "No identity of the inventory has the vendor") {
 		t.Errorf("a vendor that there is not: %v\n%s", err, out)
 	}
-	said(t, d.identityCLI(t, "offboard-vendor", "Acme Logistics", "-reason", "the contract was ended"), "evidence wanted: its account is closed", "the vendor confirmed that nothing of it is kept")
+	said(t, d.identityCLI(t, "offboard-vendor", "Acme Logistics", "-reason", "the contract was ended"), "evidence wanted: the app is uninstalled", "the vendor confirmed that nothing of it is kept")
 	if strings.Contains(d.identityCLI(t, "show", "other-sync"), "To do:") {
 		t.Error("another vendor of a similar name goes, too")
 	}

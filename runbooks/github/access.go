@@ -275,7 +275,8 @@ func (c *Connector) discoverOrg(ctx context.Context, org string, yield func(runb
 			return false
 		}
 		for _, x := range out.Installations {
-			if !yield(x.discovered(org), nil) {
+			vendor, err := c.vendor(ctx, x.Slug)
+			if !yield(x.discovered(org, vendor), err) || err != nil {
 				return false
 			}
 		}
@@ -296,6 +297,24 @@ func (c *Connector) discoverOrg(ctx context.Context, org string, yield func(runb
 		}
 	}
 	return true
+}
+
+// vendor is the account that an App belongs to; empty for an App that GitHub tells nobody else about.
+func (c *Connector) vendor(ctx context.Context, slug string) (string, error) {
+	if !runbooks.Pattern(`[A-Za-z0-9_-]{1,100}`)(slug) {
+		return "", nil
+	}
+	const what = "asking whose App it is"
+	r, err := c.api.Do(ctx, rest.Call{Method: http.MethodGet, Path: rest.Path("apps", slug)})
+	if err != nil || r.Status == http.StatusNotFound || r.Status == http.StatusForbidden {
+		return "", err
+	}
+	if err := c.api.Judge(what, r); err != nil {
+		return "", err
+	}
+	var app struct{ Owner collaborator }
+	err = c.api.Into(what, r, &app)
+	return app.Owner.Login, err
 }
 
 func (c *Connector) discoverKeys(ctx context.Context, place terms, yield func(runbooks.Discovered, error) bool) bool {

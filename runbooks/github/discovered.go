@@ -18,10 +18,22 @@ func pageQuery(page int) url.Values {
 	return url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}}
 }
 
-func (x installation) discovered(org string) runbooks.Discovered {
+// reach says which of an organisation's repositories an App sees.
+func reach(selection, org string) string {
+	if selection == "all" {
+		return "all repositories of " + org
+	}
+	return "selected repositories of " + org
+}
+
+// discovered is what the inventory is told; vendor is the account that owns the App, empty where GitHub does not tell.
+func (x installation) discovered(org, vendor string) runbooks.Discovered {
 	d := runbooks.Discovered{
-		Ref: fmt.Sprintf("app %s/%d", org, x.ID), Kind: "integration", Name: rest.Clean(x.Slug, maxShown), MadeAt: at(x.CreatedAt),
-		Facts: map[string]string{"repositories": rest.Clean(x.Selection, maxShown)},
+		Ref: fmt.Sprintf(refApp+"%s/%d", org, x.ID), Kind: "integration", Name: rest.Clean(x.Slug, maxShown), MadeAt: at(x.CreatedAt),
+		Facts: map[string]string{"repositories": rest.Clean(x.Selection, maxShown), runbooks.FactReach: reach(x.Selection, org)},
+	}
+	if vendor != "" {
+		d.Facts[runbooks.FactVendor] = rest.Clean(vendor, maxShown)
 	}
 	if x.SuspendedAt != "" {
 		d.Facts["suspended"] = rest.Clean(x.SuspendedAt, maxShown)
@@ -38,7 +50,7 @@ func (x installation) discovered(org string) runbooks.Discovered {
 
 func (x personalToken) discovered(org string) runbooks.Discovered {
 	return runbooks.Discovered{
-		Ref: fmt.Sprintf("token %s/%d", org, x.ID), Kind: "oauth_token", Name: rest.Clean(x.Name, maxShown), Owner: rest.Clean(x.Owner.Login, maxShown),
+		Ref: fmt.Sprintf(refToken+"%s/%d", org, x.ID), Kind: "oauth_token", Name: rest.Clean(x.Name, maxShown), Owner: rest.Clean(x.Owner.Login, maxShown),
 		Of: "user " + rest.Clean(x.Owner.Login, maxShown), MadeAt: at(x.GrantedAt), LastUsed: at(x.LastUsed), Expires: at(x.Expires),
 	}
 }
@@ -54,7 +66,7 @@ func (x deployKey) discovered(place terms) runbooks.Discovered {
 	}
 	return runbooks.Discovered{
 		Fingerprint: print,
-		Ref:         fmt.Sprintf("deploy key %s/%s/%d", place.owner, place.name, x.ID), Kind: "ssh_key", Name: rest.Clean(x.Title, maxShown),
+		Ref:         fmt.Sprintf(refKey+"%s/%s/%d", place.owner, place.name, x.ID), Kind: "ssh_key", Name: rest.Clean(x.Title, maxShown),
 		MadeBy: rest.Clean(x.AddedBy, maxShown), Owner: rest.Clean(x.AddedBy, maxShown), MadeAt: at(x.CreatedAt), LastUsed: at(x.LastUsed),
 		Grants: []string{can},
 	}

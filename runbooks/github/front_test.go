@@ -34,6 +34,7 @@ type front struct {
 	calls    []string
 	heard    []string         // who called, of changes
 	keys     []map[string]any // deploy keys, of every repository
+	tokens   []map[string]any // personal tokens of the organisation
 	host     string           // public key of the host that repositories are cloned from
 }
 
@@ -46,6 +47,7 @@ var (
 	pathCollaborator = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/collaborators/(ext[^/]*)$`)
 	pathInvitations  = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/invitations(?:/([0-9]+))?$`)
 	pathKeys         = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/keys(?:/([0-9]+))?$`)
+	pathTokens       = regexp.MustCompile(`^/orgs/([^/]+)/personal-access-tokens(?:/([0-9]+))?$`)
 	pathInstalled    = regexp.MustCompile(`^/orgs/([^/]+)/installations$`)
 )
 
@@ -108,6 +110,12 @@ func (f *front) answers(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	case pathKeys.MatchString(r.URL.Path):
 		f.deployKeys(w, r, pathKeys.FindStringSubmatch(r.URL.Path)[2])
+		return true
+	case r.URL.Path == "/apps/builder":
+		fmt.Fprint(w, `{"slug":"builder","owner":{"login":"builders-inc"}}`)
+		return true
+	case pathTokens.MatchString(r.URL.Path):
+		f.personalTokens(w, r, pathTokens.FindStringSubmatch(r.URL.Path)[2])
 		return true
 	case r.URL.Path == "/meta":
 		_ = json.NewEncoder(w).Encode(map[string]any{"ssh_keys": []string{f.host}})
@@ -205,3 +213,23 @@ const (
 	deployKeyLine  = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILODuH45N+oKQtGarvXhi0z2BWlUI24uJIWde91+ZviJ"
 	deployKeyPrint = "SHA256:muUR2/FCeaDL0RSAqii6LuxRoF3zpQzMyQpc5MtEPik"
 )
+
+// personalTokens answers as GitHub does: a token is taken from the organisation by an action on it.
+func (f *front) personalTokens(w http.ResponseWriter, r *http.Request, id string) {
+	if r.Method == http.MethodGet {
+		_ = json.NewEncoder(w).Encode(append([]map[string]any{}, f.tokens...))
+		return
+	}
+	var in struct{ Action string }
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	at := slices.IndexFunc(f.tokens, func(k map[string]any) bool { return fmt.Sprint(k["id"]) == id })
+	switch {
+	case r.Method != http.MethodPost || in.Action != "revoke":
+		w.WriteHeader(http.StatusUnprocessableEntity)
+	case at < 0:
+		w.WriteHeader(http.StatusNotFound)
+	default:
+		f.tokens = slices.Delete(f.tokens, at, at+1)
+		w.WriteHeader(http.StatusNoContent)
+	}
+}

@@ -208,18 +208,23 @@ func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered,
 	return func(yield func(runbooks.Discovered, error) bool) {
 		type app struct{ ID, Label, Name, SignOnMode, Status, Created string }
 		for x, err := range pages[app](ctx, c.api, "listing the applications", "/api/v1/apps", url.Values{"limit": {strconv.Itoa(pageSize)}}) {
+			if err == nil && x.Status == statusInactive {
+				continue // nobody signs in through it: it is there to be switched on again, or deleted
+			}
 			d := runbooks.Discovered{
-				Ref: "app " + x.ID, Kind: "integration", Name: rest.Clean(x.Label, maxShown), MadeAt: at(x.Created),
+				Ref: refApp + x.ID, Kind: "integration", Name: rest.Clean(x.Label, maxShown), MadeAt: at(x.Created),
 				Facts: map[string]string{"sign_on": rest.Clean(x.SignOnMode, maxShown), "status": rest.Clean(x.Status, maxShown)},
+			}
+			if err == nil && x.SignOnMode == "OPENID_CONNECT" {
+				d.Grants, err = c.scopes(ctx, x.ID)
 			}
 			if !yield(d, err) || err != nil {
 				return
 			}
 		}
-		type token struct{ ID, Name, UserID, Created, ExpiresAt, LastUpdated string }
-		for x, err := range pages[token](ctx, c.api, "listing the API tokens", "/api/v1/api-tokens", url.Values{}) {
+		for x, err := range pages[apiToken](ctx, c.api, "listing the API tokens", "/api/v1/api-tokens", url.Values{}) {
 			d := runbooks.Discovered{
-				Ref: "token " + x.ID, Kind: "api_key", Name: rest.Clean(x.Name, maxShown), Of: "user " + x.UserID, MadeAt: at(x.Created), Expires: at(x.ExpiresAt),
+				Ref: refToken + x.ID, Kind: "api_key", Name: rest.Clean(x.Name, maxShown), Of: "user " + x.UserID, MadeAt: at(x.Created), Expires: at(x.ExpiresAt),
 			}
 			if !yield(d, err) || err != nil {
 				return

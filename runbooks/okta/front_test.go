@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,8 @@ type front struct {
 	ended    []string // ids whose sessions were ended
 	roles    map[string]string
 	down     bool
+	tokens   []string // ids of API tokens; those that begin with 00Tme are the bot's own
+	off      []string // ids of applications that were deactivated
 	heard    []string // who called, of changes
 }
 
@@ -42,6 +45,10 @@ var (
 	pathAppUsers = regexp.MustCompile(`^/api/v1/apps/([^/]+)/users(?:/([^/]+))?$`)
 	pathMember   = regexp.MustCompile(`^/api/v1/groups/([^/]+)/users/([^/]+)$`)
 	pathSessions = regexp.MustCompile(`^/api/v1/users/([^/]+)/sessions$`)
+	pathToken    = regexp.MustCompile(`^/api/v1/api-tokens/([^/]+)$`)
+	pathStop     = regexp.MustCompile(`^/api/v1/apps/([^/]+)/lifecycle/deactivate$`)
+	pathScopes   = regexp.MustCompile(`^/api/v1/apps/([^/]+)/grants$`)
+	pathApp      = regexp.MustCompile(`^/api/v1/apps/([^/]+)$`)
 	pathRoles    = regexp.MustCompile(`^/api/v1/(?:users|groups)/([^/]+)/roles$`)
 )
 
@@ -51,7 +58,7 @@ func newFront(t *testing.T, emulator string) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{emulator: emulator, roles: map[string]string{}}
+	f := &front{emulator: emulator, roles: map[string]string{}, tokens: []string{"00Tabc"}}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // calls that are cut short
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,11 +96,26 @@ func (f *front) answers(t *testing.T, w http.ResponseWriter, r *http.Request) bo
 		fmt.Fprint(w, map[bool]string{true: `[]`, false: `[{"type":"SUPER_ADMIN","label":"Super Administrator"}]`}[f.roles[m[1]] == ""])
 		return true
 	}
+	if m := pathScopes.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodGet {
+		fmt.Fprint(w, `[{"scopeId":"okta.users.read","status":"ACTIVE"},{"scopeId":"okta.logs.read","status":"ACTIVE"},{"scopeId":"okta.apps.manage","status":"REVOKED"}]`)
+		return true
+	}
+	if f.kills(w, r) {
+		return true
+	}
 	switch r.URL.Path {
 	case "/api/v1/logs":
 		f.writeLog(w, r.URL.Query().Get("filter"))
 	case "/api/v1/api-tokens":
-		fmt.Fprint(w, `[{"id":"00Tabc","name":"ci","userId":"00u1","created":"2026-01-02T03:04:05.000Z","expiresAt":"2026-02-01T00:00:00.000Z"}]`)
+		var list []string
+		for _, id := range f.tokens {
+			user := "00u1"
+			if strings.HasPrefix(id, "00Tme") {
+				user = "00u_bot"
+			}
+			list = append(list, fmt.Sprintf(`{"id":%q,"name":"ci","userId":%q,"created":"2026-01-02T03:04:05.000Z","expiresAt":"2026-02-01T00:00:00.000Z"}`, id, user))
+		}
+		fmt.Fprintf(w, "[%s]", strings.Join(list, ","))
 	default:
 		return false
 	}
@@ -150,4 +172,28 @@ func (f *front) writeLog(w http.ResponseWriter, filter string) {
 		}
 	}
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// kills deactivates applications and revokes tokens.
+func (f *front) kills(w http.ResponseWriter, r *http.Request) bool {
+	if m := pathToken.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodDelete {
+		i := slices.Index(f.tokens, m[1])
+		if i < 0 {
+			w.WriteHeader(http.StatusNotFound)
+			return true
+		}
+		f.tokens = slices.Delete(f.tokens, i, i+1)
+		w.WriteHeader(http.StatusNoContent)
+		return true
+	}
+	if m := pathStop.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodPost {
+		f.off = append(f.off, m[1])
+		fmt.Fprint(w, `{}`)
+		return true
+	}
+	if m := pathApp.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodGet && slices.Contains(f.off, m[1]) {
+		fmt.Fprintf(w, `{"id":%q,"status":"INACTIVE"}`, m[1])
+		return true
+	}
+	return false
 }

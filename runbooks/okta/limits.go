@@ -22,6 +22,9 @@ const (
 	// maxShown bounds what the inventory shows of one identity.
 	maxShown = 200
 
+	// maxScopes is what the contract of discovery takes of one application.
+	maxScopes = 20
+
 	// maxChange bounds a sentence of a plan; the ledger takes 500 bytes.
 	maxChange = 480
 )

@@ -36,6 +36,7 @@ type Desk struct {
 	incidents Incidents
 	access    StandingAccess
 	feeds     Feeds
+	abilities Abilities
 	onPolicy  func(*Policy)
 	versions  versions
 	seen15    memory // what was said of people in the last quarter of an hour
@@ -53,6 +54,7 @@ type Config struct {
 	Incidents Incidents       // nil: nobody keeps incidents
 	Standing  StandingAccess  // nil: standing access is not taken away by campaigns
 	Feeds     Feeds           // nil: no rotation goes by a feed
+	Abilities Abilities       // nil: nobody says what targets can do
 	OnPolicy  func(*Policy)   // may be nil; called whenever another policy governs, before anything is decided under it; must not call the desk
 }
 
@@ -64,7 +66,7 @@ type Reader interface {
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents, access: c.Standing, feeds: c.Feeds}
+	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents, access: c.Standing, feeds: c.Feeds, abilities: c.Abilities}
 	d.directory = overseen{attentive{c.Directory, d}, d}
 	d.policy.Store(&Policy{})
 	return d

@@ -25,6 +25,8 @@ type Evidence struct {
 	Measured  int       // revocations that were read back
 	P50, P95  time.Duration
 	LastDrill workflows.Stamp // of its target
+	Method    string          // how its secret is replaced; empty: nobody can say
+	Silent    string          // where it is not told who uses it now; empty: every target that it is on tells
 	Blanks    []string        // sentences: what nobody can answer
 }
 
@@ -81,6 +83,7 @@ func (d *Desk) EvidenceOf(ctx context.Context, reader workflows.PersonID, id wor
 	if n := len(latency); n > 0 {
 		out.Measured, out.P50, out.P95 = n, latency[(n-1)/2], latency[(n*95+99)/100-1]
 	}
+	out.Method, out.Silent = d.rotationMethod(v.State, e), d.silentOn(&out)
 	out.Blanks = out.blanks()
 	return out, nil
 }
@@ -240,6 +243,10 @@ func (x *Evidence) blanks() []string {
 	blank(e.Stored == "", "where its secret is kept is not on record")
 	blank(x.Row.Rotated == 0, "when its secret was made is not on record")
 	blank(e.RotateEvery == 0 && e.Stored != identities.StoredNone, "how often its secret is replaced is not on record")
+	blank(x.Method == "", "how its secret is replaced is not on record: no routine does it, and nobody ever did")
+	blank(x.Silent != "", "who uses it now cannot be told: "+x.Silent)
+	blank(e.LastUsed == 0, "when it was used last is not on record")
+	blank(len(e.Scope) == 0, "exactly what it may do is not on record")
 	blank(x.Measured == 0, "taking it back was never measured, neither on it nor in a drill of its target")
 	blank(x.LastDrill == 0 && e.Target != "", "taking access back was never rehearsed on its target")
 	blank(e.Purpose == "", "what it is for is not on record")

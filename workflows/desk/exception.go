@@ -238,12 +238,15 @@ func (d *Desk) IdentityLocks(ctx context.Context, id workflows.IdentityID) (Iden
 		return IdentityLock{}, err
 	}
 	e := s.Entry()
-	account, _, _ := s.Texts()
+	account := cmp.Or(d.AccountOn(id, e.Target), s.AccountOn(e.Target))
+	if identities.IsKilled(e.Class) {
+		account = cmp.Or(s.AccountOn(e.Target), account)
+	}
 	closing := false
 	if r := s.Life.Retirement; r != nil && !s.Life.Retired {
 		closing = slices.ContainsFunc(r.Left(), func(i identities.RetireItem) bool { return i.ID == identities.ItemAccount })
 	}
 	return IdentityLock{
-		Closing: closing, Target: e.Target, Account: cmp.Or(d.AccountOn(id, e.Target), account), Locked: s.Life.Locked, Suspended: s.Life.Suspended != nil || s.Life.Retirement != nil,
+		Closing: closing, Target: e.Target, Account: account, Locked: s.Life.Locked, Suspended: s.Life.Suspended != nil || s.Life.Retirement != nil,
 	}, nil
 }

@@ -48,6 +48,7 @@ const (
 	DoAttest   = "attest"
 	DoLift     = "lift-exception"
 	DoSettle   = "account-done"
+	DoKill     = "kill"
 )
 
 // handoverRung is how long each of those who are asked to take an identity over has.
@@ -101,6 +102,8 @@ func (d *Desk) identityDecision(ctx context.Context, c IdentityCommand, do ident
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.CloseRotation(f, do, id, e) }, nil
 	case DoRetire:
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Retire(f, do, id) }, nil
+	case DoKill:
+		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.Kill(f, do, id) }, nil
 	case DoItem:
 		e := identities.RetireItemDone{Item: c.Item, Proof: cmp.Or(c.Proof, identities.ProofDeclared), Evidence: c.Evidence, Authn: c.Authn, Channel: c.Channel}
 		return func(f workflows.Facts) (workflows.Outcome, error) { return identities.RetireDone(f, do, id, e) }, nil

@@ -18,6 +18,7 @@ type IdentityView struct {
 	Row      workflows.InventoryRow
 	Findings []string // those of the moment too
 	Now      workflows.Stamp
+	Kill     *KillPlan // what takes it off its target, where that is one thing to do; nil: it is not
 }
 
 // Inventory gives a page of the inventory to a person: what they answer for, or all to security, owners of the product, auditors and operators.
@@ -164,7 +165,7 @@ func (d *Desk) Identity(ctx context.Context, reader workflows.PersonID, id workf
 			findings = append(findings, identities.FindSharedPrint)
 		}
 	}
-	return IdentityView{State: s, Entry: s.Entry(), Row: *row, Findings: findings, Now: now}, nil
+	return IdentityView{State: s, Entry: s.Entry(), Row: *row, Findings: findings, Now: now, Kill: d.killOf(s, s.Entry())}, nil
 }
 
 // SharedSecrets gives the identities whose secret another one has, too, by the keyed fingerprints of both (R73).

@@ -232,7 +232,7 @@ func RetireItems(s IdentityState) []RetireItem {
 	e := s.Entry()
 	items := []RetireItem{
 		{ID: "grants", What: "every access that it holds is taken back"},
-		{ID: ItemAccount, What: "its account is closed, and refused when it is tried"},
+		{ID: ItemAccount, What: e.killItem()},
 		{ID: "secret", What: "its secret is destroyed where it was stored"},
 	}
 	if e.Vendor != "" || e.ManagedBy == ManagedVendor {

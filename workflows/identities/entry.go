@@ -17,7 +17,7 @@ const (
 // MachineKinds are the kinds that are not people.
 func MachineKinds() []string {
 	return []string{
-		"service_account", "automation_account", "api_key", "oauth_token", "certificate", "ssh_key", KindWorkload, KindAgent, "integration",
+		"service_account", "automation_account", "api_key", "oauth_token", "certificate", "ssh_key", KindWorkload, KindAgent, KindApp,
 	}
 }
 

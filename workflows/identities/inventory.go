@@ -75,6 +75,7 @@ func (s *IdentityState) Apply(r workflows.Record) error {
 			return fmt.Errorf("a claim of the source %q", e.Source)
 		}
 		s.claim(e.Source, e.Says, e, r)
+		s.sees(e.Source, e.Says)
 		s.Life.Lively = true
 	case Vanished:
 		if !s.leave(e.Source) {

@@ -130,6 +130,7 @@ type Life struct {
 	Given      []AccountOrdered   // everything that requests gave its account
 	Locked     workflows.TargetID // where its account was kept from logging in; empty: nowhere
 	Delivered  map[string]bool    // notices that were sent, or never will be
+	Scopes     []string           // what it could do when somebody looked at it last: see Grown
 }
 
 // AttestedAt is a verdict with its time.
@@ -170,6 +171,7 @@ func (s *IdentityState) applyLife(r workflows.Record) (bool, error) {
 		s.Life.Leaks = append(slices.Clip(s.Life.Leaks), LeakAt{e, r.At, r.Seq, r.Person})
 	case Attested:
 		s.Life.Attested = append(slices.Clip(s.Life.Attested), AttestedAt{e, r.At})
+		s.Life.Scopes = slices.Clone(s.Entry().Scope)
 	default:
 		ours, err := s.applyAccount(r)
 		if !ours {

@@ -120,7 +120,9 @@ func (s IdentityState) findings(e Entry) []string {
 	when(e.Backup == "" && !strings.HasPrefix(e.Owner, GroupPrefix), FindNoBackup)
 	when(e.Stored == StoredUnmanaged, FindUnmanaged)
 	when(e.Target == "" && !s.any(func(c Claim) bool { return c.HasPath }), FindNoPath)
-	when(e.Class == "integration" && e.Business == "", FindNoBusiness)
+	when(e.Class == KindApp && e.Business == "", FindNoBusiness)
+	when(e.isAppBare(), FindApp)
+	when(len(s.Grown()) > 0, FindGrown)
 	when(isWide(e), FindWide)
 	when(len(e.Uses) > 1, FindShared)
 	when(e.Person != "" && e.Class != KindHuman, FindHuman)
@@ -249,7 +251,7 @@ func Oldest(kind string) time.Duration {
 		return 180 * 24 * time.Hour
 	case "certificate":
 		return 398 * 24 * time.Hour
-	case "service_account", "automation_account", KindAgent, "integration":
+	case "service_account", "automation_account", KindAgent, KindApp:
 		return MaxLife
 	}
 	return 0
