@@ -509,6 +509,9 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 	out.Text = e.Sentence
 	if v.Hold != nil {
 		out.Lines = append(out.Lines, "Access: "+string(v.Hold.Status)+", until "+s.outlookOf(ctx, by.Person).When(v.Hold.Ends.UTC))
+		if v.Hold.Status == grants.StatusEnding && v.Hold.Level > 0 {
+			out.Lines = append(out.Lines, "ACCESS COULD NOT BE TAKEN BACK since "+s.outlookOf(ctx, by.Person).When(v.Hold.EndingAt.UTC)+": it is tried until it is gone")
+		}
 		if v.Hold.StartedAt.UTC != 0 {
 			out.Lines = append(out.Lines, s.sessionLines(*v.Hold, s.outlookOf(ctx, by.Person).When)...)
 		}
