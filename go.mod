@@ -36,6 +36,7 @@ require (
 	golang.org/x/image v0.47.0 // post-incident reports: the Go fonts, which have Latin, Greek and Cyrillic letters
 	golang.org/x/mod v0.42.0 // signed notes and transparency log proofs, as the Go checksum database uses them
 	google.golang.org/protobuf v1.36.12 // streams: the wire form of OpenTelemetry records
+	modernc.org/libc v1.77.1 // what the database is translated with: its version belongs to that of modernc.org/sqlite
 	modernc.org/sqlite v1.60.1 // the ledger's default database, without cgo
 	pgregory.net/rapid v1.3.0 // tests: properties
 )
@@ -88,7 +89,6 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 	honnef.co/go/tools v0.8.2 // indirect
-	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 	mvdan.cc/gofumpt v0.12.0 // indirect

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // BreakWitness closes the witness file under the store, as a disk that goes away does.
@@ -65,3 +67,12 @@ const (
 
 // FoldLog folds the write-ahead log now.
 func (s *Store) FoldLog(ctx context.Context) (pages, copied int64, err error) { return s.foldLog(ctx) }
+
+// ByDriverOnly keeps the snapshot from reading past the driver.
+func (s *Source) ByDriverOnly() { s.once.Do(func() {}) }
+
+// PastDriver says whether the snapshot has read past the driver.
+func (s *Source) PastDriver() bool { return s.quick != nil }
+
+// BreakQuick makes the reading past the driver that goes on fail, as a disk does whose file can no longer be read.
+func (s *Source) BreakQuick() { sqlite3.Xsqlite3_interrupt(s.quick.tls, s.quick.db) }

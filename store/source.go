@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
+	"sync/atomic"
 
 	"github.com/countersign-bot/countersign/store/ledger"
 )
@@ -17,7 +19,11 @@ type Source struct {
 	store   *Store
 	conn    *sql.Conn
 	pg      bool
-	version int64 // of the schema: an older release's ledger is read as it lies there
+	version int64        // of the schema: an older release's ledger is read as it lies there
+	size    atomic.Int64 // of the head, once it was read: entries below do not change any more
+
+	once  sync.Once
+	quick *direct // the way past the driver; nil where there is none
 }
 
 var _ ledger.ForkingSource = (*Source)(nil)
@@ -47,6 +53,9 @@ func (s *Store) Source(ctx context.Context) (src *Source, err error) {
 
 // Close ends the snapshot.
 func (s *Source) Close() error {
+	if s.quick != nil {
+		s.quick.close()
+	}
 	_, err := s.conn.ExecContext(context.Background(), "ROLLBACK")
 	return errors.Join(err, s.conn.Close())
 }
@@ -56,6 +65,9 @@ func (s *Source) with(ctx context.Context) *query { return &query{ctx: ctx, run:
 // Head implements ledger.Source.
 func (s *Source) Head(ctx context.Context) (ledger.Head, error) {
 	h, _, err := readHead(s.with(ctx))
+	if err == nil {
+		s.size.Store(h.Size)
+	}
 	return h, err
 }
 
@@ -94,6 +106,7 @@ func (s *Source) Fork(ctx context.Context) (ledger.ClosingSource, error) {
 	if err != nil {
 		return nil, err
 	}
+	src.size.Store(s.size.Load())
 	return src, nil
 }
 
@@ -102,12 +115,9 @@ const entriesText = `SELECT idx, leaf FROM log_entry WHERE idx >= $1 AND idx < $
 // Entries implements ledger.Source: each leaf is good for its turn of the loop only.
 func (s *Source) Entries(ctx context.Context, from, to int64) iter.Seq2[ledger.Entry, error] {
 	if !s.pg {
-		return pulled(ctx, s.conn, entriesText, func(row []driver.Value) (e ledger.Entry, err error) {
-			if e.Index, err = integerOf(row[0]); err == nil {
-				e.Leaf, err = bytesOf(row[1])
-			}
-			return e, err
-		}, from, to)
+		return quickly(ctx, s, entriesText, from, to, func(r directRow) ledger.Entry {
+			return ledger.Entry{Index: r.integer(0), Leaf: r.bytes(1)}
+		}, pulledEntry)
 	}
 	var leaf sql.RawBytes
 	return rowsOf(s.with(ctx), entriesText,
@@ -177,7 +187,7 @@ const openingsText = `SELECT idx, field, salt, value FROM opening WHERE idx >= $
 // Openings implements ledger.Source. A salt of the wrong length is given as zeros, which opens nothing.
 func (s *Source) Openings(ctx context.Context, from, to int64) iter.Seq2[ledger.EntryOpening, error] {
 	if !s.pg {
-		return pulled(ctx, s.conn, openingsText, pulledOpening, from, to)
+		return quickly(ctx, s, openingsText, from, to, directOpenings(), pulledOpening)
 	}
 	var salt, value sql.RawBytes
 	return rowsOf(s.with(ctx), openingsText,
@@ -187,6 +197,29 @@ func (s *Source) Openings(ctx context.Context, from, to int64) iter.Seq2[ledger.
 			o.Value = string(value)
 			return o, err
 		}, from, to)
+}
+
+func pulledEntry(row []driver.Value) (e ledger.Entry, err error) {
+	if e.Index, err = integerOf(row[0]); err == nil {
+		e.Leaf, err = bytesOf(row[1])
+	}
+	return e, err
+}
+
+// directOpenings reads openings; there are few names of fields, each of which is made once.
+func directOpenings() func(directRow) ledger.EntryOpening {
+	names := map[string]string{}
+	return func(r directRow) (o ledger.EntryOpening) {
+		field := r.bytes(1)
+		name, known := names[string(field)]
+		if !known {
+			name = string(field)
+			names[name] = name
+		}
+		o.Index, o.Field, o.Value = r.integer(0), name, string(r.bytes(3))
+		copy(o.Salt[:], r.bytes(2))
+		return o
+	}
 }
 
 func pulledOpening(row []driver.Value) (o ledger.EntryOpening, err error) {

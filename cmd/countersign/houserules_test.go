@@ -106,7 +106,7 @@ var walls = []struct {
 	{"store/anchors", []string{"store/ledger", "store/streams"}, []string{"golang.org/x/mod/sumdb/note", "github.com/transparency-dev/formats/note"}},
 	{"store/storetest/pgtest", nil, []string{"github.com/jackc/pgx/v5"}},
 	{"store/storetest", []string{"store", "store/*", "workflows"}, []string{"github.com/google/go-cmp/*", "pgregory.net/rapid", "golang.org/x/mod/*", "github.com/jackc/pgx/v5/stdlib"}},
-	{"store", []string{"workflows", "store/custody", "store/ledger", "store/jobs", "store/migrations"}, []string{"modernc.org/sqlite", "modernc.org/sqlite/*", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/*", "golang.org/x/mod/sumdb/note"}},
+	{"store", []string{"workflows", "store/custody", "store/ledger", "store/jobs", "store/migrations"}, []string{"modernc.org/sqlite", "modernc.org/sqlite/*", "modernc.org/libc", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/*", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/*", "golang.org/x/mod/sumdb/note"}},
 	{"store/migrations", nil, nil},
 	{"runbooks/runbooktest", []string{"runbooks", "workflows"}, nil},
 	{"runbooks/library", nil, nil},
