@@ -165,7 +165,7 @@ func (i *Identity) account(ctx context.Context, key string) (workflows.Acting, e
 	}
 	// The ledger says so before the table does: a crash between leaves a link that is made again, not one that nobody can explain.
 	if f := i.link.Load(); f != nil {
-		if err := (*f)(ctx, person, identities.Linked{Account: a.Actor, Medium: slackAccount, How: how, Name: i.listed.Load().byPerson[person].Name}); err != nil {
+		if err := (*f)(ctx, person, identities.Linked{Account: a.Actor, Medium: slackAccount, How: how, Name: i.listed.Load().byPerson[person].Name, User: key}); err != nil {
 			return workflows.Acting{}, fmt.Errorf("recording the link of %q: %w", key, err)
 		}
 	}

@@ -125,7 +125,7 @@ func (b *Bot) linked(ctx context.Context, c *call, x claim) (answer, error) {
 		return b.refuseLink(ctx, c, workflows.Refuse(workflows.CodeUnlinked, "This account is no longer who it was when the code was made.", "Begin again with `/access link`."))
 	}
 	i := b.c.Identity
-	l := identities.Linked{Account: x.by.Actor, Medium: slackAccount, How: identities.ByCode, Name: i.listed.Load().byPerson[c.by.Person].Name}
+	l := identities.Linked{Account: x.by.Actor, Medium: slackAccount, How: identities.ByCode, Name: i.listed.Load().byPerson[c.by.Person].Name, User: x.key}
 	if err := b.c.Desk.Link(ctx, c.by.Person, l); err != nil {
 		return answer{}, err
 	}
@@ -194,7 +194,7 @@ func (b *Bot) Adopt(ctx context.Context, p workflows.PersonID, ids []string) err
 			return err
 		}
 		want[a.Actor] = true
-		if err := b.c.Desk.Link(ctx, p, identities.Linked{Account: a.Actor, Medium: slackAccount, How: identities.BySCIM, Name: l.byPerson[p].Name}); err != nil {
+		if err := b.c.Desk.Link(ctx, p, identities.Linked{Account: a.Actor, Medium: slackAccount, How: identities.BySCIM, Name: l.byPerson[p].Name, User: a.Key}); err != nil {
 			return err
 		}
 		if err := i.c.Accounts.Link(ctx, a.Actor, p); err != nil {

@@ -47,7 +47,7 @@ func besideEvidence() []string {
 	return []string{
 		"person: names, addresses and keys of the people file are personal data and erasable; a key that leads to another pseudonym is seen when the folder is compiled next, as the policy then has another hash",
 		"inbox, inbox_key: raw deliveries, for thirty days; what was decided is compared with those that are there",
-		"account: which user of Slack or of the host an account is, is personal data and in no entry; who is listed in the people file is looked up there at each act",
+		"account: which user of Slack or of the host somebody is whose texts were erased, or whom an earlier release linked; who is listed in the people file is looked up there at each act",
 		"log_checkpoint: the heads that were published are checked; one whose row was deleted is remembered where it was published to",
 		"surface: where messages stand in Slack; they are painted anew from the entries",
 		"outlet: how far streams and anchors have come; the receiver finds gaps",
@@ -322,9 +322,7 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 	case l.Type == "person.linked":
 		account, _ := l.Fields["account"].(string)
 		medium, _ := l.Fields["medium"].(string)
-		if to := (link{workflows.StreamID(l.Stream).Rest(), medium}); !slices.Contains(i.links[account], to) {
-			i.links[account] = append(i.links[account], to)
-		}
+		i.links[account] = append(i.links[account], link{workflows.StreamID(l.Stream).Rest(), medium, r.idx, l.Sealed[fieldUser]})
 	case l.Type == ledger.TypeKeyRotated:
 		i.keys[r.idx], _ = l.Fields["vkey"].(string)
 	case l.Type == (workflows.PolicyLoaded{}).Kind():
@@ -340,8 +338,16 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 	}
 }
 
-// link is whom an entry tied an account to, and what kind of account it was.
-type link struct{ person, medium string }
+// link is whom an entry tied an account to, what kind of account it was, and the commitment to which user of that kind; empty in an entry of an
+// earlier release.
+type link struct {
+	person, medium string
+	idx            int64
+	user           string
+}
+
+// fieldUser is the sealed field of a link that says which user the account is.
+const fieldUser = "user"
 
 // load notes the documents of a policy.
 func (i *inspection) load(idx int64, l ledger.Leaf) {
@@ -470,7 +476,7 @@ func (i *inspection) accounts(context.Context) error {
 	if err != nil {
 		return err
 	}
-	tied := 0
+	tied, bound := 0, 0
 	for _, a := range list {
 		if a.Person == "" || a.Kind == kindListed {
 			continue
@@ -483,9 +489,42 @@ func (i *inspection) accounts(context.Context) error {
 		case !slices.ContainsFunc(of, func(l link) bool { return l.medium == a.Kind || l.medium == "" }):
 			i.d.wrong("The account %s of %s is kept as one of %s; the entry that ties them says %s.", a.Actor, a.Person, a.Kind, of[0].medium)
 		}
+		known, err := i.sameUser(a, of)
+		if err != nil {
+			return err
+		}
+		if known {
+			bound++
+		}
 	}
-	i.d.Compared = append(i.d.Compared, fmt.Sprintf("account: %d tied to people", tied))
+	i.d.Compared = append(i.d.Compared, fmt.Sprintf("account: %d tied to people, %d of them with the user they are", tied, bound))
 	return nil
+}
+
+// sameUser holds the user of an account against the entries that tie it to its person, where their texts are still there. Who edits that row
+// lets another user of Slack or of the host act as the person.
+func (i *inspection) sameUser(a Account, of []link) (known bool, err error) {
+	for _, l := range of {
+		if l.user == "" {
+			continue
+		}
+		o := ledger.Opening{Field: fieldUser, Value: a.Key}
+		var salt []byte
+		found, err := i.q.one(`SELECT salt FROM opening WHERE idx = $1 AND field = $2`, []any{&salt}, l.idx, fieldUser)
+		if err != nil {
+			return false, err
+		}
+		if !found || len(salt) != len(o.Salt) {
+			continue
+		}
+		known = true
+		copy(o.Salt[:], salt)
+		if !ledger.Open(l.user, o) {
+			i.d.wrong("The account %s of %s is kept as another user of %s than the one entry %d ties to them: whoever that is acts as %s.", a.Actor, a.Person, a.Kind, l.idx, a.Person)
+			break
+		}
+	}
+	return known, nil
 }
 
 // marks: what meta says about the ledger follows from it, and streams are not beyond its end.

@@ -26,10 +26,10 @@ func (s *Store) FinishInbox(ctx context.Context, id int64, keep func([]byte) []b
 }
 
 // prunable is what a prune would delete: $1 the first entry that is kept, $2 the kind of job that does not count. A stream that owes more than
-// notices keeps its texts: live access may need them to be taken back.
+// notices keeps its texts: live access may need them to be taken back. Which user an account is stays as long as the account does.
 const prunable = `
 	FROM opening
-	WHERE idx < $1 AND idx NOT IN (
+	WHERE idx < $1 AND field <> '` + fieldUser + `' AND idx NOT IN (
 		SELECT e.idx
 		FROM stream_entry e
 		JOIN job j ON j.stream = e.stream

@@ -92,6 +92,8 @@ func TestThreat_T26_EveryDamageIsNamed(t *testing.T) {
 		"a cause that never was":     {rawChange(`INSERT INTO cause (id, first_idx, last_idx, refusal) VALUES ('inbox/77', 3, 4, '')`), "answered without being carried out"},
 		"an account's person":        {rawChange(`UPDATE account SET person = (SELECT b.person FROM account b WHERE b.kind = 'slack' AND b.key = 'T1/maya') WHERE kind = 'slack' AND key = 'T1/jonas'`), "acts for p_"},
 		"an account made to act":     {rawChange(`UPDATE account SET person = (SELECT b.person FROM account b WHERE b.key = 'T1/maya') WHERE kind = 'slack' AND person = ''`), "which no entry says"},
+		"an account's user":          {rawChange(`UPDATE account SET key = 'T1/mallory' WHERE kind = 'slack' AND key = 'T1/maya'`), "is kept as another user of slack than the one entry"},
+		"two accounts' users":        {rawChange(`UPDATE account SET key = 'T1/x' WHERE key = 'T1/maya'`, `UPDATE account SET key = 'T1/maya' WHERE key = 'T1/jonas'`, `UPDATE account SET key = 'T1/jonas' WHERE key = 'T1/x'`), "is kept as another user of slack"},
 		"an account of another kind": {rawChange(`UPDATE account SET kind = 'unix', key = 'mallory' WHERE kind = 'slack' AND key = 'T1/maya'`), "is kept as one of unix"},
 		"a text changed":             {rawChange(`UPDATE opening SET value = CAST('Yes, do it.' AS BLOB) WHERE field = 'reason' AND idx > 7`), "not the one that was recorded"},
 		"a text's salt":              {rawChange(`UPDATE opening SET salt = zeroblob(32) WHERE field = 'reason' AND idx > 7`), "not the one that was recorded"},

@@ -124,7 +124,7 @@ func smallLedger(ctx context.Context, config, data string, ack func(string)) (er
 			return err
 		}
 		if p.Key == "maya" || p.Key == "jonas" { // who acts is linked in the ledger first, as in the chat
-			if err := d.Link(ctx, p.ID, identities.Linked{Account: a.Actor, Medium: "slack", How: "people file", Name: p.Name}); err != nil {
+			if err := d.Link(ctx, p.ID, identities.Linked{Account: a.Actor, Medium: "slack", How: "people file", Name: p.Name, User: a.Key}); err != nil {
 				return err
 			}
 			if err := s.LinkAccount(ctx, a.Actor, p.ID); err != nil {

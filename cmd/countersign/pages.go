@@ -182,7 +182,7 @@ func (x pageAccounts) Known(ctx context.Context, c web.Claims) (workflows.Acting
 			"Let a code be sent to you in the chat instead. Logins are linked by a verified address where countersign.yaml says link_by_email."), nil
 	}
 	by.Person = found[0]
-	if err := s.desk.Link(ctx, by.Person, identities.Linked{Account: row.Actor, Medium: oidcMedium, How: "e-mail", Name: people[by.Person].Name}); err != nil {
+	if err := s.desk.Link(ctx, by.Person, identities.Linked{Account: row.Actor, Medium: oidcMedium, How: "e-mail", Name: people[by.Person].Name, User: row.Key}); err != nil {
 		return by, nil, err
 	}
 	return by, nil, s.store.LinkAccount(ctx, row.Actor, by.Person)
@@ -213,7 +213,7 @@ func (s *serving) codeAccount(ctx context.Context, p workflows.PersonID) (workfl
 	if err != nil || row.Person == p {
 		return workflows.Acting{Actor: row.Actor, Person: p}, err
 	}
-	if err := s.desk.Link(ctx, p, identities.Linked{Account: row.Actor, Medium: codeMedium, How: "one-time code", Name: s.desk.Policy().People[p].Name}); err != nil {
+	if err := s.desk.Link(ctx, p, identities.Linked{Account: row.Actor, Medium: codeMedium, How: "one-time code", Name: s.desk.Policy().People[p].Name, User: row.Key}); err != nil {
 		return workflows.Acting{}, err
 	}
 	return workflows.Acting{Actor: row.Actor, Person: p}, s.store.LinkAccount(ctx, row.Actor, p)

@@ -198,7 +198,7 @@ func (s *serving) unixAccount(ctx context.Context, uid uint32) (workflows.Acting
 		if row.Person == p.ID {
 			return by, nil, nil
 		}
-		if err := s.desk.Link(ctx, p.ID, identities.Linked{Account: row.Actor, Medium: unixMedium, How: "people file", Name: p.Name}); err != nil {
+		if err := s.desk.Link(ctx, p.ID, identities.Linked{Account: row.Actor, Medium: unixMedium, How: "people file", Name: p.Name, User: row.Key}); err != nil {
 			return by, nil, err
 		}
 		return by, nil, s.store.LinkAccount(ctx, row.Actor, p.ID)

@@ -9,6 +9,10 @@ type Linked struct {
 	How     string            `json:"how"`    // "people file", "first seen", "e-mail", ByCode, BySCIM
 	Name    string            `json:"name,omitempty" seal:"true"`
 	Email   string            `json:"email,omitempty" seal:"true"`
+
+	// User is which user of Medium the account is, as the store keys it: "T0001/U0001", a name of the host. Whoever verifies the ledger holds
+	// the account's row against it.
+	User string `json:"user,omitempty" seal:"true"`
 }
 
 // ByCode is how an account is linked whose holder proved it from both accounts: each typed a code that only the other was shown.
