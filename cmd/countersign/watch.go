@@ -31,7 +31,7 @@ func watchSettingNames() []string {
 }
 
 const (
-	defaultSweep = "*/15 * * * *"
+	defaultSweep = "*/5 * * * *" // what comes back behind our back is found within minutes
 	never        = "never"
 )
 

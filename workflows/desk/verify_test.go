@@ -361,6 +361,9 @@ func TestSlackDownForSixHoursEndsNothing(t *testing.T) {
 			id := workflows.IdentityID(fmt.Sprintf("svc-%03d", i))
 			d.identities[id] = desk.Identity{ID: id, Class: "service_account", Owner: "p_ivy", Backup: "p_ida", Purpose: "x", Expires: d.identities["svc-deploy"].Expires}
 		}
+		b := *d.books["failover"]
+		b.Longest, b.Grant.Longest = 40*3600, 40*3600
+		d.books["failover"] = &b
 	})
 	held := map[workflows.StreamID]workflows.GrantID{}
 	for i := range 100 {
@@ -371,6 +374,24 @@ func TestSlackDownForSixHoursEndsNothing(t *testing.T) {
 	}
 	if v := x.verify(); v.Asked != 100 || v.Unverified != 0 {
 		t.Fatalf("%+v", v)
+	}
+	x.approveBook()
+	glass := x.invoke(x.invocation("zed"))
+	if glass.Refusal != nil {
+		t.Fatal(glass.Refusal)
+	}
+	emergency := func() grants.Status {
+		t.Helper()
+		s, err := x.desk.Grant(t.Context(), glass.Grant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Hold.Status
+	}
+	if s, err := x.desk.Grant(t.Context(), glass.Grant); err != nil {
+		t.Fatal(err)
+	} else if err := x.desk.GrantStarted(t.Context(), "", s.Stream, grants.Started{Grant: glass.Grant, Ref: "1"}); err != nil {
+		t.Fatal(err)
 	}
 	x.dir.hush(listed...)
 	x.pass(6 * time.Hour)
@@ -385,14 +406,64 @@ func TestSlackDownForSixHoursEndsNothing(t *testing.T) {
 		}
 	}
 	x.dir.hush()
-	if v := x.verify(); v.Asked != 100 || v.Ended != 0 || v.Unverified != 0 {
+	if v := x.verify(); v.Asked != 101 || v.Ended != 0 || v.Unverified != 0 {
 		t.Errorf("when it is back: %+v", v)
 	}
 	x.dir.hush(listed...)
 	x.pass(25 * time.Hour)
+	if got := emergency(); got != grants.StatusActive {
+		t.Errorf("after 24 hours of silence what an emergency gave for 40 is %s", got)
+	}
 	for stream, g := range held {
 		if got := x.status(stream, g); got != grants.StatusEnding {
 			t.Fatalf("after 24 hours of silence %s is still %s", stream, got)
+		}
+	}
+	x.clock.Add(10 * time.Hour)
+	if s, err := x.desk.Grant(t.Context(), glass.Grant); err != nil {
+		t.Fatal(err)
+	} else if err := x.desk.Tick(t.Context(), s.Stream); err != nil {
+		t.Fatal(err)
+	}
+	if got := emergency(); got != grants.StatusEnding {
+		t.Errorf("after its own end what an emergency gave is %s", got)
+	}
+}
+
+// R25 for what is no person: its owner and its backup have left, it is past its end, it is out of the inventory, it is quarantined. That one of the two who answer
+// for it has left ends nothing.
+func TestReq_R25_WhatEndsAnIdentitysAccess(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, why string
+		ends      func(x *office)
+	}{
+		{"its owner left, its backup is there", "", func(x *office) { x.dir.is("ivy", inactive) }},
+		{"both left", "orphaned", func(x *office) { x.dir.is("ivy", inactive); x.dir.is("ida", inactive) }},
+		{"its end", "no longer in the inventory, or has expired", func(x *office) {
+			x.load(func(d *draft) {
+				id := d.identities["svc-deploy"]
+				id.Expires = x.now()
+				d.identities["svc-deploy"] = id
+			})
+			x.clock.Add(time.Minute)
+		}},
+		{"out of the inventory", "no longer in the inventory", func(x *office) { x.load(func(d *draft) { delete(d.identities, "svc-deploy") }) }},
+		{"quarantined", "leaked", func(x *office) {
+			if r, err := x.desk.RevokeAll(x.t.Context(), desk.RevokeAll{By: acting("sam"), Identity: "svc-deploy", Why: "leaked", Quarantine: true}); err != nil || r.Refusal != nil {
+				x.t.Fatal(r.Refusal, err)
+			}
+		}},
+	} {
+		x, _ := equipped(t, func(*draft) {})
+		s := x.submission("ida", "shell") // who asked may leave, too: see the first case
+		s.Subject = "svc-deploy"
+		stream, g := x.makes(s, "ann")
+		c.ends(x)
+		x.verify()
+		h, _ := x.holds(stream).Find(g)
+		if ended := h.Status == grants.StatusEnding || h.Status == grants.StatusEnded; ended != (c.why != "") || ended && !strings.Contains(h.Why, c.why) {
+			t.Errorf("%s: %s, why %q", c.name, h.Status, h.Why)
 		}
 	}
 }
