@@ -131,6 +131,14 @@ type demoSetup struct {
 	listen string
 	files  map[string]string // further files of the configuration, or other contents for those there are
 	env    map[string]string // further settings of the bot
+	more   []slacksim.User   // further people of the workspace
+	busy   bool              // the workspace answers 429 to calls that come faster than Slack takes them
+}
+
+// crowd is a workspace with what else this demo wants of it.
+func (setup demoSetup) crowd(c slacksim.Config) slacksim.Config {
+	c.Users, c.EnforceRates = append(c.Users, setup.more...), setup.busy
+	return c
 }
 
 // newDemoOf starts everything.
@@ -168,7 +176,7 @@ func newDemoOf(ctx context.Context, p proc, setup demoSetup) (d *demo, err error
 	if d.web, err = net.Listen("tcp", setup.listen); err != nil {
 		return d, hint(fmt.Errorf("opening the page's address: %w", err), "name another with -listen, or -listen 127.0.0.1:0")
 	}
-	if d.slack, err = slacksim.New(d.workspace()); err != nil {
+	if d.slack, err = slacksim.New(setup.crowd(d.workspace())); err != nil {
 		return d, fmt.Errorf("starting the workspace: %w", err)
 	}
 	if err = d.remember(); err != nil {

@@ -148,8 +148,15 @@ func problemsReply(bad intake.Problems) reply {
 	return out
 }
 
-// answer runs one upload like an order.
+// uploadWithin is the time for a file and what comes of it: 100,000 identities take a minute, more on a busy machine. Only people on the bot's host send any.
+const uploadWithin = 15 * time.Minute
+
+// answer runs one upload like an order. It has more time than other calls.
 func (s *serving) answer(w http.ResponseWriter, r *http.Request, verb string, fn func(context.Context) (reply, error)) {
+	c, until := http.NewResponseController(w), time.Now().Add(uploadWithin)
+	if err := errors.Join(c.SetReadDeadline(until), c.SetWriteDeadline(until)); err != nil {
+		s.log.Warn("an upload has no more time than other calls", "do", verb, "err", err)
+	}
 	out, err := fn(r.Context())
 	if err != nil {
 		ref := clockIDs{s.clock}.New("")[18:]
