@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 )
 
 // TestThreat_T54_WhatComesBackIsFound: access was taken back and read back as gone; then a hand makes it again behind the bot's back. Without any setting the sweep
@@ -21,17 +23,9 @@ func TestThreat_T54_WhatComesBackIsFound(t *testing.T) {
 	t.Parallel()
 	d, pg, database := driftDemo(t, "known_access: dba")
 	ctx, s := t.Context(), &story{demo: d}
-	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
-	_, err := s.view(ctx, "maya", screens.CallForm)
-	mustSay(t, err)
-	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "1h", screens.BlockReason: "A customer asks why her invoice is wrong."}))
-	card, err := s.message(ctx, "access", "Maya Chen", "Read the main database")
-	mustSay(t, err)
-	mustSay(t, s.press(ctx, "jonas", card, screens.ActApprove))
-	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
-	mustSay(t, err)
+	s.reads(ctx, t, "1h")
 	mustSay(t, s.command(ctx, "maya", "/access", "done"))
-	_, err = s.message(ctx, "access", "Maya Chen", "stays as it is") // the ended card: what a revocation leaves
+	_, err := s.message(ctx, "access", "Maya Chen", "stays as it is") // the ended card: what a revocation leaves
 	mustSay(t, err)
 	_, err = until2(ctx, func() (string, error) {
 		out, err := d.ledger(ctx, "show", "-last", "0", "-json")
@@ -114,4 +108,19 @@ func TestReq_R66_MadeByHandInADirectory(t *testing.T) {
 	if len(list) != 1 || list[0].Open != 0 {
 		t.Errorf("left standing: %s", fmt.Sprint(list))
 	}
+}
+
+// reads lets Maya have the main database: she asks, Jonas approves, and she is told that it works. It gives the card.
+func (s *story) reads(ctx context.Context, t *testing.T, long string) slacksim.Message {
+	t.Helper()
+	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
+	_, err := s.view(ctx, "maya", screens.CallForm)
+	mustSay(t, err)
+	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: long, screens.BlockReason: "A customer asks why her invoice is wrong."}))
+	card, err := s.message(ctx, "access", "Maya Chen", "Read the main database")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "jonas", card, screens.ActApprove))
+	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
+	mustSay(t, err)
+	return card
 }

@@ -137,15 +137,7 @@ func TestReq_R83_DriftIsRevoked(t *testing.T) {
 	t.Parallel()
 	d, pg, database := driftDemo(t, "on_unknown_access: revoke", `drift_schedule: "*/5 * * * *"`, "known_access: dba")
 	ctx, s := t.Context(), &story{demo: d}
-	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
-	_, err := s.view(ctx, "maya", screens.CallForm)
-	mustSay(t, err)
-	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "4h", screens.BlockReason: "A customer asks why her invoice is wrong."}))
-	card, err := s.message(ctx, "access", "Maya Chen", "Read the main database")
-	mustSay(t, err)
-	mustSay(t, s.press(ctx, "jonas", card, screens.ActApprove))
-	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
-	mustSay(t, err)
+	s.reads(ctx, t, "4h")
 
 	mine, err := pgx.Connect(ctx, pg.URLFor("maya_pg", "maya-pw", database))
 	mustSay(t, err)
@@ -266,6 +258,18 @@ func TestReq_R54_SessionsAreEvidence(t *testing.T) {
 	mustSay(t, err)
 	defer other.Close(context.Background())
 	usedBy(ctx, t, s, "In use now", "maya_pg with invoices")
+	mustSay(t, s.slack.OpenHome(ctx, s.slackID("maya")).Err)
+	_, err = until2(ctx, func() (string, error) { // who holds it sees it on their own page, too
+		v, ok := s.slack.Home(s.slackID("maya"))
+		if text := v.Visible(); !ok || !strings.Contains(text, "In use now") || !strings.Contains(text, "maya_pg with invoices") {
+			return text, errors.New("the Home page does not say who uses it")
+		}
+		return "", nil
+	})
+	mustSay(t, err)
+	used, err := d.cli(ctx, "", "status", requestIn(t, waiting))
+	mustSay(t, err)
+	said(t, used, "maya_pg from 127.0.0.1 with invoices")
 	mustSay(t, s.press(ctx, "jonas", card, screens.ActRevoke))
 	_, err = s.view(ctx, "jonas", screens.CallRevoke)
 	mustSay(t, err)

@@ -9,20 +9,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
-// TestReq_R76_FindingsAreRecordedOnceAndSuspend: three refusals are a finding by the rules of the folder. The job records it once, also for a
-// bot that starts anew, quarantines whom the rule says, and the command lists it.
-func TestReq_R76_FindingsAreRecordedOnceAndSuspend(t *testing.T) {
-	t.Parallel()
-	ctx, data, conf := t.Context(), filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "conf")
+// knocking opens a ledger in data for the example company, whose files are copied to conf, whose one rule finds three refusals within an hour, and says what follows then.
+func knocking(t *testing.T, data, conf, then string) (*store.Store, *desk.Policy, *desk.Desk) {
+	t.Helper()
+	ctx := t.Context()
 	mustSay(t, os.MkdirAll(data, 0o700))
 	mustSay(t, os.CopyFS(conf, os.DirFS("../../testdata/org")))
-	mustSay(t, os.WriteFile(filepath.Join(conf, "watch.yaml"), []byte("rules:\n  - {name: knocking, signal: denials, times: 3, within: 1h, then: suspend}\n"), 0o600))
+	mustSay(t, os.WriteFile(filepath.Join(conf, "watch.yaml"), []byte("rules:\n  - {name: knocking, signal: denials, times: 3, within: 1h, then: "+then+"}\n"), 0o600))
 	st, err := openFixture(ctx, data)
 	mustSay(t, err)
 	folder, err := readFolder(conf)
@@ -32,6 +32,15 @@ func TestReq_R76_FindingsAreRecordedOnceAndSuspend(t *testing.T) {
 	policy.Settings.SecurityChannel = "" // there is no chat here
 	d := desk.New(desk.Config{Ledger: st, Directory: everybodyActive{policy}, IDs: clockIDs{st.Clock()}, Log: slog.New(slog.DiscardHandler)})
 	mustSay(t, d.Load(ctx, policy))
+	return st, policy, d
+}
+
+// TestReq_R76_FindingsAreRecordedOnceAndSuspend: three refusals are a finding by the rules of the folder. The job records it once, also for a
+// bot that starts anew, quarantines whom the rule says, and the command lists it.
+func TestReq_R76_FindingsAreRecordedOnceAndSuspend(t *testing.T) {
+	t.Parallel()
+	ctx, data, conf := t.Context(), filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "conf")
+	st, policy, d := knocking(t, data, conf, "suspend")
 	var who workflows.PersonID
 	for _, p := range policy.People {
 		if who == "" || p.ID < who {
@@ -87,21 +96,10 @@ func TestReq_R76_FindingsAreRecordedOnceAndSuspend(t *testing.T) {
 func TestReq_R76_AFindingDemandsAStrongerChain(t *testing.T) {
 	t.Parallel()
 	ctx, data, conf := t.Context(), filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "conf")
-	mustSay(t, os.MkdirAll(data, 0o700))
-	mustSay(t, os.CopyFS(conf, os.DirFS("../../testdata/org")))
-	mustSay(t, os.WriteFile(filepath.Join(conf, "watch.yaml"), []byte("rules:\n  - {name: knocking, signal: denials, times: 3, within: 1h, then: stronger, for: 2d}\n"), 0o600))
-	st, err := openFixture(ctx, data)
-	mustSay(t, err)
-	folder, err := readFolder(conf)
-	mustSay(t, err)
-	policy, _, err := compile(ctx, st, folder)
-	mustSay(t, err)
-	policy.Settings.SecurityChannel = "" // there is no chat here
-	d := desk.New(desk.Config{Ledger: st, Directory: everybodyActive{policy}, IDs: clockIDs{st.Clock()}, Log: slog.New(slog.DiscardHandler)})
-	mustSay(t, d.Load(ctx, policy))
+	st, policy, d := knocking(t, data, conf, "stronger, for: 2d")
 	who := personCalled(t, policy, "alice")
 	acting := workflows.Acting{Actor: "a_1", Person: who}
-	_, err = st.Update(ctx, "", nil, func(workflows.Facts) (workflows.Outcome, error) {
+	_, err := st.Update(ctx, "", nil, func(workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome
 		out.Add(workflows.PersonStream(who), workflows.System, "", identities.Linked{Account: acting.Actor, Medium: "slack", How: "people file"})
 		return out, nil

@@ -55,9 +55,14 @@ func newHooks(s *serving, sources []taskSource) *hooks {
 
 // ServeHTTP answers 204 when all that was named was looked at, 401 to what is not signed, and 503 to come again.
 func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	takeHook(w, r, h.slots, h.serve)
+}
+
+// takeHook reads what was posted, for as many at once as there are slots, and within hookTime; whoever comes when all are taken is to come again.
+func takeHook(w http.ResponseWriter, r *http.Request, slots chan struct{}, serve func(context.Context, http.ResponseWriter, *http.Request, []byte)) {
 	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	default:
 		w.Header().Set("Retry-After", "5")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -70,6 +75,10 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
+	serve(ctx, w, r, body)
+}
+
+func (h *hooks) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, body []byte) {
 	for _, s := range h.sources {
 		if s.name != r.PathValue("target") || s.hook == nil {
 			continue

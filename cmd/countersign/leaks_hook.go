@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -104,22 +103,11 @@ func (h *leakHook) signed(header http.Header, body []byte) bool {
 
 // ServeHTTP answers 204 when everything is on record, 401 to what is not signed, 400 to what cannot be read, and 503 to come again.
 func (h *leakHook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		w.Header().Set("Retry-After", "5")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), hookTime)
-	defer cancel()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
-	switch {
-	case err != nil:
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
-	case !h.signed(r.Header, body):
+	takeHook(w, r, h.slots, h.serve)
+}
+
+func (h *leakHook) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, body []byte) {
+	if !h.signed(r.Header, body) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/countersign-bot/countersign/bot/screens"
 )
 
 // R81, R27: from the click that gives access back until PostgreSQL refuses it, the open session included. What the card says of it is what the
@@ -18,15 +16,7 @@ func TestReq_R81_R27_AClickEndsAccessAndTheTimeIsKept(t *testing.T) {
 	t.Parallel()
 	d, _, mine := pgDemo(t)
 	s, ctx := &story{demo: d}, t.Context()
-	mustSay(t, s.command(ctx, "maya", "/access", "request prod-db-read"))
-	_, err := s.view(ctx, "maya", screens.CallForm)
-	mustSay(t, err)
-	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockDuration: "1h", screens.BlockReason: "A customer asks why her invoice is wrong."}))
-	card, err := s.message(ctx, "access", "Maya Chen", "Read the main database")
-	mustSay(t, err)
-	mustSay(t, s.press(ctx, "jonas", card, screens.ActApprove))
-	_, err = s.dm(ctx, "maya", "ready: you can use", "Read the main database")
-	mustSay(t, err)
+	s.reads(ctx, t, "1h")
 	conn, err := pgx.Connect(ctx, mine)
 	mustSay(t, err)
 	defer conn.Close(ctx)

@@ -152,14 +152,7 @@ func (c *Connector) shut(ctx context.Context, d *directory, dn string) error {
 	if err := d.conn.Modify(change); err != nil {
 		return classify(ctx, "taking the password away", err)
 	}
-	as := *c
-	as.cfg.BindDN, as.cfg.Password = dn, r.Secret
-	_, end, err := as.connect(ctx)
-	if err != nil {
-		return err
-	}
-	end()
-	return nil
+	return c.logsIn(ctx, dn, r.Secret)
 }
 
 // expel takes somebody out of every group that can be granted.

@@ -22,9 +22,7 @@ func (c *Connector) Try(ctx context.Context, g runbooks.Grant, _ runbooks.Receip
 		if err != nil {
 			return err
 		}
-		as := *c
-		as.cfg.BindDN, as.cfg.Password = dn, c.cfg.CanaryPassword
-		canary, end, err := as.connect(ctx)
+		canary, end, err := c.as(ctx, dn, c.cfg.CanaryPassword)
 		switch {
 		case is(err, ldap.LDAPResultInvalidCredentials):
 			return runbooks.Errorf(runbooks.Broken, err, "the directory refuses the canary's password: is it the one of %s_file or _env?", SettingCanary)

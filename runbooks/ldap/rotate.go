@@ -104,14 +104,23 @@ func (c *Connector) Prove(ctx context.Context, r runbooks.Rotation, _ runbooks.R
 	if err := c.rotated(ctx, r, func(_ *directory, found, _ string) error { dn = found; return nil }); err != nil {
 		return err
 	}
-	as := *c
-	as.cfg.BindDN, as.cfg.Password = dn, r.Secret
-	_, end, err := as.connect(ctx)
-	if err != nil {
-		return err
+	return c.logsIn(ctx, dn, r.Secret)
+}
+
+// as connects as somebody else than the bot.
+func (c *Connector) as(ctx context.Context, dn string, password runbooks.Secret) (*directory, func(), error) {
+	other := *c
+	other.cfg.BindDN, other.cfg.Password = dn, password
+	return other.connect(ctx)
+}
+
+// logsIn is an error where the directory does not let somebody in.
+func (c *Connector) logsIn(ctx context.Context, dn string, password runbooks.Secret) error {
+	_, end, err := c.as(ctx, dn, password)
+	if err == nil {
+		end()
 	}
-	end()
-	return nil
+	return err
 }
 
 // Retire takes every other password away. Connections that are logged in with one stay so until they end: a directory does not ask again.
