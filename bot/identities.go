@@ -123,7 +123,10 @@ func (b *Bot) identityVerb(ctx context.Context, c *call, rest []string) (answer,
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{message: b.inUser(ctx, c.UserID).List(screens.Part{Title: cmp.Or(v.Entry.Name, string(id)), Items: []screens.Item{b.identityItem(ctx, v.Row, v.Findings, b.inUser(ctx, c.UserID))}})}, nil
+	l := b.inUser(ctx, c.UserID)
+	item := b.identityItem(ctx, v.Row, v.Findings, l)
+	item.Line += remedies(l, id, v.Entry.Class, v.Findings)
+	return answer{message: l.List(screens.Part{Title: cmp.Or(v.Entry.Name, string(id)), Items: []screens.Item{item}})}, nil
 }
 
 func unknownIdentity() *workflows.Refusal {
@@ -189,7 +192,9 @@ func (b *Bot) identityAnswer(ctx context.Context, c *call, id workflows.Identity
 	case "rotate":
 		cmd.Do, cmd.Why, done = desk.DoRotate, identities.RotateDemand, said("Its secret has to be replaced; its owner is told.")
 	default:
-		return spoken(screens.Locale.Help), nil
+		if !spokenVerb(&cmd, verb, rest) {
+			return spoken(screens.Locale.Help), nil
+		}
 	}
 	res, err := b.c.Desk.ChangeIdentity(ctx, cmd)
 	if err != nil {

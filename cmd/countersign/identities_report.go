@@ -139,6 +139,7 @@ func (r inventoryReport) Markdown() string {
 		p("Nothing has to be decided now: %d have no finding at all.\n\n", r.Clean)
 	}
 	r.decide(p)
+	r.trend(p)
 	r.people(p)
 	p("## What there is\n\n| kind | how many |\n|---|---:|\n")
 	ranked(p, r.Kinds)
@@ -170,7 +171,7 @@ func (r inventoryReport) decide(p func(string, ...any)) {
 	if len(r.Findings) == 0 {
 		return
 	}
-	p("## What has to be decided\n\n| when | how many | what | for example |\n|---|---:|---|---|\n")
+	p("## What has to be decided\n\n| when | how many | last week | 4 weeks ago | what | what settles it | for example |\n|---|---:|---:|---:|---|---|---|\n")
 	codes := slices.SortedFunc(maps.Keys(r.Findings), func(a, b string) int {
 		return cmp.Or(cmp.Compare(urgency(a), urgency(b)), cmp.Compare(r.Findings[b], r.Findings[a]), cmp.Compare(a, b))
 	})
@@ -183,7 +184,7 @@ func (r inventoryReport) decide(p func(string, ...any)) {
 			some = append(some, fmt.Sprintf("and %d more", more))
 		}
 		words := cmp.Or(findingWords(code), strings.ReplaceAll(code, "_", " "))
-		p("| %s | %d | %s (`%s`) | %s |\n", []string{"today", "this month", "at the next review"}[urgency(code)-1], r.Findings[code], cell(strings.ToUpper(words[:1])+words[1:]), code, strings.Join(some, ", "))
+		p("| %s | %d | %s | %s | %s (`%s`) | %s | %s |\n", []string{"today", "this month", "at the next review"}[urgency(code)-1], r.Findings[code], r.ago(1, findingOf(code)), r.ago(trendWeeks, findingOf(code)), cell(strings.ToUpper(words[:1])+words[1:]), code, remedyCell(code), strings.Join(some, ", "))
 	}
 	p("\n`countersign identities list -finding CODE` lists all of a kind.\n\n")
 }

@@ -278,6 +278,7 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 	}
 	if len(v.Findings) > 0 {
 		lines = append(lines, "Findings: "+strings.Join(v.Findings, ", "))
+		lines = append(lines, remedyLines(v.Row.ID, e.Class, v.Findings)...)
 	}
 	return lines
 }
@@ -315,11 +316,12 @@ func (s *serving) whoseIsIt(ctx context.Context, by workflows.Acting, word strin
 
 // report is how well the inventory is known (R14, R15).
 type inventoryReport struct {
-	Identities int            `json:"identities"`
-	People     int            `json:"people"`
-	States     map[string]int `json:"states"`
-	Findings   map[string]int `json:"findings"`
-	Coverage   []sourceCover  `json:"coverage"`
+	Identities int              `json:"identities"`
+	People     int              `json:"people"`
+	States     map[string]int   `json:"states"`
+	Findings   map[string]int   `json:"findings"`
+	Coverage   []sourceCover    `json:"coverage"`
+	Trend      []*desk.SurveyAt `json:"trend"` // the last week first; null: nobody counted then
 	inventorySurvey
 }
 
@@ -338,6 +340,11 @@ func (s *serving) reportIdentities(ctx context.Context, by workflows.Acting) (re
 	if err != nil {
 		return reply{}, err
 	}
+	counted, err := s.desk.Surveys(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	rep.Trend = trendOf(counted, rep.AsOf)
 	out := reply{OK: true}
 	out.Text = fmt.Sprintf("%s and %s.", quantity(rep.Identities, "identity", "identities"), quantity(rep.People, "person", "people"))
 	for _, state := range slices.Sorted(maps.Keys(rep.States)) {
@@ -348,7 +355,8 @@ func (s *serving) reportIdentities(ctx context.Context, by workflows.Acting) (re
 	}
 	codes := slices.SortedFunc(maps.Keys(rep.Findings), func(a, b string) int { return cmp.Or(cmp.Compare(rep.Findings[b], rep.Findings[a]), cmp.Compare(a, b)) })
 	for _, code := range codes {
-		out.Lines = append(out.Lines, fmt.Sprintf("%6d  %s: %s", rep.Findings[code], code, findingWords(code)))
+		out.Lines = append(out.Lines, fmt.Sprintf("%6d  %s: %s%s", rep.Findings[code], code, cmp.Or(findingWords(code), strings.ReplaceAll(code, "_", " ")), rep.changed(code)))
+		out.Lines = append(out.Lines, "        "+remedyCell(code))
 	}
 	out.Data, err = json.Marshal(rep)
 	return out, err

@@ -307,6 +307,9 @@ func (n *narrator) tellSystem(r workflows.Record) string {
 		return fmt.Sprintf("An alarm was raised: %s (%s).", e.What, trimDot(e.Detail))
 	case workflows.WatchFound:
 		return watchSentence(e, n)
+	case identities.Surveyed:
+		return fmt.Sprintf("The inventory was counted for %s: %s, %d with an owner, %d fully known, %d without findings; findings: %d.",
+			e.Week, quantity(e.Live, "identity", "identities"), e.Owned, e.Covered, e.Clean, e.Total())
 	case workflows.RefusalsSummarised:
 		return fmt.Sprintf("From %s to %s further attempts of accounts that nobody in the people file has were refused: %d, by %d accounts.", n.at(e.From), n.at(e.Until), e.Attempts, e.Accounts)
 	case store.ClockJumped:

@@ -171,6 +171,7 @@ func storyOfEveryKind() []workflows.Record {
 	for _, e := range storyOfIncident(maya, jonas, ada) {
 		say(e.stream, e.by, e.event)
 	}
+	say(identities.SurveyStream, "", identities.Surveyed{Week: "2026-W47", Live: 300, Owned: 294, Covered: 290, Clean: 280, Findings: map[string]int{identities.FindUnowned: 6, identities.FindNoEnd: 14}})
 	say(workflows.IdentityStream("svc-deploy"), "", identities.Leaked{Leak: "l_01", Source: "github", Form: "aws_access_key", Print: "hmac:00", Known: true, Incident: "INC-7", Place: "a repository", Channel: "webhook"})
 	say(workflows.IdentityStream("svc-deploy"), "", identities.ExceptionGranted{
 		Exception: "r_07", Control: workflows.ControlRotation, Checks: []workflows.CheckTerms{{Kind: workflows.CheckFrom, From: []string{"10.2.0.0/16"}}, {Kind: workflows.CheckAlert}},

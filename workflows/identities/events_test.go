@@ -42,6 +42,7 @@ func TestEvents(t *testing.T) {
 		identities.Authenticated{Session: "s_1", Issuer: "https://ci.example.com", Subject: "repo:x", Token: "4f2a", EndsAt: 1, Authn: "oidc"},
 		identities.Released{Asked: "p_bob", Why: "wiped", Authn: "slack-click", Channel: "slack"},
 		identities.EnvelopeReconciled{Set: "k_2", Hash: "sha256:01", OpenedAt: 6, Incident: "INC-1", Seen: "p_bob", Did: "opened the vault", Channel: "cli"},
+		identities.Surveyed{Week: "2026-W47", Live: 3, Owned: 2, Covered: 1, Clean: 1, Findings: map[string]int{identities.FindUnowned: 1}},
 		identities.Watched{Rule: "nights", Signal: workflows.SignalUnusualHour, Entry: "01J0", Until: 7},
 	}, lifeOfARobot()...) {
 		out.Add(stream, workflows.System, "", e)
