@@ -63,3 +63,25 @@ func TestReq_R14_TheReportForWhoeverIsAccountable(t *testing.T) {
 	}
 	t.Logf("\n%s", page)
 }
+
+// TestReq_R27_WhatHasNoWayBackIsListed: of what comes in, the one identity for which neither a target nor a written path says how to take it back is a finding of the
+// list and of the report, and stops being one when a path is written down.
+func TestReq_R27_WhatHasNoWayBackIsListed(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles})
+	const head = "id,kind,name,owner,backup,purpose,expires,environment,stored,secret_ref,revocation,last_used,managed_by,scope\n"
+	row := func(id, path string) string {
+		return id + ",api_key," + id + ",maya,jonas,Prints labels.,2027-05-31,production,vault,vault:kv/" + id + "," + path + ",2026-11-20,internal,read\n"
+	}
+	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", head+row("with-path", "runbook off")+row("without", "")), "-source", "cmdb")
+	list := d.identityCLI(t, "list", "-finding", "no_revocation")
+	said(t, list, "without")
+	if strings.Contains(list, "with-path") {
+		t.Errorf("what can be taken back is listed:\n%s", list)
+	}
+	said(t, d.identityCLI(t, "report", "-format", "md"), "| this month | 2 | Nothing says how to take it back in an emergency (`no_revocation`) | `svc-deploy`, `without` |") // the demo's own has none either
+	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", head+row("with-path", "runbook off")+row("without", "runbook label-off")), "-source", "cmdb")
+	if list := d.identityCLI(t, "list", "-finding", "no_revocation"); strings.Contains(list, "without") {
+		t.Errorf("a path is written down, and it is listed:\n%s", list)
+	}
+}

@@ -43,6 +43,7 @@ func (s *serving) verifyAccess(ctx context.Context) error {
 	trigger := grants.CheckSchedule
 	var all time.Time // when everything is due to be asked
 	var after workflows.StreamID
+	many := false // said once
 	for ctx.Err() == nil {
 		start := time.Now()
 		var v desk.Verification
@@ -52,6 +53,10 @@ func (s *serving) verifyAccess(ctx context.Context) error {
 			v, err = s.desk.Verify(ctx, trigger)
 		} else {
 			v, after, err = s.desk.VerifyTickets(ctx, after, ticketsAtOnce)
+			if after != "" && !many {
+				s.log.WarnContext(ctx, "live access hangs on more tickets than one look asks about: a closing that no webhook tells of ends access up to three minutes later", "at_once", ticketsAtOnce)
+			}
+			many = many || after != ""
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "not all access could be asked about again", "err", err)

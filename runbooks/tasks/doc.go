@@ -75,6 +75,10 @@
 // is not believed, so a repeated or an old one does nothing. Signatures: Jira X-Hub-Signature and GitHub
 // X-Hub-Signature-256 (HMAC-SHA256 of the body), Linear Linear-Signature, and Standard Webhooks for a service of your own.
 //
+// A system that posts none is asked every half minute about the tickets that live access hangs on, 200 at a time, in turn: access ends within a minute of the
+// closing with up to 200 such tickets, within half a minute more for each 200 beyond, and at the latest with the look at everything, which begins every three
+// minutes and takes as long as the systems take to answer. The log says so when there are more than 200.
+//
 // # A service of your own
 //
 // It is asked with a POST of {"v":1,"op":"task","ref":"CHG-17"}, signed as Standard Webhooks describes it (webhook-id,
