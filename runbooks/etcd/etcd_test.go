@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,7 @@ import (
 const botPassword = "canary-root-password"
 
 // cluster is a real etcd of one member, with users and two roles.
-type cluster struct{ url string }
+type cluster struct{ url, log string }
 
 func start(t *testing.T) *cluster {
 	t.Helper()
@@ -29,10 +30,10 @@ func start(t *testing.T) *cluster {
 	if err != nil {
 		t.Skip("no etcd here: etcd-server is not installed")
 	}
-	c := &cluster{url: "http://127.0.0.1:" + runbooktest.FreePort(t)}
+	c := &cluster{url: "http://127.0.0.1:" + runbooktest.FreePort(t), log: filepath.Join(t.TempDir(), "log")}
 	peer := "http://127.0.0.1:" + runbooktest.FreePort(t)
 	cmd := exec.Command(path, "--data-dir", filepath.Join(t.TempDir(), "d"), "--listen-client-urls", c.url, "--advertise-client-urls", c.url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--log-level", "error", "--unsafe-no-fsync")
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--logger", "zap", "--log-level", "info", "--log-outputs", c.log, "--unsafe-no-fsync")
 	if err := exec.Command(path, "--unsafe-no-fsync", "--version").Run(); err != nil { // older than 3.5
 		cmd.Args = cmd.Args[:len(cmd.Args)-1]
 	}
@@ -168,6 +169,37 @@ func TestReq_R63_ListOffersAndPlans(t *testing.T) {
 			if err == nil || runbooks.ClassOf(err) != runbooks.Refuse || !strings.Contains(err.Error(), change) {
 				t.Errorf("%v, want a refusal: %s", err, change)
 			}
+		}
+	}
+}
+
+// TestReq_R72_TheLogNamesTheUser: the server's own log says when the human's user got the role and lost it. It has no place for the grant, which
+// whoever approves reads in the plan.
+func TestReq_R72_TheLogNamesTheUser(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	con, g := c.open(t, botPassword), grantOf(2)
+	plan, err := con.Plan(t.Context(), g)
+	if err != nil || !strings.Contains(strings.Join(plan.Notes, "\n"), "no place for the grant") {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	for _, call := range []func(context.Context, runbooks.Grant) (runbooks.Receipt, error){con.Grant, con.Revoke} {
+		if _, err := call(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants := []string{
+		`"granted a role to a user","user-name":"user-2","user-roles":["reader"],"added-role-name":"reader"`,
+		`"revoked a role from a user","user-name":"user-2","old-user-roles":["reader"],"new-user-roles":[],"revoked-role-name":"reader"`,
+	}
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(10 * time.Millisecond) {
+		b, err := os.ReadFile(c.log)
+		missing := slices.DeleteFunc(slices.Clone(wants), func(w string) bool { return strings.Contains(string(b), w) })
+		if err == nil && len(missing) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server's log does not say %q: %v\n%s", missing, err, b)
 		}
 	}
 }

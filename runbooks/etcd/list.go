@@ -81,13 +81,16 @@ func (c *Connector) ListOffers(ctx context.Context) iter.Seq2[runbooks.Offer, er
 	}
 }
 
+// logNote is what cannot be had here: neither a user nor a role has a comment, and no call carries one.
+const logNote = "etcd's own log says when this user got the role and lost it, and has no place for the grant: that is found here, by user and time."
+
 // Plan reads what granting would change, and refuses what etcd does not have.
 func (c *Connector) Plan(ctx context.Context, g runbooks.Grant) (runbooks.Plan, error) {
 	role, err := c.readTerms(g)
 	if err != nil {
 		return runbooks.Plan{}, err
 	}
-	plan := runbooks.Plan{Notes: []string{c.Describe().RevokeLeaves}}
+	plan := runbooks.Plan{Notes: []string{c.Describe().RevokeLeaves, logNote}}
 	has, err := c.names(ctx, "reading the user", "user/get", map[string]string{"name": g.Account})
 	if err == nil && !slices.Contains(has.Roles, role) {
 		plan.Changes = []string{g.Account + " gets the role " + role + " on " + c.api.Host()}
