@@ -19,12 +19,14 @@ import (
 	"github.com/countersign-bot/countersign/workflows/grants"
 )
 
-// lockedSeat is a service of the operator's own that grants, and refuses to take anything back until it gives in.
+// lockedSeat is a service of the operator's own that grants and says that it failed, and takes nothing back until it gives in: it refuses, or says that it is
+// done and it is not, in turn.
 type lockedSeat struct {
 	mu     sync.Mutex
 	held   map[string]bool
 	gaveIn bool
-	calls  int // that were refused
+	grants int // calls
+	calls  int // that took nothing back
 }
 
 func (s *lockedSeat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,14 +40,20 @@ func (s *lockedSeat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case o.Op == "grant":
 		s.held[o.Grant] = true
+		if s.grants++; s.grants == 1 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
 	case o.Op == "check":
 		fmt.Fprintf(w, `{"presence":%q}`, map[bool]string{true: "present", false: "absent"}[s.held[o.Grant]])
 	case o.Op == "revoke" && s.gaveIn:
 		delete(s.held, o.Grant)
 	case o.Op == "revoke":
+		if s.calls++; s.calls%2 == 0 {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"text":"permission denied: the seat is locked"}`)
-		s.calls++
 	}
 }
 
@@ -137,10 +145,10 @@ func (r *refused) pass(by time.Duration) {
 	}
 }
 
-// TestFault_F27_ThirtyDaysThroughServe: a target refuses for thirty days to take access back, while the bot runs as operators run it, and is killed four
-// times. However long the time between two looks, it is asked again; Slack, the command line and the number for monitoring say so all the time;
+// TestFault_F26_F27_F28_ThirtyDaysThroughServe: a target makes an access and answers that it failed, and then refuses for thirty days to take it back, or
+// lies that it has, while the bot runs as operators run it, and is killed four times. The access is made once, and its holder told once. However long the time between two looks, it is asked again; Slack, the command line and the number for monitoring say so all the time;
 // and when the target gives in, the access is gone with the next call. How often within these days is TestFault_F27_ThirtyDaysOfRefusal's.
-func TestFault_F27_ThirtyDaysThroughServe(t *testing.T) {
+func TestFault_F26_F27_F28_ThirtyDaysThroughServe(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts the bot")
@@ -149,6 +157,8 @@ func TestFault_F27_ThirtyDaysThroughServe(t *testing.T) {
 	ctx := t.Context()
 	r.obtain(ctx, t, "use-crm", nil)
 	_, err := until(ctx, "the access", func() (bool, bool) { return true, r.service.holds() })
+	mustSay(t, err)
+	_, err = r.dm(ctx, "maya", "Ready: ", "Support desk")
 	mustSay(t, err)
 	shown, err := r.ledger(ctx, "show")
 	mustSay(t, err)
@@ -210,6 +220,22 @@ func (r *refused) red() {
 func (r *refused) green() {
 	r.t.Helper()
 	r.see("found it gone", "access: ended", "countersign_grants_overdue 0\n")
+	for kind, want := range map[string]int{grants.Started{}.Kind(): 1, grants.Failed{}.Kind(): 0, grants.Revoked{}.Kind(): 1} {
+		out, err := r.ledger(r.t.Context(), "show", "-json", "-last", "0")
+		mustSay(r.t, err)
+		if n := strings.Count(out, `"`+kind+`"`); n != want {
+			r.t.Errorf("%d entries %s, want %d", n, kind, want)
+		}
+	}
+	told, hers := 0, r.slack.DMChannel(r.slackID("maya"))
+	for _, c := range r.slack.Calls("chat.postMessage") {
+		if c.Fault == "" && c.Status == http.StatusOK && containsAll(c.Request, []string{hers, "Ready: "}) {
+			told++
+		}
+	}
+	if told != 1 {
+		r.t.Errorf("she was told %d times that it is ready", told)
+	}
 	if out, err := r.ledger(r.t.Context(), "verify"); err != nil || !strings.Contains(out, "intact") {
 		r.t.Errorf("the ledger does not verify: %v\n%s", err, out)
 	}
