@@ -76,3 +76,19 @@ func (s *Source) PastDriver() bool { return s.quick != nil }
 
 // BreakQuick makes the reading past the driver that goes on fail, as a disk does whose file can no longer be read.
 func (s *Source) BreakQuick() { sqlite3.Xsqlite3_interrupt(s.quick.tls, s.quick.db) }
+
+// Nameless writes a text for SQLite as the writer's connection prepares it.
+func Nameless(text string) string { return nameless(text) }
+
+// Assign puts a value of a row where a caller wants it.
+func Assign(dst, v any) error { return assign(dst, v) }
+
+// OnOwnConn runs statements one after the other as the writer does, on a connection that it closes.
+func OnOwnConn(ctx context.Context, conn *sql.Conn, run func(exec func(text string, args ...any) (int64, error),
+	each func(text string, one func(scan func(...any) error) error, args ...any) error) error,
+) error {
+	d := newOwnConn(conn)
+	defer d.close()
+	q := d.query(ctx, false)
+	return run(q.exec, q.each)
+}

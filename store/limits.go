@@ -29,7 +29,7 @@ const (
 
 	cacheStandings = 4096 // streams of which the writer knows jobs and lists: some 8 MB at worst
 
-	cacheStreams = 2048  // histories kept decoded: the open requests of a large company
+	cacheStreams = 4096  // histories kept decoded, as many as standings: the open requests and the access of a large company
 	cacheRecords = 65536 // records in them all together: some 60 MB at worst
 
 	jumpLimit      = 5 * time.Second  // a wall clock this far from where the monotonic clock puts it was set, not slewed

@@ -235,7 +235,7 @@ func (s *Store) openLedger(ctx context.Context) error {
 	}
 	s.writer = &writer{
 		s: s, queue: make(chan *op, maxWaiting), folds: make(chan *foldTurn), done: make(chan struct{}),
-		conn: newPrepared(conn), tree: tree, clock: ledgerClock{last: last}, docs: make(map[string]bool),
+		conn: hold(conn, s.pg), tree: tree, clock: ledgerClock{last: last}, docs: make(map[string]bool),
 	}
 	if !s.pg {
 		s.writer.known = newStandings()

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// runner is what a pool, a connection and a prepared cache have in common.
+// runner is what a pool, a connection and prepared have in common.
 type runner interface {
 	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
 	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
@@ -17,6 +17,7 @@ type runner interface {
 type query struct {
 	ctx context.Context
 	run runner
+	own *ownConn // instead of run: the connection of SQLite's writer
 	pg  bool
 }
 
@@ -71,6 +72,10 @@ func (p *pooled) keep(ctx context.Context, text string) (*sql.Stmt, error) {
 
 // exec gives the number of rows that were changed.
 func (q *query) exec(text string, args ...any) (int64, error) {
+	if q.own != nil {
+		n, _, err := q.own.exec(q.ctx, text, args)
+		return n, err
+	}
 	res, err := q.run.ExecContext(q.ctx, text, args...)
 	if err != nil {
 		return 0, err
@@ -80,6 +85,9 @@ func (q *query) exec(text string, args ...any) (int64, error) {
 
 // each calls one for every row. Byte slices that it scans are its own.
 func (q *query) each(text string, one func(scan func(...any) error) error, args ...any) error {
+	if q.own != nil {
+		return q.own.each(q.ctx, text, one, args)
+	}
 	rows, err := q.run.QueryContext(q.ctx, text, args...)
 	if err != nil {
 		return err
@@ -105,7 +113,21 @@ func (q *query) one(text string, dst []any, args ...any) (found bool, err error)
 	return found, err
 }
 
-// prepared runs every text as a statement prepared once on one connection: parsing costs more than running here.
+// held is a connection of the writer: it gives queries that run there, until it is closed.
+type held interface {
+	query(ctx context.Context, pg bool) *query
+	close()
+}
+
+// hold takes a connection for the writer.
+func hold(conn *sql.Conn, pg bool) held {
+	if pg {
+		return newPrepared(conn)
+	}
+	return newOwnConn(conn)
+}
+
+// prepared runs every text as a statement prepared once on one connection: the writer's on PostgreSQL.
 type prepared struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
@@ -140,6 +162,10 @@ func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (s
 		return nil, err
 	}
 	return st.ExecContext(ctx, args...)
+}
+
+func (p *prepared) query(ctx context.Context, pg bool) *query {
+	return &query{ctx: ctx, run: p, pg: pg}
 }
 
 func (p *prepared) close() {

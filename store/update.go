@@ -188,13 +188,28 @@ func (b *batch) appendEvents(cause string, now workflows.Instant, events []workf
 		}
 		records = append(records, enc.record)
 	}
-	for _, r := range records {
+	for i, r := range records {
 		if h, ok := b.histories[r.Stream]; ok {
-			b.setHistory(r.Stream, append(h, r))
+			b.setHistory(r.Stream, longer(h, records[i:]))
 		}
 		b.w.known.of(r.Stream).seq = r.Seq
 	}
 	return records, nil
+}
+
+// longer appends the first of the records to the history of its stream, with room for the others that will follow: histories are kept, and
+// what append would set aside beyond is kept with them.
+func longer(h, records []workflows.Record) []workflows.Record {
+	if len(h) == cap(h) {
+		n := 0
+		for _, r := range records {
+			if r.Stream == records[0].Stream {
+				n++
+			}
+		}
+		h = append(make([]workflows.Record, 0, len(h)+n), h...)
+	}
+	return append(h, records[0])
 }
 
 func (b *batch) insert(e encoded) error {

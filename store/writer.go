@@ -23,7 +23,7 @@ type writer struct {
 	folds chan *foldTurn
 	done  chan struct{}
 
-	conn  *prepared
+	conn  held
 	known *standings      // nil on PostgreSQL
 	docs  map[string]bool // documents that are recorded; grows with the policies of one run
 	tree  *ledger.Tree    // as committed
@@ -277,11 +277,11 @@ func (w *writer) finish(b *batch, ops []*op) {
 // tookNothing rolls back after a COMMIT for which the disk had no room, and looks. It is the one error of COMMIT that can mean "no":
 // SQLite writes the frame that makes a transaction valid last, and syncs only then, so that what did not fit was never valid.
 func (w *writer) tookNothing() bool {
-	if _, err := w.conn.conn.ExecContext(context.Background(), "ROLLBACK"); err != nil {
+	if _, err := w.query().exec("ROLLBACK"); err != nil {
 		w.s.log.Warn("rolling back on a full disk", "err", err) // SQLite may have done it itself
 	}
 	w.reconnect()
-	head, _, err := readHead(&query{ctx: context.Background(), run: w.conn})
+	head, _, err := readHead(w.query())
 	return err == nil && head.Size == w.tree.Size()
 }
 
@@ -313,12 +313,15 @@ func (w *writer) reconnect() {
 		w.s.log.Error("reopening the writer's connection", "err", err)
 		return
 	}
-	w.conn = newPrepared(conn)
+	w.conn = hold(conn, w.s.pg)
 }
+
+// query is for what the writer itself runs on its connection.
+func (w *writer) query() *query { return w.conn.query(context.Background(), w.s.pg) }
 
 func (w *writer) begin() (*batch, error) {
 	b := &batch{
-		query:     &query{ctx: context.Background(), run: w.conn, pg: w.s.pg},
+		query:     w.query(),
 		s:         w.s,
 		w:         w,
 		clock:     w.clock,
@@ -332,11 +335,11 @@ func (w *writer) begin() (*batch, error) {
 	if b.pg {
 		text = "BEGIN"
 	}
-	_, err := w.conn.ExecContext(b.ctx, text)
+	_, err := b.exec(text)
 	if errors.Is(err, sql.ErrConnDone) {
 		w.reconnect()
-		b.run = w.conn
-		_, err = w.conn.ExecContext(b.ctx, text)
+		b.query = w.query()
+		_, err = b.exec(text)
 	}
 	if err == nil {
 		err = w.known.follow(b.query)
@@ -458,11 +461,8 @@ func (b *batch) insertID(text string, args ...any) (id int64, err error) {
 		_, err = b.one(text+` RETURNING id`, []any{&id}, args...)
 		return id, err
 	}
-	res, err := b.run.ExecContext(b.ctx, text, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
+	_, id, err = b.own.exec(b.ctx, text, args)
+	return id, err
 }
 
 // seal appends the new leaves to the tree and replaces the head.
