@@ -122,6 +122,34 @@ func TestReq_R45_KindsAndActions(t *testing.T) {
 	}
 }
 
+// R45, R49: with a session of its own a machine asks for access, and for nothing that changes what it is: neither its scope nor its end, no exception, no
+// standing window, no runbook, nobody's account. A person asks for all of that, for it.
+func TestReq_R45_AMachineAsksForAccessAlone(t *testing.T) {
+	t.Parallel()
+	for kind, machines := range map[workflows.RequestKind]bool{
+		workflows.KindCredential: true, workflows.KindElevation: true, workflows.KindPreapprove: false, workflows.KindRoutine: false,
+		workflows.KindWindow: false, workflows.KindActAs: false, workflows.KindLife: false, workflows.KindException: false,
+	} {
+		for _, authn := range []string{"oidc/s_0123456789abcdef0123456789", "spiffe-x509/s_0123456789abcdef0123456789", "mutual-tls/s_0123456789abcdef0123456789", "oidc", workflows.AuthnHost, workflows.AuthnClick} {
+			x, err := newWorld("peers(ann bob)x1 timeout 4h | for self owned")
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.w.Kind = kind
+			a := x.ask(acting("zed"))
+			a.Subject, a.Principal, a.Sponsor, a.Owned, a.Authn = "svc-deploy", "ai_agent", person("olga"), true, authn
+			out, err := x.w.Submit(x.l.Facts(), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := out.Refusal != nil && out.Refusal.Code == workflows.CodeNotHuman
+			if want := workflows.ByMachine(authn) && !machines; refused != want || refused && !slices.Equal(kindsOf(out), []string{"command.refused"}) {
+				t.Errorf("%s by %s: %+v, recorded as %v", kind, authn, out.Refusal, kindsOf(out))
+			}
+		}
+	}
+}
+
 // asks submits for a holder of some kind.
 func (x *world) asks(who, subject, kind string, sponsor workflows.PersonID) (workflows.Outcome, error) {
 	a := x.ask(acting(who))

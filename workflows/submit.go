@@ -109,6 +109,8 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 	switch {
 	case !a.Standing.Selected:
 		return Refuse(CodeNotEligible, "You are not among those who may ask for this.", "Type `/access list` to see what you can ask for.")
+	case ByMachine(a.Authn) && !w.ForMachines():
+		return Refuse(CodeNotHuman, "That came with the session of a machine, which asks for access and for no change of itself, of a rule or of a runbook.", "Whoever answers for it asks for this, themselves.")
 	case len(bad) > 0:
 		return Refuse(CodeBadField, bad[0].Field+": "+bad[0].Text, "")
 	case a.Blocked != nil:
@@ -120,6 +122,10 @@ func (w *Workflow) refuseAsk(a Ask, c Cleaned, bad []FieldProblem) *Refusal {
 	}
 	return w.refuseSubject(a, c)
 }
+
+// ForMachines tells whether a machine may ask by a chain with a session of its own: for access. What it is, what it may ever do, how long it stands, what is
+// waived for it and which runbooks there are is asked for by people.
+func (w *Workflow) ForMachines() bool { return w.Kind.GivesAccess() && w.Kind != KindActAs }
 
 func (w *Workflow) refuseSubject(a Ask, c Cleaned) *Refusal {
 	switch {

@@ -80,6 +80,9 @@ func (o counterOffice) Offers(ctx context.Context, s api.Session) ([]api.Offer, 
 			continue
 		}
 		w := f.Version.Workflow
+		if !w.ForMachines() {
+			continue
+		}
 		x := api.Offer{Workflow: string(w.ID), Title: w.Title, Longest: w.Longest.String()}
 		for _, e := range w.Entitlements {
 			x.Entitlements = append(x.Entitlements, api.Entitlement{Target: string(e.Target), Entitlement: string(e.ID), Title: e.Title, Description: e.Description})

@@ -37,10 +37,11 @@ func newBenchCompany(b *testing.B, more int, busy bool, files map[string]string)
 	checked(b, err)
 	text := strings.Replace(strings.Replace(string(people), "    unix: maya\n", "", 1), "    slack: U0JONAS01\n", "    slack: U0JONAS01\n    unix: "+me.Username+"\n", 1)
 	zones := []string{"Europe/Berlin", "America/New_York", "Asia/Kolkata"}
+	reviewers := "people:\n"
 	for i := range more {
-		text += fmt.Sprintf("  - key: r%03d\n    name: Reviewer %d\n    email: r%03d@northwind.example\n    slack: U0REV%04d\n    timezone: %s\n    working_hours: \"09:00-17:30\"\n    manager: frida\n", i, i, i, i, zones[i%3])
+		reviewers += fmt.Sprintf("  - key: r%03d\n    name: Reviewer %d\n    email: r%03d@northwind.example\n    slack: U0REV%04d\n    timezone: %s\n    working_hours: \"09:00-17:30\"\n    manager: frida\n", i, i, i, i, zones[i%3])
 	}
-	files["people.yaml"], files["roles.yaml"] = text, jonasRoles
+	files["people.yaml"], files["roles.yaml"] = strings.Replace(text, "people:\n", reviewers, 1), jonasRoles
 	setup := demoSetup{exe: exe, dir: dir, listen: "127.0.0.1:0", files: files, busy: busy}
 	for i := range more {
 		setup.more = append(setup.more, slacksim.User{ID: fmt.Sprintf("U0REV%04d", i), Name: fmt.Sprintf("r%03d", i), RealName: fmt.Sprintf("Reviewer %d", i), Email: fmt.Sprintf("r%03d@northwind.example", i), TZ: zones[i%3]})

@@ -411,7 +411,7 @@ func findingWords(code string) string {
 		identities.FindNoPath: "nothing says how to take it back in an emergency", identities.FindNoBusiness: "an integration without a business owner",
 		identities.FindWide: "it may do more than it uses, or everything", identities.FindShared: "more than one workload uses it", identities.FindHuman: "automation runs as a person's own account",
 		identities.FindConflict: "sources disagree about it; countersign identities show says how", identities.FindGone: "its target does not have it any more",
-		identities.FindNoSponsor: "somebody outside runs it, without a sponsor or a contract end", identities.FindAgent: "an AI agent without model, tools, sponsor, tested kill switch or retire plan",
+		identities.FindNoSponsor: "somebody outside runs it, without a sponsor or a contract end", identities.FindAgent: "an AI agent without model, tools, data reach, autonomy, sponsor, tested kill switch or retire plan",
 		identities.FindExpired: "its end has passed", identities.FindEnding: "it ends within thirty days", identities.FindUnused: "not used for ninety days",
 		identities.FindRotation: "its secret should have been replaced", identities.FindReview: "nobody attested it in time", identities.FindOld: "its secret is older than its kind may be",
 		identities.FindApp: "an app without a vendor, its scopes or what data it reaches on record", identities.FindGrown: "an app may do more than when somebody looked at it last; attest it, or kill it",

@@ -17,7 +17,8 @@ import (
 
 const (
 	// rulesNow is raised by whoever adds rows to laterRows, or a rule that decisions of earlier programs may break. 1: what is in laterRows now, and a
-	// step-up of the second person of a break glass. 2: findings of apps in the inventory.
+	// step-up of the second person of a break glass. 2: findings of apps in the inventory, what is missing on
+	// record of agents, and that machines ask for access alone.
 	rulesNow = 2
 
 	neverStarted = math.MaxInt64 // no program of today's rules has

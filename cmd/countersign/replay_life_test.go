@@ -67,6 +67,12 @@ func lifeForgeries() map[string]struct {
 			f.leaves[i].Fields["authn"] = workflows.AuthnClick
 			return i
 		}},
+		"a later end that a machine asked for": {"machines ask for access alone", func(f *forgery) int {
+			i := nth(f, "identity.renewed", 0)
+			i = f.first("request.submitted", "request/"+f.leaves[i].Fields["request"].(string), 0)
+			f.leaves[i].Fields["authn"] = "oidc/s_00000000000000000000000000"
+			return i
+		}},
 		"an identity that the program asked for": {"was asked by nobody", func(f *forgery) int {
 			i := f.first("request.submitted", "request/", 0)
 			f.leaves[i].Actor = string(workflows.SystemActor)

@@ -81,6 +81,9 @@ func (c *chain) submitted(r workflows.Record) {
 	} else if why := planned(c.sub.Plan, c.stages); why != "" {
 		j.wrong(r, "does not have the stages of its document: %s", why)
 	}
+	if workflows.ByMachine(c.sub.Authn) && !c.w.ForMachines() && r.Index > j.past.since {
+		j.wrong(r, "was asked with the session of a machine, and machines ask for access alone")
+	}
 	c.asker(r)
 	c.asked(r)
 	if e, ok := c.w.Entitlement(c.sub.Target, c.sub.Entitlement); ok && c.sub.Outside != "" && !e.Brokered && c.sub.Request != workflows.KindException {

@@ -16,7 +16,7 @@ func whole(x *shop, kind string) identities.Entry {
 	now := x.l.Now.UTC
 	return identities.Entry{
 		Class: kind, Owner: "p_ann", Backup: "p_bob", Purpose: "rolls out releases", Expires: now.Add(200 * aDay), Created: now, LastUsed: now, Target: "pg",
-		Business: "p_carol", Scope: []string{"role:app_rw"}, Model: "vendor/model-1", Tools: []string{"sql"}, Sponsor: "p_ann", KillTested: now,
+		Business: "p_carol", Scope: []string{"role:app_rw"}, Model: "vendor/model-1", Tools: []string{"sql"}, DataReach: "orders", Autonomy: "asks before it writes", Sponsor: "p_ann", KillTested: now,
 		RetirePlan: "Its runbook is taken off, and its token with it.",
 	}
 }
@@ -114,6 +114,7 @@ func TestReq_R111_AnAgentsRecordIsWhole(t *testing.T) {
 	for name, spoil := range map[string]func(*identities.Entry){
 		"model": func(e *identities.Entry) { e.Model = "" }, "tools": func(e *identities.Entry) { e.Tools = nil }, "sponsor": func(e *identities.Entry) { e.Sponsor = "" },
 		"kill switch": func(e *identities.Entry) { e.KillTested = 0 }, "retire plan": func(e *identities.Entry) { e.RetirePlan = "" },
+		"data reach": func(e *identities.Entry) { e.DataReach = "" }, "autonomy": func(e *identities.Entry) { e.Autonomy = "" },
 	} {
 		t.Run(name, func(t *testing.T) { finds(t, identities.KindAgent, identities.FindAgent, 0, nil, spoil) })
 	}

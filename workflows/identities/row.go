@@ -29,7 +29,7 @@ const (
 	FindConflict   = "conflict"         // sources disagree
 	FindGone       = "gone"             // the target does not have it any more
 	FindNoSponsor  = "no_sponsor"       // managed by somebody outside, without a sponsor or a contract end
-	FindAgent      = "agent_incomplete" // an AI agent without model, tools, sponsor, tested kill switch, retire plan
+	FindAgent      = "agent_incomplete" // an AI agent without model, tools, data reach, autonomy, sponsor, tested kill switch, retire plan
 
 	FindExpired     = "expired"
 	FindEnding      = "ends_soon"
@@ -132,7 +132,7 @@ func (s IdentityState) findings(e Entry) []string {
 	when(s.ByHand() != nil, FindByHand)
 	when(s.isLeaked(), FindLeaked)
 	when(s.isShadow(), FindShadow)
-	when(e.Class == KindAgent && (e.Model == "" || len(e.Tools) == 0 || e.Sponsor == "" || e.KillTested == 0 || e.RetirePlan == ""), FindAgent)
+	when(e.Class == KindAgent && (e.Model == "" || len(e.Tools) == 0 || e.Sponsor == "" || e.KillTested == 0 || e.RetirePlan == "" || e.DataReach == "" || e.Autonomy == ""), FindAgent)
 	return out
 }
 
