@@ -22,6 +22,9 @@ func (b *Bot) runLetter(ctx context.Context, id workflows.RunID, n workflows.Not
 	if err != nil {
 		return letter{}, err
 	}
+	if l, ok := b.turnLetter(ctx, s, n); ok {
+		return l, nil
+	}
 	r := b.checklist(ctx, s, n.To)
 	if n.What == runs.NoticeFailed && n.Stage >= 1 && n.Stage <= len(r.Steps) {
 		return letter{Message: r.Failed(n.Stage)}, nil

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/bot/slack"
@@ -33,6 +34,11 @@ func (b *Bot) secretWord(ctx context.Context, c *call, word string) (answer, err
 	if word == "" && len(list) == 0 {
 		return said("No secret waits for you."), nil
 	}
+	for _, h := range list {
+		if g := string(h.Hold.Approved.Grant); word != "" && desk.IsRunSecret(h.Hold.Approved.Grant) && (g == word || len(word) >= 4 && strings.HasSuffix(g, word)) {
+			return b.secretOf(ctx, c, h)
+		}
+	}
 	h, no, err := b.grantByWord(ctx, c.by.Person, word)
 	if err != nil || no != nil {
 		return refusal(no), err
@@ -46,7 +52,7 @@ func (b *Bot) openSecret(ctx context.Context, c *call) (answer, error) {
 	if no != nil || err != nil {
 		return refusal(no), err
 	}
-	h, err := b.c.Desk.Grant(ctx, workflows.GrantID(x.ID))
+	h, err := b.c.Desk.SecretAt(ctx, workflows.GrantID(x.ID))
 	if err != nil {
 		return answer{}, err
 	}

@@ -79,5 +79,8 @@ func (n Notice) Job() Job {
 	return j
 }
 
+// FactSecret is the fact of a step that made a secret: its keyed fingerprint. The secret waits, sealed, for who carries the run out.
+const FactSecret = "secret_fingerprint"
+
 // FactOldGone is the fact of a rotation that says how it is known that the old credential is dead.
 const FactOldGone = "old_credential_gone"

@@ -196,6 +196,9 @@ func (x *handovers) take(ctx context.Context, c desk.TakeSecret) (runbooks.Hando
 	if h.IsZero() {
 		return h, nil, fmt.Errorf("the secret of %s is recorded as waiting, and is not there", c.Grant)
 	}
+	if desk.IsRunSecret(c.Grant) {
+		return h, nil, nil // the target is asked with it once more before the old one is ended; a job destroys it afterwards
+	}
 	// The job destroys it, too, if this fails: nobody is shown it a second time either way.
 	return h, nil, x.safe.drop(ctx, c.Grant)
 }

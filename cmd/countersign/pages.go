@@ -130,7 +130,7 @@ type pageSecrets struct {
 
 // Waiting implements web.Secrets.
 func (x pageSecrets) Waiting(ctx context.Context, id workflows.GrantID) (web.Waiting, bool, error) {
-	h, err := x.desk.Grant(ctx, id)
+	h, err := x.desk.SecretAt(ctx, id)
 	if errors.Is(err, workflows.ErrNoStream) {
 		return web.Waiting{}, false, nil
 	}

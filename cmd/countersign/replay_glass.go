@@ -243,6 +243,12 @@ func (j *judge) run(ctx context.Context, h []workflows.Record) error {
 				j.wrong(r, "is under an order of something else")
 			}
 			j.acted(r, s)
+		case runs.SecretTaken:
+			j.out.Decisions++
+			if then, err := runs.Fold(upTo(h, r.Index)); err == nil && r.Person != then.Executor {
+				j.wrong(r, "took a secret of a run that somebody else carries out")
+			}
+			j.linked(r)
 		case runs.StepDone, runs.StepSkipped, runs.EvidenceAdded, runs.RolledBack, runs.Closed:
 			j.out.Decisions++
 			j.acted(r, s)

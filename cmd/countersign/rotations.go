@@ -8,8 +8,12 @@ import (
 	"strings"
 
 	"github.com/countersign-bot/countersign/runbooks"
+	"github.com/countersign-bot/countersign/runbooks/seal"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
+	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/incidents"
+	"github.com/countersign-bot/countersign/workflows/runs"
 )
 
 // jobRotations has the secrets replaced whose rotation is open: by policy, on demand, after a leak or a broken glass.
@@ -32,6 +36,59 @@ func (s *serving) carryRotations(ctx context.Context, _ jobs.Job) error {
 		return err
 	}
 	return jobs.Done
+}
+
+// turn carries out a step that makes a secret, ends an old one, or both.
+func (e effects) turn(ctx context.Context, s runs.State, st runs.StepState, g runbooks.Grant) (receipt runbooks.Receipt, err error) {
+	name := string(st.Does.Target)
+	switch st.Action {
+	case incidents.ActRenew:
+		if receipt, err = e.runner.Renew(ctx, name, g); err != nil {
+			return receipt, err
+		}
+	case incidents.ActRotate:
+		if receipt, err = e.runner.Rotate(ctx, name, g); err == nil {
+			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt)
+		}
+		if err != nil {
+			return receipt, err
+		}
+	default:
+		renewed, ok := s.Renewed(st)
+		if !ok || renewed.Status != runs.Done {
+			return receipt, runbooks.Errorf(runbooks.Refuse, nil, "no new secret was made in this run, so the old one was left as it is")
+		}
+		if g, err = e.orderOf(ctx, s, renewed); err != nil {
+			return receipt, runbooks.Errorf(runbooks.Refuse, nil, "%s", err)
+		}
+		receipt, err = e.runner.Retire(ctx, name, g, runbooks.Receipt{Ref: renewed.Ref, Facts: renewed.Facts})
+		if err == nil {
+			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt)
+		}
+		return receipt, err
+	}
+	if e.hand == nil {
+		return receipt, nil
+	}
+	h, ok, err := e.hand.safe.Kept(ctx, g.ID)
+	if err != nil || !ok || len(h.Parts) == 0 {
+		return receipt, runbooks.Errorf(runbooks.Retry, err, "the place where secrets are kept cannot be read")
+	}
+	receipt.Facts = maps.Clone(receipt.Facts)
+	receipt.Facts[workflows.FactSecret] = seal.Fingerprint(e.hand.safe.mark, h.Parts[0].Value.Reveal())
+	return receipt, nil
+}
+
+// destroy is the job that destroys what is kept of the secret of a step, once it was taken and no step needs it any more.
+func (e effects) destroy(ctx context.Context, j jobs.Job) error {
+	s, st, due, err := e.desk.StepDue(ctx, j.Stream, j.Kind, j.Key)
+	if err != nil || !due {
+		return err
+	}
+	if err := e.hand.safe.drop(ctx, st.Order); err != nil {
+		return err
+	}
+	return e.desk.StepSecretDestroyed(ctx, desk.Cause(j.Cause()), s, st.Number)
 }
 
 // oldIsGone reads the target back after a rotation: the old credential must not be there any more, nor, where none was named, another of the

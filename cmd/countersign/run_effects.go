@@ -67,11 +67,8 @@ func (e effects) act(ctx context.Context, s runs.State, st runs.StepState, order
 			receipt.Facts["presence"] = string(presence)
 		}
 		return runs.StepDone{Ref: receipt.Ref, Facts: receipt.Facts, Personal: receipt.Personal}, err
-	case incidents.ActRotate:
-		receipt, err := e.runner.Rotate(ctx, name, order)
-		if err == nil {
-			receipt.Facts, err = e.oldIsGone(ctx, name, order, receipt)
-		}
+	case incidents.ActRotate, incidents.ActRenew, incidents.ActRetire:
+		receipt, err := e.turn(ctx, s, st, order)
 		return runs.StepDone{Ref: receipt.Ref, Facts: receipt.Facts, Personal: receipt.Personal}, err
 	}
 	receipt, err := e.runner.Start(ctx, name, order)

@@ -40,6 +40,14 @@ func noticeSays(kind string) string {
 		return "the checklist is yours"
 	case runs.NoticeFailed:
 		return "a step failed"
+	case runs.NoticeTake:
+		return "a new secret waits to be taken"
+	case runs.NoticeMove:
+		return "a secret changes"
+	case runs.NoticeDead:
+		return "the old secret is dead"
+	case runs.NoticeStuck:
+		return "a secret was not replaced"
 	case "digest":
 		return "your identities, of the week"
 	case escalations.NoticePage:

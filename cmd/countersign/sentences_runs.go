@@ -98,6 +98,10 @@ func (n *narrator) tellRun(r workflows.Record) string {
 		return fmt.Sprintf("%s had %s of run %s taken back, %s.", n.actor(r), howMany(len(e.Steps), "step"), run, because(e.Why, false))
 	case runs.StepUndone:
 		return fmt.Sprintf("Step %d of run %s was taken back; reading it back showed it %s.", e.Step, run, cmp.Or(e.Presence, "unknown"))
+	case runs.SecretTaken:
+		return fmt.Sprintf("%s took the secret that step %d of run %s made%s.", n.actor(r), e.Step, run, proved(e.Authn))
+	case runs.SecretDestroyed:
+		return fmt.Sprintf("What was kept of the secret of step %d of run %s was destroyed: %s.", e.Step, run, e.Why)
 	case runs.EvidenceAdded:
 		return fmt.Sprintf("%s attached a %s to run %s%s.", n.actor(r), e.What, run, hashed(e.Hash))
 	case runs.Closed:

@@ -36,6 +36,8 @@ func storyOfRuns(maya, jonas, ada workflows.PersonID, end workflows.Stamp) []tol
 		{run, ada, runs.Closed{How: runs.HowStopped, Why: "Writes work again.", Open: []int{1}}},
 		{run, "", runs.Closed{How: runs.HowIncident, Open: []int{1, 2}}},
 		{run, "", runs.Closed{How: runs.HowRanOut}},
+		{run, ada, runs.SecretTaken{Step: 1, Order: "g_01-s1", Authn: workflows.AuthnHost, Channel: "cli"}},
+		{run, "", runs.SecretDestroyed{Step: 1, Why: runs.DestroyedTaken}},
 		{review, "", reviews.Escalated{Level: 2}},
 		{review, ada, reviews.TaskDone{Task: "1", Note: "The password is another one."}},
 		{book, ada, incidents.Barred{Person: maya, Review: "v_01"}},

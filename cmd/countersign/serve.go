@@ -431,6 +431,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
 		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
 		runs.JobUndo:        {Handle: e.undo, Key: stepTarget, Workers: 8},
+		runs.JobDestroy:     {Handle: e.destroy, Workers: 2},
 	}
 	maps.Copy(kinds, s.grantJobs(e))
 	s.worker = jobs.New(jobs.Config{Queue: s.store, Clock: s.clock, Log: s.log, Kinds: s.withIdentityJobs(kinds)})

@@ -42,7 +42,7 @@ func (d *Desk) CarryRotation(ctx context.Context, id workflows.IdentityID) error
 		return err
 	}
 	open := s.Rotating()
-	book := d.rotatedBy(s.Entry().Target)
+	book := d.rotatedBy(s.Entry())
 	if open == nil || s.Life.Retired || book == "" {
 		return nil
 	}
@@ -59,34 +59,43 @@ func (d *Desk) CarryRotation(ctx context.Context, id workflows.IdentityID) error
 	case slices.ContainsFunc(run.Steps, func(st runs.StepState) bool { return !st.Over() }):
 		return nil
 	}
-	how, replaced := rotatedIn(run)
+	e, replaced := rotatedIn(run)
 	if !replaced {
 		return nil // somebody left the step out, and says what became of the secret
 	}
 	do := identities.Do{By: workflows.System, System: true, Command: DoRotated}
 	_, err = d.update(ctx, Cause("rotation/"+open.Rotation+"/done"), []workflows.StreamID{workflows.IdentityStream(id)}, func(f workflows.Facts) (workflows.Outcome, error) {
-		e := identities.RotationClosed{How: "connector", Proof: how, Evidence: "carried out by run " + string(run.ID), Channel: "system"}
+		e.Evidence, e.Channel = "carried out by run "+string(run.ID), "system"
 		return identities.CloseRotation(f, do, id, e)
 	})
 	return err
 }
 
-// rotatedBy is the routine that replaces secrets on a target; empty when the documents have none.
-func (d *Desk) rotatedBy(t workflows.TargetID) workflows.RunbookID {
+// rotatedBy is the routine that replaces the secret of an identity: one whose steps do it on its target, or else one that people follow for identities of its
+// kind; empty when the documents have neither.
+func (d *Desk) rotatedBy(e identities.Entry) workflows.RunbookID {
 	p := d.Policy()
+	var byHand workflows.RunbookID
 	for _, id := range slices.Sorted(maps.Keys(p.Runbooks)) {
 		r := p.Runbooks[id].Runbook
 		asks := slices.ContainsFunc(r.Fields, func(f workflows.Field) bool {
 			return !f.Optional && !slices.Contains([]string{"account", "serial"}, f.Name)
 		})
-		if !r.Routine || !slices.Contains(r.OpensOn, incidents.OpensOnRotation) || t == "" || asks { // nobody is there to answer
+		if !r.Routine || !slices.Contains(r.OpensOn, incidents.OpensOnRotation) || asks { // nobody is there to answer
 			continue
 		}
-		if slices.ContainsFunc(r.Steps, func(st incidents.Step) bool { return st.Action == incidents.ActRotate && st.Does.Target == t }) {
-			return id
+		turns := false
+		for _, st := range r.Steps {
+			turns = turns || st.Turns()
+			if st.MakesSecret() && st.Does.Target == e.Target && e.Target != "" {
+				return id
+			}
+		}
+		if byHand == "" && !turns && slices.Contains(r.Kinds, e.Class) {
+			byHand = id
 		}
 	}
-	return ""
+	return byHand
 }
 
 // answersOf fills in what a routine asks of an identity that is on record.
@@ -113,20 +122,55 @@ func (d *Desk) runOf(ctx context.Context, book workflows.RunbookID, rotation str
 	return list[i], true, nil
 }
 
-// rotatedIn tells whether a run replaced the secret, and how it is known that the old one is dead.
-func rotatedIn(s runs.State) (proof string, done bool) {
-	proof = identities.ProofDeclared
+// rotatedIn tells whether a run replaced the secret, how it is known that the old one is dead, and the new one's fingerprint. Where people replaced it, none
+// of their steps may be left out.
+func rotatedIn(s runs.State) (out identities.RotationClosed, done bool) {
+	out = identities.RotationClosed{How: "by hand", Proof: identities.ProofDeclared}
+	turns := slices.ContainsFunc(s.Steps, func(st runs.StepState) bool { return st.Turns() })
 	for _, st := range s.Steps {
-		if st.Action != incidents.ActRotate {
+		if turns && !st.Turns() {
 			continue
 		}
 		if st.Status != runs.Done {
-			return "", false
+			return out, false
 		}
 		done = true
+		if turns {
+			out.How = "connector"
+		}
 		if st.Facts[workflows.FactOldGone] != "" {
-			proof = identities.ProofVerified
+			out.Proof = identities.ProofVerified
+		}
+		if print := st.Secret(); print != "" {
+			out.Print = print
 		}
 	}
-	return proof, done
+	return out, done
 }
+
+// readersOf are who is told before and after the secret of an identity changes: who answers for it, technically and as a business, whoever answers for the
+// workloads that were seen to use it, and whom the text names.
+func (d *Desk) readersOf(ctx context.Context, p *Policy, b incidents.Runbook, e identities.Entry) []workflows.PersonID {
+	var out []workflows.PersonID
+	add := func(list ...workflows.PersonID) {
+		for _, x := range list {
+			if x != "" && !slices.Contains(out, x) && len(out) < maxReaders {
+				out = append(out, x)
+			}
+		}
+	}
+	for _, owner := range []string{e.Owner, e.Backup, e.Business} {
+		add(owningPerson(owner))
+	}
+	for _, use := range e.Uses {
+		if x, ok := p.known(workflows.IdentityID(use)); ok {
+			add(x.Owner)
+		}
+	}
+	if b.Tell != nil {
+		add(d.listed(ctx, p, incidents.Runbook{Invokers: *b.Tell}, asked{requester: owningPerson(e.Owner)})...)
+	}
+	return out
+}
+
+const maxReaders = 50 // people who are told of one change of a secret: more are told in a channel

@@ -244,7 +244,7 @@ func (d *Desk) openFor(ctx context.Context, c Routine) (OpenedRun, error) {
 		return OpenedRun{Refusal: no, Problems: bad}, err
 	}
 	streams := append([]workflows.StreamID{workflows.RunStream(id), workflows.IdentityStream(c.About)}, b.stepStreams(who)...)
-	holder := d.directory.Name(ctx, who)
+	holder, readers := d.directory.Name(ctx, who), d.readersOf(ctx, p, b.Runbook, about.Entry())
 	res, err := d.under(ctx, p, c.Cause, streams, func(f workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome
 		s, err := identities.FoldIdentity(f.Histories[workflows.IdentityStream(c.About)])
@@ -256,7 +256,7 @@ func (d *Desk) openFor(ctx context.Context, c Routine) (OpenedRun, error) {
 			return workflows.RefuseOn(workflows.SystemStream, c.By, "start a runbook", c.Channel, string(c.Runbook), no), nil
 		}
 		return out, p.openRoutine(f, &out, b, id, runs.Opened{
-			Rotation: c.Rotation, Invoker: who, Executor: who, Subject: c.About, Fields: clean.Fields, Texts: clean.Texts, Channel: b.Runbook.Notify,
+			Readers: readers, Rotation: c.Rotation, Invoker: who, Executor: who, Subject: c.About, Fields: clean.Fields, Texts: clean.Texts, Channel: b.Runbook.Notify,
 			EndsAt: f.Now.UTC.Add(clean.Seconds.Duration()), Alarm: p.Settings.SecurityChannel,
 		}, holder)
 	})

@@ -37,6 +37,9 @@ func (d *Desk) TakeSecret(ctx context.Context, c TakeSecret) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if run, step, ok := stepOfOrder(c.Grant); ok && stream == "" {
+		return d.takeRunSecret(ctx, c, run, step)
+	}
 	var streams []workflows.StreamID
 	if stream != "" {
 		streams = append(streams, stream)
@@ -60,7 +63,8 @@ func (d *Desk) SecretsOf(ctx context.Context, p workflows.PersonID) ([]Holding, 
 			out = append(out, h)
 		}
 	}
-	return out, nil
+	more, err := d.runSecrets(ctx, p)
+	return append(out, more...), err
 }
 
 // PersonNow is a person as their stream says.

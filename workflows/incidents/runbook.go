@@ -43,6 +43,7 @@ type Runbook struct {
 	Steps        []Step               `json:"steps,omitempty"`      // of a document with step blocks; else they are read from its text
 	OnFailure    string               `json:"on_failure,omitempty"` // OnFailureStop …; empty: stop
 	OpensOn      []string             `json:"opens_on,omitempty"`   // of a routine: OpensOnRotation; what opens it without its chain
+	Kinds        []string             `json:"kinds,omitempty"`      // of one that rotations open: the kinds of identity for which people follow it, where no step does it on their target
 }
 
 // BreakGlass is the third tier: who may go around conditions that fail, and for how long.
@@ -63,6 +64,8 @@ type Exposed struct {
 	What   string             `json:"what"`
 	Owner  workflows.PersonID `json:"owner"`
 	Within workflows.Span     `json:"within"`
+
+	Identity workflows.IdentityID `json:"identity,omitempty"` // whose secret it is, where the inventory has it: its rotation is opened when the use is over
 }
 
 // Step is one thing to do, by hand or by a connector.
@@ -73,10 +76,11 @@ type Step struct {
 	Does      workflows.Entitlement `json:"does,omitzero"`     // what a connector is asked to do
 	Fields    map[string]string     `json:"fields,omitempty"`  // what it is handed; "${name}" stands for an answer of the form
 	Secrets   map[string]string     `json:"secrets,omitempty"` // where what nobody may read lies: "file:/…", "env:…"; read when the step runs
-	Account   string                `json:"account,omitempty"` // ActRevoke, ActRotate: whose, or "${name}"
+	Account   string                `json:"account,omitempty"` // ActRevoke, ActRotate, ActRenew, ActRetire: whose, or "${name}"
 	Timeout   workflows.Span        `json:"timeout,omitempty"`
 	Retries   int                   `json:"retries,omitempty"`
 	Auto      bool                  `json:"auto,omitempty"`     // begins by itself once all before it are over
+	Wait      workflows.Span        `json:"wait,omitempty"`     // of one that begins by itself: how long after all before it were over
 	Second    bool                  `json:"second,omitempty"`   // by somebody else than who invoked
 	Precheck  string                `json:"precheck,omitempty"` // PresencePresent, PresenceAbsent: what reading the target must find first
 	Rollback  bool                  `json:"rollback,omitempty"` // taken back when the run is rolled back
@@ -90,6 +94,8 @@ const (
 	ActGrant   = "grant"   // access for who carries the run out; it ends with the run
 	ActRevoke  = "revoke"  // takes an entitlement away from somebody, however they got it
 	ActRotate  = "rotate"  // a new secret on the target, the old one retired
+	ActRenew   = "renew"   // a new secret beside the old one, which works on until a later step retires it
+	ActRetire  = "retire"  // ends the old secret that an earlier step renewed
 	ActCommand = "command" // runs a program of a target of that kind
 	ActWebhook = "webhook" // calls a service of a target of that kind
 )
@@ -111,7 +117,17 @@ const (
 )
 
 // Actions are all kinds of step that a connector does.
-func Actions() []string { return []string{ActGrant, ActRevoke, ActRotate, ActCommand, ActWebhook} }
+func Actions() []string {
+	return []string{ActGrant, ActRevoke, ActRotate, ActRenew, ActRetire, ActCommand, ActWebhook}
+}
+
+// Turns tells whether the step is about the secret of an account: it makes a new one, ends the old one, or both.
+func (s Step) Turns() bool {
+	return s.Action == ActRotate || s.Action == ActRenew || s.Action == ActRetire
+}
+
+// MakesSecret tells whether a new secret comes of the step.
+func (s Step) MakesSecret() bool { return s.Action == ActRotate || s.Action == ActRenew }
 
 // Plan is the steps of a runbook: those of its blocks, or else, all by hand, those of its text.
 func (b Runbook) Plan(text []byte) []Step {

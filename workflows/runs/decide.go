@@ -181,7 +181,10 @@ func advance(f workflows.Facts, stream workflows.StreamID, out *workflows.Outcom
 	if slices.ContainsFunc(s.Steps, func(st StepState) bool { return st.Status == Undone }) {
 		return nil // after a roll-back people decide about every step
 	}
-	if next == nil || !next.Auto || next.ByHand() || next.Status != Waiting || len(s.Undoing) > 0 || f.Now.UTC.After(s.EndsAt) {
+	if next == nil || next.Status != Waiting || len(s.Undoing) > 0 || f.Now.UTC.After(s.EndsAt) {
+		return nil
+	}
+	if at, auto := s.beginsAt(*next); !auto || at > f.Now.UTC {
 		return nil
 	}
 	out.Add(stream, workflows.System, s.Policy, StepStarted{Step: next.Number, Order: OrderOf(s.ID, next.Number), Attempt: 1, Auto: true})
@@ -400,14 +403,29 @@ func Tick(f workflows.Facts, stream workflows.StreamID) (workflows.Outcome, erro
 	if err != nil {
 		return out, err
 	}
-	if at := NextWake(s); at != 0 && f.Now.UTC.After(at) {
+	if at := s.runsOut(); at != 0 && f.Now.UTC.After(at) {
 		out.Add(stream, workflows.System, s.Policy, Closed{How: HowRanOut, Open: s.Open()})
+		return out, nil
 	}
-	return out, nil
+	if next := s.Next(); next == nil || next.Wait <= 0 {
+		return out, nil // the others began when what was before them was over, or wait for people
+	}
+	return out, advance(f, stream, &out, false)
 }
 
-// NextWake is when a run that is open is closed unless somebody goes on with it; zero once it is over.
+// NextWake is when something is due of a run by itself: a step that waits, or the end of one with which nobody goes on; zero once it is over.
 func NextWake(s State) workflows.Stamp {
+	at := s.runsOut()
+	if next := s.Next(); at != 0 && next != nil && next.Status == Waiting && next.Wait > 0 && len(s.Undoing) == 0 {
+		if begins, auto := s.beginsAt(*next); auto && begins <= s.EndsAt {
+			return min(at, begins)
+		}
+	}
+	return at
+}
+
+// runsOut is when a run that is open is closed unless somebody goes on with it; zero once it is over.
+func (s State) runsOut() workflows.Stamp {
 	if s.Closed != nil {
 		return 0
 	}

@@ -29,6 +29,8 @@ type Opened struct {
 	Alarm    string               `json:"alarm,omitempty"`
 	OnFail   string               `json:"on_failure,omitempty"`
 	Rotation string               `json:"rotation,omitempty"` // KindRoutine: the rotation of the subject's secret that opened it, instead of a request
+
+	Readers []workflows.PersonID `json:"readers,omitempty"` // KindRoutine: who is told before a secret of the subject changes, and when the old one is dead
 }
 
 // The kinds of run.
@@ -106,6 +108,21 @@ type StepUndone struct {
 	Facts    map[string]string `json:"facts,omitempty"`
 }
 
+// SecretTaken says that who carries the run out was shown the secret that a step made. It is recorded before it is shown.
+type SecretTaken struct {
+	Step    int               `json:"step"`
+	Order   workflows.GrantID `json:"order"`
+	Authn   string            `json:"authn"`
+	Channel string            `json:"channel"`
+	From    string            `json:"from,omitempty" seal:"true"`
+}
+
+// SecretDestroyed says that what was kept of a step's secret is gone: it was taken and its target has it, or nobody took it in time.
+type SecretDestroyed struct {
+	Step int    `json:"step"`
+	Why  string `json:"why"` // "taken", "not taken in time"
+}
+
 // EvidenceAdded attaches something that shows what was done: a text, a link, or the hash of a file that is kept elsewhere.
 type EvidenceAdded struct {
 	Step    int    `json:"step,omitempty"` // 0: of the run as a whole
@@ -142,22 +159,25 @@ const (
 )
 
 // Kind names for the ledger.
-func (Opened) Kind() string        { return "run.opened" }
-func (Renewed) Kind() string       { return "run.renewed" }
-func (StepStarted) Kind() string   { return "step.started" }
-func (StepChecked) Kind() string   { return "step.checked" }
-func (StepDone) Kind() string      { return "step.done" }
-func (StepFailed) Kind() string    { return "step.failed" }
-func (StepSkipped) Kind() string   { return "step.skipped" }
-func (RolledBack) Kind() string    { return "run.rolled_back" }
-func (StepUndone) Kind() string    { return "step.undone" }
-func (EvidenceAdded) Kind() string { return "evidence.added" }
-func (Closed) Kind() string        { return "run.closed" }
+func (Opened) Kind() string          { return "run.opened" }
+func (Renewed) Kind() string         { return "run.renewed" }
+func (StepStarted) Kind() string     { return "step.started" }
+func (StepChecked) Kind() string     { return "step.checked" }
+func (StepDone) Kind() string        { return "step.done" }
+func (StepFailed) Kind() string      { return "step.failed" }
+func (StepSkipped) Kind() string     { return "step.skipped" }
+func (RolledBack) Kind() string      { return "run.rolled_back" }
+func (StepUndone) Kind() string      { return "step.undone" }
+func (SecretTaken) Kind() string     { return "run.secret_taken" }
+func (SecretDestroyed) Kind() string { return "run.secret_destroyed" }
+func (EvidenceAdded) Kind() string   { return "evidence.added" }
+func (Closed) Kind() string          { return "run.closed" }
 
 // EventKinds lists every kind of this package, for decoding.
 func EventKinds() []workflows.EventKind {
 	return []workflows.EventKind{
 		workflows.Of[Opened](), workflows.Of[Renewed](), workflows.Of[StepStarted](), workflows.Of[StepDone](), workflows.Of[StepFailed](),
 		workflows.Of[StepSkipped](), workflows.Of[RolledBack](), workflows.Of[StepUndone](), workflows.Of[EvidenceAdded](), workflows.Of[Closed](), workflows.Of[StepChecked](),
+		workflows.Of[SecretTaken](), workflows.Of[SecretDestroyed](),
 	}
 }

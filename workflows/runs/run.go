@@ -60,6 +60,11 @@ type StepState struct {
 	By      workflows.PersonID // who did, ran or skipped it
 	At      workflows.Instant  // when it came to stand where it stands
 	Begun   workflows.Instant
+
+	Taken     SecretTaken // of the secret that the step made
+	TakenAt   workflows.Instant
+	TakenBy   workflows.PersonID
+	Destroyed string // why nothing is kept of it any more
 }
 
 // Evidence is something that was attached.
@@ -199,6 +204,10 @@ func stepOf(e workflows.Event) int {
 		return e.Step
 	case StepUndone:
 		return e.Step
+	case SecretTaken:
+		return e.Step
+	case SecretDestroyed:
+		return e.Step
 	}
 	return 0
 }
@@ -243,6 +252,18 @@ func (st *StepState) apply(r workflows.Record, closed bool) error {
 		st.Status, st.Note, st.By = Skipped, e.Why, r.Person
 	case StepUndone:
 		st.Status, st.Facts = Undone, e.Facts
+	case SecretTaken:
+		if !st.SecretWaits() || e.Order != st.Order {
+			return bad("has no secret that waits")
+		}
+		st.Taken, st.TakenAt, st.TakenBy = e, r.At, r.Person
+		return nil
+	case SecretDestroyed:
+		if st.Secret() == "" || st.Destroyed != "" {
+			return bad("has no secret that is kept")
+		}
+		st.Destroyed = e.Why
+		return nil
 	}
 	st.At = r.At
 	return nil

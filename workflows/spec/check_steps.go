@@ -33,6 +33,12 @@ func (c *checker) conditions(b *runbook) {
 	if b.has("opens_on") && !b.flag("routine") {
 		c.at(b.or("opens_on"), "routine: true", "opens_on: only a routine is opened by something else than a person in an incident")
 	}
+	if b.has("kinds") && !b.has("opens_on") {
+		c.at(b.or("kinds"), "opens_on: [rotation]", "kinds: no rotation opens this runbook")
+	}
+	if b.span("longest", 0) > maxIncident && !b.flag("routine") {
+		c.at(b.or("longest"), "24h, or less", "longest: %s is longer than anybody holds access under a runbook", b.span("longest", 0))
+	}
 	for _, r := range b.list("on_shift") {
 		if _, ok := c.ix.rotations[r.scalar()]; !ok && r.scalar() != "" {
 			c.unknown(r, r.scalar(), "rotation", keys(c.ix.rotations))
@@ -92,7 +98,7 @@ func (c *checker) checkSteps(b *runbook) {
 }
 
 func (c *checker) byHand(s *step) {
-	for _, k := range []string{"on", "account", "fields", "secrets", "timeout", "retries", "auto", "precheck", "rollback", "on_failure"} {
+	for _, k := range []string{"on", "account", "fields", "secrets", "timeout", "retries", "auto", "wait", "precheck", "rollback", "on_failure"} {
 		if s.has(k) {
 			c.at(s.or(k), "leave it out, or say which action it is", "%s: a person does this step", k)
 		}
@@ -123,9 +129,10 @@ func (c *checker) acting(b *runbook, s *step) {
 		c.references(b.value, "runbook", b.id, on, e.value)
 		c.sshKeys(b.value, "runbook", b.id, connector == "sshca")
 	}
-	if s.has("account") && action != incidents.ActRevoke && action != incidents.ActRotate {
-		c.at(s.or("account"), "leave it out", "account: only revoke and rotate are about an account")
+	if s.has("account") && action != incidents.ActRevoke && !(incidents.Step{Action: action}).Turns() {
+		c.at(s.or("account"), "leave it out", "account: only revoke, rotate, renew and retire are about an account")
 	}
+	c.turning(b, s)
 	if action == incidents.ActRevoke && !s.has("account") {
 		c.at(s.value, "account: a name, or ${field} for an answer of the form", "account is missing: whose access is taken away")
 	}

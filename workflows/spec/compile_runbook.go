@@ -18,7 +18,7 @@ func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {
 		OnShift: b.strs("on_shift"), Commander: b.flag("commander_invokes"), Apart: b.flag("executor_differs"),
 		Chain: workflows.WorkflowID(b.str("chain")), LastReviewed: b.str("last_reviewed"), ReviewEvery: b.span("review_every", 0),
 		DrillEvery: b.span("drill_every", 0), Cooldown: b.span("cooldown", 0), Often: c.useOften(b.get("max_uses")),
-		Routine: b.flag("routine"), OpensOn: b.strs("opens_on"),
+		Routine: b.flag("routine"), OpensOn: b.strs("opens_on"), Kinds: b.strs("kinds"),
 		PersonOften: c.useOften(b.get("max_person_uses")), OnFailure: b.str("on_failure"),
 	}
 	out.Grant.Params = map[string][]string{}
@@ -30,7 +30,7 @@ func (c *compiler) runbookPolicy(b *runbook) (RunbookPolicy, error) {
 		out.BreakGlass = &incidents.BreakGlass{People: workflows.Selector{People: c.list(g, "people")}, Longest: g.span("longest", 0), StepUp: g.flag("step_up")}
 	}
 	for _, x := range b.list("rotate_after") {
-		out.Exposed = append(out.Exposed, incidents.Exposed{What: x.str("what"), Owner: c.id(x.str("owner")), Within: x.span("within", 0)})
+		out.Exposed = append(out.Exposed, incidents.Exposed{What: x.str("what"), Owner: c.id(x.str("owner")), Within: x.span("within", 0), Identity: workflows.IdentityID(x.str("identity"))})
 	}
 	if slices.ContainsFunc(b.steps, func(s *step) bool { return s.value != nil }) {
 		for _, s := range b.steps {
@@ -68,6 +68,7 @@ func (c *compiler) step(s *step) incidents.Step {
 	out.Action, out.Does = s.str("action"), c.entitlement(c.f.index.entitlements[s.str("on")])
 	out.Fields, out.Secrets, out.Account = texts(s.get("fields")), texts(s.get("secrets")), s.str("account")
 	out.Timeout, out.Retries = s.span("timeout", defaultStepTimeout), s.num("retries", defaultRetries)
+	out.Wait = s.span("wait", 0)
 	out.Auto, out.Precheck, out.Rollback, out.OnFailure = s.flag("auto"), s.str("precheck"), s.flag("rollback"), s.str("on_failure")
 	return out
 }

@@ -82,6 +82,7 @@ const (
 	day             = 24 * 3600
 	maxSpan         = workflows.Span(366 * day) // any duration in a file; a leap year
 	maxAccess       = workflows.Span(90 * day)  // access that is granted; longer is standing access, which is not ours to give
+	maxRoutine      = workflows.Span(30 * day)  // a routine waits for people who move to a new secret
 	maxIncident     = workflows.Span(1 * day)   // access under a runbook: break glass is short
 	maxStageTimeout = workflows.Span(30 * day)
 	maxReviewDue    = workflows.Span(30 * day)
