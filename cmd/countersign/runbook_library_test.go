@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ func TestReq_R53_EveryReadyRunbookCanBeLookedAt(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(library.FS(), "*.md")
 	mustSay(t, err)
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "rotate-") }) // routines: no incident opens them
 	files := map[string]string{"workflows/solo.yaml": soloChain, "workflows/approve-solo.yaml": preapproveChain}
 	own := strings.NewReplacer(
 		"owner: alice", "owner: frida", "owner: bob", "owner: frida", "owner: chandra", "owner: frida", "owner: erin", "owner: frida",

@@ -341,7 +341,8 @@ func stepWords(st incidents.Step, in incidents.Invocation) string {
 		is   bool
 		says string
 	}{
-		{st.Auto, "begins by itself"},
+		{st.Auto && st.Wait == 0, "begins by itself"},
+		{st.Wait > 0, "begins by itself " + st.Wait.String() + " later"},
 		{st.Second, "by a second person"},
 		{st.Precheck != "", "only if the target shows it " + st.Precheck},
 		{st.Rollback, "can be taken back"},

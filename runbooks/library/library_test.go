@@ -17,6 +17,11 @@ func eight() []string {
 	}
 }
 
+// routines are those that no incident opens: each replaces a secret of one kind.
+func routines() []string {
+	return []string{"rotate-certificate.md", "rotate-key.md", "rotate-login.md", "rotate-password.md", "rotate-ssh-key.md"}
+}
+
 // Every document can be read, says all that the guidance on break glass demands, and fits a chat.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -24,7 +29,7 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := eight(); !slices.Equal(names, want) {
+	if want := slices.Sorted(slices.Values(append(eight(), routines()...))); !slices.Equal(names, want) {
 		t.Fatalf("documents: %v, want %v", names, want)
 	}
 	for _, name := range names {
@@ -38,10 +43,14 @@ func TestDocuments(t *testing.T) {
 			continue
 		}
 		front := string(d.FrontMatter)
-		for _, key := range []string{
+		needed := []string{
 			"id", "title", "purpose", "use_when", "do_not_use_when", "owner", "invokers", "grant", "longest", "incident_pattern",
 			"skips", "notify", "reviewers", "review_due", "review_every", "drill_every",
-		} {
+		}
+		if slices.Contains(routines(), name) {
+			needed = []string{"id", "title", "purpose", "use_when", "do_not_use_when", "owner", "invokers", "opens_on", "longest", "chain", "notify", "notify_people"}
+		}
+		for _, key := range needed {
 			if !strings.Contains("\n"+front, "\n"+key+":") {
 				t.Errorf("%s: no %s", name, key)
 			}
