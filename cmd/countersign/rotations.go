@@ -61,7 +61,9 @@ func (e effects) turn(ctx context.Context, s runs.State, st runs.StepState, g ru
 		if g, err = e.orderOf(ctx, s, renewed); err != nil {
 			return receipt, runbooks.Errorf(runbooks.Refuse, nil, "%s", err)
 		}
-		receipt, err = e.runner.Retire(ctx, name, g, runbooks.Receipt{Ref: renewed.Ref, Facts: renewed.Facts})
+		made := maps.Clone(renewed.Facts)
+		delete(made, workflows.FactSecret) // the step that made it says it
+		receipt, err = e.runner.Retire(ctx, name, g, runbooks.Receipt{Ref: renewed.Ref, Facts: made})
 		if err == nil {
 			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt)
 		}

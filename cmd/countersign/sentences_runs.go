@@ -140,6 +140,10 @@ func (n *narrator) runClosed(r workflows.Record, e runs.Closed) string {
 	switch e.How {
 	case runs.HowIncident:
 		return fmt.Sprintf("Run %s ended with its incident%s.", r.Stream.Rest(), left)
+	case runs.HowFinished:
+		if r.Person == "" {
+			return fmt.Sprintf("Run %s ended: all of it was done, and the rotation that opened it is closed.", r.Stream.Rest())
+		}
 	case runs.HowRanOut:
 		return fmt.Sprintf("Run %s ended, as nobody went on with it%s.", r.Stream.Rest(), left)
 	}

@@ -36,6 +36,7 @@ func storyOfRuns(maya, jonas, ada workflows.PersonID, end workflows.Stamp) []tol
 		{run, ada, runs.Closed{How: runs.HowStopped, Why: "Writes work again.", Open: []int{1}}},
 		{run, "", runs.Closed{How: runs.HowIncident, Open: []int{1, 2}}},
 		{run, "", runs.Closed{How: runs.HowRanOut}},
+		{run, "", runs.Closed{How: runs.HowFinished}},
 		{run, ada, runs.SecretTaken{Step: 1, Order: "g_01-s1", Authn: workflows.AuthnHost, Channel: "cli"}},
 		{run, "", runs.SecretDestroyed{Step: 1, Why: runs.DestroyedTaken}},
 		{review, "", reviews.Escalated{Level: 2}},

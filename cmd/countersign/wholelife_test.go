@@ -50,7 +50,7 @@ type ownLife struct {
 
 const printer = "uid=printer,ou=people,dc=x"
 
-func startLife(t *testing.T) *ownLife {
+func startLife(t *testing.T, change func(files map[string]string)) *ownLife {
 	t.Helper()
 	ldapURL, _ := startSlapd(t)
 	pg := pgtest.Start(t, "fsync=off")
@@ -71,6 +71,7 @@ func startLife(t *testing.T) *ownLife {
 		delete(files, name)
 	}
 	files["roles.yaml"], files["runbooks/turn.md"], files["workflows/routine.yaml"] = jonasRoles, turnBook, routineChain
+	change(files)
 	x.story = &story{demo: demoAsJonas(t, files)}
 	return x
 }
@@ -147,7 +148,7 @@ func (x *ownLife) shows(id, what string) string {
 // After each step the two servers say what the page says, each step is an entry, and the ledger verifies with every decision replayed.
 func TestStory_AnIdentitysWholeLife(t *testing.T) {
 	t.Parallel()
-	x := startLife(t)
+	x := startLife(t, func(map[string]string) {})
 	ctx := t.Context()
 
 	// Discovered, and only once.

@@ -64,9 +64,16 @@ func (d *Desk) CarryRotation(ctx context.Context, id workflows.IdentityID) error
 		return nil // somebody left the step out, and says what became of the secret
 	}
 	do := identities.Do{By: workflows.System, System: true, Command: DoRotated}
-	_, err = d.update(ctx, Cause("rotation/"+open.Rotation+"/done"), []workflows.StreamID{workflows.IdentityStream(id)}, func(f workflows.Facts) (workflows.Outcome, error) {
+	stream := workflows.RunStream(run.ID)
+	_, err = d.update(ctx, Cause("rotation/"+open.Rotation+"/done"), []workflows.StreamID{workflows.IdentityStream(id), stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		e.Evidence, e.Channel = "carried out by run "+string(run.ID), "system"
-		return identities.CloseRotation(f, do, id, e)
+		out, err := identities.CloseRotation(f, do, id, e)
+		if err != nil || out.Refusal != nil {
+			return out, err
+		}
+		done, err := runs.Finished(f, stream)
+		out.Events = append(out.Events, done.Events...)
+		return out, err
 	})
 	return err
 }

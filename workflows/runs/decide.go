@@ -386,6 +386,16 @@ func Close(f workflows.Facts, run workflows.RunID, a Acting, why string) (workfl
 	return out, nil
 }
 
+// Finished ends a run that a rotation opened and that has no step left: the rotation is over.
+func Finished(f workflows.Facts, stream workflows.StreamID) (workflows.Outcome, error) {
+	var out workflows.Outcome
+	s, err := Fold(f.Histories[stream])
+	if err == nil && s.Closed == nil && len(s.Open()) == 0 {
+		out.Add(stream, workflows.System, s.Policy, Closed{How: HowFinished})
+	}
+	return out, err
+}
+
 // CallOff ends a run because its incident was closed; by is who closed it.
 func CallOff(f workflows.Facts, stream workflows.StreamID, by workflows.Acting) (workflows.Outcome, error) {
 	var out workflows.Outcome
