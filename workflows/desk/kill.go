@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/identities"
+	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
 // Abilities tells what targets can do. Package cmd joins it to the connectors.
@@ -50,7 +51,10 @@ func (d *Desk) rotationMethod(s identities.IdentityState, e identities.Entry) st
 	case identities.StoredNative:
 		return "the platform that keeps it replaces it"
 	}
-	if book := d.rotatedBy(e.Target); book != "" {
+	if book := d.rotatedBy(e); book != "" {
+		if !slices.ContainsFunc(d.Policy().Runbooks[book].Runbook.Steps, incidents.Step.Turns) {
+			return "people follow the routine " + string(book) + ", and show that the old one is dead"
+		}
 		return "the routine " + string(book) + " replaces it on " + string(e.Target) + " and tries the old one"
 	}
 	for i := len(s.Life.Rotations) - 1; i >= 0; i-- {
