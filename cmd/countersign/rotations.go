@@ -22,11 +22,11 @@ const jobRotations = "rotations.carry"
 // carryRotations opens the routine that replaces a secret, where the documents have one for the identity's target, and closes the rotation when
 // that is carried out. An identity without such a routine waits for its owner's word, as its message says.
 func (s *serving) carryRotations(ctx context.Context, _ jobs.Job) error {
+	errs := []error{s.desk.RotateExposed(ctx)}
 	list, err := s.desk.Rotating(ctx)
 	if err != nil {
 		return err
 	}
-	var errs []error
 	for _, id := range list {
 		if err := s.desk.CarryRotation(ctx, id); err != nil {
 			errs = append(errs, fmt.Errorf("rotating the secret of %q: %w", id, err))

@@ -206,7 +206,7 @@ func tasks(in incidents.Invocation, now workflows.Stamp, first int) []reviews.Ta
 	}
 	var out []reviews.Task
 	for i, x := range in.Book.Exposed {
-		out = append(out, reviews.Task{ID: strconv.Itoa(first + i), What: "rotate " + x.What, Owner: x.Owner, DueAt: now.Add(x.Within.Duration())})
+		out = append(out, reviews.Task{ID: strconv.Itoa(first + i), What: "rotate " + x.What, Owner: x.Owner, DueAt: now.Add(x.Within.Duration()), Identity: x.Identity})
 	}
 	return out
 }

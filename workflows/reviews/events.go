@@ -26,6 +26,8 @@ type Task struct {
 	What  string             `json:"what"`
 	Owner workflows.PersonID `json:"owner"`
 	DueAt workflows.Stamp    `json:"due_at"`
+
+	Identity workflows.IdentityID `json:"identity,omitempty"` // whose secret it is: its rotation is opened when the use is over
 }
 
 // Joined says that a further use in the same incident falls under this review.
