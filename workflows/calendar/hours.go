@@ -1,7 +1,6 @@
 package calendar
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -58,7 +57,9 @@ func NewHours(p Plan) (*Hours, error) {
 				return nil, fmt.Errorf("working hours: %s on %s is no window of a day", w, time.Weekday(d))
 			}
 		}
-		h.week[d] = slices.SortedFunc(slices.Values(list), func(a, b Window) int { return cmp.Compare(a.From, b.From) })
+		day := slices.Clone(list)
+		sort.Slice(day, func(i, j int) bool { return day[i].From < day[j].From }) // not slices.SortFunc: it is compiled anew for each type, and the binary has a bound
+		h.week[d] = day
 	}
 	if err := h.week.apart(); err != nil {
 		return nil, fmt.Errorf("working hours: %w", err)
@@ -77,7 +78,8 @@ func NewHours(p Plan) (*Hours, error) {
 
 // merged puts intervals in order and joins those that touch.
 func merged(list []Interval) []Interval {
-	list = slices.SortedFunc(slices.Values(list), func(a, b Interval) int { return cmp.Compare(a.From, b.From) })
+	list = slices.Clone(list)
+	sort.Slice(list, func(i, j int) bool { return list[i].From < list[j].From })
 	out := list[:0]
 	for _, x := range list {
 		if n := len(out); n > 0 && x.From <= out[n-1].To {

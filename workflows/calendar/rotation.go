@@ -1,11 +1,11 @@
 package calendar
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -79,7 +79,8 @@ func ordered(list []Override) ([]Override, error) {
 	if len(list) > maxOverrides {
 		return nil, fmt.Errorf("rotation: %d overrides, at most %d are allowed", len(list), maxOverrides)
 	}
-	list = slices.SortedFunc(slices.Values(list), func(a, b Override) int { return cmp.Compare(a.From, b.From) })
+	list = slices.Clone(list)
+	sort.Slice(list, func(i, j int) bool { return list[i].From < list[j].From })
 	for i, o := range list {
 		switch {
 		case o.Person == "":

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows/incidents"
@@ -36,9 +37,12 @@ const (
 )
 
 func (b Book) shelf() []Runbook {
-	return slices.SortedFunc(slices.Values(b.Runbooks), func(x, y Runbook) int {
-		return cmp.Or(cmp.Compare(x.Runbook.Title, y.Runbook.Title), cmp.Compare(x.Runbook.ID, y.Runbook.ID))
+	list := slices.Clone(b.Runbooks)
+	sort.Slice(list, func(i, j int) bool {
+		x, y := list[i].Runbook, list[j].Runbook
+		return cmp.Or(cmp.Compare(x.Title, y.Title), cmp.Compare(x.ID, y.ID)) < 0
 	})
+	return list
 }
 
 // runbook is one runbook: what it is for, who may use it and what follows, then its steps.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -88,9 +89,12 @@ func (b Book) File(c Chapter) string {
 }
 
 func (b Book) ordered() []Chapter {
-	return slices.SortedFunc(slices.Values(b.Chapters), func(x, y Chapter) int {
-		return cmp.Or(cmp.Compare(x.Workflow.Title, y.Workflow.Title), cmp.Compare(x.Workflow.ID, y.Workflow.ID))
+	list := slices.Clone(b.Chapters)
+	sort.Slice(list, func(i, j int) bool {
+		x, y := list[i].Workflow, list[j].Workflow
+		return cmp.Or(cmp.Compare(x.Title, y.Title), cmp.Compare(x.ID, y.ID)) < 0
 	})
+	return list
 }
 
 func anchor(c Chapter) string { return "chain-" + string(c.Workflow.ID) }
@@ -170,7 +174,8 @@ func (b Book) people() string {
 	for p, list := range does {
 		rows = append(rows, []string{b.Person.name(p), strings.Join(list, "; ")})
 	}
-	slices.SortFunc(rows[1:], func(x, y []string) int { return cmp.Compare(x[0], y[0]) })
+	body := rows[1:]
+	sort.Slice(body, func(i, j int) bool { return body[i][0] < body[j][0] })
 	return "## Who can approve what\n\n" + escape("By name, as far as the documents say it. Who is added by a user group or a channel of the chat, or as somebody's manager, is not in this table.") + "\n\n" + table(rows)
 }
 

@@ -1,7 +1,6 @@
 package slacksim
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -406,7 +406,7 @@ func (c *channel) describeMessages(user, thread string) []Object {
 		}
 		out = append(out, c.describeMessage(m))
 	}
-	slices.SortFunc(out, func(a, b Object) int { return cmp.Compare(a["ts"].(string), b["ts"].(string)) })
+	sort.Slice(out, func(i, j int) bool { return out[i]["ts"].(string) < out[j]["ts"].(string) })
 	return out
 }
 
