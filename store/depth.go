@@ -9,6 +9,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/countersign-bot/countersign/store/custody"
@@ -48,12 +49,12 @@ func besideEvidence() []string {
 		"person: names, addresses and keys of the people file are personal data and erasable; a key that leads to another pseudonym is seen when the folder is compiled next, as the policy then has another hash",
 		"inbox, inbox_key: raw deliveries, for thirty days; what was decided is compared with those that are there",
 		"account: which user of Slack or of the host somebody is whose texts were erased, or whom an earlier release linked; who is listed in the people file is looked up there at each act",
-		"log_checkpoint: the heads that were published are checked; one whose row was deleted is remembered where it was published to",
+		"log_checkpoint: the heads that were published are checked; when that was is not in them, and one whose row was deleted is remembered where it was published to",
 		"surface: where messages stand in Slack; they are painted anew from the entries",
 		"outlet: how far streams and anchors have come; the receiver finds gaps",
 		"handover: sealed secrets that wait to be taken; that each was kept, taken or destroyed is in the entries",
 		"log_cosig: signatures of witnesses, checked by whoever relies on them with the witness's key",
-		"job: when a failed attempt is tried again and by whom; that each is there, and for when, is compared; recurring work is set anew at each start",
+		"job: when a failed attempt is tried again, by whom and after which other; that each is there, and for when, is compared; recurring work is set anew at each start",
 	}
 }
 
@@ -68,9 +69,9 @@ func (s *Store) Inspect(ctx context.Context) (d Depth, err error) {
 		return d, err
 	}
 	defer src.Close()
-	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]link{}, docs: map[string]bool{}, loaded: map[string]int64{}, keys: map[int64]string{}, began: map[string]string{}}
+	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]link{}, docs: map[string]bool{}, loaded: map[string]int64{}, parts: map[string]string{}, keys: map[int64]string{}, began: map[string]string{}}
 	d.Schema, d.Beside = s.version, besideEvidence()
-	for _, step := range []func(context.Context) error{i.schema, i.entries, i.documents, i.accounts, i.inventory, i.signers, i.texts, i.marks} {
+	for _, step := range []func(context.Context) error{i.pages, i.schema, i.entries, i.documents, i.accounts, i.inventory, i.signers, i.texts, i.marks} {
 		if err := step(ctx); err != nil {
 			return d, err
 		}
@@ -88,6 +89,7 @@ type inspection struct {
 	links  map[string][]link // account -> persons it was ever linked to
 	docs   map[string]bool   // named by any entry
 	loaded map[string]int64  // documents that a policy was made of -> the first entry that names them so
+	parts  map[string]string // the same -> as what
 	keys   map[int64]string  // entry that changes the key -> the new one
 	began  map[string]string // request stream -> who asked
 	erased []custody.Erased
@@ -95,6 +97,22 @@ type inspection struct {
 	sealed int64
 	gaps   []int64
 	causes int64
+}
+
+// pages looks for damage below the tables: pages, and indexes that do not say what their tables do, so that a look-up misses a row. PostgreSQL
+// looks after its own.
+func (i *inspection) pages(context.Context) error {
+	if i.q.pg {
+		return nil
+	}
+	return i.q.each(`PRAGMA integrity_check(`+strconv.Itoa(maxDepthProblems)+`)`, func(scan func(...any) error) error {
+		var verdict string
+		err := scan(&verdict)
+		if err == nil && verdict != "ok" {
+			i.d.wrong("The database file is damaged: %s.", verdict)
+		}
+		return err
+	})
 }
 
 // object is one thing of a schema.
@@ -353,11 +371,19 @@ const fieldUser = "user"
 func (i *inspection) load(idx int64, l ledger.Leaf) {
 	for _, part := range []string{"workflows", "runbooks", "sources"} {
 		docs, _ := l.Fields[part].(map[string]any)
-		for _, hash := range docs {
+		for name, hash := range docs {
 			hash, _ := hash.(string)
 			if _, known := i.loaded[hash]; !known && hash != "" {
 				i.loaded[hash] = idx
 			}
+			as := part
+			if folder, _, found := strings.Cut(name, "/"); part == "sources" && found {
+				as += "/" + folder
+			}
+			if before, known := i.parts[hash]; known && before != as {
+				as = "" // named for two things
+			}
+			i.parts[hash] = as
 		}
 	}
 }
@@ -453,6 +479,8 @@ func (i *inspection) documents(context.Context) error {
 		switch {
 		case ledger.DocumentHash(b) != hash:
 			i.d.wrong("The document %s (%s) was changed: its bytes have another hash.", hash, kind)
+		case !slices.Contains(documentKinds(i.parts[hash]), kind):
+			i.d.wrong("The document %s is kept as one of %q, which is not what the entries name it for.", hash, kind)
 		case !i.docs[hash]:
 			i.d.note("The document %s (%s) is named by no entry: nothing was decided by it.", hash, kind)
 		}
@@ -465,6 +493,20 @@ func (i *inspection) documents(context.Context) error {
 	}
 	i.d.Compared = append(i.d.Compared, fmt.Sprintf("document: %d texts", n))
 	return err
+}
+
+// documentKinds are those that a document may be kept as which the policy names in one of its parts; empty: elsewhere, or in several.
+func documentKinds(part string) []string {
+	switch part {
+	case "workflows", "runbooks":
+		return []string{"policy"}
+	case "sources/workflows":
+		return []string{"source"}
+	case "sources/runbooks":
+		return []string{"runbook"}
+	default:
+		return []string{"policy", "source", "runbook", "targets"}
+	}
 }
 
 // kindListed is the kind of accounts that stand for a line of the people file: nobody acts by one.

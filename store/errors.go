@@ -59,9 +59,9 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is locked by pid %s: one process owns a ledger", e.Path, e.PID)
 }
 
-// wrap adds what was being done, once, at the border of the room.
+// wrap adds what was being done, once, at the border of the room, and makes pages that cannot be read an ErrDamaged.
 func wrap(err *error, format string, args ...any) {
 	if *err != nil {
-		*err = fmt.Errorf(format+": %w", append(args, *err)...)
+		*err = fmt.Errorf(format+": %w", append(args, asDamage(*err))...)
 	}
 }

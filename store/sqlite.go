@@ -206,8 +206,14 @@ func isDamage(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	code := e.Code() & 0xFF
-	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+	switch e.Code() & 0xFF {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	case sqlite3.SQLITE_ERROR: // the statements are ours: what they name is there unless somebody, or a bad page, took it out of the schema
+		return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "no such table")
+	default:
+		return false
+	}
 }
 
 // asDamage makes such an error one that callers know.

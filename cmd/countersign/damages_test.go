@@ -73,6 +73,7 @@ func TestThreat_T26_EveryDamageIsNamed(t *testing.T) {
 		"a policy's text":            {rawChange(`UPDATE document SET bytes = CAST(replace(CAST(bytes AS TEXT), '"Quorum":1', '"Quorum":0') || ' ' AS BLOB) WHERE kind = 'policy'`), "was changed: its bytes"},
 		"a policy gone":              {rawChange(`DELETE FROM document WHERE kind = 'policy'`), "is not there"},
 		"a source's text":            {rawChange(`UPDATE document SET bytes = CAST(CAST(bytes AS TEXT) || ' ' AS BLOB) WHERE kind = 'source'`), "(source) was changed: its bytes have another hash"},
+		"a document's kind":          {rawChange(`UPDATE document SET kind = 'policy' WHERE kind = 'source'`), "which is not what the entries name it for"},
 		"a document gone":            {rawChange(`DELETE FROM document WHERE kind = 'source'`), "put in force, is gone"},
 		"the targets' text gone":     {rawChange(`DELETE FROM document WHERE kind = 'targets'`), "put in force, is gone"},
 		"an identity's owner":        {rawChange(`UPDATE inventory SET owner = 'p_somebody'`), "what the inventory lists differs"},
@@ -124,13 +125,7 @@ func TestThreat_T26_EveryDamageIsNamed(t *testing.T) {
 			if err := os.CopyFS(data, os.DirFS(sound)); err != nil {
 				t.Fatal(err)
 			}
-			private := func(path string, d os.DirEntry, err error) error {
-				if err == nil && d.IsDir() {
-					return os.Chmod(path, 0o700)
-				}
-				return os.Chmod(path, 0o600)
-			}
-			if err := filepath.WalkDir(data, private); err != nil {
+			if err := keepPrivate(data); err != nil {
 				t.Fatal(err)
 			}
 			test.do(t, data)
@@ -143,6 +138,16 @@ func TestThreat_T26_EveryDamageIsNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keepPrivate gives a copy of a data folder the modes that it must have.
+func keepPrivate(data string) error {
+	return filepath.WalkDir(data, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return os.Chmod(path, 0o600)
+	})
 }
 
 // waiting leaves a request open in the ledger, so that there is a job, and an account that nobody has.

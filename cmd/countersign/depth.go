@@ -15,14 +15,21 @@ import (
 // nothing beside its entries.
 func (r *replayed) inspect(ctx context.Context, s *store.Store) error {
 	d, err := s.Inspect(ctx)
-	if err != nil {
+	damaged := errors.Is(err, store.ErrDamaged)
+	if err != nil && !damaged {
 		return err
 	}
 	r.Depth = &d
 	r.Wrong += int(d.Wrong)
 	r.Problems = append(r.Problems, d.Problems...)
+	if damaged {
+		r.Wrong++
+		r.Problems = append(r.Problems, fmt.Sprintf("What lies beside the entries cannot be read to its end: %v.", err))
+	}
 	people, err := s.People(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrDamaged): // a gap is told without names then
+	case err != nil:
 		return err
 	}
 	n := newNarrator(time.UTC, namesOf(people))

@@ -138,16 +138,13 @@ func ledgerVerify(ctx context.Context, p proc) error {
 		return verifyBundle(ctx, p, words[0], keys, anchors, *asJSON)
 	}
 	s, err := openToRead(ctx, p, *data)
-	if errors.Is(err, store.ErrDamaged) {
-		return hint(brokenError{err}, "keep the folder as it is and stop the bot: it is evidence; compare it with a backup and with a head that was kept elsewhere")
-	}
 	if err != nil {
-		return err
+		return ifDamaged(err)
 	}
 	defer s.Close()
 	report, err := s.Verify(ctx, anchors...)
 	if err != nil {
-		return err
+		return ifDamaged(err)
 	}
 	pinKeys(&report, keys)
 	replay, err := replayAll(ctx, s)
@@ -158,6 +155,14 @@ func ledgerVerify(ctx context.Context, p proc) error {
 		return err
 	}
 	return conclude(p, report, replay, *asJSON)
+}
+
+// ifDamaged gives a ledger that cannot be read because it is damaged the exit code of one that does not verify.
+func ifDamaged(err error) error {
+	if !errors.Is(err, store.ErrDamaged) {
+		return err
+	}
+	return hint(brokenError{err}, "keep the folder as it is and stop the bot: it is evidence; compare it with a backup and with a head that was kept elsewhere")
 }
 
 // verifyBundle needs nothing but the bundle: no data folder, no configuration, no network.
