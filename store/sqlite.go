@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -206,19 +207,31 @@ func isDamage(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	switch e.Code() & 0xFF {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return true
-	case sqlite3.SQLITE_ERROR: // the statements are ours: what they name is there unless somebody, or a bad page, took it out of the schema
-		return strings.Contains(err.Error(), "no such column") || strings.Contains(err.Error(), "no such table")
-	default:
+	code := e.Code() & 0xFF
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// isAltered tells whether the error says that a table or a row is not as this program makes it. The statements are ours: what they name is there
+// unless somebody, or a bad page, took it out of the schema; and tables are STRICT: a text where a number stands was put there past them,
+// as was a document that is none.
+func isAltered(err error) bool {
+	var e *sqlite.Error
+	switch {
+	case err == nil:
 		return false
+	case errors.As(err, &e):
+		text := err.Error()
+		return e.Code()&0xFF == sqlite3.SQLITE_ERROR && (strings.Contains(text, "no such column") || strings.Contains(text, "no such table"))
+	default:
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		return strings.Contains(err.Error(), "sql: Scan error on column") || errors.As(err, &syntax) || errors.As(err, &kind)
 	}
 }
 
 // asDamage makes such an error one that callers know.
 func asDamage(err error) error {
-	if isDamage(err) && !errors.Is(err, ErrDamaged) {
+	if (isDamage(err) || isAltered(err)) && !errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return err
