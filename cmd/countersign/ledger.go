@@ -139,26 +139,32 @@ func ledgerVerify(ctx context.Context, p proc) error {
 	}
 	s, err := openToRead(ctx, p, *data)
 	if err != nil {
-		return ifDamaged(err)
+		return ifDamaged(ctx, nil, err)
 	}
 	defer s.Close()
 	report, err := s.Verify(ctx, anchors...)
 	if err != nil {
-		return ifDamaged(err)
+		return ifDamaged(ctx, s, err)
 	}
 	pinKeys(&report, keys)
 	replay, err := replayAll(ctx, s)
 	if err = replay.stopped(err); err != nil {
-		return err
+		return ifDamaged(ctx, s, err)
 	}
 	if err := replay.inspect(ctx, s); err != nil {
-		return err
+		return ifDamaged(ctx, s, err)
 	}
 	return conclude(p, report, replay, *asJSON)
 }
 
-// ifDamaged gives a ledger that cannot be read because it is damaged the exit code of one that does not verify.
-func ifDamaged(err error) error {
+// ifDamaged gives a ledger that cannot be read because it is damaged the exit code of one that does not verify. What a bad page gives need not look like
+// one (rows out of order, a number too large): so the pages are asked, too. s is nil where the ledger could not be opened.
+func ifDamaged(ctx context.Context, s *store.Store, err error) error {
+	if s != nil && !errors.Is(err, store.ErrDamaged) {
+		if pages := s.CheckPages(ctx); pages != nil {
+			err = fmt.Errorf("%w (%w)", err, pages)
+		}
+	}
 	if !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
