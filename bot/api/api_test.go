@@ -114,7 +114,8 @@ func TestReq_R58_KeysRotate(t *testing.T) {
 	}
 }
 
-// TestReq_R112_SPIFFE takes JWT-SVIDs under pinned keys: the trust domain is the subject's, tokens live an hour at most.
+// TestReq_R112_SPIFFE takes JWT-SVIDs under pinned keys: the trust domain is the subject's, tokens live an hour at most, are for this
+// bot, and are taken once, although they need not have an id.
 func TestReq_R112_SPIFFE(t *testing.T) {
 	w := start(t)
 	set, err := json.Marshal(w.issuer.set())
@@ -127,13 +128,19 @@ func TestReq_R112_SPIFFE(t *testing.T) {
 	svid := func(sub string, life time.Duration) string {
 		return w.issuer.token(map[string]any{"iss": nil, "jti": nil, "sub": sub, "exp": time.Now().Add(life).Unix()})
 	}
-	code, body := w.call("POST", "/v1/session", svid("spiffe://prod.example.com/ns/shop/sa/web", 5*time.Minute), nil)
+	first := svid("spiffe://prod.example.com/ns/shop/sa/web", 5*time.Minute)
+	code, body := w.call("POST", "/v1/session", first, nil)
 	if code != http.StatusCreated || !strings.Contains(string(body), `"svc-shop"`) {
 		t.Fatalf("%d %s", code, body)
 	}
+	if code, body := w.call("POST", "/v1/session", first, nil); code != http.StatusForbidden || problemOf(t, body).Code != workflows.CodeReplayed {
+		t.Errorf("again, and it has no id: %d %s", code, body)
+	}
+	elsewhere := w.issuer.token(map[string]any{"iss": nil, "jti": nil, "sub": "spiffe://prod.example.com/ns/shop/sa/web", "aud": "vault.example.com", "exp": time.Now().Add(time.Minute).Unix()})
 	for name, c := range map[string]struct {
 		token, claim string
 	}{
+		"for another service":  {elsewhere, "aud"},
 		"lives too long":       {svid("spiffe://prod.example.com/ns/shop/sa/web", 2*time.Hour), "exp"},
 		"another workload":     {svid("spiffe://prod.example.com/ns/shop/sa/admin", time.Minute), "iss"},
 		"another trust domain": {svid("spiffe://staging.example.com/ns/shop/sa/web", time.Minute), "iss"},
