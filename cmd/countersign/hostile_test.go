@@ -7,7 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/workflows"
@@ -76,6 +79,37 @@ func (x *door) tool(name string, in map[string]any) (text string, bad bool) {
 		text += c.Text
 	}
 	return text, got.Result.IsError
+}
+
+// floods calls as fast as it can, on many connections, until it is told to slow down: more than any minute has, also should that turn.
+func (x *door) floods(path string) bool {
+	x.t.Helper()
+	var slow atomic.Bool
+	var wg sync.WaitGroup
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	defer client.CloseIdleConnections()
+	for range 16 {
+		wg.Go(func() {
+			for range 200 {
+				req, err := http.NewRequestWithContext(x.t.Context(), http.MethodGet, x.base+path, nil)
+				if err != nil || slow.Load() {
+					return
+				}
+				req.Header.Set("Authorization", "Bearer "+x.session)
+				resp, err := client.Do(req)
+				if err != nil {
+					continue // a call that did not come through was none
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode == http.StatusTooManyRequests {
+					slow.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return slow.Load()
 }
 
 // TestThreat_T45_AHostileAgentAtTheRunningBot: an agent under somebody's influence, at the door of the whole program. Its words stay words; asking again and
@@ -204,12 +238,7 @@ func TestThreat_T45_AHostileAgentAtTheRunningBot(t *testing.T) {
 	})
 	mustSay(t, err)
 	said(t, s.mustCLI(t, "ledger", "search", "vote.recorded", "-json"), r.Digest, "slack-click")
-	slow := false
-	for i := 0; i < 1300 && !slow; i++ { // two minutes' worth, should the minute turn
-		code, _ := a.call("GET", "/v1/requests/"+none, a.session, nil)
-		slow = code == http.StatusTooManyRequests
-	}
-	if !slow {
+	if !a.floods("/v1/requests/" + none) {
 		t.Error("it may call without end")
 	}
 	s.verified(t)
