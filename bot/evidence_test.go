@@ -89,13 +89,27 @@ func TestReq_R12_FromFingerprintToRevokedInTwoInteractions(t *testing.T) {
 			"Deploys the shop every night", "nobody attested it yet", "1 grant")
 		w.do(w.sim.CloseView(w.ctx, "sofia"))
 	}
+	_, err := w.desk.TakeIn(w.ctx, workflows.System, []desk.IdentityClaim{{ID: "found-bastion-1", Claim: identities.Claimed{
+		Source: identities.DiscoverySource("bastion"), Hint: "m.chen", Says: identities.Entry{Class: "service_account", Name: "Printer", Target: "bastion"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.command("sofia", "/access", "who found-bastion-1") // nobody answers for it: whom its target names is said, and that it decides nothing
+	v, _ := w.sim.View("sofia")
+	wantIn(t, v.Visible(), "its target names", "m.chen", "a hint, which decides nothing", "nobody can say how it is replaced", "how its secret is replaced is not on record")
+	w.do(w.sim.CloseView(w.ctx, "sofia"))
 	w.command("jonas", "/access", "who 0a:ff") // not his to see: the same answer as for what there is not
 	wantIn(t, w.heard("jonas"), "Nothing in the inventory is known by that")
 
+	before := w.acts
 	w.command("sofia", "/access", "who "+leakedKey)                                                                      // one
 	d := w.do(w.sim.SubmitView(w.ctx, "sofia", map[string]map[string]any{"reason": {"value": "seen in a public gist"}})) // two
 	if len(d.Errors) > 0 {
 		t.Fatalf("the card refuses: %v", d.Errors)
+	}
+	if n := w.acts - before; n > 2 {
+		t.Errorf("from its fingerprint to its revocation somebody acts %d times", n)
 	}
 	if h := w.state(id).Hold; h == nil || h.Status != grants.StatusEnding || h.EndedBy != w.people["sofia"] {
 		t.Fatalf("after two interactions: %+v", h)

@@ -26,6 +26,7 @@ const secret = "0123456789abcdef0123456789abcdef"
 
 // world is a whole bot on an embedded Slack: what people do there travels as signed requests through the real adapter.
 type world struct {
+	acts     int         // of people in Slack, that went through
 	reader   desk.Reader // nil: targets are not asked
 	t        testing.TB
 	ctx      context.Context
@@ -332,6 +333,7 @@ func (w *world) do(d slacksim.Delivery) slacksim.Delivery {
 	if d.Err != nil {
 		w.t.Fatalf("acting in Slack: %v %v\nlog:\n%s", d.Err, d.Errors, w.log)
 	}
+	w.acts++
 	return d
 }
 

@@ -120,7 +120,7 @@ entitlements:
 
 	a.grow("0oapayroll", "okta.users.manage")
 	said(t, d.identityCLI(t, "discover", "okta"), "okta: 0 new, 1 changed")
-	said(t, d.identityCLI(t, "evidence", payroll), "Its scopes grew since somebody looked at it: okta.users.manage", identities.FindGrown)
+	said(t, d.identityCLI(t, "evidence", payroll), "Sessions cannot be told: okta does not tell sessions", "FINDING: who uses it now cannot be told: okta does not tell sessions", "Its scopes grew since somebody looked at it: okta.users.manage", identities.FindGrown)
 	if rows := d.listed(t, "list", "-finding", identities.FindGrown); len(rows) != 1 || string(rows[0].ID) != payroll {
 		t.Errorf("grown: %+v", rows)
 	}
@@ -131,7 +131,7 @@ entitlements:
 		return v.Visible(), ok && strings.Contains(v.Visible(), "Third-party app")
 	})
 	mustSay(t, err)
-	said(t, seen, "Third-party app", "Paychecks Ltd", "its scopes grew since it was looked at: okta.users.manage", "/access identity "+payroll+" kill REASON")
+	said(t, seen, "Third-party app", "sessions cannot be told: okta does not tell sessions", "Paychecks Ltd", "its scopes grew since it was looked at: okta.users.manage", "/access identity "+payroll+" kill REASON")
 
 	if out, err := d.cli(ctx, "", "identities", "kill", payroll, "-reason", "bad"); err == nil || !strings.Contains(out, "at least 10 characters") {
 		t.Errorf("killing without a reason: %v\n%s", err, out)

@@ -115,7 +115,7 @@ func urgency(code string) int {
 	switch code {
 	case identities.FindLeaked, identities.FindShadow, identities.FindExpired, identities.FindOwnerGone:
 		return 1
-	case identities.FindUnowned, identities.FindSharedPrint, identities.FindWide, identities.FindGrown, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd:
+	case identities.FindUnowned, identities.FindSharedPrint, identities.FindWide, identities.FindGrown, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd, identities.FindAgent, identities.FindApp:
 		return 2
 	}
 	return 3
@@ -138,6 +138,9 @@ func (r inventoryReport) Markdown() string {
 	default:
 		p("Nothing has to be decided now: %d have no finding at all.\n\n", r.Clean)
 	}
+	if last := r.before(1); last != nil {
+		p("Open findings: %d, after %d last week.\n\n", r.surveyed("").Total(), last.Total())
+	}
 	r.decide(p)
 	r.trend(p)
 	r.people(p)
@@ -152,6 +155,7 @@ func (r inventoryReport) Markdown() string {
 	for _, c := range r.Coverage {
 		p("| %s | %d | %d %% |\n", cell(c.Source), c.Known, 100*c.Covered/max(1, c.Known))
 	}
+	r.settled(p)
 	p("\n---\n\nMade %s, over the whole inventory: %s, of which %s. `countersign identities export` gives every row behind these numbers.\n",
 		r.Made, quantity(r.Identities, "row", "rows"), statesIn(r.States))
 	return b.String()
@@ -171,7 +175,7 @@ func (r inventoryReport) decide(p func(string, ...any)) {
 	if len(r.Findings) == 0 {
 		return
 	}
-	p("## What has to be decided\n\n| when | how many | last week | 4 weeks ago | what | what settles it | for example |\n|---|---:|---:|---:|---|---|---|\n")
+	p("## What has to be decided\n\n| when | how many | last week | 4 weeks ago | what | what to decide | for example |\n|---|---:|---:|---:|---|---|---|\n")
 	codes := slices.SortedFunc(maps.Keys(r.Findings), func(a, b string) int {
 		return cmp.Or(cmp.Compare(urgency(a), urgency(b)), cmp.Compare(r.Findings[b], r.Findings[a]), cmp.Compare(a, b))
 	})
@@ -184,9 +188,20 @@ func (r inventoryReport) decide(p func(string, ...any)) {
 			some = append(some, fmt.Sprintf("and %d more", more))
 		}
 		words := cmp.Or(findingWords(code), strings.ReplaceAll(code, "_", " "))
-		p("| %s | %d | %s | %s | %s (`%s`) | %s | %s |\n", []string{"today", "this month", "at the next review"}[urgency(code)-1], r.Findings[code], r.ago(1, findingOf(code)), r.ago(trendWeeks, findingOf(code)), cell(strings.ToUpper(words[:1])+words[1:]), code, remedyCell(code), strings.Join(some, ", "))
+		p("| %s | %d | %s | %s | %s (`%s`) | %s | %s |\n", []string{"today", "this month", "at the next review"}[urgency(code)-1], r.Findings[code], r.ago(1, findingOf(code)), r.ago(trendWeeks, findingOf(code)), cell(strings.ToUpper(words[:1])+words[1:]), code, decision(code), strings.Join(some, ", "))
 	}
-	p("\n`countersign identities list -finding CODE` lists all of a kind.\n\n")
+	p("\nHow each is settled, command by command, stands at the end.\n\n")
+}
+
+// settled says for each finding what is typed to settle it: for those who do it, behind what those who decide read.
+func (r inventoryReport) settled(p func(string, ...any)) {
+	if len(r.Findings) == 0 {
+		return
+	}
+	p("\n## How each is settled\n\n`countersign identities list -finding CODE` lists all of a kind. In Slack, `/access identity ID` says the same of one.\n\n| finding | what settles it |\n|---|---|\n")
+	for _, code := range slices.Sorted(maps.Keys(r.Findings)) {
+		p("| `%s` | %s |\n", code, remedyCell(code))
+	}
 }
 
 func (r inventoryReport) people(p func(string, ...any)) {
@@ -199,7 +214,7 @@ func (r inventoryReport) people(p func(string, ...any)) {
 		p("| %s | %d | %d |\n", cell(o.Owner), o.Owns, o.Findings)
 	}
 	if n := r.Live - r.Owned; n > 0 {
-		p("| **nobody** | %d | |\n", n)
+		p("| **nobody** | %d | security says who |\n", n)
 	}
 	p("\n")
 }

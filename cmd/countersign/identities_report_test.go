@@ -38,8 +38,8 @@ func TestReq_R14_TheReportForWhoeverIsAccountable(t *testing.T) {
 	said(t, d.identityCLI(t, "import", fileOf(t, "cmdb.csv", threeHundred()), "-source", "cmdb"), "300 new")
 	page := d.identityCLI(t, "report", "-format", "md")
 	said(t, page, "# Non-human identities, as of ", "301 identities let programs, pipelines and agents work for the company.", "Somebody answers for 295 of them (98 %)",
-		"should be decided this month", "## What has to be decided", "| this month | 6 | – | – | Nobody answers for it; claim it or retire it (`unowned`) | claim it: `identities claim ID -purpose TEXT -expires DAY`; or `identities retire ID -reason TEXT` | `id-007`, `id-057`, `id-107`, `id-157`, `id-207`, and 1 more |",
-		"| this month | 5 | – | – | Its secret lies where nobody keeps it (`unmanaged_secret`) |", "## How it changes", "No week before this one is on record yet", "## Who has to act", "| Maya Chen | 295 |", "| **nobody** | 6 |",
+		"should be decided this month", "## What has to be decided", "| this month | 6 | – | – | Nobody answers for it (`unowned`) | claim it, or take it off | `id-007`, `id-057`, `id-107`, `id-157`, `id-207`, and 1 more |",
+		"| this month | 5 | – | – | Its secret lies where nobody keeps it (`unmanaged_secret`) |", "| `unowned` | claim it: `identities claim ID -purpose TEXT -expires DAY`; or `identities retire ID -reason TEXT` |", "## How it changes", "No week before this one is on record yet", "| **nobody** | 6 | security says who |", "## Who has to act", "| Maya Chen | 295 |",
 		"| service account | 76 |", "| vendor | 10 |", "## What ends within 30 days", "| 2026-12-10 | `id-013` |", "| import/cmdb | 300 |", "out of the ledger demo.invalid/")
 	if before, after, _ := strings.Cut(page, "| at the next review |"); !strings.Contains(before, "| this month |") || strings.Contains(after, "| this month |") {
 		t.Errorf("what is more urgent does not come first:\n%s", page)

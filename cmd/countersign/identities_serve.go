@@ -406,7 +406,7 @@ func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error)
 // findingWords says what a finding means and what to do.
 func findingWords(code string) string {
 	words := map[string]string{
-		identities.FindUnowned: "nobody answers for it; claim it or retire it", identities.FindNoPurpose: "nobody wrote down what it is for",
+		identities.FindUnowned: "nobody answers for it", identities.FindNoPurpose: "nobody wrote down what it is for",
 		identities.FindNoEnd: "it has no end", identities.FindNoBackup: "nobody answers when its owner is away", identities.FindUnmanaged: "its secret lies where nobody keeps it",
 		identities.FindNoPath: "nothing says how to take it back in an emergency", identities.FindNoBusiness: "an integration without a business owner",
 		identities.FindWide: "it may do more than it uses, or everything", identities.FindShared: "more than one workload uses it", identities.FindHuman: "automation runs as a person's own account",

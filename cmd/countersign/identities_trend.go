@@ -154,6 +154,9 @@ func remedyCell(code string) string {
 	return fmt.Sprintf("%s: `identities %s`; or `identities %s`", r.Words, r.Keep, r.Drop)
 }
 
+// decision says in words what settles a finding.
+func decision(code string) string { return identities.RemedyOf(code, "").Words + ", or take it off" }
+
 // remedyLines are what settles each finding of one identity.
 func remedyLines(id workflows.IdentityID, kind string, findings []string) []string {
 	var out []string

@@ -71,7 +71,7 @@ func TestReq_R14_TheReportComparesWithTheWeeksBefore(t *testing.T) {
 	if rep.Findings[identities.FindUnowned] != 0 || rep.Trend[1].Findings[identities.FindUnowned] != 2 {
 		t.Errorf("a week later: now %d, two weeks ago %d", rep.Findings[identities.FindUnowned], rep.Trend[1].Findings[identities.FindUnowned])
 	}
-	said(t, page, "## How it changes", "| | now | last week | 2 weeks ago | 3 weeks ago | 4 weeks ago |", "| somebody answers for | 4 |", "what settles it")
+	said(t, page, "## How it changes", "| | now | last week | 2 weeks ago | 3 weeks ago | 4 weeks ago |", "| somebody answers for | 4 |", "what to decide", "Open findings: ")
 	said(t, d.identityCLI(t, "report"), "(last week ", "four weeks ago –)")
 	if row := lineWith(page, "| somebody answers for |"); !strings.HasSuffix(row, "| 2 | – | – |") {
 		t.Errorf("how many had an owner: %s", row)

@@ -203,12 +203,20 @@ func TestReq_R35_TheFourAnswersOfAnIdentity(t *testing.T) {
 		}
 	}
 	said(t, d.identityCLI(t, "evidence", "key-bare"), "FINDING: nobody owns it", "FINDING: nobody attested it yet", "FINDING: how often its secret is replaced", "FINDING: taking it back was never measured",
-		"FINDING: what it is for is not on record", "FINDING: no ticket or request")
+		"FINDING: what it is for is not on record", "FINDING: no ticket or request", "FINDING: how its secret is replaced is not on record", "Rotation: nobody can say how; last not known",
+		"FINDING: when it was used last is not on record", "FINDING: exactly what it may do is not on record")
+	d.identityCLI(t, "rotate", "key-full")
+	d.identityCLI(t, "rotated", "key-full", "-evidence", "the old one answers 401")
+	out = d.identityCLI(t, "evidence", "key-full")
+	said(t, out, "Rotation: as the last time: by hand, and somebody says how they know that the old one is dead; last 20")
+	if strings.Contains(out, "how its secret is replaced") {
+		t.Errorf("the method is on record:\n%s", out)
+	}
 	var r reply
 	mustSay(t, json.Unmarshal([]byte(d.identityCLI(t, "evidence", "key-full", "-json")), &r))
 	var card credentialCard
 	mustSay(t, json.Unmarshal(r.Data, &card))
-	if card.Row.ID != workflows.IdentityID("key-full") || card.Owner != "maya" || card.Attested == 0 || card.Measured != 1 || card.Entry.Ticket != "OPS-4711" || len(card.Revokers) == 0 {
+	if card.Row.ID != workflows.IdentityID("key-full") || card.Owner != "maya" || card.Attested == 0 || card.Measured != 1 || card.Method == "" || card.Entry.Ticket != "OPS-4711" || len(card.Revokers) == 0 {
 		t.Errorf("the export: %+v", card)
 	}
 }

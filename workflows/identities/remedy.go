@@ -41,8 +41,14 @@ func remedyWords(code string) (words, keep, chat string) {
 		return "hand it over", "transfer ID -to KEY -reason TEXT", "transfer @WHO REASON"
 	case FindByHand:
 		return "do it there, and say so", "account-done ID -evidence TEXT", "account-done EVIDENCE"
-	case FindConflict, FindNoSponsor, FindAgent:
-		return "correct the source", "import FILE -source NAME", ""
+	case FindNoSponsor:
+		return "name a sponsor and the end of the contract", "import FILE -source NAME", ""
+	case FindAgent:
+		return "complete its record, and try its kill switch", "import FILE -source NAME", ""
+	case FindConflict:
+		return "correct the source that is wrong", "import FILE -source NAME", ""
+	case FindWide:
+		return "narrow it in a review, or attest that it needs all of it", "attest ID keep", "attest keep"
 	}
 	return "attest it", "attest ID keep", "attest keep"
 }
