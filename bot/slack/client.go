@@ -44,6 +44,7 @@ type guard struct {
 	token func() string
 	renew func(ctx context.Context, ended string) error // gets another token than one that has ended; nil: there is no other
 	next  http.RoundTripper
+	gates gates
 }
 
 // headerKey carries a function that sees the headers of a good answer.
@@ -64,6 +65,9 @@ type apiAnswer struct {
 // is made once more with the token that the exchange gives.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	method := path.Base(req.URL.Path)
+	if err := g.gates.admit(req.Context(), method, time.Now()); err != nil {
+		return nil, err
+	}
 	req, err := g.authorised(req)
 	if err != nil {
 		return nil, fmt.Errorf("calling %s: %w", method, err)
@@ -101,8 +105,16 @@ func (g *guard) renewed(req *http.Request) (*http.Request, error) {
 	return again, nil
 }
 
-// once makes a call and judges its answer.
+// once makes a call, judges its answer, and learns from it how fast Slack wants to be called.
 func (g *guard) once(req *http.Request, method string) (*http.Response, error) {
+	resp, err := g.call(req, method)
+	if !strings.HasPrefix(method, "chat.") { // messages are counted by channel: their jobs have its pace
+		g.gates.seen(method, err, time.Now())
+	}
+	return resp, err
+}
+
+func (g *guard) call(req *http.Request, method string) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		if unsent(err) {

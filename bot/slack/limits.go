@@ -75,6 +75,15 @@ const (
 	// backoffFirst doubles up to backoffMax; jitter takes up to half of it away.
 	backoffFirst = time.Second
 	backoffMax   = 30 * time.Second
+	// gateFirst is the pace of patient calls after a refusal, that of Slack's third tier (50 a minute); it becomes gateFaster percent with each call that
+	// goes well and doubles with a refusal, within gateShortest and gateLongest. gateHeld ends it: Slack counts by the minute.
+	gateFirst    = 1200 * time.Millisecond
+	gateFaster   = 99
+	gateShortest = 100 * time.Millisecond
+	gateLongest  = 15 * time.Second
+	gateHeld     = time.Minute
+	// maxDMs bounds the direct message channels that are remembered, 50 bytes each.
+	maxDMs = 10_000
 	// openEvery refills the allowance of openings beyond the first burst, so that a server that greets and hangs up at once is not hammered.
 	openEvery = 2 * time.Second
 

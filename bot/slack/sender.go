@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	slackgo "github.com/slack-go/slack"
 )
@@ -34,6 +36,7 @@ type Sender struct {
 	base    *url.URL
 	respond *http.Client
 	local   bool
+	dms     dms
 }
 
 // NewSender checks the options; it calls nothing.
@@ -101,7 +104,12 @@ func (s *Sender) PostMessage(ctx context.Context, channel string, m Message) (Po
 	const method = "chat.postMessage"
 	ch, ts, err := s.api.PostMessageContext(ctx, channel, m.options()...)
 	if err != nil {
-		return Posted{}, translate(method, err)
+		err = translate(method, err)
+		var gone *Permanent
+		if errors.As(err, &gone) && gone.Code == "channel_not_found" {
+			s.dms.forget(channel)
+		}
+		return Posted{}, err
 	}
 	if ch == "" || ts == "" {
 		return Posted{}, &Ambiguous{Method: method, Code: "no_timestamp"}
@@ -130,9 +138,13 @@ func (s *Sender) Permalink(ctx context.Context, at Posted) (string, error) {
 	return link, translate("chat.getPermalink", err)
 }
 
-// OpenDM returns the DM channel with a user, which it opens if need be (conversations.open); it is safe to repeat.
+// OpenDM returns the DM channel with a user, which it opens if need be (conversations.open); it is safe to repeat. A channel that was opened stays what
+// it is, so that it is asked for once.
 func (s *Sender) OpenDM(ctx context.Context, user string) (string, error) {
 	const method = "conversations.open"
+	if id, ok := s.dms.get(user); ok {
+		return id, nil
+	}
 	ch, _, _, err := s.api.OpenConversationContext(ctx, &slackgo.OpenConversationParameters{Users: []string{user}})
 	if err != nil {
 		return "", translate(method, err)
@@ -140,7 +152,37 @@ func (s *Sender) OpenDM(ctx context.Context, user string) (string, error) {
 	if ch == nil || ch.ID == "" {
 		return "", &Ambiguous{Method: method, Code: "no_channel"}
 	}
+	s.dms.put(user, ch.ID)
 	return ch.ID, nil
+}
+
+// dms are the direct message channels by user.
+type dms struct {
+	mu sync.Mutex
+	of map[string]string
+}
+
+func (d *dms) get(user string) (string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id, ok := d.of[user]
+	return id, ok
+}
+
+func (d *dms) put(user, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.of == nil || len(d.of) >= maxDMs {
+		d.of = make(map[string]string)
+	}
+	d.of[user] = id
+}
+
+// forget drops a channel that Slack does not know any more.
+func (d *dms) forget(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.of, func(_, have string) bool { return have == id })
 }
 
 // FindByMetadata looks in the newest messages of a channel for one of ours whose metadata has eventType and key = value, to learn whether

@@ -35,6 +35,7 @@ func (s *serving) sendDigests(ctx context.Context, j jobs.Job) error {
 	if s.bot == nil {
 		return jobs.Done
 	}
+	ctx = slack.Patient(ctx)
 	all, err := s.digests(ctx)
 	if err != nil {
 		return err

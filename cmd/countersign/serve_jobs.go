@@ -27,6 +27,9 @@ const (
 
 // notice tells somebody something that a stream owes.
 func (s *serving) notice(ctx context.Context, j jobs.Job) error {
+	if j.Lane != workflows.LaneUrgent {
+		ctx = slack.Patient(ctx)
+	}
 	if j.Stream.Kind() == workflows.KindEscalation {
 		return s.page(ctx, j)
 	}
@@ -35,6 +38,7 @@ func (s *serving) notice(ctx context.Context, j jobs.Job) error {
 
 // paint brings one message or Home page up to date.
 func (s *serving) paint(ctx context.Context, j jobs.Job) error {
+	ctx = slack.Patient(ctx)
 	f, err := s.store.Surface(ctx, j.Key)
 	if errors.Is(err, store.ErrNotFound) {
 		return jobs.Done
