@@ -165,7 +165,7 @@ func TestErasureByTwoPeople(t *testing.T) {
 	if o.inFiles("Not during the sale.") == 0 {
 		t.Fatal("his words are not in the files: the test would find nothing")
 	}
-	said(t, strings.Join(o.taken("sofia", confirm).Lines, "\n"), "Erased: 2 texts, 0 accounts", "messages in Slack")
+	said(t, strings.Join(o.taken("sofia", confirm).Lines, "\n"), "Erased: 3 texts, 0 accounts", "messages in Slack")
 	o.refused("sofia", confirm, workflows.CodeDecided)
 	if n := o.inFiles("Not during the sale."); n != 0 {
 		t.Errorf("his words are in the files %d times", n)
