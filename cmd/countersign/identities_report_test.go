@@ -79,7 +79,7 @@ func TestReq_R27_WhatHasNoWayBackIsListed(t *testing.T) {
 	if strings.Contains(list, "with-path") {
 		t.Errorf("what can be taken back is listed:\n%s", list)
 	}
-	said(t, d.identityCLI(t, "report", "-format", "md"), "| this month | 2 | – | – | Nothing says how to take it back in an emergency (`no_revocation`) | `svc-deploy`, `without` |") // the demo's own has none either
+	said(t, d.identityCLI(t, "report", "-format", "md"), "| this month | 2 | – | – | Nothing says how to take it back in an emergency (`no_revocation`) | write down how it is taken back, or take it off | `svc-deploy`, `without` |") // the demo's own has none either
 	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", head+row("with-path", "runbook off")+row("without", "runbook label-off")), "-source", "cmdb")
 	if list := d.identityCLI(t, "list", "-finding", "no_revocation"); strings.Contains(list, "without") {
 		t.Errorf("a path is written down, and it is listed:\n%s", list)
