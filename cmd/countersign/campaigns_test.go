@@ -62,7 +62,7 @@ func (d *demo) campaignRefused(t *testing.T, want string, args ...string) {
 func TestReq_R24_CampaignFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles, "campaigns.yaml": campaignFile})
-	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", campaignInventory), "-source", "cmdb")
+	d.identityCLI(t, "import", fileOf(t, "cmdb.csv", campaignInventory+"svc-f,service_account,F,maya,jonas,Reads and writes the stock.,2027-01-31,,vault,runbook f,low\n"), "-source", "cmdb")
 	said(t, d.identityCLI(t, "campaign", "list"), "machines", "never held")
 	d.campaignRefused(t, "no such campaign", "start", "elsewhere")
 	said(t, d.identityCLI(t, "campaign", "start", "machines"), "Machines, every quarter", "Jonas Weber")
@@ -70,13 +70,15 @@ func TestReq_R24_CampaignFromTheCommandLine(t *testing.T) {
 
 	sheet := string(d.sheetOf(t))
 	d.campaignRefused(t, "were not shown to you", "keep", sheet, "1")
-	page := d.identityCLI(t, "campaign", "page", sheet, "1", "2", "3", "4")
+	page := d.identityCLI(t, "campaign", "page", sheet, "1", "2", "3", "4", "5")
 	said(t, page, "for: Prints the monthly report.", "owner: Maya Chen", "approved by: nothing on record", "used last: not known")
 	d.campaignRefused(t, "not kept together", "keep", sheet, "1", "2", "3")
 	said(t, d.identityCLI(t, "campaign", "keep", sheet, "1", "2"), "Recorded: keep for 2 items")
 	said(t, d.identityCLI(t, "campaign", "hand-over", sheet, "3", "-to", "jonas", "-reason", "My team runs the backups now."), "Recorded")
 	d.campaignRefused(t, "Say why", "revoke", sheet, "4", "-reason", "old")
 	said(t, d.identityCLI(t, "campaign", "revoke", sheet, "4", "-reason", "The old shop is switched off."), "Recorded")
+	d.campaignRefused(t, "Say why", "narrow", sheet, "5", "-scope", "table:stock:read", "-reason", "old")
+	said(t, d.identityCLI(t, "campaign", "narrow", sheet, "5", "-scope", "table:stock:read", "-reason", "It only reads since the move."), "Recorded")
 
 	_, err := until(t.Context(), "what was decided to be carried out", func() (string, bool) {
 		c, d2 := d.identityCLI(t, "show", "svc-c"), d.identityCLI(t, "show", "svc-d")
@@ -99,7 +101,7 @@ func TestReq_R24_CampaignFromTheCommandLine(t *testing.T) {
 		return out, strings.Contains(out, "everything that was decided is done")
 	})
 	mustSay(t, err)
-	said(t, report, "Held because: PCI DSS 7.2.5.1", "| svc-a |", "Nobody answered for 2; then: suspend.", "revoke: The old shop is switched off.", "By nobody yet.",
+	said(t, report, "1 narrowed", "It only reads since the move.", "Held because: PCI DSS 7.2.5.1", "| svc-a |", "Nobody answered for 2; then: suspend.", "revoke: The old shop is switched off.", "By nobody yet.",
 		"demo.invalid/")
 	said(t, d.identityCLI(t, "campaign", "acknowledge", "machines", "-reason", "Read."), "Acknowledged")
 	said(t, d.identityCLI(t, "campaign", "report", "machines"), "- Jonas Weber, ")

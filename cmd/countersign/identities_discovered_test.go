@@ -116,4 +116,25 @@ func TestReq_R69_WhatEachTargetTells(t *testing.T) {
 	if cert.Owner != string(bob) || cert.Ticket != "request/r_cert" || cert.Serial != "0a1b" || cert.Stored != identities.StoredNone || cert.Purpose == "" {
 		t.Errorf("the certificate: %+v", cert)
 	}
+
+	// A role that a file knows, too, was dropped and another made: the new one comes in, and the one that is gone is a finding until it is there again.
+	_, err = d.TakeIn(ctx, workflows.System, []desk.IdentityClaim{{ID: by["app"].ID, Claim: identities.Claimed{Source: identities.ImportSource("cmdb"), Says: identities.Entry{Purpose: "Serves the shop."}}}})
+	mustSay(t, err)
+	again := func(list []runbooks.Discovered, want desk.Intake, missed bool) {
+		t.Helper()
+		s.runner = runbooks.NewRunner(map[string]runbooks.Connector{"pg-main": discovering{&runbooktest.Memory{}, list}}, slog.New(slog.DiscardHandler))
+		if n, _, err := s.discoverTarget(ctx, "pg-main"); err != nil || n != want {
+			t.Fatalf("taken in %+v (%v), want %+v", n, err, want)
+		}
+		h, err := st.History(ctx, workflows.IdentityStream(by["app"].ID))
+		mustSay(t, err)
+		state, err := identities.FoldIdentity(h)
+		mustSay(t, err)
+		if row := state.Row(); row == nil || slices.Contains(row.Findings, identities.FindGone) != missed {
+			t.Errorf("the role, gone %t: %+v", missed, row)
+		}
+	}
+	fresh := runbooks.Discovered{Ref: "role app2", Name: "app2"}
+	again(append(slices.Clone(found[1:]), fresh), desk.Intake{New: 1, Same: 11, Gone: 1}, true)
+	again(append(slices.Clone(found), fresh), desk.Intake{Changed: 1, Same: 12}, false)
 }

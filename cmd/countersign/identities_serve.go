@@ -251,7 +251,7 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 		"Revocation: its owner, security, " + cmp.Or(path, "and countersign revoke-all"),
 		"Known from: " + strings.Join(v.Row.Sources, ", "),
 	}
-	lines = append(lines, s.appLines(ctx, v)...)
+	lines = append(append(lines, s.detailLines(ctx, v)...), s.appLines(ctx, v)...)
 	if hint := s.hintOf(v.State, e); hint != "" {
 		lines = append(lines, hint)
 	}

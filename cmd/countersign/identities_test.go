@@ -235,7 +235,23 @@ func TestReq_R22_EveryKindComesIn(t *testing.T) {
 	for name, file := range map[string]string{"a.csv": csv.String(), "b.yaml": yaml.String(), "c.json": string(text)} {
 		said(t, d.identityCLI(t, "import", fileOf(t, name, file), "-source", strings.TrimSuffix(name, filepath.Ext(name))), "10 new")
 	}
-	if rows := d.listed(t, "list", "-kind", "ai_agent"); len(rows) != 3 {
-		t.Errorf("%d agents", len(rows))
+	for _, k := range append(identities.MachineKinds(), identities.KindContractor) {
+		id := strings.ReplaceAll(k, "_", "-")
+		known := map[workflows.IdentityID]bool{}
+		for _, r := range d.listed(t, "list", "-kind", k) {
+			known[r.ID] = true
+		}
+		for _, from := range []string{"c-", "y-", "j-"} {
+			if !known[workflows.IdentityID(from+id)] {
+				t.Errorf("%s%s is not in the list of its kind", from, id)
+			}
+		}
+		said(t, d.identityCLI(t, "show", "c-"+id), "Issuer: https://issuer.example; subject: sub-"+id+"; serial: 01", "Model: m-1; tools: sql, http")
+	}
+	csvOut := d.identityCLI(t, "export")
+	for _, want := range []string{`"c-ai-agent","ai_agent"`, `"sub-ai-agent","01"`, `"sql;http"`, `"90d"`, `"pci"`, `"2027-01-01T00:00:00Z"`} {
+		if !strings.Contains(csvOut, want) {
+			t.Errorf("the export does not say %s:\n%s", want, csvOut)
+		}
 	}
 }

@@ -136,3 +136,42 @@ func TestReq_R15_WhatCountsAsCovered(t *testing.T) {
 		}
 	}
 }
+
+// Nobody used it for ninety days: a finding that proposes to take it away. Used once more, it is none (R38).
+func TestReq_R38_WhatNobodyUsesIsToGo(t *testing.T) {
+	t.Parallel()
+	x := newShop(t)
+	e := whole(x, "api_key")
+	x.says(identities.ImportSource("cmdb"), e)
+	dormant := func(after time.Duration) bool {
+		return slices.Contains(identities.Findings(*x.state().Row(), e.Created.Add(after), nil), identities.FindUnused)
+	}
+	if dormant(identities.Dormant) || !dormant(identities.Dormant+time.Second) {
+		t.Error("it is not dormant from the day that is said")
+	}
+	e.LastUsed = e.Created.Add(60 * aDay)
+	x.says(identities.DiscoverySource("pg"), identities.Entry{LastUsed: e.LastUsed})
+	if dormant(identities.Dormant+60*aDay) || !dormant(identities.Dormant+60*aDay+time.Second) {
+		t.Error("a use does not begin the count anew")
+	}
+	if r := identities.RemedyOf(identities.FindUnused, "api_key"); r.Drop != "kill ID -reason TEXT" || r.Gone != "kill REASON" {
+		t.Errorf("what is proposed: %+v", r)
+	}
+}
+
+// One workload uses an identity; the second that is seen to use it is a finding (R94).
+func TestReq_R94_ASecondWorkloadIsAFinding(t *testing.T) {
+	t.Parallel()
+	x := newShop(t)
+	e := whole(x, "api_key")
+	for _, c := range []struct {
+		uses []string
+		want bool
+	}{{nil, false}, {[]string{"shop/production"}, false}, {[]string{"shop/production", "shop/staging"}, true}, {[]string{"shop/production"}, false}} {
+		e.Uses = c.uses
+		x.says(identities.ImportSource("cmdb"), e)
+		if got := slices.Contains(identities.Findings(*x.state().Row(), x.l.Now.UTC, nil), identities.FindShared); got != c.want {
+			t.Errorf("used by %q: %t", c.uses, got)
+		}
+	}
+}

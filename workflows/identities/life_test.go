@@ -209,4 +209,15 @@ func TestReq_R40_ReviewDateIsComputed(t *testing.T) {
 	if code := attest(as("bob", true, false), identities.AttestKeep); code != "" || x.state().Row().ReviewBy <= due {
 		t.Errorf("attested: %q, next by %s", code, x.state().Row().ReviewBy)
 	}
+
+	// Who sets a cadence may ask for more reviews than the risk demands, never for fewer.
+	for _, c := range []struct{ risk, set, want int }{{0, 0, 182}, {0, 30, 30}, {0, 365, 182}, {1, 0, 90}, {1, 30, 30}, {1, 120, 90}} {
+		y := newShop(t)
+		y.says(identities.ImportSource("cmdb"), identities.Entry{
+			Class: "api_key", Owner: "p_ann", Risk: []string{"low", "high"}[c.risk], ReviewEvery: workflows.Span(c.set * 24 * 3600),
+		})
+		if got := y.state().Row().ReviewBy; got != y.state().First.UTC.Add(time.Duration(c.want)*24*time.Hour) {
+			t.Errorf("risk %d, every %d days: the first review is due by %s, want after %d days", c.risk, c.set, got, c.want)
+		}
+	}
 }
