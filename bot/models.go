@@ -338,7 +338,7 @@ func lifeFact(x *workflows.LifeTerms, l screens.Locale) string {
 	case x.Make && x.Action == workflows.LifeOnboard:
 		return l.Of("Its account is made by the bot and read back; nobody knows a secret of it before its first rotation.")
 	case x.Make:
-		return l.Of("The bot changes its account and reads it back.")
+		return l.Of("The bot changes its account to just this, takes away what it had before, and reads it back.")
 	}
 	return l.Of("No connector does it: whoever answers for the identity does it by hand, and says so with evidence.")
 }

@@ -29,10 +29,11 @@ type AccountMaker interface {
 	MakeAccount(ctx context.Context, order NewAccount) (ref string, err error)
 }
 
-// AccountScoper lets an account that is there do more. It is found by assertion.
+// AccountScoper changes what an account that is there may do. It is found by assertion.
 type AccountScoper interface {
-	// ScopeAccount gives the account what the parameters of an entitlement name, for as long as the account stands, and nothing else: what it has stays. It
-	// is idempotent, reads the target back before it returns, and refuses an account that is not there. It gives a phrase for what the account has now.
+	// ScopeAccount gives the account what the parameters of an entitlement name, for as long as the account stands, and takes away what it has of order.Was
+	// beside that; what else it has stays. It is idempotent, reads both back before it returns, and refuses an account that is not there. It gives a phrase
+	// for what the account has now, and has no longer.
 	ScopeAccount(ctx context.Context, order NewAccount) (what string, err error)
 }
 
@@ -49,6 +50,7 @@ type NewAccount struct {
 	Account string              // its name on the target
 	Params  map[string][]string // the entitlement's words
 	Until   time.Time           // UTC; the target's own end, where it has one; zero: as it is
+	Was     []string            // of ScopeAccount: what it had before, as parameters of earlier orders and in the phrases of Discover
 }
 
 // Words is the order as a grant of the same words, for a connector that reads both alike. Its times mean nothing.

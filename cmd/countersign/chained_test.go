@@ -120,7 +120,7 @@ func (x *ownLife) directorySays(dn, want string) {
 }
 
 // R7, R11, R22, R86: an identity's life through chains, on a real directory and in Slack: asked for in a form, approved, made with its account, confirmed by its
-// owner; a wider scope reaches the account; its renewal opens by itself thirty days ahead, is told to the owner, and moves the end when others approve;
+// owner; a change of its scope reaches the account, which has exactly that; its renewal opens by itself thirty days ahead, is told to the owner, and moves the end when others approve;
 // taken off, its account is closed and read back by the connector, without anybody's word. The ledger verifies with every decision replayed; one that is forged against what the chains
 // approved does not.
 func TestReq_R11_AnIdentityLivesThroughChainsOnItsTarget(t *testing.T) {
@@ -153,8 +153,8 @@ func TestReq_R11_AnIdentityLivesThroughChainsOnItsTarget(t *testing.T) {
 	mustSay(t, x.submit(ctx, "priya", map[string]any{
 		screens.BlockDuration: "1d", screens.BlockReason: "It writes the tiles back now.", screens.FieldBlock + "scope": "1",
 	}))
-	x.approves("Priya Nair", "reads it back")
-	x.directorySays(dn, "readers svc_tiles writers")
+	x.approves("Priya Nair", "takes away what it had before, and reads it back")
+	x.directorySays(dn, "svc_tiles writers")
 	said(t, x.shows("svc-tiles", "writers"), "active")
 
 	// Its renewal opens by itself, and Jonas decides. Nobody typed anything.

@@ -22,7 +22,11 @@ func (s *serving) makeAccount(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	done := identities.AccountMade{Request: order.Request, Proof: identities.ProofVerified}
-	done.Ref, err = s.onTarget(ctx, order)
+	was, err := s.desk.AccountHad(ctx, id)
+	if err != nil {
+		return err
+	}
+	done.Ref, err = s.onTarget(ctx, order, was)
 	var classed *runbooks.Error
 	switch {
 	case errors.As(err, &classed) && classed.Class == runbooks.Refuse:
@@ -33,10 +37,10 @@ func (s *serving) makeAccount(ctx context.Context, j jobs.Job) error {
 	return s.desk.AccountMade(ctx, desk.Cause(j.Cause()), id, done)
 }
 
-// onTarget has the connector do what was ordered; a refusal says that it will never.
-func (s *serving) onTarget(ctx context.Context, o identities.AccountOrdered) (string, error) {
+// onTarget has the connector do what was ordered; a refusal says that it will never. was: what a change of its scope takes away.
+func (s *serving) onTarget(ctx context.Context, o identities.AccountOrdered, was []string) (string, error) {
 	c, _ := s.runner.Connector(string(o.Target))
-	account := runbooks.NewAccount{Order: string(o.Request), Account: o.Account, Params: o.Params}
+	account := runbooks.NewAccount{Order: string(o.Request), Account: o.Account, Params: o.Params, Was: was}
 	if o.Until != 0 {
 		account.Until = o.Until.Time()
 	}

@@ -24,6 +24,16 @@ func TestReq_R7_AScopeIsChangedAndAnAccountClosed(t *testing.T) {
 	if !cluster.reads(t, "user-1") || cluster.reads(t, "user-2") {
 		t.Error("not it alone has the role")
 	}
+	narrow := order
+	narrow.Params, narrow.Was = map[string][]string{"role": {"writer"}}, []string{"reader", "root"}
+	for _, want := range []string{"role writer, no longer reader", "role writer"} {
+		if what, err := c.ScopeAccount(t.Context(), narrow); err != nil || what != want {
+			t.Fatalf("%q %v", what, err)
+		}
+	}
+	if cluster.reads(t, "user-1") {
+		t.Error("it reads by a role that it had before")
+	}
 	for _, name := range []string{"root", "nobody-of-that-name", ""} {
 		bad := order
 		bad.Account = name

@@ -143,7 +143,7 @@ func (c *Connector) has(ctx context.Context, account string) (roles []string, fo
 	return out.Roles, err == nil, err
 }
 
-// ScopeAccount implements runbooks.AccountScoper: the user gets the role.
+// ScopeAccount implements runbooks.AccountScoper: the user gets the role, and then loses those that it had before.
 func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (string, error) {
 	if err := c.userOf(a.Account); err != nil {
 		return "", err
@@ -152,17 +152,28 @@ func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (st
 	if err != nil {
 		return "", err
 	}
-	if _, found, err := c.has(ctx, a.Account); err != nil || !found {
+	had, found, err := c.has(ctx, a.Account)
+	if err != nil || !found {
 		return "", firstOf(err, runbooks.Errorf(runbooks.Refuse, nil, "there is no such user on the cluster"))
 	}
 	if _, err := c.change(ctx, "grant", "user", a.Account, role); err != nil {
 		return "", err
 	}
-	roles, _, err := c.has(ctx, a.Account)
-	if err == nil && !slices.Contains(roles, role) {
-		err = runbooks.Errorf(runbooks.Retry, nil, "etcd says that it gave the role, but reading back does not find it")
+	was := func(r string) bool { return r != role && slices.Contains(a.Was, r) }
+	what := "role " + role
+	for _, r := range had {
+		if was(r) {
+			if _, err := c.change(ctx, "revoke", "name", a.Account, r); err != nil {
+				return "", err
+			}
+			what += ", no longer " + r
+		}
 	}
-	return rest.Clean("role "+role, maxShown), err
+	roles, _, err := c.has(ctx, a.Account)
+	if err == nil && (!slices.Contains(roles, role) || slices.ContainsFunc(roles, was)) {
+		err = runbooks.Errorf(runbooks.Retry, nil, "etcd says that it changed the roles, but reading back finds others")
+	}
+	return rest.Clean(what, maxShown), err
 }
 
 // CloseAccount implements runbooks.AccountCloser: the user is deleted.

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -86,12 +87,15 @@ func (d *directory) enrol(gr group, member string) error {
 	return err
 }
 
-// ScopeAccount implements runbooks.AccountScoper.
+const memberOf = "member of the group " // begins what Discover says of a membership
+
+// ScopeAccount implements runbooks.AccountScoper: first the account gets the group, then it leaves those that it had before, but not what a grant gave it.
 func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (what string, err error) {
 	name := a.Params[ParamGroup]
 	if len(name) != 1 || a.Account == "" {
 		return "", refuse("the entitlement names no group, or there is no account")
 	}
+	var gone []string
 	err = c.inPrograms(ctx, func(d *directory) error {
 		dn, err := d.program(runbooks.Rotation{Account: a.Account})
 		if err != nil {
@@ -104,9 +108,23 @@ func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (wh
 		if err != nil {
 			return err
 		}
-		return d.enrol(gr, memberName(gr, dn, a.Account))
+		if err := d.enrol(gr, memberName(gr, dn, a.Account)); err != nil {
+			return err
+		}
+		gone, err = d.expel(dn, a.Account, func(g group) (bool, error) {
+			if isSameDN(g.dn, gr.dn) || !slices.Contains(a.Was, g.name) && !slices.Contains(a.Was, memberOf+firstName(g.dn)) {
+				return false, nil
+			}
+			marks, err := d.marks(g.dn)
+			return !slices.ContainsFunc(marks, func(m mark) bool { return m.account == a.Account }), err
+		})
+		return err
 	})
-	return short("member of the group " + name[0]), err
+	what = memberOf + name[0]
+	if len(gone) > 0 {
+		what += ", no longer of " + strings.Join(gone, ", ")
+	}
+	return short(what), err
 }
 
 // CloseAccount implements runbooks.AccountCloser: an entry that the bot made is deleted; of another one the password is replaced by one that nobody keeps, and
@@ -124,7 +142,7 @@ func (c *Connector) CloseAccount(ctx context.Context, account string) error {
 			return refuse("it is not one account of its own below %s: close it by hand", c.cfg.Programs)
 		}
 		dn := found[0].DN
-		if err := d.expel(dn, account); err != nil {
+		if _, err := d.expel(dn, account, func(group) (bool, error) { return true, nil }); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(found[0].GetEqualFoldAttributeValues("description"), func(v string) bool { return strings.HasPrefix(v, accountMark) }) {
@@ -155,18 +173,31 @@ func (c *Connector) shut(ctx context.Context, d *directory, dn string) error {
 	return c.logsIn(ctx, dn, r.Secret)
 }
 
-// expel takes somebody out of every group that can be granted.
-func (d *directory) expel(dn, account string) error {
+// expel takes somebody out of the groups that which names, of all that can be granted, and reads that back. It names them.
+func (d *directory) expel(dn, account string, which func(group) (bool, error)) (gone []string, err error) {
 	filter := "(|(member=" + ldap.EscapeFilter(dn) + ")(uniqueMember=" + ldap.EscapeFilter(dn) + ")(memberUid=" + ldap.EscapeFilter(account) + "))"
 	found, err := d.search("reading what the account is in", d.c.cfg.Groups, ldap.ScopeWholeSubtree, maxMarks, "(&"+filter+groupFilter+")", "cn", "objectClass")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range found {
 		gr := groupOf(e, e.GetEqualFoldAttributeValue("cn"))
-		if err := d.remove(gr, memberName(gr, dn, account), "", true); err != nil {
-			return err
+		goes, err := which(gr)
+		if err != nil {
+			return gone, err
 		}
+		if !goes {
+			continue
+		}
+		member := memberName(gr, dn, account)
+		if err := d.remove(gr, member, "", true); err != nil {
+			return gone, err
+		}
+		if has, err := d.has(gr, member); err != nil || has {
+			return gone, cmp.Or(err, error(runbooks.Errorf(runbooks.Retry, nil, "the directory says that it took the account out of a group, but reading back finds it there")))
+		}
+		gone = append(gone, gr.name)
 	}
-	return nil
+	slices.Sort(gone)
+	return gone, nil
 }

@@ -64,6 +64,18 @@ func TestReq_R7_AnApprovedIdentityGetsItsAccount(t *testing.T) {
 	if !s.counts(t, admin, readers, dn) || !s.counts(t, admin, writers, dn) {
 		t.Error("its scope is not both groups")
 	}
+	seen, stays := s.group(t, "born-seen", dn), s.group(t, "born-other", dn)
+	narrow := order
+	narrow.Was = []string{"born-readers", "born-writers", "member of the group born-seen", "born-nobody"}
+	for _, want := range []string{"member of the group born-readers, no longer of born-seen, born-writers", "member of the group born-readers"} {
+		what, err := c.ScopeAccount(t.Context(), narrow)
+		if err != nil || what != want {
+			t.Fatalf("%q %v", what, err)
+		}
+	}
+	if !s.counts(t, admin, readers, dn) || s.counts(t, admin, writers, dn) || s.counts(t, admin, seen, dn) || !s.counts(t, admin, stays, dn) {
+		t.Error("narrowed, it has not exactly what was approved")
+	}
 	wider.Account = "svc_missing"
 	if _, err := c.ScopeAccount(t.Context(), wider); runbooks.ClassOf(err) != runbooks.Refuse {
 		t.Errorf("an account that is not there: %v", err)

@@ -346,7 +346,7 @@ func discovered(e *ldap.Entry, attribute string) runbooks.Discovered {
 	}
 	groups := e.GetEqualFoldAttributeValues("memberOf")
 	for _, dn := range groups[:min(len(groups), 20)] {
-		x.Grants = append(x.Grants, "member of the group "+firstName(dn))
+		x.Grants = append(x.Grants, memberOf+firstName(dn))
 	}
 	facts := map[string]string{"cn": one("cn"), "display name": one("displayName"), "description": runbooks.Redact(one("description"), 500)}
 	maps.DeleteFunc(facts, func(_, v string) bool { return v == "" || len(v) > 500 })

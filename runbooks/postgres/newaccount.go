@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,17 +97,22 @@ FROM pg_roles r WHERE r.rolname = $1`, a.Account, role).Scan(&good)
 
 var _ runbooks.AccountScoper = (*Connector)(nil)
 
-// ScopeAccount implements runbooks.AccountScoper: the account becomes a member of the entitlement's role. The logins that rotations made in its place act as
-// the account, and have it with it.
+const (
+	scoping  = "changing what an account may do"
+	memberOf = "member of the role " // begins what Discover says of a membership
+)
+
+// ScopeAccount implements runbooks.AccountScoper: the account becomes a member of the entitlement's role, and of those that it had before no longer, or nothing
+// changes. The logins that rotations made in its place act as the account, and have and lose it with it.
 func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (string, error) {
-	const what = "changing what an account may do"
 	role := ""
 	if len(a.Params[ParamRole]) == 1 {
 		role = a.Params[ParamRole][0]
 	}
 	if role == "" || a.Account == "" {
-		return "", runbooks.Errorf(runbooks.Refuse, nil, "%s: the entitlement names no role, or there is no account", what)
+		return "", runbooks.Errorf(runbooks.Refuse, nil, "%s: the entitlement names no role, or there is no account", scoping)
 	}
+	var gone []string
 	err := c.onAccount(ctx, func(conn *pgx.Conn) error {
 		if err := checkGranted(ctx, conn, terms{role: role}); err != nil {
 			return err
@@ -116,19 +122,67 @@ func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (st
 		case err != nil:
 			return err
 		case !have.exists || have.strong:
-			return runbooks.Errorf(runbooks.Refuse, nil, "%s: the server has no role %.63q, or it administers the server", what, a.Account)
+			return runbooks.Errorf(runbooks.Refuse, nil, "%s: the server has no role %.63q, or it administers the server", scoping, a.Account)
 		}
-		tag := "/* countersign identity request=" + strings.ReplaceAll(a.Order, "*/", "") + " */ "
-		if _, err := conn.Exec(ctx, tag+"GRANT "+quote(role)+" TO "+quote(a.Account), pgx.QueryExecModeSimpleProtocol); err != nil {
-			return classify(what, err)
-		}
-		var has bool
-		err = conn.QueryRow(ctx, `
-SELECT EXISTS (SELECT 1 FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = $1 AND g.rolname = $2)`, a.Account, role).Scan(&has)
-		if err == nil && !has {
-			return runbooks.Errorf(runbooks.Retry, nil, "%s: the server says that it did, but reading back does not find it", what)
-		}
-		return classify(what, err)
+		gone, err = rescope(ctx, conn, a, role)
+		return err
 	})
-	return "member of the role " + role, err
+	what := memberOf + role
+	if len(gone) > 0 {
+		what += ", no longer of " + strings.Join(gone, ", ")
+	}
+	return what, err
+}
+
+// rescope makes the account a member of the role, and of what it had before no longer, in one transaction that it reads back before it ends.
+func rescope(ctx context.Context, conn *pgx.Conn, a runbooks.NewAccount, role string) (gone []string, err error) {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return nil, classify(scoping, err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	roles, err := rolesOf(ctx, tx, a.Account)
+	if err != nil {
+		return nil, err
+	}
+	was := func(r string) bool {
+		return r != role && (slices.Contains(a.Was, r) || slices.Contains(a.Was, memberOf+shown(r)))
+	}
+	tag := "/* countersign identity request=" + strings.ReplaceAll(a.Order, "*/", "") + " */ "
+	todo := []string{"GRANT " + quote(role) + " TO " + quote(a.Account)}
+	for _, r := range roles {
+		if was(r) {
+			gone = append(gone, shown(r))
+			todo = append(todo, "REVOKE "+quote(r)+" FROM "+quote(a.Account))
+		}
+	}
+	for i, sql := range todo {
+		if _, err := tx.Exec(ctx, tag+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			if err = classify(scoping, err); i > 0 && runbooks.ClassOf(err) == runbooks.Broken {
+				err = runbooks.Errorf(runbooks.Refuse, err, "%s: the bot may not take away a role that the account had before, so nothing was changed: do it by hand", scoping)
+			}
+			return nil, err
+		}
+	}
+	roles, err = rolesOf(ctx, tx, a.Account)
+	switch {
+	case err != nil:
+		return nil, err
+	case !slices.Contains(roles, role):
+		return nil, runbooks.Errorf(runbooks.Retry, nil, "%s: the server says that it did, but reading back does not find it", scoping)
+	case slices.ContainsFunc(roles, was):
+		return nil, runbooks.Errorf(runbooks.Refuse, nil, "%s: the account stays a member of what it had before, which another administrator gave it: take that away by hand", scoping)
+	}
+	return gone, classify(scoping, tx.Commit(ctx))
+}
+
+// rolesOf reads what an account is itself a member of.
+func rolesOf(ctx context.Context, tx pgx.Tx, account string) ([]string, error) {
+	rows, err := tx.Query(ctx, `
+SELECT DISTINCT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = $1 ORDER BY 1`, account)
+	if err != nil {
+		return nil, classify(scoping, err)
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return roles, classify(scoping, err)
 }

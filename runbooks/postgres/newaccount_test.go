@@ -96,6 +96,29 @@ func TestReq_R7_AWiderScopeReachesTheAccount(t *testing.T) {
 	if !member("scope_first") || !member("scope_wider") {
 		t.Error("its scope is not what it was and what was approved")
 	}
+	// What is on record of it goes, in the words of an order and of what was discovered; what is not on record stays.
+	s.admin(t, "CREATE ROLE scope_seen")
+	s.dropLater(t, "scope_seen")
+	s.admin(t, "CREATE ROLE scope_other SUPERUSER")
+	s.dropLater(t, "scope_other")
+	s.admin(t, "GRANT scope_seen TO bot WITH ADMIN OPTION")
+	s.admin(t, "GRANT scope_seen, scope_other TO svc_scope")
+	narrow := order
+	narrow.Was = []string{"scope_first", "scope_wider", "member of the role scope_seen", "scope_missing", "x'; DROP ROLE scope_first; --"}
+	for _, want := range []string{"member of the role scope_first, no longer of scope_seen, scope_wider", "member of the role scope_first"} {
+		if what, err := c.ScopeAccount(t.Context(), narrow); err != nil || what != want {
+			t.Fatalf("%q %v", what, err)
+		}
+	}
+	if !member("scope_first") || member("scope_wider") || member("scope_seen") || !member("scope_other") {
+		t.Error("narrowed, its scope is not exactly what was approved")
+	}
+	// A role that the server does not let the bot take away: nothing changes, and people do it.
+	stuck := wider
+	stuck.Was = []string{"scope_first", "scope_other"}
+	if what, err := c.ScopeAccount(t.Context(), stuck); runbooks.ClassOf(err) != runbooks.Refuse || err == nil || !member("scope_first") || member("scope_wider") || !member("scope_other") {
+		t.Errorf("what it may not take away: %q %v", what, err)
+	}
 	for name, change := range map[string]func(*runbooks.NewAccount){
 		"no such account": func(o *runbooks.NewAccount) { o.Account = "svc_nobody" },
 		"no role":         func(o *runbooks.NewAccount) { o.Params = nil },

@@ -89,7 +89,7 @@ func (c *Connector) Discover(ctx context.Context) iter.Seq2[runbooks.Discovered,
 			d.Name = shown(base)
 		}
 		for _, role := range r.Roles {
-			d.Grants = append(d.Grants, "member of the role "+shown(role))
+			d.Grants = append(d.Grants, memberOf+shown(role))
 		}
 		if r.Comment != "" {
 			d.Facts = map[string]string{"comment": runbooks.Redact(shown(r.Comment), maxComment)}

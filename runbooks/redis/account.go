@@ -81,18 +81,27 @@ func (c *Connector) MakeAccount(ctx context.Context, a runbooks.NewAccount) (str
 	})
 }
 
-// ScopeAccount implements runbooks.AccountScoper: the entitlement's rules are added to those of the account.
+// ScopeAccount implements runbooks.AccountScoper: an account that the bot made gets the entitlement's rules in the place of those that it had
+// before, in one command; to one that somebody else made they are added, since of its commands the server does not tell whose they are.
 func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (string, error) {
 	var rules []string
 	missing := runbooks.Errorf(runbooks.Refuse, nil, "there is no account %.60q on the server", a.Account)
-	err := c.onAccount(ctx, a.Account, func(conn *conn, _ user, found bool) (err error) {
+	err := c.onAccount(ctx, a.Account, func(conn *conn, have user, found bool) (err error) {
 		if !found {
 			return missing
 		}
 		if rules, err = conn.rulesOf(a); err != nil {
 			return err
 		}
-		if _, err := conn.do(append([]string{"ACL", "SETUSER", a.Account}, rules...)...); err != nil {
+		set := []string{"ACL", "SETUSER", a.Account}
+		mark := slices.IndexFunc(have.rules, func(r string) bool { return strings.HasPrefix(r, accountMark("")) })
+		switch {
+		case mark >= 0 && len(a.Was) > 0:
+			set = append(set, "resetkeys", "resetchannels", "-@all", have.rules[mark])
+		case len(a.Was) > 0:
+			return runbooks.Errorf(runbooks.Refuse, nil, "the account was not made by the bot, which cannot tell what of it is to be taken away: change its rules by hand")
+		}
+		if _, err := conn.do(append(set, rules...)...); err != nil {
 			return err
 		}
 		return conn.save()
@@ -104,6 +113,9 @@ func (c *Connector) ScopeAccount(ctx context.Context, a runbooks.NewAccount) (st
 		keys := slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r[0] != '~' && r[0] != '&' }) // of commands the server keeps its own shorter list
 		if !found || slices.ContainsFunc(keys, func(r string) bool { return !slices.Contains(have.rules, r) && !slices.Contains(have.rules, r[:1]+"*") }) {
 			return runbooks.Errorf(runbooks.Retry, nil, "the server says that it changed the account, but reading back does not find that")
+		}
+		if slices.ContainsFunc(a.Was, func(r string) bool { return !slices.Contains(rules, r) && slices.Contains(have.rules, r) }) {
+			return runbooks.Errorf(runbooks.Retry, nil, "the server says that it changed the account, but reading back finds what it had before")
 		}
 		return nil
 	})

@@ -55,6 +55,16 @@ func TestReq_R7_AnApprovedIdentityGetsItsAccount(t *testing.T) {
 	if !may("GET", "orders:1") || !may("GET", "people:1") || !may("SET", "people:1", "x") || may("ACL", "LIST") {
 		t.Error("after the change of its scope it may not do what it did and what was approved")
 	}
+	narrow := order
+	narrow.Was = []string{"~orders:*", "+get", "~people:*", "+set"}
+	for range 2 {
+		if what, err := c.ScopeAccount(t.Context(), narrow); err != nil || !strings.Contains(what, "~orders:*") {
+			t.Fatalf("%q %v", what, err)
+		}
+	}
+	if !may("GET", "orders:1") || may("SET", "orders:1", "x") || may("GET", "people:1") {
+		t.Error("narrowed, it may not do exactly what was approved")
+	}
 
 	s.admin(t, "ACL", "SETUSER", "role:cook", "off", "~a", "+get")
 	s.admin(t, "ACL", "SETUSER", "svc_theirs", "on", ">theirs", "~a", "+get")
@@ -67,6 +77,10 @@ func TestReq_R7_AnApprovedIdentityGetsItsAccount(t *testing.T) {
 		if err := c.CloseAccount(t.Context(), name); name != "svc_theirs" && runbooks.ClassOf(err) != runbooks.Refuse {
 			t.Errorf("closing %q: %v", name, err)
 		}
+	}
+	narrow.Account = "svc_theirs"
+	if what, err := c.ScopeAccount(t.Context(), narrow); runbooks.ClassOf(err) != runbooks.Refuse || err == nil {
+		t.Errorf("narrowing what the bot did not make: %q %v", what, err)
 	}
 	missing := wider
 	missing.Account = "svc_missing"

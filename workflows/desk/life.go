@@ -191,6 +191,12 @@ func (d *Desk) AccountToMake(ctx context.Context, id workflows.IdentityID) (iden
 	return a.AccountOrdered, true, nil
 }
 
+// AccountHad is what the account of AccountToMake had before, in words for its connector.
+func (d *Desk) AccountHad(ctx context.Context, id workflows.IdentityID) ([]string, error) {
+	s, err := d.identityState(ctx, id)
+	return s.AccountHad(), err
+}
+
 // AccountMade records what became of it.
 func (d *Desk) AccountMade(ctx context.Context, cause Cause, id workflows.IdentityID, e identities.AccountMade) error {
 	stream, rotation := workflows.IdentityStream(id), d.ids.New("o_")
@@ -226,7 +232,7 @@ func (d *Desk) Given(ctx context.Context, t workflows.TargetID) ([]identities.Ac
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range s.Life.Given {
+		for _, g := range s.Standing() {
 			if g.Target == t && g.Account != "" {
 				out = append(out, g)
 			}

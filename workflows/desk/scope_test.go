@@ -53,7 +53,15 @@ func TestReq_R7_AnApprovedScopeReachesTheAccount(t *testing.T) {
 	if err != nil || !due || order.Request != id || !order.Scope || order.Account != "svc_new" || !slices.Equal(order.Params["role"], []string{"role:readers"}) {
 		t.Fatalf("ordered: %+v %v %v", order, due, err)
 	}
+	if had, err := x.desk.AccountHad(t.Context(), "svc-new"); err != nil || !slices.Equal(had, []string{"writers"}) {
+		t.Errorf("to be taken away: %q %v", had, err)
+	}
+	x.explained("role:readers", "writers")
 	x.made("svc-new", id, identities.AccountMade{Ref: identities.RefScope + "member of the role readers", Proof: identities.ProofVerified})
+	x.explained("role:readers")
+	if had, err := x.desk.AccountHad(t.Context(), "svc-new"); err != nil || len(had) > 0 {
+		t.Errorf("done, to be taken away: %q %v", had, err)
+	}
 	s, e := x.identity("svc-new")
 	if s.ByHand() != nil || len(e.Scope) != 1 || e.Scope[0] != "role:readers" || len(s.Life.Rotations) != 1 {
 		t.Errorf("changed: %+v, rotations %+v", e.Scope, s.Life.Rotations)
@@ -74,6 +82,20 @@ func TestReq_R7_AnApprovedScopeReachesTheAccount(t *testing.T) {
 	}
 	x.doneByHand(id)
 	x.check()
+}
+
+// explained holds what people approved for accounts on pg-main, and may be found there.
+func (x *office) explained(want ...string) {
+	x.t.Helper()
+	given, err := x.desk.Given(x.t.Context(), "pg-main")
+	var got []string
+	for _, g := range given {
+		got = append(got, g.Params["role"]...)
+	}
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, want) {
+		x.t.Errorf("what may be found there: %q %v, want %q", got, err, want)
+	}
 }
 
 // doneByHand holds what is to be done for svc-new's account by hand to its rules, until it is.

@@ -2,6 +2,7 @@ package identities
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -190,6 +191,39 @@ func (s IdentityState) MakesAccount() *MadeAccount {
 		return a
 	}
 	return nil
+}
+
+// AccountHad is what the account had before the change of its scope that is ordered: the parameters of what requests gave it, and what its target said of it,
+// in the order in which they were given.
+func (s IdentityState) AccountHad() []string {
+	a := s.MakesAccount()
+	if a == nil || !a.Scope {
+		return nil
+	}
+	var was []string
+	for _, g := range s.Life.Given {
+		if g.Request == a.Request || g.Target != a.Target {
+			continue
+		}
+		for _, k := range slices.Sorted(maps.Keys(g.Params)) {
+			was = append(was, g.Params[k]...)
+		}
+	}
+	for _, c := range s.Claims {
+		if c.Source == DiscoverySource(a.Target) && !c.Gone {
+			was = append(was, c.Says.Scope...)
+		}
+	}
+	return was
+}
+
+// Standing is what requests gave the account and it still has: a change of its scope that the connector made took away what was before.
+func (s IdentityState) Standing() []AccountOrdered {
+	given := s.Life.Given
+	if a := s.Life.Account; a != nil && a.Scope && a.Made != nil && a.Made.Ref != "" {
+		return given[len(given)-1:]
+	}
+	return given
 }
 
 // AccountDone records what became of the order to make an account. What was made has no secret yet that anybody knows: its replacement makes the first.
