@@ -8,5 +8,6 @@
 //	{"subject": "ada@example.com", "claims": {"disk-encrypted": true}, "observed_at": "2026-11-22T09:00:00Z", "valid_seconds": 3600}
 //
 // The subject is a key or e-mail address of the people file, or the id of a non-human identity. An observation that is older than the one at
-// hand changes nothing, so that a delivery that comes twice, or late, does no harm.
+// hand changes nothing, so that a delivery that comes twice, or late, does no harm; of two of the same moment (observed_at may have any fraction of
+// a second, use it) the one that says no counts.
 package posture

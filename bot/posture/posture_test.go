@@ -165,7 +165,6 @@ func TestNewestAnswerCountsUntilItsTimeIsOver(t *testing.T) {
 	}
 	send(true, x.now)
 	send(false, x.now.Add(-time.Minute)) // late
-	send(false, x.now)                   // the same moment said otherwise: the first stands
 	if p := x.said("p_ada"); !p.Holds {
 		t.Errorf("an older answer won: %+v", p)
 	}
@@ -184,6 +183,65 @@ func TestNewestAnswerCountsUntilItsTimeIsOver(t *testing.T) {
 	}
 	if info, err := os.Stat(filepath.Join(x.dir, "posture.json")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info.Mode(), err)
+	}
+}
+
+// R43: of two reports of one moment, as a sender that stamps whole seconds makes them, the no counts, whichever comes first, also after a restart.
+// Something newer says otherwise, if it is so.
+func TestReq_R43_OfOneMomentTheNoCounts(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][]bool{{true, false}, {false, true}, {true, false, true}, {false, true, true}} {
+		x := newLab(t)
+		send := func(holds bool) {
+			t.Helper()
+			b := x.body("ada@example.com", holds, x.now, 600)
+			if code := x.post(b, x.hook(b)); code != 204 {
+				t.Fatal(code)
+			}
+		}
+		for _, holds := range order {
+			send(holds)
+		}
+		for range 2 {
+			if p := x.said("p_ada"); !p.Said || p.Holds || !p.Fresh(workflows.StampOf(x.now)) {
+				t.Errorf("%v of one moment: %+v", order, p)
+			}
+			x.open()
+		}
+		x.now = x.now.Add(time.Second)
+		send(true)
+		if p := x.said("p_ada"); !p.Holds {
+			t.Errorf("%v, and a yes a second later: %+v", order, p)
+		}
+	}
+}
+
+// A report that says more claims than are kept is refused whole: not a word of it counts, whichever of its claims was looked at first.
+func TestTooManyClaimsAreRefusedWhole(t *testing.T) {
+	t.Parallel()
+	x := newLab(t)
+	send := func(holds bool, claims ...string) int {
+		t.Helper()
+		b := fmt.Sprintf(`{"subject":"ada@example.com","claims":{"%s":%t},"observed_at":%q}`, strings.Join(claims, fmt.Sprintf(`":%t,"`, holds)), holds, x.now.Format(time.RFC3339))
+		return x.post(b, x.hook(b))
+	}
+	all := []string{claim}
+	for i := range 19 {
+		all = append(all, fmt.Sprintf("claim-%d", i))
+	}
+	if code := send(true, all...); code != 204 {
+		t.Fatalf("twenty claims: %d", code)
+	}
+	x.now = x.now.Add(time.Second)
+	all[19] = "another"
+	if code := send(false, all...); code != 400 {
+		t.Errorf("the twenty-first: %d", code)
+	}
+	if p := x.said("p_ada"); !p.Holds {
+		t.Errorf("what was refused counts: %+v", p)
+	}
+	if code := send(false, all[:19]...); code != 204 || x.said("p_ada").Holds {
+		t.Errorf("those that are known: %d, %+v", code, x.said("p_ada"))
 	}
 }
 

@@ -71,8 +71,8 @@ func (r *Register) Posture(_ context.Context, holder workflows.IdentityID, claim
 // claimName is what a claim may be called: as the files have it.
 var claimName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Take keeps an observation and gives the holder it is about. Claims of which something newer is known stay as they are. The error is a
-// sentence for the sender.
+// Take keeps an observation and gives the holder it is about. Claims of which something newer is known stay as they are; of two answers of one
+// moment the no counts, in whichever order they come. The error is a sentence for the sender, and nothing of what it refuses is kept.
 func (r *Register) Take(o Observation) (workflows.IdentityID, error) {
 	holder := r.who(o.Subject)
 	now, at := r.now(), workflows.StampOf(o.Observed)
@@ -105,18 +105,28 @@ func (r *Register) Take(o Observation) (workflows.IdentityID, error) {
 		}
 		row = map[string]said{}
 	}
+	fresh := 0
+	for c := range o.Claims {
+		if _, known := row[c]; !known {
+			fresh++
+		}
+	}
+	if fresh > 0 && len(row)+fresh > maxClaims {
+		return "", fmt.Errorf("claims: %d of this holder are known already, %d are new, and at most %d are kept", len(row), fresh, maxClaims)
+	}
 	for c, holds := range o.Claims {
-		old, known := row[c]
-		switch {
-		case known && old.At >= at:
-		case !known && len(row) >= maxClaims:
-			return "", fmt.Errorf("claims: %d of this holder are known already", maxClaims)
-		default:
+		if old, known := row[c]; !known || old.yieldsTo(holds, at) {
 			row[c] = said{holds, at, at.Add(valid)}
 		}
 	}
 	r.rows[holder] = row
 	return holder, r.save()
+}
+
+// yieldsTo tells whether another answer replaces this one: a newer one, and a no to a yes of the same moment. Senders that stamp whole seconds
+// can say both within one; which was last nobody can tell, so it is taken for a no until something newer is said.
+func (x said) yieldsTo(holds bool, at workflows.Stamp) bool {
+	return at > x.At || at == x.At && x.Holds && !holds
 }
 
 // sweep forgets holders of whom everything is too old, once there are many; the caller holds mu.

@@ -208,7 +208,14 @@ func TestReq_R55_TheRequestersTicketInItsWindow(t *testing.T) {
 	ask := func(ticket string) (string, error) {
 		return s.cli(ctx, "", "request", "talk", "-for-time", "15m", "-reason", "A short look only.", "-field", "key=@"+key, "-field", "ticket="+ticket)
 	}
-	out, err := ask("OPS-1")
+	system.away.Store(true)
+	out, err := ask("OPS-4")
+	if err == nil {
+		t.Errorf("a ticket of which nobody can tell was taken:\n%s", out)
+	}
+	said(t, out, "The source of ticket OPS-4 does not answer", "nothing can be asked for")
+	system.away.Store(false)
+	out, err = ask("OPS-1")
 	if err == nil {
 		t.Errorf("a ticket without a window was taken:\n%s", out)
 	}

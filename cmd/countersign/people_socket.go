@@ -512,6 +512,7 @@ func (s *serving) seenReply(ctx context.Context, by workflows.Acting, id workflo
 		if v.Hold.Status == grants.StatusEnding && v.Hold.Level > 0 {
 			out.Lines = append(out.Lines, "ACCESS COULD NOT BE TAKEN BACK since "+s.outlookOf(ctx, by.Person).When(v.Hold.EndingAt.UTC)+": it is tried until it is gone")
 		}
+		out.Lines = append(out.Lines, doubtLines(*v.Hold, s.outlookOf(ctx, by.Person).When)...)
 		if v.Hold.StartedAt.UTC != 0 {
 			out.Lines = append(out.Lines, s.sessionLines(*v.Hold, s.outlookOf(ctx, by.Person).When)...)
 		}

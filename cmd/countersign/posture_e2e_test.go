@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,11 @@ func TestReq_R43_WhatADeviceReportsDecides(t *testing.T) {
 	said(t, out, "Approved without people, by rule A look")
 	_, err = until(ctx, "the access", has("grant.started"))
 	mustSay(t, err)
+	id := regexp.MustCompile(`r_[0-9a-hjkmnp-tv-z]{26}`).FindString(strings.ToLower(out))
+	seen, err := s.cli(ctx, "", "status", id)
+	if err != nil || strings.Contains(seen, "NOT VERIFIED") {
+		t.Errorf("what both reports say is doubted: %v\n%s", err, seen)
+	}
 
 	mustSay(t, s.advance(ctx, 11*time.Minute)) // nobody says it again
 	_, err = until(ctx, "the record that nobody can tell", func() (string, bool) {
@@ -69,6 +75,9 @@ func TestReq_R43_WhatADeviceReportsDecides(t *testing.T) {
 	if _, ended := has("grant.ending")(); err != nil || ended {
 		t.Errorf("silence: %v, ended %t", err, ended)
 	}
+	seen, err = s.cli(ctx, "", "status", id)
+	mustSay(t, err)
+	said(t, seen, "NOT VERIFIED since ", "disk-encrypted", "active")
 	valid = 3600
 	reports("screen-locks", false, true, http.StatusNoContent)
 	_, err = until(ctx, "the access to be taken back", has("grant.revoked"))

@@ -73,6 +73,7 @@ func (s *serving) grantReply(ctx context.Context, by workflows.Acting, id workfl
 	out := reply{OK: true, ID: string(id), Status: string(h.Hold.Status)}
 	out.Lines = []string{fmt.Sprintf("%s on %s, until %s", a.Title, a.TargetTitle, when(h.Hold.Ends.UTC))}
 	if h.Hold.Status == grants.StatusActive {
+		out.Lines = append(out.Lines, doubtLines(h.Hold, when)...)
 		out.Lines = append(out.Lines, s.sessionLines(h.Hold, when)...)
 		s.useInto(h.Hold, &out)
 	}

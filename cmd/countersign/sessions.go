@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/countersign-bot/countersign/bot/screens"
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
@@ -169,4 +170,13 @@ func withWords(with string) string {
 		return ""
 	}
 	return "with " + with
+}
+
+// doubtLines say since when nobody can tell whether active access should still be allowed, and why not; nothing where all is told.
+func doubtLines(hold grants.Hold, when func(workflows.Stamp) string) []string {
+	f, ok := hold.Unverified()
+	if !ok || hold.Status != grants.StatusActive {
+		return nil
+	}
+	return []string{"NOT VERIFIED since " + when(f.Since.UTC) + ": " + screens.Inert(f.Why)}
 }

@@ -2,6 +2,7 @@ package grants_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/grants"
+	"github.com/countersign-bot/countersign/workflows/storytest"
 )
 
 // target is a system that does what it is told, late: a call takes effect at some moment before its answer is recorded, or
@@ -393,4 +395,60 @@ func TestThreat_T50_ClockNeverLengthensAGrant(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// T50, three thousand seeds: whoever sets the wall clock back again and again, suspends the machine so that its own clock stands still, or puts an old image of
+// it back, gains nothing, however long the process sleeps meanwhile: the first tick after the end by real time ends the grant, and none does before.
+func TestThreat_T50_ThreeThousandSeeds(t *testing.T) {
+	t.Parallel()
+	const seeds = 3000
+	ended := map[string]int{}
+	for seed := range uint64(seeds) {
+		r := rand.New(rand.NewPCG(seed, 50))
+		setting := []string{"own", "shared", "robot"}[seed%3]
+		attack := []string{"set back", "suspended", "restored"}[seed/3%3]
+		long := time.Duration(1+r.IntN(240)) * time.Minute
+		x := newHolder(setting)
+		for _, step := range [][]string{{"g1", "granted", long.String()}, {"g1", "starts"}} {
+			if code, err := x.step(step); err != nil || code != "" {
+				t.Fatal(seed, step, code, err)
+			}
+		}
+		for lived := time.Duration(0); ; {
+			d := time.Duration(1+r.IntN(1200)) * time.Second
+			lived += d
+			mono := x.l.Now.Mono
+			x.l.Pass(d)
+			switch back := time.Duration(r.IntN(18_000)) * time.Second; attack {
+			case "set back":
+				x.l.Step(-back)
+			case "suspended":
+				x.l.Now.Mono = mono + int64(r.IntN(2))*int64(d)
+			case "restored": // and the wall clock put right, as a host does for its guests
+				x.l.Now.Mono = max(storytest.Start().Mono, x.l.Now.Mono-int64(r.IntN(2))*int64(back))
+			}
+			if r.IntN(4) == 0 {
+				continue // the process is not there
+			}
+			if _, err := x.tick(); err != nil {
+				t.Fatal(seed, err)
+			}
+			g, _ := x.state().Find("g1")
+			if live := g.Status == grants.StatusActive; live != (lived < long) {
+				t.Fatalf("seed %d, %s, %s: %s after %s of %s", seed, setting, attack, g.Status, lived, long)
+			}
+			if lived >= long {
+				ended[setting+", "+attack]++
+				break
+			}
+		}
+	}
+	for what, n := range ended {
+		if n < seeds/10 {
+			t.Errorf("%s: only %d of %d", what, n, seeds)
+		}
+	}
+	if len(ended) != 9 {
+		t.Errorf("played were %v", ended)
+	}
 }
