@@ -92,6 +92,7 @@ type Capabilities struct {
 	RevokeLeaves  string        // what a revocation does not end, one sentence for the card; empty if nothing
 	Timeout       time.Duration // for one call
 	Brokers       bool          // it keeps the holder of a brokered grant to a bastion and one command, or refuses
+	Polls         bool          // the target works on an order after taking it: a call asks until it is done; cut meanwhile, its outcome is unknown
 	Mints         bool          // the target makes a secret with each grant: see Handover
 }
 

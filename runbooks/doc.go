@@ -31,6 +31,9 @@
 // what gives nothing (a group without its holder, a Secret without a token), and take away first what opens (the role, then its
 // sessions, then the mark). Nothing half-done stays after a refusal.
 //
+// Work that goes on after the answer. Where the system takes an order and works on it, ask until it is done and declare Capabilities.Polls (awssso); who does not
+// declare it is held to being done when the call is back.
+//
 // Reading back. Check asks the target, every time. "I could not look" is an error with Unconfirmed, and a place that is hidden
 // from the bot is not an empty one.
 //

@@ -39,6 +39,8 @@ type slow struct {
 	*httptest.Server
 	mu    sync.Mutex
 	polls map[string]int // by order
+	tasks int            // questions until an order is done
+	each  func()         // runs before each answer that one is at work
 	fail  bool
 	down  bool
 	asked atomic.Int64
@@ -46,7 +48,7 @@ type slow struct {
 	may   []string // actions that the simulation of the bot's policies allows, which moto has not
 }
 
-const wanted = 2 // questions until an order is done
+const wanted = 2 // questions until an order is done, unless a test says otherwise
 
 func newSlow(t *testing.T, to string) *slow {
 	t.Helper()
@@ -54,7 +56,7 @@ func newSlow(t *testing.T, to string) *slow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &slow{polls: map[string]int{}}
+	s := &slow{polls: map[string]int{}, tasks: wanted, each: func() {}}
 	proxy := httputil.NewSingleHostReverseProxy(u)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // calls that are cut short
 	proxy.ModifyResponse = func(r *http.Response) error {
@@ -116,10 +118,12 @@ func (s *slow) unfinish(r *http.Response) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, x := range body {
-		id, _ := x["RequestId"].(string)
+	for what, x := range body {
+		id, _ := x["RequestId"].(string) // which moto keeps when it takes an assignment back
+		id += " " + what
 		s.asked.Add(1)
-		if s.polls[id]++; s.polls[id] <= wanted {
+		if s.polls[id]++; s.polls[id] <= s.tasks {
+			s.each()
 			x["Status"] = "IN_PROGRESS"
 		} else if s.fail {
 			x["Status"], x["FailureReason"] = "FAILED", "the account is suspended"
@@ -229,6 +233,11 @@ func TestReq_R64_Passes(t *testing.T) {
 			Grant:     func(n int) runbooks.Grant { return grant(n, set) },
 			Works:     func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool { return w.assigned(t, set, g.Account) },
 			Words:     filepath.Join("testdata", "words.txt"),
+			InProgress: func(_ *testing.T, n int, each func()) {
+				w.slow.mu.Lock()
+				defer w.slow.mu.Unlock()
+				w.slow.tasks, w.slow.each = n, each
+			},
 			Arrived: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt, place runbooktest.Place) string {
 				t.Errorf("%v: %+v was accepted", place, g)
 				return ""

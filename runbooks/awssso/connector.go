@@ -74,7 +74,7 @@ func (c *Connector) Close() error { return c.api.Close() }
 // Describe says what assignments can do.
 func (c *Connector) Describe() runbooks.Capabilities {
 	return runbooks.Capabilities{
-		Name: "awssso", RevokeLatency: 30 * time.Second, Shared: true, Timeout: callTimeout,
+		Name: "awssso", Polls: true, RevokeLatency: 30 * time.Second, Shared: true, Timeout: callTimeout,
 		RevokeLeaves: "A session that is open in the console or a terminal goes on until it ends by itself, up to the permission set's session duration (1 to 12 hours).",
 	}
 }

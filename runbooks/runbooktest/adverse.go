@@ -27,6 +27,7 @@ type mischief struct {
 
 	mu      sync.Mutex
 	next    map[string]Fault
+	late    map[string]delay
 	effects map[string]int // calls that the target saw
 	minted  []runbooks.Handover
 }
@@ -48,8 +49,12 @@ func (m *mischief) Grant(ctx context.Context, g runbooks.Grant) (runbooks.Receip
 	if f.Lie {
 		return runbooks.Receipt{Ref: "made-up", Handover: madeUp(m.inner)}, nil
 	}
-	r, err := m.inner.Grant(ctx, g)
+	late := m.takeDelay(CallGrant)
+	r, err := m.inner.Grant(late.before(ctx), g)
 	m.saw(r.Handover)
+	if err = late.after(err); err != nil {
+		return runbooks.Receipt{}, err
+	}
 	if f.After != nil && err == nil {
 		return runbooks.Receipt{}, f.After
 	}
@@ -61,7 +66,11 @@ func (m *mischief) Revoke(ctx context.Context, g runbooks.Grant) (runbooks.Recei
 	if f.Lie {
 		return runbooks.Receipt{Ref: "made-up"}, nil
 	}
-	r, err := m.inner.Revoke(ctx, g)
+	late := m.takeDelay(CallRevoke)
+	r, err := m.inner.Revoke(late.before(ctx), g)
+	if err = late.after(err); err != nil {
+		return runbooks.Receipt{}, err
+	}
 	if f.After != nil && err == nil {
 		return runbooks.Receipt{}, f.After
 	}
@@ -128,7 +137,7 @@ type field struct {
 }
 
 func (s System) field() *field {
-	f := &field{mischief: &mischief{inner: s.Connector, next: map[string]Fault{}, effects: map[string]int{}}}
+	f := &field{mischief: &mischief{inner: s.Connector, next: map[string]Fault{}, late: map[string]delay{}, effects: map[string]int{}}}
 	log := slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Runner = runbooks.NewRunner(map[string]runbooks.Connector{"exercised": f.mischief}, log)
 	f.safe = NewSafe()

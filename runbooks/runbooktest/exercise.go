@@ -46,6 +46,10 @@ type System struct {
 	// here, and by a test of the program against what the connector declares. Empty: nothing is held.
 	Words string
 
+	// InProgress lets the target answer every further order of Grant and Revoke with "I am at it" n times before it is done; each
+	// runs before every such answer. It is needed when the connector declares that it polls, and nil else.
+	InProgress func(t *testing.T, n int, each func())
+
 	// Foreign makes what g would make by the hand of another administrator, without us. It may be nil.
 	Foreign func(t *testing.T, g runbooks.Grant)
 
@@ -105,6 +109,8 @@ func Exercise(t *testing.T, factory Factory) {
 		{"secrets", exerciseSecrets},
 		{"a target that lies", exerciseLying},
 		{"the answer is lost", exerciseLost},
+		{"slow", exerciseSlow},
+		{"in progress", exerciseInProgress},
 		{"canary", exerciseCanary},
 		{"a drill", exerciseDrill},
 	}

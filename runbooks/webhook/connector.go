@@ -66,7 +66,7 @@ func (c *Connector) Close() error {
 // Describe declares only what holds for any receiver: nothing ends by itself, and what ends with a revocation is not
 // known.
 func (c *Connector) Describe() runbooks.Capabilities {
-	return runbooks.Capabilities{Name: "webhook", RevokeLatency: c.poll, RevokeLeaves: c.leaves, Timeout: c.timeout}
+	return runbooks.Capabilities{Name: "webhook", Polls: true, RevokeLatency: c.poll, RevokeLeaves: c.leaves, Timeout: c.timeout}
 }
 
 // Grant posts the order and waits until the receiver says that it is done. An answer that cannot be read is an error even

@@ -41,6 +41,7 @@ func TestThreat_T44_WebhookExercise(t *testing.T) {
 				o, ok := r.order(t, g.ID)
 				return ok && o["account"] == g.Account
 			},
+			InProgress: func(_ *testing.T, n int, each func()) { r.inProgress(n, each) },
 			Arrived: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt, place runbooktest.Place) string {
 				o, _ := r.order(t, g.ID)
 				text := o["account"]

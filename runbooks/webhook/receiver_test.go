@@ -153,6 +153,36 @@ func (r *receiver) answer(turns ...func(w http.ResponseWriter, c call) bool) {
 	}
 }
 
+// inProgress lets the service take orders to grant and to revoke, be at each for n answers, and carry it out with the one after.
+func (r *receiver) inProgress(n int, each func()) {
+	taken, answers := map[string]call{}, map[string]int{} // by message
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn = func(w http.ResponseWriter, c call) bool {
+		if c.Op == "check" || c.Op == "try" {
+			return false
+		}
+		r.mu.Lock()
+		if c.Method == http.MethodPost {
+			taken[c.ID] = c
+		}
+		o, known := taken[c.ID]
+		answers[c.ID]++
+		busy := answers[c.ID] <= n
+		r.mu.Unlock()
+		switch {
+		case !known:
+			return says(http.StatusNotFound, "")(w, c)
+		case busy:
+			each()
+			return says(http.StatusAccepted, `{"poll":"/jobs/17"}`)(w, c)
+		default:
+			r.act(w, o)
+			return true
+		}
+	}
+}
+
 // says is a fixed answer.
 func says(status int, body string) func(http.ResponseWriter, call) bool {
 	return func(w http.ResponseWriter, _ call) bool {

@@ -29,7 +29,7 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := open(t, cfg)
-	want := runbooks.Capabilities{Name: "webhook", RevokeLatency: 3 * time.Second, RevokeLeaves: "Open pages stay.", Timeout: 50 * time.Second}
+	want := runbooks.Capabilities{Name: "webhook", Polls: true, RevokeLatency: 3 * time.Second, RevokeLeaves: "Open pages stay.", Timeout: 50 * time.Second}
 	if got := c.Describe(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
