@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -91,15 +92,21 @@ func TestReq_R60_LoginEndsByItself(t *testing.T) {
 	s := postgresql(t)
 	s.role(t, "le_reader")
 	c := connector(t, s)
-	g := loginGrant("le_1", "le_reader")
-	g.End = time.Now().Add(2 * time.Second)
-	g = armed(t, c, g)
-	s.dropQuietly(t, "cs_le_1")
-	if _, err := c.Grant(t.Context(), g); err != nil {
-		t.Fatal(err)
-	}
-	if !s.lets(t, g, passwordOf(g.Secret)) {
-		t.Fatal("the login does not work before its end")
+	var g runbooks.Grant
+	for n, span := 1, 2*time.Second; ; n, span = n+1, 2*span { // a busy machine may need longer than the span to log in
+		g = loginGrant(fmt.Sprintf("le_%d", n), "le_reader")
+		g.End = time.Now().Add(span)
+		g = armed(t, c, g)
+		s.dropQuietly(t, fmt.Sprintf("cs_le_%d", n))
+		if _, err := c.Grant(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+		if s.lets(t, g, passwordOf(g.Secret)) {
+			break
+		}
+		if time.Now().Before(g.End) || span > 30*time.Second {
+			t.Fatal("the login does not work before its end")
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()

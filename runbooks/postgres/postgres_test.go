@@ -490,7 +490,9 @@ func TestErrorsAreClassed(t *testing.T) {
 	}
 }
 
-func TestProbe(t *testing.T) {
+// TestReq_R75_CreateRoleWithoutSuperuser: the probe finds an account that may do what the bot must and no more, one that may everything, one that may not
+// enough, and one that is not let in.
+func TestReq_R75_CreateRoleWithoutSuperuser(t *testing.T) {
 	t.Parallel()
 	s := postgresql(t)
 	s.login(t, "p_weak")

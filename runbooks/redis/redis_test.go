@@ -241,7 +241,8 @@ func TestThreat_T44_Exercise(t *testing.T) {
 	})
 }
 
-func TestAccountIsMadeOnceAndTakenBack(t *testing.T) {
+// TestReq_R51_SessionsAreSeenAndCut: a live session is listed, ended alone, and ended with the account.
+func TestReq_R51_SessionsAreSeenAndCut(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	c := s.connector(t)

@@ -63,6 +63,7 @@ type client struct {
 	cfg Config
 	api *rest.Client
 	now func() time.Time
+	dir *os.Root // of the register
 
 	mu   sync.Mutex
 	busy map[workflows.GrantID]chan struct{}
@@ -100,14 +101,18 @@ func Open(cfg Config) (runbooks.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{cfg: cfg, api: api, now: cfg.Now, busy: map[workflows.GrantID]chan struct{}{}}
+	dir, err := os.OpenRoot(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the register: %w", err)
+	}
+	c := &client{cfg: cfg, api: api, now: cfg.Now, dir: dir, busy: map[workflows.GrantID]chan struct{}{}}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	switch cfg.Engine {
 	case EngineLeases:
 		if !runbooks.Pattern(`[A-Za-z0-9_-]{1,64}`)(cfg.TokenRole) {
-			return nil, fmt.Errorf("setting %s: %q is not the name of a token role", SettingTokenRole, cfg.TokenRole)
+			return nil, errors.Join(fmt.Errorf("setting %s: %q is not the name of a token role", SettingTokenRole, cfg.TokenRole), dir.Close())
 		}
 		return &Leases{c}, nil
 	case EngineSSH:
@@ -115,7 +120,7 @@ func Open(cfg Config) (runbooks.Connector, error) {
 	case EnginePKI:
 		return &Signed{c, EnginePKI}, nil
 	}
-	return nil, fmt.Errorf("setting %s: %q is none of leases, ssh and pki", SettingEngine, cfg.Engine)
+	return nil, errors.Join(fmt.Errorf("setting %s: %q is none of leases, ssh and pki", SettingEngine, cfg.Engine), dir.Close())
 }
 
 // words finds what Vault says about an error.
@@ -127,8 +132,8 @@ func words(body []byte) string {
 	return strings.Join(e.Errors, "; ")
 }
 
-// Close ends idle connections.
-func (c *client) Close() error { return c.api.Close() }
+// Close ends idle connections and leaves the register.
+func (c *client) Close() error { return errors.Join(c.api.Close(), c.dir.Close()) }
 
 // isPath takes mounts and what lies below, and nothing that a server would resolve elsewhere.
 func isPath(s string) bool {

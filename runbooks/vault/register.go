@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/countersign-bot/countersign/runbooks"
 	"github.com/countersign-bot/countersign/workflows"
@@ -30,13 +29,12 @@ type record struct {
 	Revoked  bool              `json:"revoked,omitempty"`
 }
 
-func (c *client) file(id workflows.GrantID) string {
-	return filepath.Join(c.cfg.Dir, string(id)+".json") // an id is letters, digits, _ and -: checked before
-}
+// file is the name of a grant's record in the register's folder, which nothing outside of it can be reached through.
+func file(id workflows.GrantID) string { return string(id) + ".json" }
 
 // load reads what is known of a grant; false when nothing is.
 func (c *client) load(id workflows.GrantID) (record, bool, error) {
-	r, err := readRecord(c.file(id))
+	r, err := c.readRecord(file(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return record{}, false, nil
 	}
@@ -46,58 +44,33 @@ func (c *client) load(id workflows.GrantID) (record, bool, error) {
 	return r, true, nil
 }
 
-func readRecord(path string) (record, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return record{}, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxRecord))
+func (c *client) readRecord(name string) (record, error) {
+	raw, err := runbooks.ReadFile(c.dir, name, maxRecord)
 	if err != nil {
 		return record{}, err
 	}
 	var r record
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return record{}, fmt.Errorf("%s: %w", path, err)
+		return record{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return r, nil
 }
 
-// save writes a record so that a crash leaves the old one or the new one.
-func (c *client) save(r record) (err error) {
-	defer func() {
-		if err != nil {
-			err = runbooks.Errorf(runbooks.Broken, err, "what Vault gave could not be written down")
-		}
-	}()
+// save writes a record so that a crash leaves the old one or the new one. Who calls has the grant to itself.
+func (c *client) save(r record) error {
 	raw, err := json.Marshal(r)
+	if err == nil {
+		err = runbooks.ReplaceFile(c.dir, file(r.Grant), raw, 0o600)
+	}
 	if err != nil {
-		return err
+		return runbooks.Errorf(runbooks.Broken, err, "what Vault gave could not be written down")
 	}
-	f, err := os.CreateTemp(c.cfg.Dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(raw); err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), c.file(r.Grant)); err != nil {
-		return err
-	}
-	dir, err := os.Open(c.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 // forget removes a record.
 func (c *client) forget(id workflows.GrantID) error {
-	if err := os.Remove(c.file(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := c.dir.Remove(file(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return runbooks.Errorf(runbooks.Broken, err, "the register of what Vault gave cannot be written")
 	}
 	return nil
@@ -106,16 +79,16 @@ func (c *client) forget(id workflows.GrantID) error {
 // records gives all that are kept, one at a time.
 func (c *client) records() iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		entries, err := os.ReadDir(c.cfg.Dir)
+		entries, err := fs.ReadDir(c.dir.FS(), ".")
 		if err != nil {
 			yield(record{}, runbooks.Errorf(runbooks.Broken, err, "the register of what Vault gave cannot be read"))
 			return
 		}
 		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), ".") {
-				continue
+			if filepath.Ext(e.Name()) != ".json" {
+				continue // one that was being written
 			}
-			r, err := readRecord(filepath.Join(c.cfg.Dir, e.Name()))
+			r, err := c.readRecord(e.Name())
 			if errors.Is(err, os.ErrNotExist) {
 				continue // it went meanwhile
 			}
