@@ -179,7 +179,7 @@ func TestCardsTellThePast(t *testing.T) {
 	w.click("jonas", w.card("access"), "request.deny")
 	w.submit("jonas", map[string]map[string]any{"reason": {"value": "not today"}})
 	w.m.pass(24 * time.Hour)
-	w.real = w.real.Add(24 * time.Hour)
+	w.real.Add(int64(24 * time.Hour))
 	w.ask("maya", "deploy the second hotfix")
 	wantIn(t, w.dm("jonas").Visible(), "asked once (0 approved, 1 denied), 1 of them for this", "denied by", "Jonas Weber")
 }

@@ -437,7 +437,7 @@ func TestThreat_T10_StandingIsFresh(t *testing.T) {
 	if err := w.sim.SetUser("jonas", func(u *slacksim.User) { u.Restricted = false }); err != nil {
 		t.Fatal(err)
 	}
-	w.real = w.real.Add(61 * time.Second)
+	w.real.Add(int64(61 * time.Second))
 	w.sim.Inject(slacksim.Fault{Kind: slacksim.FaultError, Match: "users.info", Count: -1, Code: "internal_error"})
 	w.click("jonas", card, "request.approve")
 	wantIn(t, w.heard("jonas"), "could not check who you are")
@@ -520,7 +520,7 @@ func TestThreat_T11_SharedChannels(t *testing.T) {
 	if err := w.sim.ShareChannel("access"); err != nil {
 		t.Fatal(err)
 	}
-	w.real = w.real.Add(6 * time.Minute)
+	w.real.Add(int64(6 * time.Minute))
 	w.click("jonas", card, "request.approve")
 	wantIn(t, w.heard("jonas"), "shared with another organisation")
 	if w.votes(id) != 0 {

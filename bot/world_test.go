@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ type world struct {
 	failing  bool // the target makes no access
 	stuck    bool // the target takes nothing back
 	presence string
-	real     time.Time // what Identity thinks the time is
+	real     atomic.Int64 // what Identity thinks the time is: nanoseconds since 1970; what an event began may still ask
 	names    *slack.Names
 	health   func(context.Context) []bot.Condition
 	handler  http.Handler
@@ -82,7 +83,7 @@ func workspace() slacksim.Config {
 func start(t testing.TB, change func(*slacksim.Config, *desk.Policy, *world)) *world {
 	t.Helper()
 	w := &world{t: t, ctx: t.Context(), m: newMemory(), people: map[string]workflows.PersonID{}, log: new(bytes.Buffer), presence: "absent"}
-	w.real = time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC)
+	w.real.Store(time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC).UnixNano())
 	cfg := workspace()
 	cfg.Clock = w.m.clock
 	cfg.RequestURL = "http://bot.invalid/"
@@ -144,7 +145,7 @@ func (w *world) connect(url string) {
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	w.identity = bot.NewIdentity(bot.IdentityConfig{
 		Slack: sender, Accounts: tables{w.m}, Persons: tables{w.m}, Finder: w.names, Installation: me.Installation,
-		Now: func() time.Time { return w.real }, Log: log,
+		Now: func() time.Time { return time.Unix(0, w.real.Load()).UTC() }, Log: log,
 	})
 	w.list()
 	w.desk = desk.New(desk.Config{Ledger: w.m, Directory: w.identity, IDs: w.m, Log: log, Reader: w.reader})
