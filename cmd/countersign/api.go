@@ -21,6 +21,7 @@ const (
 	viaAPI         = "api"
 	workloadMedium = "workload" // accounts of workloads: issuer and subject
 	alarmToken     = "token"    // somebody presents tokens that are not taken
+	alarmReplay    = "replay"   // somebody presents a token of an identity that opened a session before
 )
 
 // counterOffice stands behind the API's door: the same desk, rules and ledger as for people.
@@ -52,7 +53,8 @@ func (o counterOffice) Begin(ctx context.Context, p api.Proof, session string) (
 		Session: session, Issuer: p.Issuer, Subject: p.Subject, Token: p.Token, EndsAt: workflows.StampOf(p.Expires), Authn: p.Authn,
 	}})
 	if err == nil && res.Refusal != nil && res.Refusal.Code == workflows.CodeReplayed {
-		o.s.alarm(alarmToken, string(p.Identity), screens.Sentencef("A token of %s that had opened a session was presented again, and was refused. If its owner did not repeat a call, somebody else has its tokens.", string(p.Identity)))
+		id := string(p.Identity) // an alarm of its own: what strangers present does not keep this one quiet
+		o.s.alarm(alarmReplay+"/"+id, id, screens.Sentencef("A token of %s that had opened a session was presented again, and was refused. If its owner did not repeat a call, somebody else has its tokens: `/access quarantine %s` takes everything from it and locks it.", id, id))
 	}
 	return api.Session{By: res.By}, res.Refusal, err
 }

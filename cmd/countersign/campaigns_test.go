@@ -105,6 +105,11 @@ func TestReq_R24_CampaignFromTheCommandLine(t *testing.T) {
 		"demo.invalid/")
 	said(t, d.identityCLI(t, "campaign", "acknowledge", "machines", "-reason", "Read."), "Acknowledged")
 	said(t, d.identityCLI(t, "campaign", "report", "machines"), "- Jonas Weber, ")
+
+	// The next time its reviewer sees what changed since he kept it.
+	said(t, d.identityCLI(t, "import", fileOf(t, "later.csv", "id,kind,scope\nsvc-a,service_account,table:orders:write\n"), "-source", "later"), "1 changed")
+	said(t, d.identityCLI(t, "campaign", "start", "machines"), "Machines, every quarter")
+	said(t, d.identityCLI(t, "campaign", "page", string(d.sheetOf(t)), "1"), "changed since: scope is table:orders:write, was nothing")
 	if out, err := d.cli(t.Context(), "", "ledger", "verify"); err != nil {
 		t.Errorf("the ledger does not verify: %v\n%s", err, out)
 	}

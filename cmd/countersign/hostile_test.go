@@ -210,11 +210,16 @@ func TestThreat_T45_AHostileAgentAtTheRunningBot(t *testing.T) {
 		t.Errorf("%d requests are open, want %d: %s", n, workflows.MaxOpenPerson, last)
 	}
 
-	// Replay: the token that opened its session, and others' requests.
+	// Replay: the token that opened its session, and others' requests. That junk was told of within the hour keeps no replay quiet.
+	if code, out := a.call("POST", "/v1/session", "junk", nil); code != http.StatusUnauthorized {
+		t.Errorf("junk for a token: %d %s", code, out)
+	}
+	_, err = s.message(ctx, "security", "A token for the API was not taken")
+	mustSay(t, err)
 	if code, out := a.call("POST", "/v1/session", token, nil); code != http.StatusForbidden || !strings.Contains(out, "opened a session before") {
 		t.Errorf("its token again: %d %s", code, out)
 	}
-	_, err = s.message(ctx, "security", "was presented again, and was refused")
+	_, err = s.message(ctx, "security", "was presented again, and was refused", "/access quarantine ")
 	mustSay(t, err)
 	theirs := requestIn(t, s.mustCLI(t, "request", "solo", "-reason", "The shop is slow for me.", "-field", "key="+d.people["jonas"].public()))
 	none := "r_00000000000000000000000009"
