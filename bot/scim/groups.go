@@ -136,6 +136,12 @@ func (s *Server) patchGroup(w http.ResponseWriter, r *http.Request) {
 func (s *Server) removals(o operation, members []workflows.PersonID, leave func(string)) {
 	var list []member
 	_ = json.Unmarshal(o.Value, &list) // another shape names nobody
+	var whole struct {
+		Members *[]member `json:"members"`
+	}
+	if o.Path == "" && json.Unmarshal(o.Value, &whole) == nil && whole.Members != nil { // RFC 7644 §3.5.2.3: the attributes themselves
+		list, o.Path = *whole.Members, "members"
+	}
 	switch m := oneMember.FindStringSubmatch(o.Path); {
 	case strings.EqualFold(o.Op, "remove") && m != nil:
 		leave(m[1])

@@ -75,6 +75,33 @@ func TestReq_R37_AMoversIdentitiesAreHandedOverAndFrozen(t *testing.T) {
 	}
 }
 
+// R86: for each identity of somebody who left, people decide to keep it, which hands it over and replaces its secret, or to take it off; declining decides
+// nothing, and taking it off is over only when each thing on its list is done. Undecided, it stays open.
+func TestReq_R86_EachIdentityOfALeaverIsDecided(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	x.load(lives)
+	x.born()
+	x.departs("ivy", identities.LeftCompany)
+	x.identityDo("ida", desk.IdentityCommand{Identity: "svc-new", Do: desk.DoAnswer, Verdict: identities.HandoverDecline, Reason: "I have never seen it"}, "")
+	s, e := x.identity("svc-new")
+	if s.Life.Handover == nil || s.Life.Retirement != nil || e.Owner != "p_ivy" {
+		t.Fatalf("nobody decided, and the question is over: %+v", s.Life)
+	}
+	x.clock.Add(3*24*time.Hour + time.Minute)
+	x.tick(workflows.IdentityStream("svc-new"))
+	x.identityDo("sam", desk.IdentityCommand{Identity: "svc-new", Do: desk.DoAnswer, Verdict: identities.HandoverRetire, Reason: "nobody needs it"}, "")
+	s, _ = x.identity("svc-new")
+	if s.Life.Handover != nil || s.Life.Retirement == nil || s.Life.Retired {
+		t.Fatalf("it is to be taken off: %+v", s.Life)
+	}
+	left := s.Life.Retirement.Left()
+	if !slices.ContainsFunc(left, func(i identities.RetireItem) bool { return i.ID == "secret" }) {
+		t.Errorf("nobody destroys its secret: %+v", left)
+	}
+	x.check()
+}
+
 // asked are the people who are asked to take an identity over.
 func (x *office) asked(id workflows.IdentityID) []workflows.PersonID {
 	x.t.Helper()
