@@ -78,7 +78,27 @@ func do(client *http.Client, req *http.Request) (reply, error) {
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if res.StatusCode >= 300 { // what it complains with is repeated in logs and in the ledger
+		b = withoutWhatOpens(b, req.Header)
+	}
 	return reply{res.StatusCode, res.Header, b}, err
+}
+
+// withoutWhatOpens takes out of a complaint what the call proved itself with, whole and in its parts: some receivers repeat all that they were sent.
+func withoutWhatOpens(body []byte, sent http.Header) []byte {
+	for name, values := range sent {
+		if low := strings.ToLower(name); low != "authorization" && !strings.Contains(low, "key") && !strings.Contains(low, "token") && !strings.Contains(low, "secret") {
+			continue
+		}
+		for _, cuts := range []string{" ,", " ,=/"} {
+			for _, word := range strings.FieldsFunc(strings.Join(values, " "), func(r rune) bool { return strings.ContainsRune(cuts, r) }) {
+				if len(word) >= shortestSecret {
+					body = bytes.ReplaceAll(body, []byte(word), []byte("[redacted]"))
+				}
+			}
+		}
+	}
+	return body
 }
 
 // ok turns an answer that is no success into an error with what the receiver said.

@@ -11,6 +11,8 @@ const (
 	maxComplaint  = 200       // bytes of it that are told
 	maxCA         = 1 << 20   // bytes of a file of certificates
 
+	shortestSecret = 16 // bytes of a word of a call's proof that is taken out of complaints: an access key's id has as many, names of regions fewer
+
 	unsureFor   = 30 * time.Second // what was written to a syslog connection so long ago has been read from the receiver's buffers
 	unsureBytes = 8 << 20          // of such messages that are kept; more is on its way only in a burst
 	sendTimeout = 30 * time.Second // for one batch
