@@ -89,7 +89,24 @@ func openDirect(path string) (*direct, error) {
 		return nil, err
 	}
 	sqlite3.Xsqlite3_busy_timeout(d.tls, d.db, int32(busyTimeout.Milliseconds()))
+	if err := d.distrust(); err != nil {
+		d.close()
+		return nil, err
+	}
 	return d, nil
+}
+
+// distrust holds what the file says of itself for no program: it may be somebody else's. The driver's connections do the same, see sqliteURL.
+func (d *direct) distrust() error {
+	sql, err := libc.CString(`PRAGMA trusted_schema = OFF; PRAGMA query_only = ON`)
+	if err != nil {
+		return err
+	}
+	defer libc.Xfree(d.tls, sql)
+	if rc := sqlite3.Xsqlite3_exec(d.tls, d.db, sql, 0, 0, 0); rc != sqlite3.SQLITE_OK {
+		return d.failed(rc)
+	}
+	return nil
 }
 
 func (d *direct) close() {
