@@ -29,13 +29,14 @@ const (
 	maxSuggested    = 18_000  // bytes of what a search offers, below the 20 KB of an acknowledgement
 	maxSent         = 200_000 // bytes of a document as it is sent: letters beyond ASCII take up to four, and Slack takes 250 KB of a view
 	maxGroups       = 100
-	maxFields       = 20 // inputs of a form besides ours
-	homeLines       = 5  // entries per list on a Home page; the rest is counted and found with /access list
-	listLines       = 20 // entries in an answer to /access list
-	maxParts        = 20 // sections of a chain's manual in a message
-	maxChanges      = 20 // changes of the documents in a message; the command line lists all
-	maxProposals    = 2  // on a Home page; each has its own message too
-	maxOffers       = 3  // counter-offers on a card that have buttons
-	maxNotes        = 3  // comments on a card; the rest is in its thread and in the ledger
-	maxDocument     = 60 // sections of a document in a modal, 2,900 characters each; Slack takes 100 blocks and 250 KB
+	maxFields       = 20      // inputs of a form besides ours
+	homeLines       = 5       // entries per list on a Home page; the rest is counted and found with /access list
+	listLines       = 20      // entries in an answer to /access list
+	maxParts        = 20      // sections of a chain's manual in a message
+	maxChanges      = 20      // changes of the documents in a message; the command line lists all
+	maxProposals    = 2       // on a Home page; each has its own message too
+	maxOffers       = 3       // counter-offers on a card that have buttons
+	maxNotes        = 3       // comments on a card; the rest is in its thread and in the ledger
+	maxWords        = 8 << 20 // bytes of the words of all languages, unpacked: they are 0.3 MB
+	maxDocument     = 60      // sections of a document in a modal, 2,900 characters each; Slack takes 100 blocks and 250 KB
 )

@@ -2,8 +2,6 @@ package screens
 
 import (
 	"cmp"
-	"embed"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -42,13 +40,10 @@ func LocaleOf(tag, zone string) Locale {
 	return l
 }
 
-//go:embed words/*.json
-var wordFiles embed.FS
-
 // catalogue is one language.
 type catalogue struct {
-	Words    map[string]string `json:"words"`    // sentences of screens, by their English format
-	Refusals map[string]string `json:"refusals"` // sentences of refusals, likewise; they arrive filled in
+	Words    map[string]string // sentences of screens, by their English format
+	Refusals map[string]string // sentences of refusals, likewise; they arrive filled in
 
 	patterns []pattern
 }
@@ -60,21 +55,13 @@ type pattern struct {
 	least int // letters of its own: the more, the surer
 }
 
-// catalogues reads the files once. They are part of the program: one that cannot be read is a bug that every test sees.
+// catalogues reads the words once. They are part of the program: what cannot be read is a bug that every test sees.
 var catalogues = sync.OnceValue(func() map[string]*catalogue {
-	out := map[string]*catalogue{}
-	for _, lang := range Languages() {
-		if lang == "en" {
-			continue
-		}
-		raw, err := wordFiles.ReadFile("words/" + lang + ".json")
-		c := &catalogue{}
-		if err == nil {
-			err = json.Unmarshal(raw, c)
-		}
-		if err != nil {
-			panic(fmt.Sprintf("reading the words of %q: %v", lang, err))
-		}
+	out, err := unpacked()
+	if err != nil {
+		panic(err.Error())
+	}
+	for _, c := range out {
 		for k, v := range c.Refusals {
 			if strings.Contains(k, "%") {
 				c.patterns = append(c.patterns, shapeOf(k, v))
@@ -84,7 +71,6 @@ var catalogues = sync.OnceValue(func() map[string]*catalogue {
 			a, b := c.patterns[i], c.patterns[j]
 			return cmp.Or(cmp.Compare(b.least, a.least), cmp.Compare(a.shape.String(), b.shape.String())) < 0
 		})
-		out[lang] = c
 	}
 	return out
 })
