@@ -108,7 +108,7 @@ func demoDir(dir string, fresh, play bool) (string, func(), error) {
 
 // emptyDemo removes what a demo writes, and nothing else: somebody may have named a folder of their own.
 func emptyDemo(dir string) error {
-	for _, name := range []string{"data", "config", "host", "clock", "people", "serve.log", "slack.json"} {
+	for _, name := range []string{"data", "config", "host", "clock", "people", "serve.log", "slack.json", demoInventoryFile} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("emptying the demo's folder: %w", err)
 		}
@@ -121,7 +121,11 @@ func newDemo(ctx context.Context, p proc, dir, listen string) (*demo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	return newDemoOf(ctx, p, demoSetup{exe: exe, dir: dir, listen: listen})
+	files, err := demoOperator()
+	if err != nil {
+		return nil, err
+	}
+	return newDemoOf(ctx, p, demoSetup{exe: exe, dir: dir, listen: listen, files: files})
 }
 
 // demoSetup is what can differ between demos.
@@ -157,6 +161,9 @@ func newDemoOf(ctx context.Context, p proc, setup demoSetup) (d *demo, err error
 		return d, err
 	}
 	if err = writeDemoConfig(filepath.Join(dir, "config"), d.host.port()); err != nil {
+		return d, err
+	}
+	if err = writeDemoInventory(dir, d.clock.Now().Wall); err != nil {
 		return d, err
 	}
 	if d.portal, err = newDemoPortal(filepath.Join(dir, "host")); err != nil {
@@ -277,12 +284,17 @@ Be Kenji and type "/breakglass web-outage INC-1" once Frida and Sofia approved t
 Sofia and Priya are paged; move the clock five minutes, and Jonas and Frida are; at 06:00 UTC who comes on shift gets what is open.
 The drawer on the right moves the clock, gives you SSH keys, logs in to the bastion and verifies the ledger.
 
-To verify from another shell:
+From another shell of yours you are Frida, owner and auditor:
 
-  COUNTERSIGN_DATA=%s COUNTERSIGN_LEDGER_ORIGIN=%s countersign ledger verify
+  export COUNTERSIGN_DATA=%s COUNTERSIGN_LEDGER_ORIGIN=%s
+  countersign list
+  countersign identities import %s -source cmdb
+  countersign identities report
+  countersign ledger verify
 
 Press Ctrl-C to stop.
-`, d.pageURL(), d.child.url(), filepath.Join(d.dir, "data"), filepath.Join(d.dir, "serve.log"), d.portal.url, filepath.Join(d.dir, "data"), demoOrigin)
+`, d.pageURL(), d.child.url(), filepath.Join(d.dir, "data"), filepath.Join(d.dir, "serve.log"), d.portal.url, filepath.Join(d.dir, "data"), demoOrigin,
+		filepath.Join(d.dir, demoInventoryFile))
 }
 
 // writeDemoConfig writes the embedded company, with the port that the bastion got.
