@@ -92,7 +92,7 @@ func identityFlags() []identityFlag {
 		{"owner", "key of a person, or group:NAME"},
 		{"backup", "key of a person, or group:NAME"},
 		{"target", "only what is on this target"},
-		{"environment", "only this environment"},
+		{"environment", "production, staging …"},
 		{"managed-by", "internal, contractor, vendor or low-code"},
 		{"finding", "only what has this finding: unowned, no_end, shared, over_scoped …"},
 		{"after", "go on behind this id"},
@@ -100,20 +100,23 @@ func identityFlags() []identityFlag {
 		{"to", "who is to own it: key of a person, or group:NAME"},
 		{"purpose", "what it is for, in at least ten characters"},
 		{"expires", "day on which it ends unless it is renewed"},
-		{"vendor", "claim: whose app it is"},
-		{"data-reach", "claim: what data of the company it sees"},
-		{"business-owner", "claim: who answers for what it is for; key of a person, or group:NAME"},
-		{"evidence", "a link, a ticket, or what you saw when you tried the old one"},
+		{"vendor", "whose app it is"},
+		{"data-reach", "what data of the company it sees"},
+		{"business-owner", "who answers for what it is for; key of a person, or group:NAME"},
+		{"evidence", "a link, a ticket, or what you saw"},
 		{"why", "demand, leak or break_glass"},
 		{"secret-ref", "where its secret is stored: a reference, never the secret"},
 		{"revocation", "how to take it back in an emergency"},
 		{"fingerprint", "of the new secret"},
 		{"serial", "of the new certificate or token"},
-		{"all", "exceptions: yes lists those that are over, too"},
+		{"all", "yes lists those that are over, too"},
 		{"place", "where it was seen: a link, a file and line"},
 		{"form", "what it looks like: cloud key, database password; never the secret itself"},
-		{"scope", "campaign narrow: what stays, separated by commas"},
+		{"scope", "narrow: what stays, separated by commas"},
 		{"last-four", "of the new secret, as its platform shows it"},
+		{"reason", "why; kept beside the ledger and erasable"},
+		{"format", "import, export: csv, json or yaml, by default as the file's name says; report: text, md or html"},
+		{"source", "a name for the system that the file comes from"},
 	}
 }
 
@@ -121,45 +124,49 @@ type identityFlag struct{ name, help string }
 
 func identityVerb(ctx context.Context, p proc, verb, usage string) error {
 	x := newPerson(p, "identities "+verb, usage)
+	takes, known := identityVerbFlags()[verb]
 	given := map[string]*string{}
 	for _, f := range identityFlags() {
-		given[f.name] = x.flags.String(f.name, "", f.help)
+		given[f.name] = new(string)
+		if slices.Contains(takes, f.name) || !known {
+			x.flags.StringVar(given[f.name], f.name, "", f.help)
+		}
 	}
-	reason := x.flags.String("reason", "", "why; kept beside the ledger and erasable")
-	format := x.flags.String("format", "", "csv, json or yaml; default: by the file's name")
-	source := x.flags.String("source", "", "import: a name for the system that the file comes from")
-	dry := x.flags.Bool("dry-run", false, "import: only check")
+	dry := false
+	if slices.Contains(takes, "dry-run") || !known {
+		x.flags.BoolVar(&dry, "dry-run", false, "only check")
+	}
 	words, err := x.parse(0, 20)
 	if err != nil {
 		return err
 	}
 	args := map[string]string{}
 	for name, v := range given {
-		if *v != "" {
+		if *v != "" && name != "reason" && name != "format" && name != "source" {
 			args[name] = *v
 		}
 	}
 	switch verb {
 	case "import":
-		return x.importFile(ctx, words, *format, *source, *dry)
+		return x.importFile(ctx, words, *given["format"], *given["source"], dry)
 	case "leavers":
 		return x.sendLeavers(ctx, words)
 	case "export":
-		return x.export(ctx, *format, args)
+		return x.export(ctx, *given["format"], args)
 	case "report":
-		return x.report(ctx, *format)
+		return x.report(ctx, *given["format"])
 	case "leak":
 		return x.sendLeak(ctx, words, args)
 	case "leaks":
 		return x.sendLeaks(ctx, words)
 	case "campaign":
-		o, err := campaignOrder(words, args, *reason)
+		o, err := campaignOrder(words, args, *given["reason"])
 		if err != nil {
 			return err
 		}
 		return x.do(ctx, o)
 	}
-	o := order{Do: doIdentities, What: verb, Reason: *reason, Args: args}
+	o := order{Do: doIdentities, What: verb, Reason: *given["reason"], Args: args}
 	switch verb {
 	case "search", "who", "vendor", "offboard-vendor":
 		args["words"] = strings.Join(words, " ")
