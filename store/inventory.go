@@ -30,7 +30,13 @@ func (s *Store) Inventory(ctx context.Context, ask workflows.InventoryQuery) (ou
 	if limit <= 0 || limit > maxListRead {
 		limit = maxListRead
 	}
-	text := `SELECT doc FROM inventory WHERE id > ` + w.arg(string(ask.After)) + w.text.String() + ` ORDER BY id LIMIT ` + w.arg(limit)
+	filters := w.text.String()
+	text := `inventory WHERE id > ` + w.arg(string(ask.After)) + filters + ` ORDER BY id LIMIT ` + w.arg(limit)
+	if filters == "" {
+		text = `SELECT doc FROM ` + text
+	} else { // looks in the narrow index, and fetches what it finds
+		text = `SELECT doc FROM inventory WHERE id IN (SELECT id FROM ` + text + `) ORDER BY id`
+	}
 	err = q.each(text, func(scan func(...any) error) error {
 		var doc []byte
 		if err := scan(&doc); err != nil {
@@ -100,7 +106,7 @@ func (s *Store) inventoryWhere(q *query, ask workflows.InventoryQuery) (*where, 
 	w.and(ask.ManagedBy != "", `managed_by = `, ask.ManagedBy, ``)
 	w.and(ask.EndsBefore != 0, `expires > 0 AND expires < `, int64(ask.EndsBefore), ``)
 	w.and(ask.UsedBefore != 0, `last_used < `, int64(ask.UsedBefore), ``)
-	w.and(ask.Finding != "", `findings LIKE `, `% `+likeText(ask.Finding)+` %`, ` ESCAPE '\'`)
+	s.has(w, ask.Finding != "", `findings`, ` `+ask.Finding+` `)
 	w.and(ask.Key != "", `id IN (SELECT id FROM inventory_word WHERE word = `, keyWord(ask.Key), `)`)
 	if ask.Owner != "" {
 		at := w.arg(ask.Owner)
@@ -138,7 +144,7 @@ func (s *Store) wordsWhere(q *query, w *where, words []string) error {
 			w.text.WriteString(` AND id IN (SELECT id FROM inventory_word WHERE word >= ` + from + ` AND word < ` + to + `)`)
 			continue
 		}
-		w.and(true, `words LIKE `, `% `+likeText(word)+`%`, ` ESCAPE '\'`)
+		s.has(w, true, `words`, ` `+word)
 	}
 	return nil
 }
@@ -146,8 +152,13 @@ func (s *Store) wordsWhere(q *query, w *where, words []string) error {
 // afterPrefix is behind every word that begins with one.
 func afterPrefix(word string) string { return word + "\U0010FFFF" }
 
-func likeText(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+// has asks for what a column holds somewhere. LIKE, which both databases know, reads a text three times as slowly.
+func (s *Store) has(w *where, is bool, column, text string) {
+	find := `instr(`
+	if s.pg {
+		find = `strpos(`
+	}
+	w.and(is, find+column+`, `, text, `) > 0`)
 }
 
 // inventoryRow is a row of the inventory as its table has it: what lists filter by, and the whole of it as JSON.
