@@ -49,12 +49,12 @@ func besideEvidence() []string {
 		"person: names, addresses and keys of the people file are personal data and erasable; a key that leads to another pseudonym is seen when the folder is compiled next, as the policy then has another hash",
 		"inbox, inbox_key: raw deliveries, for thirty days; what was decided is compared with those that are there",
 		"account: which user of Slack or of the host somebody is whose texts were erased, or whom an earlier release linked; who is listed in the people file is looked up there at each act",
-		"log_checkpoint: the heads that were published are checked; when that was is not in them, and one whose row was deleted is remembered where it was published to",
+		"log_checkpoint: when a head was published, to within five minutes of the entries around it; one that no entry speaks about and whose row was deleted is remembered where it was published to",
 		"surface: where messages stand in Slack; they are painted anew from the entries",
 		"outlet: how far streams and anchors have come; the receiver finds gaps",
 		"handover: sealed secrets that wait to be taken; that each was kept, taken or destroyed is in the entries",
 		"log_cosig: signatures of witnesses, checked by whoever relies on them with the witness's key",
-		"job: when a failed attempt is tried again, by whom and after which other; that each is there, and for when, is compared; recurring work is set anew at each start",
+		"job: how often one was tried, what its last attempt said and who tries it; that each is there, for when, how urgent and at whose pace, is compared; recurring work is set anew at each start",
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *Store) Inspect(ctx context.Context) (d Depth, err error) {
 	defer src.Close()
 	i := &inspection{s: s, q: src.with(ctx), d: &d, links: map[string][]link{}, docs: map[string]bool{}, loaded: map[string]int64{}, parts: map[string]string{}, keys: map[int64]string{}, began: map[string]string{}}
 	d.Schema, d.Beside = s.version, besideEvidence()
-	for _, step := range []func(context.Context) error{i.pages, i.schema, i.entries, i.documents, i.accounts, i.inventory, i.signers, i.texts, i.marks} {
+	for _, step := range []func(context.Context) error{i.pages, i.schema, i.entries, i.documents, i.accounts, i.inventory, i.signers, i.heads, i.texts, i.marks} {
 		if err := step(ctx); err != nil {
 			return d, err
 		}
@@ -96,6 +96,7 @@ type inspection struct {
 	pruned []custody.Pruned
 	sealed int64
 	gaps   []int64
+	given  []givenOut
 	causes int64
 }
 
@@ -347,6 +348,10 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 		i.load(r.idx, l)
 	case l.Seq == 1 && workflows.StreamID(l.Stream).Kind() == workflows.KindRequest:
 		i.began[l.Stream] = l.Person
+	case l.Type == AnchorPublished{}.Kind():
+		if size, ok := l.Fields["size"].(int64); ok {
+			i.given = append(i.given, givenOut{r.idx, size})
+		}
 	case l.Type == custody.RollbackAccepted{}.Kind():
 		i.gaps = append(i.gaps, r.idx)
 	case l.Type == custody.Erased{}.Kind():
@@ -567,32 +572,4 @@ func (i *inspection) sameUser(a Account, of []link) (known bool, err error) {
 		}
 	}
 	return known, nil
-}
-
-// marks: what meta says about the ledger follows from it, and streams are not beyond its end.
-func (i *inspection) marks(ctx context.Context) error {
-	gaps, err := i.s.gaps(i.q)
-	if err != nil {
-		i.d.wrong("The list of gaps cannot be followed: %v.", err)
-		return ctx.Err()
-	}
-	i.d.Gaps = gaps
-	for _, idx := range i.gaps {
-		if !slices.ContainsFunc(gaps, func(g Gap) bool { return g.Entry == idx }) {
-			i.d.wrong("Entry %d explains lost entries, and the mark that leads to it is gone: heads of the lost entries look like a fork.", idx)
-		}
-	}
-	i.d.Compared = append(i.d.Compared, fmt.Sprintf("meta: %d gaps", len(gaps)))
-	if i.s.version < versionCosig {
-		return nil
-	}
-	return i.q.each(`SELECT name, next FROM outlet WHERE next > $1 ORDER BY name`, func(scan func(...any) error) error {
-		var name string
-		var next int64
-		if err := scan(&name, &next); err != nil {
-			return err
-		}
-		i.d.wrong("The cursor of %s stands at %d, beyond the %d entries there are: it would leave out what comes.", name, next, i.size)
-		return nil
-	}, i.size)
 }

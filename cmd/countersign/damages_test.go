@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/store/ledger"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
@@ -106,6 +107,11 @@ func TestThreat_T26_EveryDamageIsNamed(t *testing.T) {
 		"a job deleted":              {rawChange(`DELETE FROM job WHERE kind = 'wake'`), "a job that its entries demand is missing"},
 		"a job put off":              {rawChange(`UPDATE job SET due_wanted = due_wanted + 86400000000 WHERE kind = 'wake'`), "a job is set for"},
 		"a job put off to the end":   {rawChange(`UPDATE job SET due = due + 864000000000 WHERE kind = 'wake'`), "a job is put off until"},
+		"a job less urgent":          {rawChange(`UPDATE job SET lane = 1 - lane WHERE kind = 'wake'`), "a job waits in another lane"},
+		"a job held up by another":   {rawChange(`UPDATE job SET pace = 'dm:p_somebody' WHERE kind = 'wake'`), "or keeps to another's pace"},
+		"a head published earlier":   {rawChange(`UPDATE log_checkpoint SET published_at = published_at - 600000000`), "is said to have been published"},
+		"a head published later":     {rawChange(`UPDATE log_checkpoint SET published_at = published_at + 600000000`), "is said to have been published"},
+		"a published head deleted":   {rawChange(`DELETE FROM log_checkpoint`), "is gone from the list of published heads"},
 		"a gap invented":             {rawChange(`INSERT INTO meta (key, value) VALUES ('gaps', '2')`), "explains no gap"},
 		"a guard dropped":            {drop(`DROP TRIGGER log_entry_update`), "The guard log_entry_update on log_entry is gone"},
 		"a guard that does nothing":  {drop(`DROP TRIGGER log_entry_update`, `CREATE TRIGGER log_entry_update BEFORE UPDATE ON log_entry BEGIN SELECT 1; END`), "The trigger log_entry_update was altered"},
@@ -150,7 +156,7 @@ func keepPrivate(data string) error {
 	})
 }
 
-// waiting leaves a request open in the ledger, so that there is a job, and an account that nobody has.
+// waiting publishes the head and leaves a request open in the ledger, so that there is a job, and an account that nobody has.
 func waiting(t *testing.T, org, data string) {
 	t.Helper()
 	s, err := openFixture(t.Context(), data)
@@ -167,6 +173,16 @@ func waiting(t *testing.T, org, data string) {
 	}
 	policy, _, err := compile(t.Context(), s, folder)
 	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, err := s.Publish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Update(t.Context(), "test/anchor", nil, func(workflows.Facts) (out workflows.Outcome, err error) {
+		out.Add(workflows.SystemStream, workflows.System, "", store.AnchorPublished{Size: head.Size, Root: head.Root.String(), Sink: "test"})
+		return out, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	d := desk.New(desk.Config{Ledger: s, Directory: everybodyActive{policy}, IDs: clockIDs{s.Clock()}, Log: slog.New(slog.DiscardHandler)})

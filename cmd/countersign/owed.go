@@ -87,6 +87,8 @@ func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h 
 			return fmt.Sprintf("a job is set for %s, its entries demand %s: %s %s", rows[i].Due, want.Due, want.Kind, want.Key), nil
 		case rows[i].Next > max(now, want.Due).Add(longestWait):
 			return fmt.Sprintf("a job is put off until %s, its entries demand %s: %s %s", rows[i].Next, want.Due, want.Kind, want.Key), nil
+		case without == nil && (rows[i].Lane != want.Lane || rows[i].Pace != want.Pace):
+			return fmt.Sprintf("a job waits in another lane than its entries demand, or keeps to another's pace: %s %s", want.Kind, want.Key), nil
 		}
 	}
 	return "", nil

@@ -43,7 +43,8 @@ type rowsSince struct {
 	findings bool     // the inventory's, of which there may be others
 }
 
-// laterRows are those that programs of before rulesNow did not keep.
+// laterRows are those that programs of before rulesNow did not keep. Nor are the lane and the pace of their jobs compared: who gives a kind of job
+// another one raises rulesNow.
 func laterRows() *rowsSince {
 	return &rowsSince{
 		onLists:  []string{grants.ListSecret, identities.ListGiven},
