@@ -108,7 +108,7 @@ func (b *Bot) ownedItems(ctx context.Context, h *screens.Home, p workflows.Perso
 		case err == nil:
 			own = owned{name: v.Entry.Name, kind: v.Row.Kind, purpose: v.Entry.Purpose, until: own.until, mine: v.Entry.Owner == string(p) || v.Entry.Backup != string(p), findings: v.Findings}
 			if own.until == "" && v.Row.Expires != 0 {
-				own.until = v.Row.Expires.Time().Format("2006-01-02")
+				own.until = v.Row.Expires.LastDay()
 			}
 		case !errors.Is(err, workflows.ErrNoStream):
 			return nil, err

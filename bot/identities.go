@@ -163,7 +163,7 @@ func (b *Bot) identityItem(ctx context.Context, r workflows.InventoryRow, findin
 	}
 	line := l.Say("`%s`, %s, owned by %s", screens.Escape(string(r.ID)), r.State, owner)
 	if r.Expires != 0 {
-		line += l.Say(", until %s", r.Expires.Time().Format("2006-01-02"))
+		line += l.Say(", until %s", r.Expires.LastDay())
 	}
 	if r.Purpose != "" {
 		line += ". " + l.Say("For: %s", screens.Escape(r.Purpose))

@@ -23,6 +23,9 @@ func (s Stamp) Add(d time.Duration) Stamp { return s + Stamp(d.Microseconds()) }
 // Sub is the duration from o to s.
 func (s Stamp) Sub(o Stamp) time.Duration { return time.Duration(s-o) * time.Microsecond }
 
+// LastDay is the last day, in UTC, before an end: what ends at midnight after the 31st is there until the 31st.
+func (s Stamp) LastDay() string { return s.Add(-time.Second).Time().Format(time.DateOnly) }
+
 // IsZero tells whether no time was set.
 func (s Stamp) IsZero() bool { return s == 0 }
 

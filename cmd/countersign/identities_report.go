@@ -225,7 +225,7 @@ func (r inventoryReport) ends(p func(string, ...any)) {
 	}
 	p("\n## What ends within %d days\n\nEach is renewed by a fresh decision, or everything that it holds is taken back that day.\n\n| on | identity |\n|---|---|\n", reportAhead)
 	for i, id := range r.Ending {
-		p("| %s | `%s` |\n", r.EndsOn[i].Time().UTC().Add(-time.Second).Format("2006-01-02"), cell(string(id)))
+		p("| %s | `%s` |\n", r.EndsOn[i].LastDay(), cell(string(id)))
 	}
 }
 

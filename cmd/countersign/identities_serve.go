@@ -144,7 +144,7 @@ func (s *serving) identityLine(ctx context.Context, r workflows.InventoryRow) st
 	}
 	until := ""
 	if r.Expires != 0 {
-		until = ", until " + r.Expires.Time().Format("2006-01-02")
+		until = ", until " + r.Expires.LastDay()
 	}
 	wrong := ""
 	if f := identities.Findings(r, workflows.StampOf(s.clock.Now().Wall), s.hasLeft); len(f) > 0 {
@@ -240,13 +240,19 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 		}
 		return at.Time().Format("2006-01-02")
 	}
+	lastDay := func(at workflows.Stamp) string {
+		if at == 0 {
+			return "not known"
+		}
+		return at.LastDay()
+	}
 	account, place, path := v.State.Texts()
 	lines := []string{
 		fmt.Sprintf("%s %q, managed %s", strings.ReplaceAll(e.Class, "_", " "), cmp.Or(e.Name, string(v.Row.ID)), v.Row.ManagedBy),
 		fmt.Sprintf("Owner: %s; backup: %s; attested %s, next by %s", s.ownerWords(ctx, e.Owner), s.ownerWords(ctx, e.Backup), day(v.Row.Attested), day(v.Row.ReviewBy)),
 		"Purpose: " + cmp.Or(trimDot(e.Purpose), "not on record") + "; ticket: " + cmp.Or(e.Ticket, "none"),
 		fmt.Sprintf("On %s as %s: %s", cmp.Or(string(e.Target), "no target"), cmp.Or(account, "no account on record"), cmp.Or(strings.Join(e.Scope, ", "), "no scope on record")),
-		fmt.Sprintf("Created %s, last used %s, secret made %s, ends %s", day(e.Created), day(e.LastUsed), day(v.Row.Rotated), day(e.Expires)),
+		fmt.Sprintf("Created %s, last used %s, secret made %s, ends %s", day(e.Created), day(e.LastUsed), day(v.Row.Rotated), lastDay(e.Expires)),
 		fmt.Sprintf("Secret: %s %s; rotated every %s, next by %s", cmp.Or(e.Stored, "nobody knows where"), place, spanWords(e.RotateEvery), day(v.Row.RotateBy)),
 		"Revocation: its owner, security, " + cmp.Or(path, "and countersign revoke-all"),
 		"Known from: " + strings.Join(v.Row.Sources, ", "),

@@ -181,7 +181,7 @@ func (d *Desk) evidenceLife(ctx context.Context, out *Evidence, latency *[]time.
 				*latency = append(*latency, max(0, r.At.UTC.Sub(from)))
 			}
 		case identities.Renewed:
-			out.Approvals = append(out.Approvals, EvidenceApproval{r.Index, r.At.UTC, "renewed until " + e.Expires.Time().Format(time.DateOnly), e.Request, e.Approvers})
+			out.Approvals = append(out.Approvals, EvidenceApproval{r.Index, r.At.UTC, "renewed until " + e.Expires.LastDay(), e.Request, e.Approvers})
 		case identities.WindowGranted:
 			out.Approvals = append(out.Approvals, EvidenceApproval{r.Index, r.At.UTC, "standing window for " + string(e.Target) + "/" + string(e.Entitlement), workflows.RequestID(e.Window), e.Approvers})
 		}
