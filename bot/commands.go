@@ -95,6 +95,7 @@ func (b *Bot) status(ctx context.Context, c *call, word string) (answer, error) 
 	}
 	card := b.card(ctx, v, c.by.Person)
 	card.Link = b.cardLink(ctx, v)
+	b.opened(ctx, c, v, workflows.OpenedStatus)
 	return answer{message: screens.Status(card)}, nil
 }
 

@@ -262,8 +262,9 @@ func (b *Bot) cardButtons(v desk.View, reader workflows.PersonID) screens.CardBu
 	if s.Open() != nil {
 		if all || slices.Contains(s.CanVote(), reader) {
 			out.Approve, out.Read, out.Deny = value(kindApprove), value(kindRead), value(kindDeny)
+			out.Details = plain(kindRead, string(s.ID))
 			if s.Asked.StepUp { // a click would be refused
-				out.Approve, out.Read = "", ""
+				out.Approve, out.Read, out.Details = "", "", ""
 			}
 			if !s.Asked.Request.OfRunbook() {
 				out.Offer = value(kindOffer)

@@ -29,7 +29,7 @@ func (b *Bot) openOffer(ctx context.Context, c *call) (answer, error) {
 			narrower = append(narrower, screens.Choice{Value: strconv.Itoa(i), Text: title(e.TargetTitle, e.Title), More: e.BusinessTask})
 		}
 	}
-	return b.open(ctx, c, screens.OfferForm(b.card(ctx, v, c.by.Person), narrower, v.Workflow.Later > 0, b.c.Buttons.Value(x, c.by.Person)))
+	return b.openFor(ctx, c, v, workflows.OpenedToOffer, screens.OfferForm(b.card(ctx, v, c.by.Person), narrower, v.Workflow.Later > 0, b.c.Buttons.Value(x, c.by.Person)))
 }
 
 // offerMade is the filled form of a counter-offer.

@@ -125,7 +125,7 @@ func (b *Bot) openDeny(ctx context.Context, c *call) (answer, error) {
 		return refusal(no), err
 	}
 	x.Kind = kindDenyForm
-	return b.open(ctx, c, screens.DenyForm(b.card(ctx, v, c.by.Person), b.c.Buttons.Value(x, c.by.Person)))
+	return b.openFor(ctx, c, v, workflows.OpenedToDeny, screens.DenyForm(b.card(ctx, v, c.by.Person), b.c.Buttons.Value(x, c.by.Person)))
 }
 
 // openRead shows a long request in full; only there can it be approved (T48). Seeing the card in a channel is not enough to read the rest.
@@ -143,7 +143,23 @@ func (b *Bot) openRead(ctx context.Context, c *call) (answer, error) {
 		text = string(v.Book.Text)
 	}
 	x.Kind = kindDecide
-	return b.open(ctx, c, b.card(ctx, v, c.by.Person).Decide(text, b.c.Buttons.Value(x, c.by.Person)))
+	if x.Shown == "" && v.State.Open() != nil { // from the menu, whose options are too short for it: what is shown is what stands now
+		x.Stage, x.Shown = v.State.Current, v.State.Shown(v.State.Current)[:shownDigits]
+	}
+	return b.openFor(ctx, c, v, workflows.OpenedToRead, b.card(ctx, v, c.by.Person).Decide(text, b.c.Buttons.Value(x, c.by.Person)))
+}
+
+// openFor opens a modal with a request for somebody who may decide it, and records that it was before them.
+func (b *Bot) openFor(ctx context.Context, c *call, v desk.View, how string, m viewRequest) (answer, error) {
+	a, err := b.open(ctx, c, m)
+	if err == nil && a.message.Text == "" {
+		b.opened(ctx, c, v, how)
+	}
+	return a, err
+}
+
+func (b *Bot) opened(ctx context.Context, c *call, v desk.View, how string) {
+	b.c.Desk.Opened(ctx, desk.Opening{Cause: c.cause(), By: c.by, Request: v.State.ID, How: how, Channel: viaSlack})
 }
 
 // look reads a request for the person who acted; what they may not see is refused, and recorded, as unknown.
@@ -172,6 +188,9 @@ func (b *Bot) more(ctx context.Context, c *call) (answer, error) {
 	x, err := b.c.Buttons.Parse(c.value())
 	if err == nil && x.Kind == kindTakeBack {
 		return b.takeBack(ctx, c)
+	}
+	if err == nil && x.Kind == kindRead {
+		return b.openRead(ctx, c)
 	}
 	return b.withdraw(ctx, c)
 }

@@ -154,6 +154,8 @@ type VoteRecorded struct {
 	Sponsor    PersonID `json:"sponsor,omitempty"`
 	Drill      bool     `json:"drill,omitempty"`
 	For        PersonID `json:"for,omitempty"` // in whose place
+
+	Opened int64 `json:"opened,omitempty"` // place in the stream of the entry by which the voter opened it; Unopened: they had not
 }
 
 // Countered offers other terms. The request stays as it is until its requester accepts.
@@ -293,6 +295,6 @@ func EventKinds() []EventKind {
 		Of[StageSatisfied](), Of[StageTimedOut](), Of[VoteRecorded](), Of[VoteTakenBack](), Of[Approved](),
 		Of[Denied](), Of[Withdrawn](), Of[TimedOut](), Of[Superseded](), Of[Failed](), Of[Refused](),
 		Of[NoticeDelivered](), Of[NoticeUndelivered](), Of[Countered](), Of[OfferAccepted](), Of[OfferDeclined](), Of[Commented](),
-		Of[AutoApproved](),
+		Of[AutoApproved](), Of[RequestOpened](),
 	}
 }

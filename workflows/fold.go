@@ -50,7 +50,7 @@ func (s *State) apply(r *Record) error {
 		return s.applyAuto(e)
 	case Countered, OfferAccepted, OfferDeclined:
 		return s.applyOffer(r)
-	case StageOpened, RosterChanged, StageReminded, StageEscalated, StageSatisfied, StageTimedOut, VoteRecorded, VoteTakenBack:
+	case StageOpened, RosterChanged, StageReminded, StageEscalated, StageSatisfied, StageTimedOut, VoteRecorded, VoteTakenBack, RequestOpened:
 		return s.applyStage(r)
 	default:
 		return s.applyEnd(r)
@@ -172,6 +172,8 @@ func (s *State) applyOpen(st *StageState, r *Record) error {
 		st.Status, st.ClosedAt = StageOutOfTime, r.At
 	case VoteRecorded:
 		return s.applyVote(st, r, e)
+	case RequestOpened:
+		st.opening(r)
 	}
 	return nil
 }
@@ -285,6 +287,8 @@ func (s *State) applyVote(st *StageState, r *Record, e VoteRecorded) error {
 		return fmt.Errorf("vote of %q by %q, where the risk wants more", r.Person, e.Authn)
 	case e.Digest != s.Asked.Digest:
 		return fmt.Errorf("vote of %q on another text than was asked", r.Person)
+	case e.Opened != 0 && e.Opened != st.openedBy(r.Person, e.ReceivedAt):
+		return fmt.Errorf("vote of %q, who opened the request by another entry than number %d of it, or not at all", r.Person, e.Opened)
 	case st.TimesOutAt != 0 && e.ReceivedAt >= st.TimesOutAt:
 		return fmt.Errorf("vote of %q, received when stage %d was over", r.Person, e.Stage)
 	}
@@ -327,6 +331,8 @@ func stageOf(e Event) int {
 	case StageTimedOut:
 		return e.Stage
 	case VoteRecorded:
+		return e.Stage
+	case RequestOpened:
 		return e.Stage
 	}
 	return -1

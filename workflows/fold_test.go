@@ -74,6 +74,15 @@ func TestFoldRefusesBrokenPromises(t *testing.T) {
 		{"a vote just in time", counts, "zed submits", "p_ann", 0, func(s workflows.State) workflows.Event {
 			return workflows.VoteRecorded{Verdict: workflows.Approve, Digest: s.Asked.Digest, ReceivedAt: s.Stages[0].TimesOutAt - 1}
 		}, true},
+		{"a vote without having opened it", counts, "zed submits", "p_ann", 0, func(s workflows.State) workflows.Event {
+			return workflows.VoteRecorded{Verdict: workflows.Approve, Digest: s.Asked.Digest, Opened: workflows.Unopened}
+		}, true},
+		{"a vote that says it was opened", counts, "zed submits", "p_ann", 0, func(s workflows.State) workflows.Event {
+			return workflows.VoteRecorded{Verdict: workflows.Approve, Digest: s.Asked.Digest, Opened: 2}
+		}, false},
+		{"an opening after the end", counts, "zed submits; zed withdraws", "p_ann", 0, func(workflows.State) workflows.Event { return workflows.RequestOpened{} }, false},
+		{"an opening of another stage", quiet, "zed submits", "p_bob", 0, func(workflows.State) workflows.Event { return workflows.RequestOpened{Stage: 1} }, false},
+
 		{"an approval of another text", "peers(ann bob)x1", "zed submits; stage 1 loses bob", "", 0, func(workflows.State) workflows.Event { return workflows.Approved{Digest: "other"} }, false},
 
 		{"a denial without one", counts, "zed submits", "", 0, func(workflows.State) workflows.Event { return workflows.Denied{} }, false},

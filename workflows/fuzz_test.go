@@ -98,6 +98,7 @@ func eventOf(op, arg byte, p workflows.PersonID, stage int, stamp workflows.Stam
 		func() workflows.Event { return workflows.OfferAccepted{Offer: string('o' + rune(arg&3))} },
 		func() workflows.Event { return workflows.OfferDeclined{Offer: string('o' + rune(arg&3))} },
 		func() workflows.Event { return workflows.Commented{Text: "hm"} },
+		func() workflows.Event { return workflows.RequestOpened{Stage: stage, How: workflows.OpenedPage} },
 		func() workflows.Event {
 			return grants.Approved{Grant: grant, Identity: p.Identity(), Extends: "g_1", First: stamp, Cap: workflows.Span(arg), EndsAt: stamp + 1e8, StartsAt: stamp, Ticket: "T"}
 		},

@@ -164,6 +164,7 @@ func (w *Workflow) carry(t *turn, o Offer, a Acceptance) {
 		return
 	}
 	vote := t.vote(b, seat)
+	vote.Opened = 0 // they made the offer that this is
 	would := *st
 	would.Votes = append(would.Votes[:len(would.Votes):len(would.Votes)], Vote{Person: o.By.Person, Verdict: Approve, For: seat.For, Parts: seat.Parts})
 	if would.Missing() > 0 {

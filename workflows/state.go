@@ -111,6 +111,7 @@ type StageState struct {
 	Left       []Leaver // who came off shift
 	Told       []PersonID
 	Consent    int // StageConsent, once satisfied: how many were told and did not object
+	Openings   []Opening
 }
 
 // Leaver is a seat that left the roster: what its person sent before that moment still counts.

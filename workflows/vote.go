@@ -257,6 +257,7 @@ func (s *State) vote(b Ballot, seat Seat) VoteRecorded {
 		Stage: b.Stage, Verdict: b.Verdict, Reason: b.Reason, Digest: s.Asked.Digest, Shown: b.Shown,
 		Authn: b.Authn, Channel: b.Channel, Payload: b.Payload, ReceivedAt: b.ReceivedAt,
 		Answers: s.answers(b), Sponsor: s.Asked.Sponsor, Drill: s.Asked.Drill, For: seat.For,
+		Opened: s.Stages[b.Stage].openedBy(b.By.Person, b.ReceivedAt),
 	}
 }
 

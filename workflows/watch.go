@@ -37,10 +37,12 @@ type WatchRule struct {
 	Signal  string     `json:"signal"`
 	Times   int        `json:"times,omitempty"`
 	Within  Span       `json:"within,omitempty"`
-	Seconds int        `json:"seconds,omitempty"` // fast_approval: sooner than this after the stage was opened
+	Seconds int        `json:"seconds,omitempty"` // fast_approval: sooner than this after the stage was opened and its voter told
 	Targets []TargetID `json:"targets,omitempty"` // only these; empty: all
 	Then    string     `json:"then"`
 	For     Span       `json:"for,omitempty"` // of ThenStronger: how long
+
+	Unopened bool `json:"unopened,omitempty"` // fast_approval: only those of somebody who had not opened the request
 }
 
 // WatchFound says that a rule found something. It is recorded once for each entry that completes a finding.
@@ -55,6 +57,7 @@ type WatchFound struct {
 	Then     string     `json:"then"`                // what is done about it
 	Suspends bool       `json:"suspended,omitempty"` // the identity was quarantined because of it
 	Until    Stamp      `json:"until,omitzero"`      // of ThenStronger: until when a stronger chain is demanded
+	Unopened bool       `json:"unopened,omitempty"`  // fast_approval: they had not opened the request
 }
 
 // Kind name for the ledger.

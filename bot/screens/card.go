@@ -59,6 +59,7 @@ type CardButtons struct {
 	Withdraw, TakeBack  string // options of the overflow menu: at most 75 characters
 	Done, Revoke        string
 	Offer, Extend       string
+	Details             string // option: all of it, to decide there
 }
 
 // Remark is a comment on a request.
@@ -379,6 +380,9 @@ func (c Card) holder() string {
 
 func (c Card) overflow() *slackgo.OverflowBlockElement {
 	var opts []*slackgo.OptionBlockObject
+	if c.Buttons.Details != "" && !c.mustOpen() {
+		opts = append(opts, option(c.Buttons.Details, c.In.Of("Read all, then decide"), ""))
+	}
 	if c.Buttons.Withdraw != "" {
 		opts = append(opts, option(c.Buttons.Withdraw, c.In.Of("Withdraw (requester only)"), ""))
 	}

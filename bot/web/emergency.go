@@ -290,6 +290,7 @@ func (s *Server) showRequest(w http.ResponseWriter, r *http.Request, x session) 
 	}
 	if d.Open {
 		d.Shown = v.State.Shown(v.State.Current)
+		s.c.Desk.Opened(r.Context(), desk.Opening{By: x.proof.by, Request: v.State.ID, How: workflows.OpenedPage, Channel: viaWeb})
 	}
 	s.show(w, http.StatusOK, "request", page{Title: d.What, Token: x.token, Data: d})
 }

@@ -286,7 +286,7 @@ func decideCommand(verb string) func(context.Context, proc) error {
 		if err != nil {
 			return err
 		}
-		seen, err := send(ctx, x.cfg, order{Do: "status", ID: words[0]})
+		seen, err := send(ctx, x.cfg, order{Do: "status", ID: words[0], Unread: *yes})
 		if err != nil {
 			return err
 		}

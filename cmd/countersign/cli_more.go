@@ -29,7 +29,7 @@ func offerCommand(ctx context.Context, p proc) error {
 			return usageError{"-for-time: " + err.Error()}
 		}
 	}
-	seen, err := send(ctx, x.cfg, order{Do: "status", ID: words[0]})
+	seen, err := send(ctx, x.cfg, order{Do: "status", ID: words[0], Unread: *yes})
 	if err != nil {
 		return err
 	}

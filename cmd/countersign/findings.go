@@ -162,6 +162,9 @@ func watchWords(e workflows.WatchFound, name func(workflows.PersonID) string) sc
 		says = screens.Sentencef("%s asked at an hour at which none of their %d earlier requests came", who, e.Count)
 	case workflows.SignalFastApproval:
 		says = screens.Sentencef("%s approved a request of %s within %d seconds", who, name(e.With), e.Count+1)
+		if e.Unopened {
+			says = screens.Sentencef("%s approved a request of %s within %d seconds, without opening it", who, name(e.With), e.Count+1)
+		}
 	case workflows.SignalSamePair:
 		says = screens.Sentencef("%s and %s approved each other's requests %d times", who, name(e.With), e.Count)
 	case workflows.SignalDenials:

@@ -59,6 +59,7 @@ type order struct {
 	From     string            `json:"from,omitempty"`
 	Until    string            `json:"until,omitempty"`
 	Delegate string            `json:"delegate,omitempty"` // key or e-mail address
+	Unread   bool              `json:"unread,omitempty"`   // of status: nobody reads the answer
 
 	Args map[string]string `json:"args,omitempty"` // of identities: its flags by name
 
@@ -278,7 +279,7 @@ func (s *serving) obey(ctx context.Context, o order) (reply, error) {
 	case "done", "revoke":
 		return s.cliEnd(ctx, by, cause, o)
 	case "status":
-		return s.cliStatus(ctx, by, o)
+		return s.cliStatus(ctx, by, cause, o)
 	case doExplain:
 		return s.cliExplain(ctx, by, o)
 	case doPolicy, doPolicyApprove, doPolicyDeny:
@@ -450,7 +451,7 @@ func (s *serving) cliEnd(ctx context.Context, by workflows.Acting, cause workflo
 	return reply{OK: true, ID: string(id), Status: string(grants.StatusEnding), Text: "The access is being taken back."}, nil
 }
 
-func (s *serving) cliStatus(ctx context.Context, by workflows.Acting, o order) (reply, error) {
+func (s *serving) cliStatus(ctx context.Context, by workflows.Acting, cause workflows.Cause, o order) (reply, error) {
 	if strings.HasPrefix(o.ID, "g_") {
 		return s.grantReply(ctx, by, workflows.GrantID(o.ID))
 	}
@@ -461,7 +462,11 @@ func (s *serving) cliStatus(ctx context.Context, by workflows.Acting, o order) (
 	if no != nil {
 		return refusedReply(no), nil
 	}
-	return s.seenReply(ctx, by, id)
+	r, err := s.seenReply(ctx, by, id)
+	if err == nil && r.OK && !o.Unread {
+		s.desk.Opened(ctx, desk.Opening{Cause: cause, By: by, Request: id, How: workflows.OpenedStatus, Channel: viaCLI})
+	}
+	return r, err
 }
 
 // seenReply shows a request to a person: who asks for what and why, where it stands, what was granted.

@@ -20,6 +20,8 @@ func (n *narrator) tellOffer(r workflows.Record) string {
 		return fmt.Sprintf("%s accepted offer %s on %s; request %s asks for those terms.", n.actor(r), e.Offer, what, e.Request)
 	case workflows.OfferDeclined:
 		return fmt.Sprintf("%s declined offer %s on %s, which goes on as it was.", n.actor(r), e.Offer, what)
+	case workflows.RequestOpened:
+		return fmt.Sprintf("%s opened %s at stage %d before deciding (%s).", n.actor(r), what, e.Stage+1, e.How)
 	case workflows.Commented:
 		return fmt.Sprintf("%s noted on %s: %s.", n.actor(r), what, quoted(e.Text))
 	case workflows.AutoApproved:

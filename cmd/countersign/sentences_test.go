@@ -117,6 +117,7 @@ func storyOfEveryKind() []workflows.Record {
 	say(req, maya, workflows.OfferAccepted{Offer: "o_01", Request: "r_03"})
 	say(req, jonas, workflows.Commented{Text: "Please wait for the backup."})
 	say(req, jonas, workflows.Commented{})
+	say(req, jonas, workflows.RequestOpened{Stage: 1, How: workflows.OpenedToRead, Channel: "slack"})
 	alone := workflows.RequestStream("r_04")
 	say(alone, maya, workflows.Submitted{
 		Workflow: "prod-shell", Request: workflows.KindCredential, Subject: "svc-deploy", Sponsor: ada, Target: "bastion", Entitlement: "read", Seconds: 600,

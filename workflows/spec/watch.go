@@ -13,7 +13,8 @@ func watchShape() shape {
 		key{"signal", true, oneOf(workflows.WatchSignals()...), "What it looks for."},
 		key{"times", false, number(2, maxTimes), "How often: of request_burst, denials, same_pair (both directions together) and break_glass within the time; of unusual_hour the requests that make a habit."},
 		key{"within", false, span(maxSpan), "The time in which; of dormant_awake how long it slept; of first_target how long somebody must be known."},
-		key{"seconds", false, number(1, 600), "fast_approval: an approval sooner than this after the stage was opened. Default 5."},
+		key{"seconds", false, number(1, 600), "fast_approval: an approval sooner than this after the stage was opened and its voter told. Default 5."},
+		key{"unopened", false, flag(), "fast_approval: only those of somebody who had not opened the request, neither to read it nor on its page. Default false."},
 		key{"targets", false, listOf(maxGrants, ident()), "Only what is about these targets. Default all."},
 		key{"then", false, oneOf(workflows.ThenNotify, workflows.ThenStronger, workflows.ThenSuspend), "notify tells the security channel; stronger also wants one more person than usual for what is asked by or for whom it found, and lets nothing go without people; suspend also takes everything from the identity until two people release it. Default notify."},
 		key{"for", false, span(maxSpan), "stronger: how long. Default 7d."},
@@ -79,6 +80,7 @@ func (c *checker) checkWatch() {
 			{"times", times > 0},
 			{"within", within > 0},
 			{"seconds", signal == workflows.SignalFastApproval},
+			{"unopened", signal == workflows.SignalFastApproval},
 			{"targets", !aboutNoTarget(signal)},
 		} {
 			if x := v.get(k.name); x != nil && !k.fits {
@@ -104,7 +106,7 @@ func (c *compiler) watch() (out []workflows.WatchRule) {
 		r.Times, r.Within = usualWatch(r.Signal)
 		r.Times, r.Within = v.num("times", r.Times), v.span("within", r.Within)
 		if r.Signal == workflows.SignalFastApproval {
-			r.Seconds = v.num("seconds", fastApproval)
+			r.Seconds, r.Unopened = v.num("seconds", fastApproval), v.flag("unopened")
 		}
 		if r.Then == workflows.ThenStronger {
 			r.For = v.span("for", 7*day)

@@ -2,6 +2,8 @@ package watching
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/workflows"
@@ -26,7 +28,7 @@ type Watcher struct {
 	rules []workflows.WatchRule
 
 	requests map[workflows.StreamID]request
-	opened   map[workflows.StreamID]workflows.Stamp // the open stage of a request
+	opened   map[workflows.StreamID]stage // the open stage of a request
 	held     map[workflows.GrantID]holding
 	known    map[workflows.IdentityID]*principal
 	times    map[string][]workflows.Stamp // of each rule and whom it counts for
@@ -38,6 +40,15 @@ type request struct {
 	by      workflows.PersonID
 	subject workflows.IdentityID
 	target  workflows.TargetID
+	offerer workflows.PersonID // whose offer it takes up: their approval comes with it
+}
+
+// stage is the open one of a request. A card is in its channel, or a message came, at some time; zero: not yet.
+type stage struct {
+	at    workflows.Stamp
+	index int
+	card  workflows.Stamp
+	asked map[workflows.PersonID]workflows.Stamp
 }
 
 type holding struct {
@@ -59,7 +70,7 @@ type principal struct {
 // New watches by the rules.
 func New(rules []workflows.WatchRule) *Watcher {
 	return &Watcher{
-		rules: slices.Clone(rules), requests: map[workflows.StreamID]request{}, opened: map[workflows.StreamID]workflows.Stamp{},
+		rules: slices.Clone(rules), requests: map[workflows.StreamID]request{}, opened: map[workflows.StreamID]stage{},
 		held: map[workflows.GrantID]holding{}, known: map[workflows.IdentityID]*principal{}, times: map[string][]workflows.Stamp{},
 		recorded: map[string]bool{},
 	}
@@ -83,7 +94,9 @@ func (w *Watcher) Apply(r workflows.Record) []Finding {
 	case workflows.Submitted:
 		return w.submitted(r, e)
 	case workflows.StageOpened:
-		w.opened[r.Stream] = r.At.UTC
+		w.opened[r.Stream] = stage{at: r.At.UTC, index: e.Stage, card: w.opened[r.Stream].card, asked: map[workflows.PersonID]workflows.Stamp{}}
+	case workflows.NoticeDelivered:
+		w.told(r, e)
 	case workflows.VoteRecorded:
 		return w.voted(r, e)
 	case workflows.Denied:
@@ -160,7 +173,7 @@ func (w *Watcher) tally(rule workflows.WatchRule, key string, now workflows.Stam
 }
 
 func (w *Watcher) submitted(r workflows.Record, e workflows.Submitted) (out []Finding) {
-	q := request{r.Person, e.Subject, e.Target}
+	q := request{r.Person, e.Subject, e.Target, e.Offer.By}
 	w.requests[r.Stream] = q
 	if e.Drill {
 		return nil
@@ -218,22 +231,61 @@ func (w *Watcher) voted(r workflows.Record, e workflows.VoteRecorded) (out []Fin
 	if !ok || e.Verdict != workflows.Approve || e.Drill {
 		return nil
 	}
-	at := max(e.ReceivedAt, w.opened[r.Stream])
-	if e.ReceivedAt == 0 {
-		at = r.At.UTC
-	}
-	for _, rule := range w.of(workflows.SignalFastApproval, q.target) {
-		if open := w.opened[r.Stream]; open != 0 && at.Sub(open) < time.Duration(rule.Seconds)*time.Second {
-			f := found(r, rule, r.Person.Identity(), q.target, int(at.Sub(open)/time.Second))
-			f.With = q.by
-			out = append(out, f)
-		}
-	}
+	out = w.fast(r, e, q)
 	if q.by == "" || r.Person == "" || q.by == r.Person {
 		return out
 	}
 	for _, rule := range w.of(workflows.SignalSamePair, q.target) {
 		out = append(out, w.pair(r, rule, q)...)
+	}
+	return out
+}
+
+// told takes in when people could first see what is asked of them.
+func (w *Watcher) told(r workflows.Record, e workflows.NoticeDelivered) {
+	st, ok := w.opened[r.Stream]
+	what, rest, _ := strings.Cut(e.Notice, "/")
+	index, person, _ := strings.Cut(rest, "/")
+	switch p := workflows.PersonID(person); {
+	case !ok:
+	case what == workflows.NoticeCard:
+		st.card = r.At.UTC
+		w.opened[r.Stream] = st
+	case what == workflows.NoticeAsk && index == strconv.Itoa(st.index) && st.asked[p] == 0:
+		st.asked[p] = r.At.UTC
+	}
+}
+
+// since is when somebody who decided at a moment could first see that a stage waits for them: when it was opened, or, where messages took longer, when
+// the first of them was there.
+func (s stage) since(p workflows.PersonID, at workflows.Stamp) workflows.Stamp {
+	first := workflows.Stamp(0)
+	for _, t := range []workflows.Stamp{s.card, s.asked[p]} {
+		if t != 0 && t <= at && (first == 0 || t < first) {
+			first = t
+		}
+	}
+	return max(s.at, first)
+}
+
+// fast finds approvals sooner than anybody reads. An offer that is taken up was decided when it was made.
+func (w *Watcher) fast(r workflows.Record, e workflows.VoteRecorded, q request) (out []Finding) {
+	st, ok := w.opened[r.Stream]
+	if !ok || q.offerer != "" && q.offerer == r.Person {
+		return nil
+	}
+	at := e.ReceivedAt
+	if at == 0 {
+		at = r.At.UTC
+	}
+	at = max(at, st.at)
+	since, unopened := st.since(r.Person, at), e.Opened == workflows.Unopened
+	for _, rule := range w.of(workflows.SignalFastApproval, q.target) {
+		if took := at.Sub(since); took < time.Duration(rule.Seconds)*time.Second && (unopened || !rule.Unopened) {
+			f := found(r, rule, r.Person.Identity(), q.target, int(took/time.Second))
+			f.With, f.Unopened = q.by, unopened
+			out = append(out, f)
+		}
 	}
 	return out
 }

@@ -126,6 +126,57 @@ func TestReq_R76_ApprovalInSeconds(t *testing.T) {
 	l.want(1, "a denial may be quick")
 }
 
+// TestReq_R76_ApprovalInSecondsWithoutOpening: the seconds count from when the approver could first see it, and a rule may look only at those who did not
+// open it. An approval that came with an offer was decided when that was made.
+func TestReq_R76_ApprovalInSecondsWithoutOpening(t *testing.T) {
+	l := watch(t, workflows.WatchRule{Signal: workflows.SignalFastApproval, Seconds: 60, Unopened: true})
+	vote := func(after time.Duration, id string, opened int64) int {
+		return l.say(after, workflows.RequestStream(workflows.RequestID(id)), jonas, workflows.VoteRecorded{Verdict: workflows.Approve, ReceivedAt: workflows.StampOf(l.at.Add(after)), Opened: opened})
+	}
+	open := func(id string) {
+		l.ask(0, id, maya, "pg")
+		l.say(0, workflows.RequestStream(workflows.RequestID(id)), "", workflows.StageOpened{})
+	}
+	told := func(after time.Duration, id, notice string) {
+		l.say(after, workflows.RequestStream(workflows.RequestID(id)), "", workflows.NoticeDelivered{Notice: notice, Via: "slack"})
+	}
+	open("r1")
+	vote(5*time.Second, "r1", 3)
+	open("r2")
+	vote(5*time.Second, "r2", 0)
+	l.want(0, "opened, and of a program that did not look at that")
+	open("r3")
+	vote(60*time.Second, "r3", workflows.Unopened)
+	l.want(0, "a minute is enough")
+	open("r4")
+	told(10*time.Minute, "r4", "ask/0/p_ada")
+	told(10*time.Minute, "r4", "ask/0/p_jonas")
+	told(10*time.Minute, "r4", workflows.NoticeCard)
+	vote(50*time.Second, "r4", workflows.Unopened)
+	l.want(0, "told ten minutes before")
+	open("r5")
+	told(10*time.Minute, "r5", workflows.NoticeCard)
+	told(10*time.Second, "r5", "ask/0/p_jonas")
+	vote(45*time.Second, "r5", workflows.Unopened)
+	l.want(1, "the message came late, and the approval 55 seconds later")
+	if f := l.seen[0]; !f.Unopened || f.Identity != jonas.Identity() || f.With != maya || f.Count != 55 {
+		t.Errorf("found %+v", f)
+	}
+	open("r6")
+	told(10*time.Minute, "r6", "ask/1/p_jonas")
+	vote(5*time.Second, "r6", workflows.Unopened)
+	l.want(1, "the message of another stage says nothing")
+	open("r7")
+	told(0, "r7", workflows.NoticeCard)
+	l.say(time.Hour, "request/r7", "", workflows.StageOpened{Stage: 1})
+	vote(5*time.Second, "r7", workflows.Unopened)
+	l.want(2, "the card is older than its second stage")
+	l.say(0, "request/r8", maya, workflows.Submitted{Subject: maya.Identity(), Target: "pg", Offer: workflows.OfferRef{Request: "r1", Offer: "o1", By: jonas}})
+	l.say(0, "request/r8", "", workflows.StageOpened{})
+	vote(0, "r8", 0)
+	l.want(2, "an offer that is taken up")
+}
+
 func TestReq_R76_SamePairApprovesEachOther(t *testing.T) {
 	l := watch(t, workflows.WatchRule{Signal: workflows.SignalSamePair, Times: 4, Within: hours(24 * 30)})
 	for i := range 9 {
