@@ -117,3 +117,34 @@ func TestReadPastTheDriver(t *testing.T) {
 		}
 	}
 }
+
+// The connection past the driver trusts a file no more than the driver's do: it runs nothing that the file's own schema names, and writes nothing.
+func TestPastTheDriverNothingIsTrusted(t *testing.T) {
+	t.Parallel()
+	cfg := storetest.Config(t)
+	s := storetest.Open(t, cfg)
+	for range 100 {
+		if _, err := s.Update(t.Context(), "", []workflows.StreamID{"request/1"}, numbered(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src, err := s.Source(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { src.Close() })
+	if _, err := src.Head(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if readAll(t, src, 0, 100); !src.PastDriver() {
+		t.Fatal("nothing was read past the driver")
+	}
+	if _, err := src.QuickTries(t.Context(), `DELETE FROM opening WHERE idx BETWEEN ?1 AND ?2`); err == nil {
+		t.Error("it writes")
+	}
+	for flag, want := range map[string]int64{"trusted_schema": 0, "query_only": 1} {
+		if n, err := src.QuickTries(t.Context(), `SELECT `+flag+` FROM pragma_`+flag+` WHERE ?1 < ?2`); err != nil || n != want {
+			t.Errorf("%s is %d (%v), want %d", flag, n, err, want)
+		}
+	}
+}

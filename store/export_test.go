@@ -77,6 +77,15 @@ func (s *Source) PastDriver() bool { return s.quick != nil }
 // BreakQuick makes the reading past the driver that goes on fail, as a disk does whose file can no longer be read.
 func (s *Source) BreakQuick() { sqlite3.Xsqlite3_interrupt(s.quick.tls, s.quick.db) }
 
+// QuickTries runs a query with two numbers on the connection past the driver and gives the first number of its answer.
+func (s *Source) QuickTries(ctx context.Context, text string) (n int64, err error) {
+	err = s.quick.each(ctx, text, 0, 1, func(r directRow) bool {
+		n = r.integer(0)
+		return false
+	})
+	return n, err
+}
+
 // Nameless writes a text for SQLite as the writer's connection prepares it.
 func Nameless(text string) string { return nameless(text) }
 

@@ -77,7 +77,10 @@ func compared(ctx context.Context, s *store.Store, stream workflows.StreamID, h 
 	if err != nil {
 		return "", err
 	}
-	for _, want := range o.Jobs {
+	for n, want := range o.Jobs {
+		if slices.ContainsFunc(o.Jobs[:n], func(j workflows.Job) bool { return j.Kind == want.Kind && j.Key == want.Key }) {
+			continue // asked for twice: the first counts
+		}
 		i := slices.IndexFunc(rows, func(j store.JobStatus) bool { return j.Kind == want.Kind && j.Key == want.Key })
 		switch {
 		case i < 0 && without.job(stream, want):
