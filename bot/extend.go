@@ -75,6 +75,9 @@ func (b *Bot) extendForm(ctx context.Context, c *call, h desk.Holding) (answer, 
 		Targets: b.targetChoices(w), Identities: b.identityChoices(w),
 		Extends: l.Say("%s, which ends at %s", screens.Escape(title(a.TargetTitle, a.Title)), l.When(h.Hold.Ends.UTC)),
 	}
+	if e, ok := w.Entitlement(a.Target, a.Entitlement); ok {
+		f.Confirm, f.ConfirmAll = typedTargets(w, []workflows.Entitlement{e})
+	}
 	return b.open(ctx, c, f.Render())
 }
 

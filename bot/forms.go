@@ -124,6 +124,7 @@ func (b *Bot) form(ctx context.Context, c *call, o desk.Offer) (viewRequest, err
 	for i, st := range w.Stages {
 		f.Approvers = append(f.Approvers, fmt.Sprintf("%d. %s: %s", i+1, st.Name, needs(st, l)))
 	}
+	f.Confirm, f.ConfirmAll = typedTargets(w, w.Entitlements)
 	f.Entitlements = entitlementChoices(w)
 	if w.Kind == workflows.KindPreapprove {
 		f.Entitlements, f.Runbooks = nil, b.runbookChoices()
@@ -141,6 +142,20 @@ func (b *Bot) form(ctx context.Context, c *call, o desk.Offer) (viewRequest, err
 	}
 	f.Preview = b.preview(ctx, l, desk.Submission{By: by, Workflow: w.ID, Form: usualForm(w), Channel: viaSlack, Authn: slackClick})
 	return f.Render(), nil
+}
+
+// typedTargets are the targets whose name an ask may have to be typed for, and whether that is so for all that can be asked for.
+func typedTargets(w *workflows.Workflow, list []workflows.Entitlement) (names []string, all bool) {
+	all = true
+	for _, e := range list {
+		switch {
+		case !w.MayWantTyped(e):
+			all = false
+		case !slices.Contains(names, e.TargetTitle):
+			names = append(names, e.TargetTitle)
+		}
+	}
+	return names, all
 }
 
 // usualForm is what a person most likely asks for: the first thing, for as long as usual.
@@ -255,6 +270,7 @@ func (b *Bot) submit(ctx context.Context, c *call) (answer, error) {
 	sub.Form = form
 	_, no := b.c.Desk.CheckForm(meta.Workflow, meta.Policy, sub.Form)
 	_, bad := w.CheckForm(sub.Form)
+	bad = append(bad, b.c.Desk.Untyped(sub)...)
 	if problems = append(problems, unfit...); no == nil && len(problems)+len(bad) > 0 {
 		return formProblems(w, append(problems, bad...), "`/access`"), nil
 	}
@@ -294,7 +310,7 @@ func (b *Bot) fill(ctx context.Context, v *slack.View, w *workflows.Workflow, su
 		bad = append(bad, workflows.FieldProblem{Field: workflows.FormDuration, Text: "Write a number and m, h or d, such as 30m, 2h or 1d."})
 		span = w.Usual // so that CheckForm says nothing about it a second time
 	}
-	sub.Form.Seconds, sub.Form.Reason = span, get(screens.BlockReason)
+	sub.Form.Seconds, sub.Form.Reason, sub.Form.Typed = span, get(screens.BlockReason), get(screens.BlockConfirm)
 	if sub.NotBefore, ok = moment(get(screens.BlockStart)); !ok {
 		bad = append(bad, workflows.FieldProblem{Field: formStart, Text: "Pick a date and a time."})
 	}
@@ -378,6 +394,8 @@ func beside(w *workflows.Workflow, problems []workflows.FieldProblem) map[string
 				block = screens.BlockStart
 			}
 		case workflows.FormReason, workflows.FormSubject:
+		case workflows.FormConfirm:
+			block = screens.BlockConfirm
 		default:
 			if hasField(w.Fields, p.Field) {
 				block = screens.FieldBlock + p.Field

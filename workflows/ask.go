@@ -16,6 +16,7 @@ type Ask struct {
 	Document DocHash // of a runbook: the text's hash as it stands now
 	Rosters  Rosters // of the stages that the chosen rule names, in order; empty where the document itself approves
 	Open     int     // open requests of this person
+	Sent     int     // of these, the ones that the clock did not ask for
 	Nonce    string
 	Channel  string
 	Authn    string

@@ -321,6 +321,16 @@ func (c *comparison) tier(before, after Tier) {
 	c.number(n+": the fewest approvers", before.Approvers, after.Approvers, false)
 	c.span(n+": time between reviews", before.Review, after.Review, true, false)
 	c.flag(n+": a decision needs more than a click", before.StepUp, after.StepUp, false)
+	c.flag(n+": whoever asks types the target's name", before.TypeTarget, after.TypeTarget, false)
+	c.number(n+": open requests of one person", orMost(before.MostOpen), orMost(after.MostOpen), true)
+}
+
+// orMost is how many requests somebody may have open, where a tier says it or leaves it out.
+func orMost(n int) int {
+	if n == 0 {
+		return MaxOpenPerson
+	}
+	return n
 }
 
 func (c *comparison) window(before, after *WindowTerms) {

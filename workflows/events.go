@@ -40,6 +40,7 @@ type Submitted struct {
 	Window      string        `json:"window,omitempty"`       // the standing window that this is asked under
 	Principal   string        `json:"principal,omitempty"`    // kind of the holder, as the risk table knew it
 	StepUp      bool          `json:"step_up,omitempty"`      // the tier wants more than a click of everybody who approves
+	Typed       bool          `json:"typed,omitempty"`        // the tier wants the target's name typed by whoever asks, and it was
 	Already     bool          `json:"already,omitempty"`      // the target says that the holder has this now, by no grant of ours
 	Renewal     int           `json:"renewal,omitempty"`      // of an extension: the first, the second …
 	Told        []PersonID    `json:"told,omitempty"`         // who is told the outcome without being asked

@@ -25,6 +25,7 @@ const (
 	FormDuration    = "duration"
 	FormReason      = "reason"
 	FormNotBefore   = "not_before"
+	FormConfirm     = "confirm" // the target's name, where the risk wants it typed
 )
 
 // Form is what somebody filled in, before anything is believed.
@@ -34,7 +35,8 @@ type Form struct {
 	Seconds     Span
 	Reason      string
 	Values      map[string]string
-	At          Stamp // when it was filled in: the limits of date-times count from here; zero: they are not looked at
+	Typed       string // what was typed as the target's name; looked at where the risk wants it
+	At          Stamp  // when it was filled in: the limits of date-times count from here; zero: they are not looked at
 }
 
 // Cleaned is a form whose every value was checked. Fields stand in the leaf; Texts are sealed.

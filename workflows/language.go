@@ -112,6 +112,9 @@ type Tier struct {
 	Approvers int    `json:"approvers,omitempty"` // fewest different people who approve, in all stages together
 	Review    Span   `json:"review,omitempty"`    // entitlements of this tier are looked at at least this often
 	StepUp    bool   `json:"step_up,omitempty"`   // a decision needs more than a click
+
+	TypeTarget bool `json:"type_target,omitempty"` // whoever asks types the target's name (T39)
+	MostOpen   int  `json:"most_open,omitempty"`   // open requests of its sender at which no further one is taken; 0: MaxOpenPerson (T39)
 }
 
 // RiskRow matches when each list is empty or holds the ask's word.

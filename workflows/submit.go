@@ -45,6 +45,7 @@ func (w *Workflow) submit(now Instant, a Ask) (*turn, *Refusal) {
 		a.Window = WindowAsk{} // what was approved ahead did not know what was found since
 	}
 	form, bad := w.CheckForm(a.Form)
+	bad = append(bad, w.Untyped(a)...)
 	if r := w.refuseAsk(a, form, append(bad, a.Problems...)); r != nil {
 		return nil, r
 	}
@@ -308,6 +309,9 @@ func (w *Workflow) risk(g *way, a Ask, c Cleaned) *Refusal {
 		return Refuse(CodeRisk, "The risk of this could not be told, so nobody can request it.", "Ask the owner of the risk table.")
 	}
 	g.tier, g.row = tier, row
+	if tier.MostOpen > 0 && a.Sent >= tier.MostOpen && a.byHand() {
+		return Refusef(CodeTooMany, "Withdraw one of them or wait.", "You already have %d open requests.", a.Sent)
+	}
 	if tier.Longest > 0 && c.Seconds > tier.Longest && !w.Kind.Ahead() {
 		return Refusef(CodeRisk, "Ask for that or less.", "The risk of this is %s, which allows %s at most.", tier.Name, tier.Longest)
 	}
@@ -373,7 +377,7 @@ func (w *Workflow) submitted(a Ask, c Cleaned, g way) Submitted {
 		Trace: g.Trace, Inputs: a.Inputs, Risk: g.tier.Name, RiskRow: g.row, Extends: a.Extends, NotBefore: g.notBefore,
 		NoLaterThan: g.noLaterThan, Ticket: g.ticket, Offer: a.Offer, Window: a.Window.ID, Told: a.Rosters.Told, Principal: a.Principal,
 		Already: a.Already, Checks: a.Checks, About: a.About, Outside: a.Outside, Watched: a.Watched,
-		Changes: a.Foreseen.Changes, PlanNotes: a.Foreseen.Notes, Standing: a.Foreseen.Standing,
+		Typed: w.wantsTyped(a), Changes: a.Foreseen.Changes, PlanNotes: a.Foreseen.Notes, Standing: a.Foreseen.Standing,
 	}
 	if a.Extends != "" {
 		sub.Renewal, sub.Since = a.Held.Renewals+1, a.Held.Started

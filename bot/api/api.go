@@ -43,6 +43,7 @@ type Ask struct {
 	Reason      string            `json:"reason" jsonschema:"why, in words for the people who decide"`
 	Task        string            `json:"task,omitempty" jsonschema:"ticket, incident or pull request that this is for, where the workflow has such a field"`
 	Fields      map[string]string `json:"fields,omitempty" jsonschema:"further fields of the form"`
+	Confirm     string            `json:"confirm,omitempty" jsonschema:"the target's name or id once more, where the offer says confirm"`
 }
 
 // Offer is something that may be asked for.
@@ -60,6 +61,7 @@ type Entitlement struct {
 	Entitlement string `json:"entitlement"`
 	Title       string `json:"title"`
 	Description string `json:"description,omitempty"`
+	Confirm     bool   `json:"confirm,omitempty"` // its target's name has to be given once more in Ask.Confirm
 }
 
 // Field is one more thing that a form asks.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	slackgo "github.com/slack-go/slack"
 
@@ -154,6 +155,8 @@ type Form struct {
 	Fields       []workflows.Field
 	Targets      []Choice       // for fields that pick a target
 	Identities   []Choice       // for fields that pick a non-human identity
+	Confirm      []string       // targets whose name has to be typed; empty: no such input
+	ConfirmAll   bool           // whatever is asked for
 	Later        workflows.Span // how far ahead it may start; 0: no such input
 	Extends      string         // what more time is asked for, until when it lasts, markup; empty: new access
 	Preview      []string       // who would be asked now and when a decision can be expected, markup
@@ -171,6 +174,7 @@ const (
 	BlockDuration    = "duration"
 	BlockReason      = "reason"
 	BlockStart       = "start"
+	BlockConfirm     = "confirm"
 	FieldBlock       = "field:"
 )
 
@@ -202,6 +206,11 @@ func (f Form) Render() slackgo.ModalViewRequest {
 	}
 	for _, x := range f.Fields[:min(len(f.Fields), maxFields)] {
 		blocks = append(blocks, f.input(x))
+	}
+	if len(f.Confirm) > 0 {
+		e := slackgo.NewPlainTextInputBlockElement(nil, InputValue)
+		e.MaxLength = 200
+		blocks = append(blocks, inputBlock(BlockConfirm, f.In.Of("Name of the target"), f.In.Say("Type it yourself. Needed for: %s.", strings.Join(f.Confirm, ", ")), e, !f.ConfirmAll))
 	}
 	why := area(BlockReason, f.In.Of("Why"), f.In.Say("Those who decide read this. At least %d characters.", max(1, f.ReasonMin)), 0, workflows.MaxReason, false)
 	if e, ok := why.Element.(*slackgo.PlainTextInputBlockElement); ok {

@@ -87,7 +87,7 @@ func (o counterOffice) Offers(ctx context.Context, s api.Session) ([]api.Offer, 
 		}
 		x := api.Offer{Workflow: string(w.ID), Title: w.Title, Longest: w.Longest.String()}
 		for _, e := range w.Entitlements {
-			x.Entitlements = append(x.Entitlements, api.Entitlement{Target: string(e.Target), Entitlement: string(e.ID), Title: e.Title, Description: e.Description})
+			x.Entitlements = append(x.Entitlements, api.Entitlement{Target: string(e.Target), Entitlement: string(e.ID), Title: e.Title, Description: e.Description, Confirm: w.MayWantTyped(e)})
 		}
 		for _, f := range w.Fields {
 			x.Fields = append(x.Fields, api.Field{Name: f.Name, Label: f.Label, Kind: f.Type, Required: !f.Optional, Choices: f.Choices})
@@ -99,7 +99,7 @@ func (o counterOffice) Offers(ctx context.Context, s api.Session) ([]api.Offer, 
 
 // Ask implements api.Office.
 func (o counterOffice) Ask(ctx context.Context, s api.Session, key string, a api.Ask) (string, *workflows.Refusal, []workflows.FieldProblem, error) {
-	form := workflows.Form{Target: workflows.TargetID(a.Target), Entitlement: workflows.EntitlementID(a.Entitlement), Reason: a.Reason, Values: a.Fields}
+	form := workflows.Form{Target: workflows.TargetID(a.Target), Entitlement: workflows.EntitlementID(a.Entitlement), Reason: a.Reason, Values: a.Fields, Typed: a.Confirm}
 	var cause workflows.Cause
 	if key != "" {
 		cause = workflows.Cause("api/" + string(s.By.Actor) + "/" + key)

@@ -219,6 +219,7 @@ func requestCommand(ctx context.Context, p proc) error {
 	long := x.flags.String("for-time", "", "how long, such as 30m or 2h; default: the usual time of the chain")
 	subject := x.flags.String("for", "", "a non-human identity that you own; default: yourself")
 	start := x.flags.String("start", "", `when it should start, where the chain allows it: "2026-12-01 14:00" on your own clock, or RFC 3339`)
+	confirm := x.flags.String("confirm", "", "name of the target once more, where the risk of what is asked for wants it typed")
 	book := x.flags.String("runbook", "", "for a chain that approves runbooks: which")
 	wait := x.flags.Bool("wait", false, "wait until it is decided; with -api, until there is access; with -- COMMAND: then run it and give the access back")
 	address := x.flags.String("api", p.getenv(prefix+"_API"), "address of the bot, for pipelines: ask as the identity that this pipeline's own token proves")
@@ -235,12 +236,12 @@ func requestCommand(ctx context.Context, p proc) error {
 		return err
 	}
 	if *address != "" {
-		return x.overAPI(ctx, front{*address, *token, *audience, *cert, *certKey, *roots}, *wait, command, asked{words[0], *what, *reason, *long, fields})
+		return x.overAPI(ctx, front{*address, *token, *audience, *cert, *certKey, *roots}, *wait, command, asked{words[0], *what, *reason, *long, *confirm, fields})
 	}
 	if len(command) > 0 {
 		return usageError{"-- COMMAND needs -api and -wait: on the bot's host, access is used by people"}
 	}
-	o := order{Do: "request", Workflow: words[0], What: *what, For: *subject, Reason: *reason, Fields: fields, Runbook: *book, Start: *start}
+	o := order{Do: "request", Workflow: words[0], What: *what, For: *subject, Reason: *reason, Fields: fields, Runbook: *book, Start: *start, Confirm: *confirm}
 	if *long != "" {
 		if o.Long, err = spec.ParseSpan(*long); err != nil {
 			return usageError{"-for-time: " + err.Error()}

@@ -42,6 +42,7 @@ type order struct {
 	Reason   string            `json:"reason,omitempty"`
 	Workflow string            `json:"workflow,omitempty"`
 	What     string            `json:"what,omitempty"` // target/entitlement
+	Confirm  string            `json:"confirm,omitempty"` // the target's name once more, where the risk wants it typed
 	For      string            `json:"for,omitempty"`  // a non-human identity; empty: oneself
 	Long     workflows.Span    `json:"long,omitempty"`
 	Fields   map[string]string `json:"fields,omitempty"`
@@ -322,6 +323,7 @@ func (s *serving) cliRequest(ctx context.Context, by workflows.Acting, cause wor
 	target, entitlement, _ := strings.Cut(o.What, "/")
 	form := workflows.Form{
 		Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: o.Long, Reason: o.Reason, Values: o.Fields,
+		Typed: o.Confirm,
 	}
 	id := workflows.WorkflowID(o.Workflow)
 	if v, ok := s.desk.Policy().Workflows[id]; ok {

@@ -228,8 +228,8 @@ func (x *pipeline) ask(ctx context.Context, a api.Ask, wait bool) (r api.Request
 
 // asked is what a pipeline asks for, as its command line says.
 type asked struct {
-	workflow, what, reason, long string
-	fields                       pairs
+	workflow, what, reason, long, confirm string
+	fields                                pairs
 }
 
 // overAPI asks as a workload.
@@ -250,7 +250,7 @@ func (x *person) overAPI(ctx context.Context, f front, wait bool, command []stri
 	if c.client, err = f.connect(); err != nil {
 		return err
 	}
-	ask := api.Ask{Workflow: a.workflow, Target: target, Entitlement: entitlement, Duration: a.long, Reason: a.reason, Fields: a.fields}
+	ask := api.Ask{Workflow: a.workflow, Target: target, Entitlement: entitlement, Duration: a.long, Reason: a.reason, Fields: a.fields, Confirm: a.confirm}
 	return c.through(ctx, ask, wait, command, func(r api.Request) error {
 		if *x.asJSON {
 			enc := json.NewEncoder(x.p.out)

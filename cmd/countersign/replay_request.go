@@ -259,6 +259,9 @@ func (c *chain) asked(r workflows.Record) {
 		if c.sub.StepUp != (tier.StepUp && len(c.sub.Plan) > 0) {
 			c.j.wrong(r, "is recorded with a click as enough, or not enough, unlike its tier %q", tier.Name)
 		}
+		if tier.TypeTarget && !c.sub.Typed && c.sub.Offer == (workflows.OfferRef{}) && r.Actor != workflows.SystemActor {
+			c.j.wrong(r, "was taken without the target's name typed, which its tier %q wants", tier.Name)
+		}
 		if tier.Longest > 0 && !c.sub.Request.Ahead() {
 			longest = min(longest, tier.Longest)
 		}

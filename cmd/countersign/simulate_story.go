@@ -298,7 +298,7 @@ func (x *stage) submit(ctx context.Context, by workflows.Acting, words []string)
 		}
 	}
 	target, entitlement, _ := strings.Cut(what, "/")
-	s.Form = workflows.Form{Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: long, Reason: quietReason, Values: values}
+	s.Form = workflows.Form{Target: workflows.TargetID(target), Entitlement: workflows.EntitlementID(entitlement), Seconds: long, Reason: quietReason, Values: values, Typed: target}
 	if w := x.policy.Workflows[x.setting.workflow].Workflow; w.Kind.OfRunbook() {
 		s.Form.Target, s.Form.Entitlement = "", ""
 		for id, b := range x.policy.Runbooks {

@@ -38,6 +38,7 @@ func (d *Desk) AskInstead(ctx context.Context, c Invocation) (Submitted, error) 
 			form.Values[f.Name] = c.Incident
 		}
 	}
+	form.Typed = string(form.Target) // the runbook names it, and its form was filled in for an incident
 	return d.Submit(ctx, Submission{
 		Cause: c.Cause, By: c.By, Workflow: v.Workflow.ID, Form: form, Channel: c.Channel, Authn: c.Authn,
 	})

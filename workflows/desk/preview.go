@@ -43,6 +43,7 @@ func (d *Desk) Preview(ctx context.Context, c Submission) (Preview, error) {
 		return Preview{Refusal: noWorkflow()}, nil
 	}
 	v = policy.formed(v, c.Runbook)
+	c.Form.Typed = string(c.Form.Target) // who would be asked is the same before it is typed
 	q, err := d.ask(ctx, policy, v, c)
 	if err != nil {
 		return Preview{}, err

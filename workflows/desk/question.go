@@ -104,7 +104,7 @@ func (q *question) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q.ask.Open = len(list)
+	q.ask.Open, q.ask.Sent = len(list), len(list)
 	clean, _ := q.v.Workflow.CheckForm(q.ask.Form)
 	for _, stream := range list {
 		h, err := q.desk.ledger.History(ctx, stream)
@@ -114,6 +114,9 @@ func (q *question) open(ctx context.Context) error {
 		s, err := workflows.Fold(h)
 		if err != nil {
 			return err
+		}
+		if s.Requester.Actor == workflows.SystemActor {
+			q.ask.Sent--
 		}
 		if q.isTwin(s, clean) {
 			q.ask.Twin = s.ID

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -46,6 +47,20 @@ func (d *Desk) CheckForm(id workflows.WorkflowID, shown workflows.DocHash, form 
 	}
 	_, bad := v.Workflow.CheckForm(form)
 	return bad, nil
+}
+
+// Untyped is what is wrong with the target's name as it was typed, where the risk wants it, without recording anything.
+func (d *Desk) Untyped(c Submission) []workflows.FieldProblem {
+	policy := d.Policy()
+	v, ok := policy.Workflows[c.Workflow]
+	if !ok {
+		return nil
+	}
+	w := policy.formed(v, c.Runbook).Workflow
+	ent, _ := w.Entitlement(c.Form.Target, c.Form.Entitlement)
+	ask := workflows.Ask{By: c.By, Form: c.Form, Subject: cmp.Or(c.Subject, c.By.Person.Identity())}
+	policy.describeSubject(w.Kind, &ask, ent)
+	return w.Untyped(ask)
 }
 
 func noWorkflow() *workflows.Refusal {
@@ -108,7 +123,7 @@ func (d *Desk) submit(ctx context.Context, c Submission) (Submitted, error) {
 	out := submitted(res)
 	if res.Refusal != nil && res.Refusal.Code == workflows.CodeBadField {
 		_, out.Problems = v.Workflow.CheckForm(q.ask.Form)
-		out.Problems = append(out.Problems, q.ask.Problems...)
+		out.Problems = slices.Concat(out.Problems, v.Workflow.Untyped(q.ask), q.ask.Problems)
 	}
 	if res.Refusal != nil && q.ask.Blocked != nil && res.Refusal.Code == q.ask.Blocked.Code {
 		out.Problems = append(out.Problems, q.unfit...)

@@ -222,6 +222,11 @@ func (b Book) riskClasses(r *workflows.RiskTable) Section {
 			s.Sentences[1],
 		}
 	}
+	for _, t := range r.Tiers {
+		if t.TypeTarget {
+			s.Sentences = append(s.Sentences, b.say("Whoever asks for something of the class %s types the name of its target.", t.Name))
+		}
+	}
 	return s
 }
 

@@ -47,6 +47,8 @@ func riskShape() shape {
 			key{"approvers", false, number(0, maxMembers), "Fewest different people who approve, in all stages together. 0 admits automatic approval. Default 1."},
 			key{"review", false, span(maxSpan), "How often the owner looks at an entitlement of this tier."},
 			key{"step_up", false, flag(), "true when a decision needs more than a click."},
+			key{"type_target", false, flag(), "true when whoever asks types the target's name, so that nobody asks by habit."},
+			key{"most_open", false, number(1, workflows.MaxOpenPerson), "At so many open requests of one person no further one is taken. Default 20."},
 		)), "What each risk demands, from the lowest to the highest."},
 		key{"rows", true, listOf(maxRiskRows, object(
 			key{"environment", false, words, "Environments of the target."},
