@@ -41,9 +41,9 @@ type order struct {
 	Stage    int               `json:"stage,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	Workflow string            `json:"workflow,omitempty"`
-	What     string            `json:"what,omitempty"` // target/entitlement
+	What     string            `json:"what,omitempty"`    // target/entitlement
 	Confirm  string            `json:"confirm,omitempty"` // the target's name once more, where the risk wants it typed
-	For      string            `json:"for,omitempty"`  // a non-human identity; empty: oneself
+	For      string            `json:"for,omitempty"`     // a non-human identity; empty: oneself
 	Long     workflows.Span    `json:"long,omitempty"`
 	Fields   map[string]string `json:"fields,omitempty"`
 	Runbook  string            `json:"runbook,omitempty"`
