@@ -241,6 +241,10 @@ func (l Locale) known(v string) string {
 		return l.Of("the target does not say")
 	case "an account that is not on record":
 		return l.Of("an account that is not on record")
+	case "the business that needs it":
+		return l.Of("the business that needs it")
+	case "those who run it":
+		return l.Of("those who run it")
 	}
 	if group, ok := strings.CutPrefix(v, "the group "); ok {
 		return l.Say("the group %s", exact(group))

@@ -107,6 +107,9 @@ func (s *serving) campaignDecision(ctx context.Context, x campaigns.Sheet, i cam
 	d := campaignDecision{
 		Sheet: x.ID, Item: i.Number, What: i.ID, Target: string(i.Target), Verdict: i.Verdict, At: i.Decided.UTC, Looked: i.After, Reason: i.Reason, Done: "not yet",
 	}
+	if i.Side != "" {
+		d.What += " (" + i.Side + " side)"
+	}
 	if i.Bulk > 1 {
 		d.Together = i.Bulk
 	}
@@ -148,6 +151,9 @@ func (r campaignReport) markdown() []string {
 	c := r.Counts
 	out = append(out, "", fmt.Sprintf("%s: %d kept, %d narrowed, %d made requestable, %d handed over, %d revoked, %d suspended. Nobody answered for %d; then: %s.",
 		quantity(r.Items, "item", "items"), c.Kept, c.Narrowed, c.Converted, c.HandedOver, c.Revoked, c.Suspended, c.Silent, r.Silence))
+	if c.Overruled > 0 {
+		out = append(out, fmt.Sprintf("Of integrations, whose two owners both decide: %s by the other side, whose word was stricter.", quantity(c.Overruled, "verdict overruled", "verdicts overruled")))
+	}
 	if c.Unverified > 0 || c.Failed > 0 || r.Rubber > 0 {
 		out = append(out, fmt.Sprintf("To look at: %d done by somebody's word alone, %d not possible, %d decided sooner than they can be read.", c.Unverified, c.Failed, r.Rubber))
 	}

@@ -91,6 +91,7 @@ func countWords(c campaigns.Counts) string {
 		{c.Suspended, "suspended"},
 		{c.Silent, "that nobody answered for"},
 		{c.Failed, "not possible"},
+		{c.Overruled, "decided by the other side"},
 	} {
 		if x.n > 0 {
 			out = append(out, fmt.Sprintf("%d %s", x.n, x.word))

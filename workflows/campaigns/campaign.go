@@ -150,7 +150,7 @@ func (c Counts) Plus(o Counts) Counts {
 func (c *Counts) add(o Counts) {
 	c.Kept, c.Narrowed, c.Converted, c.HandedOver = c.Kept+o.Kept, c.Narrowed+o.Narrowed, c.Converted+o.Converted, c.HandedOver+o.HandedOver
 	c.Revoked, c.Suspended, c.Silent = c.Revoked+o.Revoked, c.Suspended+o.Suspended, c.Silent+o.Silent
-	c.Unverified, c.Failed = c.Unverified+o.Unverified, c.Failed+o.Failed
+	c.Unverified, c.Failed, c.Overruled = c.Unverified+o.Unverified, c.Failed+o.Failed, c.Overruled+o.Overruled
 }
 
 // Plan records since when a schedule counts, if it is another one than before.

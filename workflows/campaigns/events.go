@@ -47,6 +47,7 @@ type Counts struct {
 	Silent     int `json:"silent,omitempty"`     // nobody answered, whatever followed
 	Unverified int `json:"unverified,omitempty"` // done by the word of a person alone
 	Failed     int `json:"failed,omitempty"`     // could not be done
+	Overruled  int `json:"overruled,omitempty"`  // of an integration: its other side decided
 }
 
 // Ended closes a run: every sheet is done.
@@ -89,7 +90,17 @@ type Item struct {
 	Owner  string             `json:"owner,omitempty"` // who answers for it; of access the person whose account it is
 	Risk   string             `json:"risk,omitempty"`
 	Flags  []string           `json:"flags,omitempty"` // findings: what is kept with one is decided by itself
+
+	// Of an integration, which two people answer for: which of them this is the look of, and who looks at the other side.
+	Side string             `json:"side,omitempty"` // SideTechnical, SideBusiness
+	With workflows.PersonID `json:"with,omitempty"` // empty: nobody could be asked
 }
+
+// The two sides of an integration.
+const (
+	SideTechnical = "technical"
+	SideBusiness  = "business"
+)
 
 // Safe tells whether the item may be kept together with others.
 func (i Item) Safe() bool { return len(i.Flags) == 0 && i.Risk != "high" && i.Risk != "critical" }
@@ -142,7 +153,7 @@ type Lapsed struct {
 // Settled says what became of what was decided on an item.
 type Settled struct {
 	Item     int    `json:"item"`
-	How      string `json:"how"`   // "attested", "suspended", "retiring", "removed", "handed over", "narrowed", "told", "gone", "failed"
+	How      string `json:"how"`   // "attested", "suspended", "retiring", "removed", "handed over", "narrowed", "told", "gone", "overruled", "failed"
 	Proof    string `json:"proof"` // identities.ProofVerified, ProofDeclared
 	Detail   string `json:"detail,omitempty"`
 	Evidence string `json:"evidence,omitempty" seal:"true"`
@@ -154,6 +165,8 @@ type Settled struct {
 const (
 	HowFailed = "failed"
 	HowGone   = "gone" // it was not there any more
+
+	HowOverruled = "overruled" // the other side decided more strictly, or nobody there kept it
 )
 
 // Closed ends a sheet: all is decided and done.

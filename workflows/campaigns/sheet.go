@@ -269,6 +269,10 @@ func (s *Sheet) Counts() Counts {
 			c.Failed++
 			continue
 		}
+		if x.Settled != nil && x.Settled.How == HowOverruled {
+			c.Overruled++
+			continue
+		}
 		if x.Settled != nil && x.Settled.Proof == "declared" {
 			c.Unverified++
 		}

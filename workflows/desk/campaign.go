@@ -119,7 +119,7 @@ func (d *Desk) giveOut(ctx context.Context, plan workflows.CampaignPlan, run wor
 		return err
 	}
 	a := assigning{desk: d, plan: plan, policy: d.Policy(), standing: map[workflows.PersonID]bool{}, security: d.roleHolders(ctx, d.Policy(), RoleSecurity)}
-	piles, left := a.pile(ctx, slices.DeleteFunc(items, func(i campaigns.Item) bool { return done[itemKey(i)] }))
+	piles, left := a.pile(ctx, slices.DeleteFunc(items, func(i campaigns.Item) bool { return done[itemKey(i)] }), given)
 	b.Left = left
 	var opened []campaigns.Opened
 	for _, who := range slices.Sorted(maps.Keys(piles)) {
@@ -140,7 +140,7 @@ func (d *Desk) giveOut(ctx context.Context, plan workflows.CampaignPlan, run wor
 	return err
 }
 
-func itemKey(i campaigns.Item) string { return i.Of + "/" + string(i.Target) + "/" + i.ID }
+func itemKey(i campaigns.Item) string { return i.Of + "/" + string(i.Target) + "/" + i.ID + "/" + i.Side }
 
 // sheetsAtOnce is how many sheets one transaction opens.
 const sheetsAtOnce = 16
@@ -183,10 +183,15 @@ type assigning struct {
 }
 
 // pile puts each item before somebody who can look at it; the second answer is how many nobody can.
-func (a *assigning) pile(ctx context.Context, items []campaigns.Item) (map[workflows.PersonID][]campaigns.Item, int) {
+func (a *assigning) pile(ctx context.Context, items []campaigns.Item, given []campaigns.Sheet) (map[workflows.PersonID][]campaigns.Item, int) {
 	out, left := map[workflows.PersonID][]campaigns.Item{}, 0
+	pairs := a.pairs(ctx, items, given)
 	for i, x := range items {
-		if who := a.reviewer(ctx, x, i); who != "" {
+		who := a.reviewer(ctx, x, i)
+		if x.Side != "" {
+			who, x.With = pairs.of(x)
+		}
+		if who != "" {
 			out[who] = append(out[who], x)
 		} else {
 			left++
@@ -197,11 +202,16 @@ func (a *assigning) pile(ctx context.Context, items []campaigns.Item) (map[workf
 
 // reviewer is the first who can: as the plan says, else up the ladder. turn spreads what a team or security shares.
 func (a *assigning) reviewer(ctx context.Context, x campaigns.Item, turn int) workflows.PersonID {
+	return a.reviewerBut(ctx, x, turn, "")
+}
+
+// reviewerBut passes over one person.
+func (a *assigning) reviewerBut(ctx context.Context, x campaigns.Item, turn int, but workflows.PersonID) workflows.PersonID {
 	ladder := []string{a.plan.Reviewer, workflows.ReviewByBackup, workflows.ReviewByTargetOwner, workflows.ReviewByManager, workflows.ReviewBySecurity}
 	for _, rung := range ladder {
 		people := a.people(x, rung)
 		for i := range people {
-			if p := people[(i+turn)%len(people)]; a.can(ctx, x, p) {
+			if p := people[(i+turn)%len(people)]; p != but && a.can(ctx, x, p) {
 				return p
 			}
 		}
@@ -211,20 +221,14 @@ func (a *assigning) reviewer(ctx context.Context, x campaigns.Item, turn int) wo
 
 // people are those that a word means for an item.
 func (a *assigning) people(x campaigns.Item, rung string) []workflows.PersonID {
-	team := func(owner string) []workflows.PersonID {
-		if name, ok := strings.CutPrefix(owner, identities.GroupPrefix); ok {
-			return a.policy.Groups[name]
-		}
-		return []workflows.PersonID{workflows.PersonID(owner)}
-	}
 	switch rung {
 	case workflows.ReviewByOwner:
-		return team(x.Owner)
+		return a.team(x.Owner)
 	case workflows.ReviewByBackup:
 		if x.Of != workflows.CampaignIdentities {
 			return nil
 		}
-		return team(a.desk.backupOf(workflows.IdentityID(x.ID)))
+		return a.team(a.desk.backupOf(workflows.IdentityID(x.ID)))
 	case workflows.ReviewByTargetOwner:
 		t := a.policy.Targets[x.Target]
 		return []workflows.PersonID{t.Owner, t.Backup}
@@ -232,6 +236,14 @@ func (a *assigning) people(x campaigns.Item, rung string) []workflows.PersonID {
 		return []workflows.PersonID{a.policy.People[workflows.PersonID(x.Owner)].Manager}
 	}
 	return a.security
+}
+
+// team are the people of an owner.
+func (a *assigning) team(owner string) []workflows.PersonID {
+	if name, ok := strings.CutPrefix(owner, identities.GroupPrefix); ok {
+		return a.policy.Groups[name]
+	}
+	return []workflows.PersonID{workflows.PersonID(owner)}
 }
 
 // can tells whether somebody may look at an item: they are there, and it is not their own where that is not wanted.

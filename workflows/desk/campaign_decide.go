@@ -209,6 +209,12 @@ func (d *Desk) carryOut(ctx context.Context, cause Cause, s campaigns.Sheet, x c
 		e.How = "told"
 		return e, nil
 	}
+	if other, err := d.overruled(ctx, s, x); other != nil || err != nil {
+		if other != nil {
+			e = *other
+		}
+		return e, err
+	}
 	switch x.Of {
 	case workflows.CampaignIdentities:
 		return d.settleIdentity(ctx, cause, s, x, now)

@@ -59,7 +59,8 @@ func (d *Desk) collectIdentities(ctx context.Context, where workflows.CampaignSc
 			!chosen(where.Targets, r.Target) || len(where.Findings) > 0 && !slices.ContainsFunc(where.Findings, func(f string) bool { return slices.Contains(found, f) }) {
 			return nil
 		}
-		out = append(out, campaigns.Item{Of: workflows.CampaignIdentities, ID: string(r.ID), Target: r.Target, Owner: r.Owner, Risk: r.Risk, Flags: found})
+		item := campaigns.Item{Of: workflows.CampaignIdentities, ID: string(r.ID), Target: r.Target, Owner: r.Owner, Risk: r.Risk, Flags: found}
+		out = append(out, sidesOf(item, r)...)
 		return nil
 	})
 	return out, err
@@ -224,6 +225,19 @@ func (e *SheetEvidence) person(name, owner string) {
 	e.add(name, cmp.Or(strings.Replace(owner, identities.GroupPrefix, "the group ", 1), "nobody"))
 }
 
+// otherSide says for whom a reviewer speaks, and who looks at the other side.
+func (e *SheetEvidence) otherSide() {
+	switch e.Side {
+	case campaigns.SideBusiness:
+		e.add("you speak for", "the business that needs it")
+	case campaigns.SideTechnical:
+		e.add("you speak for", "those who run it")
+	default:
+		return
+	}
+	e.person("the other side is looked at by", string(e.With))
+}
+
 func dayOrUnknown(at workflows.Stamp) string {
 	if at == 0 {
 		return "not known"
@@ -252,6 +266,10 @@ func (d *Desk) identityEvidence(ctx context.Context, e *SheetEvidence, now workf
 	e.add("for", x.Purpose)
 	e.person("owner", x.Owner)
 	e.person("backup", x.Backup)
+	if x.Business != "" {
+		e.person("business owner", x.Business)
+	}
+	e.otherSide()
 	if x.Target != "" {
 		e.add("on", string(x.Target)+" as "+cmp.Or(account, "an account that is not on record"))
 	}
