@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/countersign-bot/countersign/bot/screens"
+	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 )
@@ -269,5 +271,119 @@ func TestReq_R24_CampaignInSlack(t *testing.T) {
 	}
 	if told != 1 {
 		t.Errorf("Maya got %d messages about one campaign on one day", told)
+	}
+}
+
+const appsCampaignFile = `campaigns:
+  - name: apps
+    title: Apps, twice a year
+    why: PCI DSS 7.2.5.1 and our risk analysis of 2026-01.
+    of: identities
+    where: {kinds: [integration]}
+    reviewer: owner
+    self_review: true
+    due: 14d
+    silence: suspend
+`
+
+const appsInventory = "id,kind,name,owner,backup,business_owner,purpose,expires,vendor,data_reach,scope,stored,revocation,risk\n" +
+	"app-mail,integration,Mail,jonas,sofia,maya,Sends the newsletter.,2027-01-31,Mailers Ltd,addresses,mail:send,vault,runbook a,low\n" +
+	"app-shop,integration,Shop,jonas,sofia,maya,Was for the old shop.,2027-01-31,Shops Ltd,orders,orders:read,vault,runbook b,low\n" +
+	"app-pay,integration,Pay,jonas,sofia,maya,Pays the bills.,2027-01-31,Payers Ltd,salaries,pay:write,vault,runbook c,low\n" +
+	"app-none,integration,None,jonas,sofia,,Copies the calendar.,2027-01-31,Days Ltd,calendars,cal:read,vault,runbook d,low\n"
+
+// sheetItems gives the numbers of a sheet's items by what they are.
+func sheetItems(t *testing.T, page string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for line := range strings.SplitSeq(page, "\n") {
+		for _, app := range []string{"app-mail", "app-shop", "app-pay", "app-none"} {
+			if n, _, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.Contains(line, app) && out[app] == "" {
+				out[app] = strings.Trim(n, ".")
+			}
+		}
+	}
+	return out
+}
+
+// TestReq_R31_AnIntegrationIsAttestedByBothItsOwners: who runs an integration and whose business needs it look at it each for themselves, one here on
+// the command line and one in Slack. What one keeps is not attested until the other keeps it, too; where one of them revokes, that holds; and where one of them does not answer, what follows from silence holds. One without a business owner is a finding, and looked at once.
+func TestReq_R31_AnIntegrationIsAttestedByBothItsOwners(t *testing.T) {
+	t.Parallel()
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles, "campaigns.yaml": appsCampaignFile})
+	ctx, s := t.Context(), &story{demo: d}
+	said(t, d.identityCLI(t, "import", fileOf(t, "cmdb.csv", appsInventory), "-source", "cmdb"), "4 new")
+	said(t, d.identityCLI(t, "show", "app-none"), "no_business_owner")
+	said(t, d.identityCLI(t, "campaign", "start", "apps"), "Apps, twice a year", "Jonas Weber: 4 of 4 left", "Maya Chen: 3 of 3 left")
+
+	sheet := string(d.sheetOf(t))
+	page := d.identityCLI(t, "campaign", "page", sheet)
+	said(t, page, "business owner: Maya Chen", "you speak for: those who run it", "the other side is looked at by: Maya Chen")
+	mine := sheetItems(t, page)
+	d.identityCLI(t, "campaign", "keep", sheet, mine["app-mail"])
+	d.identityCLI(t, "campaign", "keep", sheet, mine["app-shop"])
+	d.identityCLI(t, "campaign", "keep", sheet, mine["app-pay"])
+	d.identityCLI(t, "campaign", "keep", sheet, mine["app-none"])
+	attested := func(app string) bool { return !strings.Contains(d.identityCLI(t, "show", app), "attested not known") }
+	_, err := until(ctx, "what has one owner to be attested", func() (bool, bool) { return true, attested("app-none") })
+	mustSay(t, err)
+	if attested("app-mail") || attested("app-shop") {
+		t.Error("one of two owners attested it alone")
+	}
+
+	// Maya answers in Slack, in her own morning.
+	mustSay(t, d.advance(ctx, 48*time.Hour))
+	m, err := s.dm(ctx, "maya", "Review: Apps", "3 of 3 items")
+	mustSay(t, err)
+	mustSay(t, s.press(ctx, "maya", m, screens.ActSheetNext))
+	m, err = s.dm(ctx, "maya", "Review: Apps", "you speak for: the business that needs it", "the other side is looked at by: ")
+	mustSay(t, err)
+	item := func(app string) string {
+		t.Helper()
+		n := regexp.MustCompile("([0-9])[.][^\\n]*" + app).FindStringSubmatch(m.Visible())
+		if n == nil {
+			t.Fatalf("%s is not on the sheet:\n%s", app, m.Visible())
+		}
+		return "item" + n[1]
+	}
+	press := func(app, action string) {
+		t.Helper()
+		mustSay(t, did("maya presses "+action, func() slacksim.Delivery {
+			return s.slack.Click(ctx, slacksim.Press{User: s.slackID("maya"), Channel: m.Channel, TS: m.TS, BlockID: item(app), ActionID: action, Confirmed: true})
+		}))
+	}
+	press("app-mail", screens.ActSheetKeep)
+	m, err = s.dm(ctx, "maya", "Review: Apps", "2 of 3 items")
+	mustSay(t, err)
+	press("app-shop", screens.ActSheetOther)
+	v, err := s.view(ctx, "maya", screens.CallSheet)
+	mustSay(t, err)
+	value, ok := optionValue(v.Blocks, "Revoke")
+	if !ok {
+		t.Fatal("the form does not offer to revoke")
+	}
+	mustSay(t, s.submit(ctx, "maya", map[string]any{screens.BlockSheetVerdict: value, screens.BlockReason: "The old shop is switched off."}))
+	_, err = s.dm(ctx, "maya", "Review: Apps", "1 of 3 items")
+	mustSay(t, err)
+	mustSay(t, d.advance(ctx, 16*time.Minute)) // what waited for her is tried again
+	_, err = until(ctx, "what both kept to be attested, and what one revoked to go", func() (string, bool) {
+		shop := d.identityCLI(t, "show", "app-shop")
+		return shop, attested("app-mail") && strings.Contains(shop, "To do:")
+	})
+	mustSay(t, err)
+	if attested("app-pay") {
+		t.Error("half of app-pay is attested while its other owner has not answered")
+	}
+
+	mustSay(t, d.advance(ctx, 15*24*time.Hour)) // she does not answer for app-pay
+	report, err := until(ctx, "the campaign to be over", func() (string, bool) {
+		out := d.identityCLI(t, "campaign", "report", "apps")
+		return out, strings.Contains(out, "everything that was decided is done")
+	})
+	mustSay(t, err)
+	said(t, d.identityCLI(t, "show", "app-pay"), "Suspended: review")
+	said(t, report, "2 verdicts overruled by the other side", "| app-mail (technical side) |", "| app-mail (business side) |", "its business side says: revoke", "its business side says: suspend", "3 kept")
+	if out, err := d.cli(ctx, "", "ledger", "verify"); err != nil {
+		t.Errorf("the ledger does not verify: %v\n%s", err, out)
 	}
 }
