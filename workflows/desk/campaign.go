@@ -140,7 +140,9 @@ func (d *Desk) giveOut(ctx context.Context, plan workflows.CampaignPlan, run wor
 	return err
 }
 
-func itemKey(i campaigns.Item) string { return i.Of + "/" + string(i.Target) + "/" + i.ID + "/" + i.Side }
+func itemKey(i campaigns.Item) string {
+	return i.Of + "/" + string(i.Target) + "/" + i.ID + "/" + i.Side
+}
 
 // sheetsAtOnce is how many sheets one transaction opens.
 const sheetsAtOnce = 16
