@@ -99,6 +99,7 @@ func (c *checker) once(m map[string]*value, what, name string, at *value) {
 
 func (c *checker) enterPeople() {
 	mail, slack, unix := map[string]*value{}, map[string]*value{}, map[string]*value{}
+	accounts := map[[2]string]ownAccount{}
 	self := func(v *value) *value { return v }
 	for _, p := range c.f.people {
 		c.refuse(p.value, "key")
@@ -107,6 +108,7 @@ func (c *checker) enterPeople() {
 		claim(c, mail, "e-mail address", low, p.or("email"), p.or("email"), self)
 		claim(c, slack, "Slack id", p.str("slack"), p.or("slack"), p.or("slack"), self)
 		claim(c, unix, "Unix user", p.str("unix"), p.or("unix"), p.or("unix"), self)
+		c.ownAccounts(p, accounts)
 		if low != "" && c.ix.mail[low] == "" {
 			c.ix.mail[low] = p.key
 		}

@@ -122,3 +122,30 @@ func (c *checker) checkIdentities() {
 		c.accounts(i)
 	}
 }
+
+// ownAccount is an account on a target with whose it is.
+type ownAccount struct {
+	person string
+	line   int
+}
+
+// ownAccounts refuses an account on a target that two people have: what it did, and what is found there, would be either's (R67).
+func (c *checker) ownAccounts(p *person, seen map[[2]string]ownAccount) {
+	a := p.get("accounts")
+	if a == nil {
+		return
+	}
+	for _, e := range a.entries {
+		name := e.value.scalar()
+		if name == "" {
+			continue
+		}
+		key := [2]string{e.key, name}
+		if first, ok := seen[key]; ok && first.person != p.key {
+			c.at(e.value, "give each person an account of their own; what several use is an identity of identities.yaml",
+				"%q has the account %q on %q, which is %q's on line %d", p.key, name, e.key, first.person, first.line)
+			continue
+		}
+		seen[key] = ownAccount{p.key, e.value.line}
+	}
+}
