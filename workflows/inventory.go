@@ -36,6 +36,8 @@ type InventoryRow struct {
 	Findings    []string     `json:"findings,omitempty"` // codes of what is wrong whatever the time is
 	Related     []IdentityID `json:"related,omitempty"`
 	Waived      []string     `json:"waived,omitempty"` // controls that exceptions waive now
+	Creator     PersonID     `json:"creator,omitempty"`
+	LastUser    PersonID     `json:"last_user,omitempty"` // the person who acted as it last: grants say that, and who reads puts it in
 
 	Words []string `json:"-"` // lower case; what a search finds it by, from their beginning
 	Keys  []string `json:"-"` // exact names of other systems: "subject:…", "fp:…", "serial:…", "account:…"

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | kill | retire | retired-item | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | kill | retire | retired-item | leaver | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -54,6 +54,7 @@ func identityVerbs() []identityVerbWords {
 		{"retire", "ID -reason TEXT", "take it off: everything it holds ends, and a list of what is left to do opens"},
 		{"retired-item", "ID ITEM -evidence TEXT", "close one item of that list"},
 		{"campaign", "VERB …", "reviews of everything of a kind: list, start, page, keep, revoke, report … (without a verb: all of them)"},
+		{"leaver", "KEY", "somebody who left: each identity that they answered for or had asked for, with who decided what about it, and what is left to do"},
 		{"leavers", "FILE", "a CSV of people who left or moved: their access ends, what they own is handed over"},
 	}
 }
@@ -329,7 +330,7 @@ func (e exported) cells() []string {
 		string(e.Row.ID), e.Row.Kind, e.Row.Name, e.Owner, e.Backup, n.Business, n.Purpose, n.Environment, string(n.Target), e.Account, list(n.Scope), list(n.Used), list(n.Uses),
 		n.Stored, e.Place, e.Path, e.Row.ManagedBy, n.Risk, n.Vendor, string(n.Sponsor), day(n.ContractEnd), n.Ticket, day(n.Created), day(n.LastUsed), day(n.Rotated),
 		day(e.Row.Expires), span(n.RotateEvery), span(n.ReviewEvery), n.Issuer, n.Subject, n.Serial, n.LastFour, n.Print, n.Model, list(n.Tools), n.DataReach, n.Autonomy,
-		day(n.KillTested), n.RetirePlan, string(n.Person), list(n.Tags),
+		day(n.KillTested), n.RetirePlan, string(n.Person), list(n.Tags), string(n.Creator),
 	}, e.Row.State, list(e.Now), list(e.Row.Sources))
 }
 

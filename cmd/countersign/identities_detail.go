@@ -40,6 +40,7 @@ func (s *serving) detailLines(ctx context.Context, v desk.IdentityView) []string
 		{"Model", e.Model, "tools", strings.Join(e.Tools, ", "), "data reach", reach, "autonomy", trimDot(e.Autonomy), "kill switch tried", day(e.KillTested), "to retire it", trimDot(e.RetirePlan)},
 		{"Vendor", vendor, "sponsor", who(string(e.Sponsor)), "contract until", day(e.ContractEnd)},
 		{"Was seen to use", strings.Join(e.Used, ", "), "used by", strings.Join(e.Uses, ", "), "runs as the account of", who(string(e.Person))},
+		{"Asked for or made by", s.makerWords(ctx, e.Creator), "last acted as by", who(string(v.Row.LastUser))},
 	} {
 		var parts []string
 		for i := 0; i < len(line); i += 2 {
@@ -52,4 +53,15 @@ func (s *serving) detailLines(ctx context.Context, v desk.IdentityView) []string
 		}
 	}
 	return out
+}
+
+// makerWords is who asked for an identity, as people know them.
+func (s *serving) makerWords(ctx context.Context, p workflows.PersonID) string {
+	switch p {
+	case "":
+		return ""
+	case identities.NobodyNow:
+		return "somebody who is not in the people file"
+	}
+	return s.ownerWords(ctx, string(p))
 }

@@ -65,14 +65,17 @@ func sortedPeople(all map[workflows.PersonID]*digest) []workflows.PersonID {
 
 // digests are the letters of those who have to do something.
 func (s *serving) digests(ctx context.Context) (map[workflows.PersonID]*digest, error) {
-	now := workflows.StampOf(s.clock.Now().Wall)
+	find, err := s.lookAtAll(ctx)
+	if err != nil {
+		return nil, err
+	}
 	shared, err := s.desk.SharedSecrets(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all := map[workflows.PersonID]*digest{}
 	err = s.desk.EachIdentity(ctx, workflows.InventoryQuery{}, func(r workflows.InventoryRow) error {
-		found := identities.Findings(r, now, s.hasLeft)
+		found := find(&r)
 		if shared[r.ID] {
 			found = append(found, identities.FindSharedPrint)
 		}

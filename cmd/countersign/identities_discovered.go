@@ -74,6 +74,7 @@ func (s *serving) issued(ctx context.Context, g workflows.GrantID, says *identit
 		return err
 	}
 	a := h.Hold.Approved
+	says.Creator = a.Requester
 	says.Owner, says.Stored, says.Purpose = string(a.Requester), identities.StoredNone, fmt.Sprintf("carries the access of grant %s", g)
 	says.Backup = string(s.desk.Policy().People[a.Requester].Manager)
 	if a.Request != "" {

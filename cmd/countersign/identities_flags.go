@@ -10,7 +10,7 @@ func identityVerbFlags() map[string][]string {
 		"show": {}, "who": {}, "evidence": {}, "report": {"format"}, "discover": {},
 		"leak": {"place", "form", "fingerprint"}, "leaks": {}, "exceptions": {"all"}, "lift-exception": reason,
 		"vendor": {}, "offboard-vendor": reason,
-		"import": {"source", "format", "dry-run"}, "leavers": {},
+		"import": {"source", "format", "dry-run"}, "leaver": {}, "leavers": {},
 		"claim": {
 			"purpose", "expires", "owner", "backup", "business-owner", "environment", "vendor", "data-reach", "secret-ref", "revocation", "serial",
 			"last-four", "fingerprint", "reason",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -198,6 +199,9 @@ func (s *serving) claimsOf(ctx context.Context, items []intake.Item, source stri
 		says := it.Says
 		says.Owner, says.Backup, says.Business = who(it, "owner", it.Owner), who(it, "backup", it.Backup), who(it, "business_owner", it.Business)
 		says.Sponsor, says.Person = workflows.PersonID(who(it, "sponsor", it.Sponsor)), workflows.PersonID(who(it, "person", it.Person))
+		if it.Creator != "" {
+			says.Creator = cmp.Or(s.personNamed(it.Creator), identities.NobodyNow)
+		}
 		if says.Print != "" {
 			says.Print = s.keyedPrint(says.Print)
 		}

@@ -113,7 +113,7 @@ func (s *serving) finishSurvey(ctx context.Context, rep *inventoryReport) {
 // urgency orders findings by what a delay costs: 1 is today.
 func urgency(code string) int {
 	switch code {
-	case identities.FindLeaked, identities.FindShadow, identities.FindExpired, identities.FindOwnerGone:
+	case identities.FindLeaked, identities.FindShadow, identities.FindExpired, identities.FindOwnerGone, identities.FindCreatorGone, identities.FindUserGone:
 		return 1
 	case identities.FindUnowned, identities.FindSharedPrint, identities.FindWide, identities.FindGrown, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd, identities.FindAgent, identities.FindApp:
 		return 2

@@ -40,6 +40,8 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 	switch o.What {
 	case "show":
 		return s.showIdentity(ctx, by, workflows.IdentityID(o.ID))
+	case "leaver":
+		return s.offboardReply(ctx, by, o.ID)
 	case "vendor", "offboard-vendor":
 		return s.vendorReply(ctx, by, cause, o)
 	case "exceptions":
@@ -67,9 +69,13 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 	if err != nil {
 		return reply{}, err
 	}
+	find, err := s.lookAtAll(ctx)
+	if err != nil {
+		return reply{}, err
+	}
 	out := reply{OK: true}
 	for _, r := range rows {
-		out.Lines = append(out.Lines, s.identityLine(ctx, r))
+		out.Lines = append(out.Lines, s.identityLine(ctx, r, find))
 		if o.What == "orphans" {
 			v, err := s.desk.Identity(ctx, by.Person, r.ID)
 			if err != nil {
@@ -137,7 +143,7 @@ func (s *serving) ownerWords(ctx context.Context, owner string) string {
 	return s.desk.Name(ctx, workflows.PersonID(owner))
 }
 
-func (s *serving) identityLine(ctx context.Context, r workflows.InventoryRow) string {
+func (s *serving) identityLine(ctx context.Context, r workflows.InventoryRow, find func(*workflows.InventoryRow) []string) string {
 	id := string(r.ID)
 	if r.Kind == identities.KindHuman {
 		return fmt.Sprintf("%s  %s, a person", s.desk.Policy().People[r.ID.Person()].Key, r.Name)
@@ -147,20 +153,20 @@ func (s *serving) identityLine(ctx context.Context, r workflows.InventoryRow) st
 		until = ", until " + r.Expires.LastDay()
 	}
 	wrong := ""
-	if f := identities.Findings(r, workflows.StampOf(s.clock.Now().Wall), s.hasLeft); len(f) > 0 {
-		wrong = "  ! " + strings.Join(f, ", ")
+	if found := find(&r); len(found) > 0 {
+		wrong = "  ! " + strings.Join(found, ", ")
 	}
 	return fmt.Sprintf("%s  %s %q, %s, owned by %s%s%s", id, strings.ReplaceAll(cmp.Or(r.Kind, "unknown"), "_", " "), r.Name, r.State, s.ownerWords(ctx, r.Owner), until, wrong)
 }
 
-// hasLeft tells whether an owner is nobody any more: not in the people file, or a group that is not.
-func (s *serving) hasLeft(owner string) bool {
-	p := s.desk.Policy()
-	if name, ok := strings.CutPrefix(owner, identities.GroupPrefix); ok {
-		return len(p.Groups[name]) == 0
-	}
-	_, listed := p.People[workflows.PersonID(owner)]
-	return !listed
+// lookAtAll gives what is wrong with each of many identities: who has left, and who used what last, is looked up once.
+func (s *serving) lookAtAll(ctx context.Context) (func(*workflows.InventoryRow) []string, error) {
+	users, err := s.desk.LastUsers(ctx)
+	gone, now := s.desk.Departed(ctx), workflows.StampOf(s.clock.Now().Wall)
+	return func(r *workflows.InventoryRow) []string {
+		r.LastUser = users[r.ID]
+		return identities.Findings(*r, now, gone)
+	}, err
 }
 
 // changeIdentity does something to an identity.
@@ -312,9 +318,13 @@ func (s *serving) whoseIsIt(ctx context.Context, by workflows.Acting, word strin
 	case 1:
 		return s.evidenceIdentity(ctx, by, found[0].ID)
 	}
+	find, err := s.lookAtAll(ctx)
+	if err != nil {
+		return reply{}, err
+	}
 	out := reply{OK: true, Text: "More than one is known by that: countersign identities show ID says more."}
 	for _, r := range found {
-		out.Lines = append(out.Lines, s.identityLine(ctx, r))
+		out.Lines = append(out.Lines, s.identityLine(ctx, r, find))
 	}
 	out.Data, err = json.Marshal(map[string]any{"rows": found})
 	return out, err
@@ -374,6 +384,10 @@ func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error)
 	cover := map[string]*sourceCover{}
 	now := workflows.StampOf(s.clock.Now().Wall)
 	rep.begin(now)
+	find, err := s.lookAtAll(ctx)
+	if err != nil {
+		return rep, err
+	}
 	shared, err := s.desk.SharedSecrets(ctx)
 	if err != nil {
 		return rep, err
@@ -381,7 +395,7 @@ func (s *serving) surveyIdentities(ctx context.Context) (inventoryReport, error)
 	err = s.desk.EachIdentity(ctx, workflows.InventoryQuery{}, func(r workflows.InventoryRow) error {
 		rep.Identities++
 		rep.States[r.State]++
-		found := identities.Findings(r, now, s.hasLeft)
+		found := find(&r)
 		if shared[r.ID] {
 			found = append(found, identities.FindSharedPrint)
 		}
@@ -422,6 +436,7 @@ func findingWords(code string) string {
 		identities.FindRotation: "its secret should have been replaced", identities.FindReview: "nobody attested it in time", identities.FindOld: "its secret is older than its kind may be",
 		identities.FindApp: "an app without a vendor, its scopes or what data it reaches on record", identities.FindGrown: "an app may do more than when somebody looked at it last; attest it, or kill it",
 		identities.FindByHand: "what was approved for its account is still to be done by a person", identities.FindOwnerGone: "its owner has left", identities.FindSharedPrint: "another identity has the same secret",
+		identities.FindCreatorGone: "whoever asked for it or made it has left, and its secret was not replaced since", identities.FindUserGone: "whoever acted as it last has left, and its secret was not replaced since",
 		identities.FindLeaked: "its secret was seen where it must not be, and was not replaced since", identities.FindShadow: "a secret that was seen, and that nobody had on record",
 	}
 	return words[code]
@@ -454,6 +469,7 @@ func (s *serving) exportIdentities(ctx context.Context, by workflows.Acting, o o
 			return reply{}, err
 		}
 		x.Entry, x.Now = v.Entry, v.Findings
+		x.Entry.Creator = workflows.PersonID(s.keyOf(string(v.Entry.Creator)))
 		x.Entry.Business, x.Entry.Sponsor = s.keyOf(v.Entry.Business), workflows.PersonID(s.keyOf(string(v.Entry.Sponsor)))
 		x.Account, x.Place, x.Path = v.State.Texts()
 		list = append(list, x)

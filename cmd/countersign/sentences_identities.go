@@ -45,7 +45,7 @@ func (n *narrator) tellIdentity(r workflows.Record) string {
 		return fmt.Sprintf("%s %s, as known from %s: what they hold and answer for is looked at.", n.person(workflows.PersonID(id)), departed(e.Why), e.Source)
 	case identities.HandedOver:
 		return fmt.Sprintf("%s held by %s began to be taken back, and %s they answered for are being handed over: %s.", upper(howMany(e.Grants, "grant")),
-			n.person(workflows.PersonID(id)), quantity(len(e.Identities), "identity", "identities"), list(texts(e.Identities), "none"))
+			n.person(workflows.PersonID(id)), quantity(len(e.Identities), "identity", "identities"), list(texts(e.Identities), "none")) + madeWords(e.Made)
 	case identities.Returned:
 		return fmt.Sprintf("%s is there again, as known from %s.", n.person(workflows.PersonID(id)), e.Source)
 	}
@@ -203,4 +203,12 @@ func evident(text string) string {
 		return ", with evidence that was erased"
 	}
 	return ", and how that is known: " + trimDot(text)
+}
+
+// madeWords tells of what somebody who left had asked for and others own.
+func madeWords(made []workflows.IdentityID) string {
+	if len(made) == 0 {
+		return ""
+	}
+	return " The secrets of what they had asked for and others own are to be replaced: " + list(texts(made), "none") + "."
 }

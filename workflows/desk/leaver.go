@@ -113,7 +113,7 @@ func (d *Desk) HandOver(ctx context.Context, cause Cause, stream workflows.Strea
 	if err != nil {
 		return err
 	}
-	var moved []workflows.IdentityID
+	var moved, made []workflows.IdentityID
 	for _, id := range owned {
 		opened, err := d.handOverOne(ctx, id, who)
 		if err != nil {
@@ -123,11 +123,16 @@ func (d *Desk) HandOver(ctx context.Context, cause Cause, stream workflows.Strea
 			moved = append(moved, id)
 		}
 	}
+	if s.Left != nil && s.Left.Why == identities.LeftCompany {
+		if made, err = d.replaceMade(ctx, cause, who); err != nil {
+			return err
+		}
+	}
 	_, err = d.update(ctx, cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		var out workflows.Outcome
 		s, err := identities.FoldPerson(f.Histories[stream])
 		if err == nil && s.Owes == seq {
-			out.Add(stream, workflows.System, "", identities.HandedOver{For: seq, Grants: n, Identities: moved[:min(len(moved), maxNamed)]})
+			out.Add(stream, workflows.System, "", identities.HandedOver{For: seq, Grants: n, Identities: moved[:min(len(moved), maxNamed)], Made: made[:min(len(made), maxNamed)]})
 		}
 		return out, err
 	})

@@ -102,6 +102,71 @@ func TestReq_R86_EachIdentityOfALeaverIsDecided(t *testing.T) {
 	x.check()
 }
 
+// R28, R37: what somebody who leaves had asked for and others own stays with those, and its secret is replaced, which they may have been handed: that they
+// made it is a finding until then. R86: their off-boarding is one list, open until each identity is decided and the decision carried out.
+func TestReq_R37_WhatALeaverAskedForGetsANewSecret(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	x.load(lives)
+	x.born()
+	if s, e := x.identity("svc-new"); e.Creator != "p_zed" || e.Owner != "p_ivy" {
+		t.Fatalf("asked for by %s, owned by %s: %+v", e.Creator, e.Owner, s.Life)
+	}
+	for s, _ := x.identity("svc-new"); s.Rotating() != nil; s, _ = x.identity("svc-new") { // the first secret of a new account is none that zed knows of
+		x.identityDo("ivy", desk.IdentityCommand{Identity: "svc-new", Do: desk.DoRotated, Evidence: "made where it is used"}, "")
+	}
+	found := func() []string {
+		v, err := x.desk.Identity(t.Context(), "p_ivy", "svc-new")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Findings
+	}
+	if f := found(); slices.Contains(f, identities.FindCreatorGone) {
+		t.Fatalf("nobody left: %v", f)
+	}
+	if _, left, err := x.desk.Offboarding(t.Context(), "p_zed"); left || err != nil {
+		t.Fatalf("nobody left: %v %v", left, err)
+	}
+	x.clock.Add(time.Hour)
+	x.departs("zed", identities.LeftCompany)
+	s, e := x.identity("svc-new")
+	if e.Owner != "p_ivy" || s.Life.Handover != nil || s.Rotating() == nil || s.Rotating().Why != identities.RotateLeaver || s.State(e) != workflows.IdentityActive {
+		t.Fatalf("zed left: %s owns it, %+v", e.Owner, s.Life)
+	}
+	if f := found(); !slices.Contains(f, identities.FindCreatorGone) {
+		t.Errorf("whoever asked for it left: %v", f)
+	}
+	list, left, err := x.desk.Offboarding(t.Context(), "p_zed")
+	if err != nil || !left || len(list.Items) != 1 || !list.Items[0].Made || list.Items[0].Decision != desk.OffboardUndecided || list.Open() != 1 {
+		t.Fatalf("off-boarding: %+v %v %v", list, left, err)
+	}
+	x.clock.Add(time.Hour)
+	x.identityDo("ivy", desk.IdentityCommand{Identity: "svc-new", Do: desk.DoRotated, Evidence: "the old one is refused"}, "")
+	if f := found(); slices.Contains(f, identities.FindCreatorGone) {
+		t.Errorf("its secret was replaced: %v", f)
+	}
+	if list, _, err = x.desk.Offboarding(t.Context(), "p_zed"); err != nil || list.Open() != 0 || list.Items[0].Decision != desk.OffboardReplaced || list.Items[0].By != "p_ivy" {
+		t.Errorf("replaced: %+v %v", list, err)
+	}
+
+	x.departs("ivy", identities.LeftCompany) // who owns svc-deploy, too
+	x.identityDo("ida", desk.IdentityCommand{Identity: "svc-new", Do: desk.DoAnswer, Verdict: identities.HandoverKeep}, "")
+	list, _, err = x.desk.Offboarding(t.Context(), "p_ivy")
+	if err != nil || len(list.Items) != 2 || list.Items[0].Decision != desk.OffboardUndecided || list.Items[1].Decision != desk.OffboardKept || list.Items[1].By != "p_ida" || list.Open() != 2 {
+		t.Errorf("one is kept, and its secret is still the old one; the other is not decided: %+v %v", list, err)
+	}
+	x.identityDo("ida", desk.IdentityCommand{Identity: "svc-new", Do: desk.DoRotated, Evidence: "the old one is refused"}, "")
+	if list, _, err = x.desk.Offboarding(t.Context(), "p_ivy"); err != nil || list.Open() != 1 || list.Items[1].Proof != identities.ProofDeclared {
+		t.Errorf("one is kept and replaced: %+v %v", list, err)
+	}
+	x.identityDo("ida", desk.IdentityCommand{Identity: "svc-deploy", Do: desk.DoAnswer, Verdict: identities.HandoverRetire, Reason: "nobody needs it"}, "")
+	if list, _, err = x.desk.Offboarding(t.Context(), "p_ivy"); err != nil || list.Open() != 1 || list.Items[0].Decision != desk.OffboardRetired || list.Items[0].Left == 0 {
+		t.Errorf("the other is to be taken off: %+v %v", list, err)
+	}
+	x.check()
+}
+
 // asked are the people who are asked to take an identity over.
 func (x *office) asked(id workflows.IdentityID) []workflows.PersonID {
 	x.t.Helper()

@@ -124,6 +124,7 @@ func newborn(s workflows.State, ent workflows.Entitlement, until workflows.Stamp
 		Class: v[workflows.LifeFieldKind], Name: string(s.Whose()), Owner: string(s.Requester.Person), Backup: v[workflows.LifeFieldBackup],
 		Purpose: s.Asked.Texts[workflows.LifeFieldPurpose], Environment: v[workflows.LifeFieldEnvironment], Target: ent.Target,
 		Scope: []string{string(ent.ID)}, ManagedBy: identities.ManagedInternal, Risk: s.Asked.Risk, Ticket: string(workflows.RequestStream(s.ID)), Expires: until,
+		Creator: s.Requester.Person,
 	}
 }
 

@@ -77,7 +77,11 @@ type Entry struct {
 	RetirePlan  string             `json:"retire_plan,omitempty"`
 	Person      workflows.PersonID `json:"person,omitempty"` // the human whose own account automation runs as
 	Tags        []string           `json:"tags,omitempty"`
+	Creator     workflows.PersonID `json:"creator,omitempty"` // who asked for it, or made it: they may know its secret; NobodyNow: a person of whom nothing else is known
 }
+
+// NobodyNow is a creator whom a source names and the people file does not know.
+const NobodyNow workflows.PersonID = "gone"
 
 // field is one thing that sources may say, and disagree about.
 type field struct {
@@ -123,6 +127,7 @@ func fields() []field {
 		word("retire_plan", func(e *Entry) *string { return &e.RetirePlan }),
 		word("person", func(e *Entry) *string { return (*string)(&e.Person) }),
 		{name: "tags", list: func(e *Entry) *[]string { return &e.Tags }},
+		word("creator", func(e *Entry) *string { return (*string)(&e.Creator) }),
 	}
 }
 

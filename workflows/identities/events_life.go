@@ -169,6 +169,7 @@ type HandedOver struct {
 	For        int64                  `json:"for"` // the entry of the stream that asked for it
 	Grants     int                    `json:"grants"`
 	Identities []workflows.IdentityID `json:"identities,omitempty"`
+	Made       []workflows.IdentityID `json:"made,omitempty"` // they asked for it, others own it: its secret is to be replaced
 }
 
 // Returned says that a person who had left is there again.

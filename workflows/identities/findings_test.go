@@ -22,7 +22,7 @@ func whole(x *shop, kind string) identities.Entry {
 }
 
 // finds holds that spoiling an identity brings one finding, and that nothing else would have.
-func finds(t *testing.T, kind, code string, later time.Duration, gone func(string) bool, spoil func(*identities.Entry)) {
+func finds(t *testing.T, kind, code string, later time.Duration, gone identities.Gone, spoil func(*identities.Entry)) {
 	t.Helper()
 	for _, spoilt := range []bool{false, true} {
 		x := newShop(t)
@@ -61,8 +61,55 @@ func TestReq_R27_WhatCannotBeTakenBackIsAFinding(t *testing.T) {
 func TestReq_R28_TheOwnerLeftOrTheKindsLifeIsOver(t *testing.T) {
 	t.Parallel()
 	left := false
-	finds(t, "api_key", identities.FindOwnerGone, 0, func(owner string) bool { return owner == "p_ann" && left }, func(*identities.Entry) { left = true })
+	finds(t, "api_key", identities.FindOwnerGone, 0, func(owner string) workflows.Stamp {
+		if owner == "p_ann" && left {
+			return 1
+		}
+		return 0
+	}, func(*identities.Entry) { left = true })
 	finds(t, "api_key", identities.FindOld, identities.Oldest("api_key")+aDay, nil, untouched)
+}
+
+// A credential whose creator or last user has left is a finding, too, until its secret was replaced after that; an owner who asked for it themselves is one
+// already (R28).
+func TestReq_R28_TheCreatorOrTheLastUserLeft(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name             string
+		creator, user    workflows.PersonID
+		rotated          time.Duration // from the departure
+		creates, usesOut bool
+	}{
+		{"the creator left", "p_eve", "p_bob", -aDay, true, false},
+		{"the last user left", "p_bob", "p_eve", -aDay, false, true},
+		{"both were one", "p_eve", "p_eve", -aDay, true, false},
+		{"its secret was replaced since", "p_eve", "p_eve", aDay, false, false},
+		{"they are there", "p_bob", "p_bob", -aDay, false, false},
+		{"nobody knows who", "", "", -aDay, false, false},
+		{"the owner asked for it", "p_ann", "p_ann", -aDay, false, false},
+	} {
+		x := newShop(t)
+		e := whole(x, "api_key")
+		left := e.Created.Add(30 * aDay)
+		e.Creator, e.Rotated = c.creator, left.Add(c.rotated)
+		x.says(identities.ImportSource("cmdb"), e)
+		row := *x.state().Row()
+		row.LastUser = c.user
+		found := identities.Findings(row, left.Add(2*aDay), func(owner string) workflows.Stamp {
+			if owner == "p_eve" || owner == "p_ann" {
+				return left
+			}
+			return 0
+		})
+		if slices.Contains(found, identities.FindCreatorGone) != c.creates || slices.Contains(found, identities.FindUserGone) != c.usesOut {
+			t.Errorf("%s: %v", c.name, found)
+		}
+		for _, code := range []string{identities.FindCreatorGone, identities.FindUserGone} {
+			if r := identities.RemedyOf(code, "api_key"); r.Keep != "rotate ID" || r.Drop == "" {
+				t.Errorf("what settles %s: %+v", code, r)
+			}
+		}
+	}
 }
 
 // An integration has somebody who answers for the business beside whoever answers for the technology (R31).

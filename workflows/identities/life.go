@@ -46,7 +46,8 @@ const (
 	RotateBreakGlass = "break_glass"
 	RotateLeak       = "leak"
 	RotateHandover   = "handover"
-	RotateFirst      = "first" // a new account has no secret that anybody knows
+	RotateLeaver     = "leaver" // who asked for it has left, and may know it
+	RotateFirst      = "first"  // a new account has no secret that anybody knows
 )
 
 // Proofs that something is gone.

@@ -25,7 +25,7 @@ func remedyWords(code string) (words, keep, chat string) {
 		return "claim it", "claim ID -purpose TEXT -expires DAY", "claim DAY PURPOSE"
 	case FindNoBackup:
 		return "name a backup owner", "claim ID -purpose TEXT -expires DAY -backup KEY", ""
-	case FindUnmanaged, FindShared, FindSharedPrint, FindRotation, FindOld:
+	case FindUnmanaged, FindShared, FindSharedPrint, FindRotation, FindOld, FindCreatorGone, FindUserGone:
 		return "replace its secret", "rotate ID", "rotate"
 	case FindLeaked:
 		return "replace its secret", "rotate ID -why leak", "rotate"
@@ -58,6 +58,6 @@ func FindCodes() []string {
 	return []string{
 		FindUnowned, FindNoPurpose, FindNoEnd, FindNoBackup, FindUnmanaged, FindNoPath, FindNoBusiness, FindApp, FindGrown, FindWide, FindShared, FindHuman, FindConflict,
 		FindGone, FindNoSponsor, FindByHand, FindLeaked, FindShadow, FindAgent, FindExpired, FindEnding, FindUnused, FindRotation, FindReview, FindOld, FindOwnerGone,
-		FindSharedPrint,
+		FindSharedPrint, FindCreatorGone, FindUserGone,
 	}
 }

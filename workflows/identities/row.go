@@ -38,6 +38,8 @@ const (
 	FindReview      = "review_overdue"
 	FindOld         = "too_old" // its secret is older than its kind may be
 	FindOwnerGone   = "owner_gone"
+	FindCreatorGone = "creator_gone"    // who asked for it has left, and its secret was not replaced since
+	FindUserGone    = "last_user_gone"  // who acted as it last has left, and its secret was not replaced since
 	FindByHand      = "account_by_hand" // what was approved for its account is still to be done by a person
 	FindSharedPrint = "shared_secret"   // another identity has the same secret
 )
@@ -67,7 +69,7 @@ func (s IdentityState) Row() *workflows.InventoryRow {
 		ID: s.ID, State: s.State(e), Kind: e.Class, Name: e.Name, Owner: e.Owner, Backup: e.Backup, Business: e.Business, Purpose: e.Purpose,
 		Environment: e.Environment, ManagedBy: cmp.Or(e.ManagedBy, ManagedInternal), Target: e.Target, Risk: e.Risk, Created: e.Created, LastUsed: e.LastUsed,
 		Rotated: cmp.Or(e.Rotated, e.Created), Expires: e.Expires, Sources: sources, ReviewBy: s.reviewBy(e), Waived: s.Waived(),
-		Words: wordsOf(s.ID, e), Keys: keysOf(e),
+		Words: wordsOf(s.ID, e), Keys: keysOf(e), Creator: e.Creator,
 	}
 	row.Findings = append(unwaived(s.findings(e), row.Waived), s.exceptionFindings()...)
 	if n := len(s.Life.Attested); n > 0 {
@@ -219,6 +221,9 @@ func SerialKey(serial string) string { return "serial:" + strings.ToLower(serial
 // LastFourKey is the last characters of a credential as platforms show them.
 func LastFourKey(last string) string { return "last:" + last }
 
+// CreatorKey leads to what a person asked for, or made.
+func CreatorKey(p workflows.PersonID) string { return "creator:" + string(p) }
+
 // MarkKey is the pseudonym of an account on a target.
 func MarkKey(mark string) string { return "account:" + mark }
 
@@ -234,6 +239,7 @@ func keysOf(e Entry) []string {
 	add(e.Serial != "", SerialKey(e.Serial))
 	add(e.LastFour != "", LastFourKey(e.LastFour))
 	add(e.Mark != "", MarkKey(e.Mark))
+	add(e.Creator != "", CreatorKey(e.Creator))
 	slices.Sort(out)
 	return out
 }
@@ -257,8 +263,11 @@ func Oldest(kind string) time.Duration {
 	return 0
 }
 
-// Findings are the codes of what is wrong with an identity now. gone tells whether an owner has left; nil: nobody can tell.
-func Findings(r workflows.InventoryRow, now workflows.Stamp, gone func(owner string) bool) []string {
+// Gone tells since when an owner is gone; zero: they are there.
+type Gone func(owner string) workflows.Stamp
+
+// Findings are the codes of what is wrong with an identity now. gone nil: nobody can tell who has left.
+func Findings(r workflows.InventoryRow, now workflows.Stamp, gone Gone) []string {
 	out := slices.Clone(r.Findings)
 	if r.State == workflows.IdentityRetired || r.Kind == KindHuman {
 		return nil
@@ -275,8 +284,19 @@ func Findings(r workflows.InventoryRow, now workflows.Stamp, gone func(owner str
 	when(r.Owner != "" && r.Owner == r.Backup && !slices.Contains(out, FindNoBackup), FindNoBackup)
 	when(r.ReviewBy != 0 && now.After(r.ReviewBy), FindReview)
 	when(Oldest(r.Kind) > 0 && r.Rotated != 0 && now.After(r.Rotated.Add(Oldest(r.Kind))), FindOld)
-	when(gone != nil && r.Owner != "" && gone(r.Owner), FindOwnerGone)
+	when(gone != nil && r.Owner != "" && gone(r.Owner) != 0, FindOwnerGone)
+	when(knowsStill(r, r.Creator, gone), FindCreatorGone)
+	when(r.LastUser != r.Creator && knowsStill(r, r.LastUser, gone), FindUserGone)
 	return unwaived(out, r.Waived)
+}
+
+// knowsStill tells whether somebody who is not its owner has left and may know its secret: it was not replaced since.
+func knowsStill(r workflows.InventoryRow, p workflows.PersonID, gone Gone) bool {
+	if gone == nil || p == "" || string(p) == r.Owner {
+		return false
+	}
+	since := gone(string(p))
+	return since != 0 && (r.Rotated <= since || r.Rotated <= r.Created)
 }
 
 // unusedSince is when the identity was used last, or made if it never was; zero: nobody knows.

@@ -21,7 +21,7 @@ func Columns() []string {
 		"id", "kind", "name", "owner", "backup", "business_owner", "purpose", "environment", "target", "account", "scope", "used", "uses", "stored",
 		"secret_ref", "revocation", "managed_by", "risk", "vendor", "sponsor", "contract_end", "ticket", "created", "last_used", "rotated", "expires",
 		"rotate_every", "review_every", "issuer", "subject", "serial", "last_four", "fingerprint", "model", "tools", "data_reach", "autonomy",
-		"kill_tested", "retire_plan", "person", "tags",
+		"kill_tested", "retire_plan", "person", "tags", "creator",
 	}
 }
 
@@ -79,7 +79,7 @@ func (it *Item) texts() map[string]*string {
 		"environment": &e.Environment, "account": &it.Account, "stored": &e.Stored, "secret_ref": &it.Store, "revocation": &it.Path,
 		"managed_by": &e.ManagedBy, "risk": &e.Risk, "vendor": &e.Vendor, "sponsor": &it.Sponsor, "ticket": &e.Ticket, "issuer": &e.Issuer,
 		"subject": &e.Subject, "serial": &e.Serial, "last_four": &e.LastFour, "fingerprint": &e.Print, "model": &e.Model, "data_reach": &e.DataReach,
-		"autonomy": &e.Autonomy, "retire_plan": &e.RetirePlan, "person": &it.Person,
+		"autonomy": &e.Autonomy, "retire_plan": &e.RetirePlan, "person": &it.Person, "creator": &it.Creator,
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/identities"
 )
 
-// Item is one identity as a file says it. Owner, Backup, Business, Sponsor and Person are as written: the key or e-mail address of a person, or
+// Item is one identity as a file says it. Owner, Backup, Business, Sponsor, Person and Creator are as written: the key or e-mail address of a person, or
 // "group:" and a name; whoever takes the item in finds out who that is.
 type Item struct {
 	Place    string // "row 12", "item 3"
@@ -22,6 +22,7 @@ type Item struct {
 	Business string
 	Sponsor  string
 	Person   string
+	Creator  string
 	Account  string
 	Store    string // reference of the place of its secret
 	Path     string // how to take it back in an emergency
