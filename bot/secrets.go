@@ -107,9 +107,9 @@ func (b *Bot) keyWord(ctx context.Context, c *call, text string) (answer, error)
 	return say("✅ " + screens.Escape(said)), nil
 }
 
-// SendCode sends a person a text in a direct message and gives the account that it reached. What it says is good once and for minutes; it is
-// a proof of who reads that account's messages, and no secret that opens anything by itself.
-func (b *Bot) SendCode(ctx context.Context, p workflows.PersonID, text string) (workflows.Acting, error) {
+// SendCode sends a person the code of a page in a direct message, in their language, and gives the account that it reached. It is good once and for
+// minutes; it is a proof of who reads that account's messages, and no secret that opens anything by itself.
+func (b *Bot) SendCode(ctx context.Context, p workflows.PersonID, code string) (workflows.Acting, error) {
 	to, why, err := b.destination(ctx, workflows.Notice{To: p})
 	if err == nil && why != "" {
 		err = &slack.Permanent{Method: "conversations.open", Code: why}
@@ -128,8 +128,7 @@ func (b *Bot) SendCode(ctx context.Context, p workflows.PersonID, text string) (
 	if by.Person != p {
 		return workflows.Acting{}, fmt.Errorf("sending a code: the account %q is another person's", by.Actor)
 	}
-	m := screens.Say(text)
-	m.Text = "Your code for the page that you opened" // the notification on a locked phone shows no code
+	m := b.in(ctx, p).PageCode(code)
 	if _, err := b.c.Slack.PostMessage(ctx, to.channel, slack.Message{Text: m.Text, Blocks: m.Blocks}); err != nil {
 		return workflows.Acting{}, fmt.Errorf("sending a code: %w", err)
 	}

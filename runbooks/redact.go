@@ -33,9 +33,35 @@ func Redact(s string, limit int) string {
 	s = userInfo.ReplaceAllString(s, "${1}:"+redacted+"@")
 	s = sqlPassword.ReplaceAllString(s, "${1}"+redacted)
 	s = authorization.ReplaceAllString(s, "${1}"+redacted)
-	s = namedSecret.ReplaceAllString(s, "${1}"+redacted)
+	s = redactNamed(s)
 	s = knownToken.ReplaceAllString(s, redacted)
 	return cut(s, limit)
+}
+
+// notSecrets are how a system's or a library's own words about a failure begin: "reading the token: no such file or directory" holds no secret.
+func notSecrets() []string {
+	return []string{
+		"no such file or directory", "file does not exist", "permission denied", "operation not permitted", "is a directory", "not a directory",
+		"file exists", "read-only file system", "input/output error", "no space left on device", "too many open files", "unexpected end of",
+		"connection refused", "connection reset by peer", "open /", "stat /", "read /", "context canceled", "context deadline exceeded",
+	}
+}
+
+// redactNamed takes out what stands behind a name of secrets, unless a failure's own words stand there.
+func redactNamed(s string) string {
+	var b strings.Builder
+	at := 0
+	for _, m := range namedSecret.FindAllStringSubmatchIndex(s, -1) {
+		said := s[m[4]:]
+		if slices.ContainsFunc(notSecrets(), func(words string) bool { return strings.HasPrefix(said, words) }) {
+			continue
+		}
+		b.WriteString(s[at:m[4]])
+		b.WriteString(redacted)
+		at = m[5]
+	}
+	b.WriteString(s[at:])
+	return b.String()
 }
 
 // cut shortens and says so.

@@ -40,6 +40,8 @@ var leaks = map[string]string{
 	"vault":         "hvs.CANARYcanaryCANARYcanary",
 	"jwt":           "eyJhbGciOiJIUzI1NiJ9.eyJDQU5BUlkiOjF9.CANARYsig",
 	"api key":       "api_key: CANARYcanary1",
+	"after a miss":  "token: no such file or directory, password: CANARYcanary1",
+	"like a miss":   "password: noCANARYsuch",
 	"client secret": "client-secret=CANARYcanary1&grant_type=x",
 	"private key":   "-----BEGIN OPENSSH PRIVATE KEY-----\nCANARYb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----",
 	"cut key":       "-----BEGIN RSA PRIVATE KEY-----\nCANARYb3BlbnNzaA==",
@@ -56,6 +58,7 @@ func TestThreat_T35_Redact(t *testing.T) {
 		}
 	}
 	for _, fine := range []string{
+		"reading the token: no such file or directory", "the bot's token: open /run/secrets/slack: permission denied", "secret: is a directory",
 		"serial 8512693847561029384", "SHA256:uNiVztksCsDhcc0u9e8BrqXVsj6MYlVXtVqdnDoLHwE", "2027-03-01T09:00:00Z", "countersign/g_01/alice@example.com",
 		"GRANT reader TO alice", "ssh -i ~/.ssh/id_ed25519 -o CertificateFile=~/.ssh/g_1-cert.pub app@db-1 -p 2222", "https://example.com/a?b=c",
 		"Set a passphrase on your key.", "the token bucket is empty", "psql -h db -p 5432 -U alice -d app", "key SHA256:abc", "the secret garden",

@@ -74,3 +74,11 @@ func (l Locale) SealedSecret(what, key, sealed string, g workflows.GrantID) Mess
 	}
 	return Message{Text: l.Say("The sealed secret of %s", what), Blocks: []slackgo.Block{head, pre(sealed)}}
 }
+
+// PageCode is the message with the code for a page that its reader opened. The notification on a locked phone shows no code.
+func (l Locale) PageCode(code string) Message {
+	m := Say(l.Say("Your code is *%s*. Type it on the page that you opened to see the secret of your access; it is good there for five minutes.", Escape(code)) + "\n" +
+		l.Of("If you did not open such a page, tell security: somebody has your link. Give the code to nobody, also not to somebody from support."))
+	m.Text = l.Of("Your code for the page that you opened")
+	return m
+}

@@ -156,9 +156,7 @@ func (s *Server) sendCode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code := newCode()
-	text := "Your code is *" + code[:4] + "-" + code[4:] + "*. Type it on the page that you opened to see the secret of your access; it is good there for five minutes.\n" +
-		"If you did not open such a page, tell security: somebody has your link. Give the code to nobody, also not to somebody from support."
-	by, err := s.c.Messages.SendCode(r.Context(), l.holder, text)
+	by, err := s.c.Messages.SendCode(r.Context(), l.holder, code[:4]+"-"+code[4:])
 	if err != nil {
 		s.c.Log.Warn("a code could not be sent", "err", err)
 		s.sorry(w, http.StatusBadGateway, "The code could not be sent: the chat does not answer.", "Try again, or take the secret on the bot's host: countersign take.")

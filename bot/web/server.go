@@ -71,8 +71,9 @@ type Part struct{ Name, Value, File string }
 
 // Messages reach a person in the chat.
 type Messages interface {
-	// SendCode sends a text to a person and gives the account that it reached: who types what it says has proved to be that account.
-	SendCode(ctx context.Context, p workflows.PersonID, text string) (workflows.Acting, error)
+	// SendCode sends a code, "ABCD-EFGH", to a person and gives the account that it reached: who types it has proved to be that account. It is good
+	// for five minutes on the page that asked for it.
+	SendCode(ctx context.Context, p workflows.PersonID, code string) (workflows.Acting, error)
 }
 
 // Accounts say who somebody is whom the identity provider has named.

@@ -86,10 +86,10 @@ func (w *world) Take(_ context.Context, x web.Taking) (web.Secret, *workflows.Re
 	return web.Secret{Title: "Login", Parts: []web.Part{{Name: "Password", Value: "<b>correct</b>&horse"}}}, nil, nil
 }
 
-func (w *world) SendCode(_ context.Context, p workflows.PersonID, text string) (workflows.Acting, error) {
+func (w *world) SendCode(_ context.Context, p workflows.PersonID, code string) (workflows.Acting, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent = append(w.sent, text)
+	w.sent = append(w.sent, code)
 	return workflows.Acting{Actor: "a_" + workflows.ActorID(p), Person: p}, nil
 }
 

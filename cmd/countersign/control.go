@@ -28,7 +28,10 @@ type control struct {
 	feeds   func(context.Context) (string, error) // asks the feeds of shifts and holidays, and says how they stand
 	behind  func() (bool, screens.Sentence)       // whether new access is held by the clock
 	drills  func() (bool, screens.Sentence)       // what is overdue, in words
+	health  func() healthReport
 }
+
+const healthPath = "/health" // of the control socket
 
 const maxControlBody = 4096 // bytes: the bodies are one number at most
 
@@ -65,6 +68,9 @@ func (c control) handler() http.Handler {
 	mux.HandleFunc("POST /clock-health", func(w http.ResponseWriter, _ *http.Request) {
 		_, say := c.behind()
 		io.WriteString(w, say.String())
+	})
+	mux.HandleFunc("POST "+healthPath, func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(c.health())
 	})
 	mux.HandleFunc("POST /anchor", func(w http.ResponseWriter, r *http.Request) {
 		text, err := c.anchor(r.Context())
@@ -174,7 +180,8 @@ func reloadCommand(ctx context.Context, p proc) error {
 }
 
 func healthCommand(ctx context.Context, p proc) error {
-	fs := p.flags("health", "[-json]")
+	fs := p.flags("health", "[-data DIR] [-json]")
+	data := fs.String("data", "", "data folder of the bot; default: COUNTERSIGN_DATA, else the address COUNTERSIGN_LISTEN is asked")
 	asJSON := fs.Bool("json", false, "print the answer as JSON")
 	if err := p.parse(fs, 0, 0); err != nil {
 		return err
@@ -183,20 +190,14 @@ func healthCommand(ctx context.Context, p proc) error {
 	if err != nil {
 		return err
 	}
+	if *data != "" {
+		c.Data = *data
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(c.Listen)+"/readyz", nil)
+	h, err := askHealth(ctx, c)
 	if err != nil {
 		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return hint(fmt.Errorf("no bot answers on %s", c.Listen), "is countersign serve running?")
-	}
-	defer res.Body.Close()
-	var h healthReport
-	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&h); err != nil {
-		return fmt.Errorf("reading the bot's answer: %w", err)
 	}
 	if *asJSON {
 		if err := json.NewEncoder(p.out).Encode(h); err != nil {
@@ -209,6 +210,28 @@ func healthCommand(ctx context.Context, p proc) error {
 		return errors.New("not ready")
 	}
 	return nil
+}
+
+// askHealth asks the bot of the data folder through its socket, so that no address need be known; where none answers there, the address.
+func askHealth(ctx context.Context, c Config) (h healthReport, err error) {
+	if c.Data != "" {
+		if text, err := callControl(ctx, c.socketPath(), healthPath); err == nil && json.Unmarshal([]byte(text), &h) == nil {
+			return h, nil
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(c.Listen)+"/readyz", nil)
+	if err != nil {
+		return h, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return h, hint(fmt.Errorf("no bot answers on %s", c.Listen), "is countersign serve running?")
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&h); err != nil {
+		return h, fmt.Errorf("reading the bot's answer: %w", err)
+	}
+	return h, nil
 }
 
 // dialable turns a listening address into one that can be called.

@@ -177,6 +177,9 @@ func TestReq_R5(t *testing.T) {
 	if body, code := w.get("/readyz"); code == http.StatusOK || !strings.Contains(body, `"ledger","ok":true`) {
 		t.Errorf("without Slack /readyz says %d %s", code, body)
 	}
+	if out, _, code := runHere(t, []string{"COUNTERSIGN_LISTEN=127.0.0.1:1"}, "health", "-data", w.data()); code != exitFailed || !strings.Contains(out, "ledger   ok") {
+		t.Errorf("by the folder alone health ends with %d:\n%s", code, out)
+	}
 	if body, code := w.get("/healthz"); code != http.StatusOK {
 		t.Errorf("without Slack /healthz says %d %s: a supervisor would kill a bot that works", code, body)
 	}

@@ -406,7 +406,7 @@ func (s *serving) mux() *http.ServeMux {
 }
 
 func (s *serving) control() control {
-	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, behind: s.clockHealth, feeds: s.refeed, publish: func(ctx context.Context) (string, error) {
+	return control{reload: s.reloader.reload, held: s.held, clock: s.clock, anchor: s.anchorNow, retain: s.retain, drills: s.drillHealth, behind: s.clockHealth, feeds: s.refeed, health: func() healthReport { return reportOf(s.checks()) }, publish: func(ctx context.Context) (string, error) {
 		c, _, err := s.store.Publish(ctx)
 		return string(c.Note), err
 	}}
