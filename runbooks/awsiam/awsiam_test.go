@@ -229,9 +229,17 @@ func TestReq_R64_ActionsPass(t *testing.T) {
 					`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sns:ListTopics"],"Resource":["*"]}]}`,
 				}}, nil)
 			},
-			Rotation: func(t *testing.T) runbooks.Rotation {
+			Rotation: func(t *testing.T) runbooktest.Turning {
 				id := keys[0].ID
-				return runbooks.Rotation{ID: "rot_1", Account: names[0], Old: "key " + names[0] + "/…" + id[len(id)-6:]}
+				old := "key " + names[0] + "/…" + id[len(id)-6:]
+				return runbooktest.Turning{
+					Order: runbooks.Rotation{ID: "rot_1", Account: names[0], Old: old}, Account: old,
+					Old: func(t *testing.T) bool { return w.knows(t, keys[0]) },
+					New: func(t *testing.T, secret, _ string) bool {
+						id, word, _ := strings.Cut(secret, ":")
+						return w.knows(t, key{id, word})
+					},
+				}
 			},
 		}
 	})
@@ -241,6 +249,12 @@ func TestReq_R64_ActionsPass(t *testing.T) {
 func (w *world) lists(t *testing.T, k key) bool {
 	t.Helper()
 	return w.call(t, aws.Credentials{AccessKeyID: k.ID, SecretAccessKey: k.Secret}, "sns", url.Values{"Action": {"ListTopics"}, "Version": {"2010-03-31"}}, nil) == http.StatusOK
+}
+
+// knows tells whether AWS knows whose key signs.
+func (w *world) knows(t *testing.T, k key) bool {
+	t.Helper()
+	return w.call(t, aws.Credentials{AccessKeyID: k.ID, SecretAccessKey: k.Secret}, "sts", url.Values{"Action": {"GetCallerIdentity"}, "Version": {"2011-06-15"}}, nil) == http.StatusOK
 }
 
 // call signs a call as a person's program does.

@@ -10,24 +10,53 @@ import (
 	"github.com/countersign-bot/countersign/runbooks/awsapi"
 )
 
-// Renew makes a second access key for the user. AWS shows it once and lets a user have two: when a call is repeated, the
-// key that is not the one to retire was made by the call before, nobody has it, and it makes room.
+// turned reads an order: whose key is replaced, and which one. The inventory names a key as Discover does, and an account by its user, who then has one key
+// beside the one that the order made.
+func (c *Connector) turned(ctx context.Context, r runbooks.Rotation, made string) (user, old string, keys []accessKey, err error) {
+	user, old = r.Account, r.Old
+	if rest, ok := strings.CutPrefix(user, "key "); ok && old == "" {
+		at := strings.LastIndex(rest, "/…")
+		if at < 0 {
+			return "", "", nil, refuse("%.80q is no access key as this target lists it", user)
+		}
+		user, old = rest[:at], user
+	}
+	if keys, err = c.keys(ctx, user); err != nil || old != "" {
+		return user, old, keys, err
+	}
+	for _, k := range keys {
+		if ref := keyRef(user, k.ID); ref != made {
+			if old != "" {
+				return "", "", nil, refuse("the user has several access keys: name the one to replace, as countersign identities shows it")
+			}
+			old = ref
+		}
+	}
+	return user, old, keys, nil
+}
+
+// Renew makes a second access key for the user. AWS shows it once and lets a user have two: when a call is repeated without what the one before
+// answered, the key that is not the one to retire was made by it, nobody has it, and it makes room.
 func (c *Connector) Renew(ctx context.Context, r runbooks.Rotation) (runbooks.Renewed, error) {
-	keys, err := c.keys(ctx, r.Account)
+	made, _, whole := strings.Cut(r.Secret.Reveal(), ":")
+	user, old, keys, err := c.turned(ctx, r, keyRef(r.Account, made))
 	if err != nil {
 		return runbooks.Renewed{}, err
 	}
-	if !slices.ContainsFunc(keys, func(k accessKey) bool { return keyRef(r.Account, k.ID) == r.Old }) {
-		return runbooks.Renewed{}, refuse("the user has no access key %s", r.Old)
+	if !slices.ContainsFunc(keys, func(k accessKey) bool { return keyRef(user, k.ID) == old }) {
+		return runbooks.Renewed{}, refuse("the user has no access key %s", old)
 	}
 	for _, k := range keys {
-		if keyRef(r.Account, k.ID) == r.Old || len(keys) < 2 {
+		if keyRef(user, k.ID) == old || len(keys) < 2 {
 			continue
 		}
-		if used, err := c.discoveredKey(ctx, r.Account, k); err != nil || !used.LastUsed.IsZero() {
+		if whole && k.ID == made { // made, kept and perhaps tried already
+			return runbooks.Renewed{Ref: keyRef(user, made), Secret: r.Secret}, nil
+		}
+		if used, err := c.discoveredKey(ctx, user, k); err != nil || !used.LastUsed.IsZero() {
 			return runbooks.Renewed{}, refuse("the user has a second access key that is in use: there is no room for a new one")
 		}
-		if err := c.deleteKey(ctx, r.Account, k.ID); err != nil {
+		if err := c.deleteKey(ctx, user, k.ID); err != nil {
 			return runbooks.Renewed{}, err
 		}
 	}
@@ -35,13 +64,13 @@ func (c *Connector) Renew(ctx context.Context, r runbooks.Rotation) (runbooks.Re
 		ID     string `xml:"CreateAccessKeyResult>AccessKey>AccessKeyId"`
 		Secret string `xml:"CreateAccessKeyResult>AccessKey>SecretAccessKey"`
 	}
-	if err := c.api.Query(ctx, awsapi.IAM, "CreateAccessKey", url.Values{"UserName": {r.Account}}, &out); err != nil {
+	if err := c.api.Query(ctx, awsapi.IAM, "CreateAccessKey", url.Values{"UserName": {user}}, &out); err != nil {
 		return runbooks.Renewed{}, err
 	}
 	if out.ID == "" || out.Secret == "" {
 		return runbooks.Renewed{}, runbooks.Errorf(runbooks.Broken, nil, "AWS made an access key and did not show it")
 	}
-	return runbooks.Renewed{Ref: keyRef(r.Account, out.ID), Secret: runbooks.NewSecret(out.ID + ":" + out.Secret)}, nil
+	return runbooks.Renewed{Ref: keyRef(user, out.ID), Secret: runbooks.NewSecret(out.ID + ":" + out.Secret)}, nil
 }
 
 // Prove asks AWS who the new key is.
@@ -59,7 +88,7 @@ func (c *Connector) Prove(ctx context.Context, r runbooks.Rotation, n runbooks.R
 	if err != nil {
 		return err
 	}
-	if !strings.HasSuffix(who.ARN, "/"+r.Account) {
+	if user := who.ARN[strings.LastIndex(who.ARN, "/")+1:]; user == "" || n.Ref != keyRef(user, id) || r.Account != user && !strings.HasPrefix(r.Account, "key "+user+"/…") {
 		return runbooks.Errorf(runbooks.Broken, nil, "the new access key belongs to somebody else")
 	}
 	return nil
@@ -67,16 +96,16 @@ func (c *Connector) Prove(ctx context.Context, r runbooks.Rotation, n runbooks.R
 
 // Retire deletes the old key. Inactive would be softer, but a key that is only inactive can be switched on again.
 func (c *Connector) Retire(ctx context.Context, r runbooks.Rotation, n runbooks.Renewed) error {
-	if n.Ref == r.Old {
+	user, old, keys, err := c.turned(ctx, r, n.Ref)
+	switch {
+	case err != nil:
+		return err
+	case n.Ref == "" || n.Ref == old:
 		return refuse("the old access key and the new one are the same")
 	}
-	keys, err := c.keys(ctx, r.Account)
-	if err != nil {
-		return err
-	}
 	for _, k := range keys {
-		if keyRef(r.Account, k.ID) == r.Old {
-			return c.deleteKey(ctx, r.Account, k.ID)
+		if keyRef(user, k.ID) == old {
+			return c.deleteKey(ctx, user, k.ID)
 		}
 	}
 	return nil

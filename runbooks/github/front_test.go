@@ -36,6 +36,7 @@ type front struct {
 	keys     []map[string]any // deploy keys, of every repository
 	tokens   []map[string]any // personal tokens of the organisation
 	host     string           // public key of the host that repositories are cloned from
+	clone    string           // and its address
 }
 
 type invite struct {

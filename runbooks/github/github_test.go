@@ -116,8 +116,13 @@ func TestReq_R64_RepositoryPasses(t *testing.T) {
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return runbooktest.CallJSON(t.Context(), http.MethodGet, w.emulator+"/repos/"+repo, "Bearer tok_"+g.Account, nil, nil) == nil
 			},
-			Rotation: func(*testing.T) runbooks.Rotation {
-				return runbooks.Rotation{ID: "rot_1", Old: "deploy key " + repo + "/7"}
+			Rotation: func(t *testing.T) runbooktest.Turning {
+				old, private := "deploy key "+repo+"/7", f.ciKey(t)
+				return runbooktest.Turning{
+					Order: runbooks.Rotation{ID: "rot_1", Old: old}, Account: old,
+					Old: func(t *testing.T) bool { return f.clonesWith(t, private) },
+					New: func(t *testing.T, secret, _ string) bool { return f.clonesWith(t, secret) },
+				}
 			},
 			More: func(t *testing.T) []runbooktest.Sound {
 				f, team := newFront(t, w.emulator), w.team(t)

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -46,13 +47,18 @@ func newKey(r runbooks.Rotation) (ed25519.PrivateKey, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
 	}
+	if kept, err := ssh.ParseRawPrivateKey([]byte(r.Secret.Reveal())); err == nil { // an earlier call made it, and it was kept
+		if key, ok := kept.(*ed25519.PrivateKey); ok {
+			return *key, nil
+		}
+	}
 	seed := sha256.Sum256([]byte("countersign github deploy key\x00" + r.ID + "\x00" + r.Secret.Reveal()))
 	return ed25519.NewKeyFromSeed(seed[:]), nil
 }
 
 // Renew adds a key beside the old one. Keys of earlier calls that nobody has are taken away.
 func (c *Connector) Renew(ctx context.Context, r runbooks.Rotation) (runbooks.Renewed, error) {
-	t, id, err := c.keyOf(r.Old)
+	t, id, err := c.keyOf(cmp.Or(r.Old, r.Account))
 	if err != nil {
 		return runbooks.Renewed{}, err
 	}
@@ -158,11 +164,11 @@ func (c *Connector) sshAddress() string {
 
 // Retire takes the old key away.
 func (c *Connector) Retire(ctx context.Context, r runbooks.Rotation, n runbooks.Renewed) error {
-	t, id, err := c.keyOf(r.Old)
+	t, id, err := c.keyOf(cmp.Or(r.Old, r.Account))
 	if err != nil {
 		return err
 	}
-	if n.Ref == r.Old {
+	if n.Ref == cmp.Or(r.Old, r.Account) {
 		return refuse("the old deploy key and the new one are the same")
 	}
 	return c.remove(ctx, "taking the old deploy key away", t.keys(id))

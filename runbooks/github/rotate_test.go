@@ -3,6 +3,7 @@ package github_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -60,7 +61,10 @@ func (f *front) clones(t *testing.T) string {
 			}()
 		}
 	}()
-	return l.Addr().String()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clone = l.Addr().String()
+	return f.clone
 }
 
 // TestReq_R41_DeployKeysAreRotated: a key with the same rights is added and logs in, then the old one goes; a call that is repeated leaves one new key; a host that is
@@ -126,4 +130,47 @@ func TestReq_R41_DeployKeysAreRotated(t *testing.T) {
 	if _, err := github.Open(github.Config{Rest: rest.Config{URL: f.URL}, Scope: []string{repo}}); err == nil {
 		t.Error("opened without credentials")
 	}
+}
+
+// ciKey gives the repository's deploy key a private key that somebody holds.
+func (f *front) ciKey(t *testing.T) string {
+	t.Helper()
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.keys, func(k map[string]any) bool { return fmt.Sprint(k["id"]) == "7" })
+	f.keys[i]["key"] = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(line)))
+	return string(pem.EncodeToMemory(block))
+}
+
+// clonesWith tells whether the host of repositories lets a private key in.
+func (f *front) clonesWith(t *testing.T, private string) bool {
+	t.Helper()
+	signer, err := ssh.ParsePrivateKey([]byte(private))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	address := f.clone
+	host, _, _, _, err := ssh.ParseAuthorizedKey([]byte(f.host))
+	f.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := ssh.Dial("tcp", address, &ssh.ClientConfig{User: "git", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.FixedHostKey(host)})
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
 }

@@ -89,9 +89,14 @@ func exercise(t *testing.T, s *server, name string, cfg directory.Config, advanc
 			}
 			return r.Personal["account"]
 		},
-		Rotation: func(t *testing.T) runbooks.Rotation {
+		Rotation: func(t *testing.T) runbooktest.Turning {
 			dn := s.program(t, "app-"+name)
-			return runbooks.Rotation{ID: "rot_" + name, Account: "app-" + name, Old: "entry " + dn, Secret: runbooks.NewPassword()}
+			return runbooktest.Turning{
+				Order:   runbooks.Rotation{ID: "rot_" + name, Account: "app-" + name, Old: "entry " + dn, Secret: runbooks.NewPassword()},
+				Account: "app-" + name,
+				Old:     func(t *testing.T) bool { return s.lets(t, dn, userPassword) },
+				New:     func(t *testing.T, secret, _ string) bool { return s.lets(t, dn, secret) },
+			}
 		},
 		Foreign: func(t *testing.T, g runbooks.Grant) {
 			change := ldap.NewModifyRequest(groupDN, nil)

@@ -64,10 +64,15 @@ func TestThreat_T44_Exercise(t *testing.T) {
 			Works: func(t *testing.T, g runbooks.Grant, _ runbooks.Receipt) bool {
 				return s.reads(t, g.Account)
 			},
-			Rotation: func(t *testing.T) runbooks.Rotation {
+			Rotation: func(t *testing.T) runbooktest.Turning {
 				account := fmt.Sprintf("ex_app_%d", round)
 				s.login(t, account)
-				return runbooks.Rotation{ID: fmt.Sprintf("rot_ex_%d", round), Account: account, Old: "role " + account, Secret: runbooks.NewPassword()}
+				return runbooktest.Turning{
+					Order:   runbooks.Rotation{ID: fmt.Sprintf("rot_ex_%d", round), Account: account, Old: "role " + account, Secret: runbooks.NewPassword()},
+					Account: account,
+					Old:     func(t *testing.T) bool { return lets(t, s, account, userPassword) },
+					New:     func(t *testing.T, secret, login string) bool { return lets(t, s, login, secret) },
+				}
 			},
 			Foreign: func(t *testing.T, g runbooks.Grant) {
 				s.admin(t, "GRANT "+pgx.Identifier{role}.Sanitize()+" TO "+pgx.Identifier{g.Account}.Sanitize())

@@ -192,6 +192,15 @@ func (s *server) reads(g runbooks.Grant, password string) bool {
 	return err == nil && answer == "42"
 }
 
+// lets tells whether the server takes a password.
+func (s *server) lets(user, password string) bool {
+	c, err := s.login(user, password)
+	if err == nil {
+		c.close()
+	}
+	return err == nil
+}
+
 // TestThreat_T44_Exercise holds the connector to the contract on a real server; its part "nasty strings" is the threat's.
 func TestThreat_T44_Exercise(t *testing.T) {
 	t.Parallel()
@@ -230,9 +239,14 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				return []runbooktest.Sound{{Grant: g}}
 			},
 			Words: filepath.Join("testdata", "words.txt"),
-			Rotation: func(t *testing.T) runbooks.Rotation {
+			Rotation: func(t *testing.T) runbooktest.Turning {
 				s.admin(t, "ACL", "SETUSER", "app", "on", ">old-password", "~basket:*", "+@read")
-				return runbooks.Rotation{ID: "rot_1", Account: "app", Old: "user app", Secret: runbooks.NewPassword()}
+				return runbooktest.Turning{
+					Order:   runbooks.Rotation{ID: "rot_1", Account: "app", Old: "user app", Secret: runbooks.NewPassword()},
+					Account: "app",
+					Old:     func(*testing.T) bool { return s.lets("app", "old-password") },
+					New:     func(_ *testing.T, secret, _ string) bool { return s.lets("app", secret) },
+				}
 			},
 			Foreign: func(t *testing.T, g runbooks.Grant) {
 				s.admin(t, "ACL", "SETUSER", "by-hand", "on", ">x", "~basket:*", "+@read")

@@ -53,8 +53,8 @@ type System struct {
 	// Foreign makes what g would make by the hand of another administrator, without us. It may be nil.
 	Foreign func(t *testing.T, g runbooks.Grant)
 
-	// Rotation gives an order to replace a credential that the target has. It may be nil.
-	Rotation func(t *testing.T) runbooks.Rotation
+	// Rotation gives a credential that the target has and that can be replaced. It may be nil.
+	Rotation func(t *testing.T) Turning
 
 	// Secrets are what was planted in every secret slot of the connector's settings (the bot's password, its token, its
 	// key), of 8 bytes or more. They, and what is made for grants, are looked for in everything that the connector says.
@@ -106,6 +106,7 @@ func Exercise(t *testing.T, factory Factory) {
 		{"plan", exercisePlanner},
 		{"sessions", exerciseSessions},
 		{"rotation", exerciseRotator},
+		{"rotation in two halves", exerciseHalves},
 		{"secrets", exerciseSecrets},
 		{"a target that lies", exerciseLying},
 		{"the answer is lost", exerciseLost},

@@ -3,7 +3,6 @@ package runbooktest
 import (
 	"context"
 	"iter"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -251,36 +250,6 @@ func exerciseSessions(t *testing.T, s System) {
 	}
 	s.wantWorks(t, g, r, true) // the access stays
 	s.mustRevoke(t, g)
-}
-
-// exerciseRotator: the old credential is not touched before the new one is proven, and every step can be repeated.
-func exerciseRotator(t *testing.T, s System) {
-	x, ok := s.Connector.(runbooks.Rotator)
-	if !ok || s.Rotation == nil {
-		t.Skip("the connector does not rotate credentials, or the system has none to rotate")
-	}
-	r := s.Rotation(t)
-	n, err := x.Renew(t.Context(), r)
-	if err != nil || n.Ref == "" {
-		t.Fatalf("renewing: %+v (%v)", n, err)
-	}
-	if !r.Secret.IsZero() {
-		again, err := x.Renew(t.Context(), r)
-		if err != nil || !reflect.DeepEqual(n, again) {
-			t.Errorf("renewing again: %+v, then %+v (%v)", n, again, err)
-		}
-	}
-	if err := x.Prove(t.Context(), r, n); err != nil {
-		t.Fatalf("proving: %v", err)
-	}
-	for range 2 {
-		if err := x.Retire(t.Context(), r, n); err != nil {
-			t.Fatalf("retiring: %v", err)
-		}
-	}
-	if err := x.Prove(t.Context(), r, n); err != nil {
-		t.Errorf("the new credential died with the old one: %v", err)
-	}
 }
 
 // wantShown holds texts to what a card and a log line take.

@@ -162,8 +162,13 @@ func exerciseLeases(t *testing.T, backend func(t *testing.T) (users, func(*testi
 			Connector: open(t, f, vault.EngineLeases, 0),
 			Secrets:   []string{botToken},
 			Grant:     func(n int) runbooks.Grant { return grant(n, f, creds(), nil) },
-			Rotation: func(*testing.T) runbooks.Rotation {
-				return runbooks.Rotation{ID: "rot_1", Account: "approle/ci", Old: "secret id acc-old", Secret: runbooks.NewPassword()}
+			Rotation: func(*testing.T) runbooktest.Turning {
+				return runbooktest.Turning{
+					Order:   runbooks.Rotation{ID: "rot_1", Account: "approle/ci", Old: "secret id acc-old", Secret: runbooks.NewPassword()},
+					Account: "approle/ci",
+					Old:     func(*testing.T) bool { return f.opens("secret-old") },
+					New:     func(_ *testing.T, secret, _ string) bool { return f.opens(secret) },
+				}
 			},
 			Advance: f.advance,
 			Works: func(t *testing.T, g runbooks.Grant, r runbooks.Receipt) bool {

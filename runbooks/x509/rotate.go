@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign-bot/countersign/runbooks"
@@ -65,6 +66,9 @@ func refOf(c certificate) string { return "certificate " + hexOf(c.serial) }
 // retiring finds the grant whose certificate an order replaces: the one that is named, or else the only one of the account. The caller holds mu.
 func (c *Connector) retiring(r runbooks.Rotation) (grantID, error) {
 	var found []grantID
+	if strings.HasPrefix(r.Account, "certificate ") && r.Old == "" { // the inventory names a certificate as Discover does
+		r.Old = r.Account
+	}
 	for _, id := range slices.Sorted(maps.Keys(c.reg.Issued)) {
 		x := c.reg.Issued[id]
 		for _, one := range x.certificates(id) {

@@ -268,12 +268,19 @@ func TestThreat_T44_Exercise(t *testing.T) {
 				}
 			},
 			Words: filepath.Join("testdata", "words.txt"),
-			Rotation: func(t *testing.T) runbooks.Rotation {
-				g := b.grantOf("rotated", request(t, newKey(t)))
-				if _, err := b.Grant(t.Context(), g); err != nil {
+			Rotation: func(t *testing.T) runbooktest.Turning {
+				key := newKey(t)
+				g := b.grantOf("rotated", request(t, key))
+				r, err := b.Grant(t.Context(), g)
+				if err != nil {
 					t.Fatal(err)
 				}
-				return runbooks.Rotation{ID: "rot_1", Account: g.Account, Old: fmt.Sprintf("certificate %x", x509.Serial(g.ID))}
+				old := fmt.Sprintf("certificate %x", x509.Serial(g.ID))
+				return runbooktest.Turning{
+					Order: runbooks.Rotation{ID: "rot_1", Account: g.Account, Old: old}, Account: old,
+					Old: func(t *testing.T) bool { return b.greeted(t, r.Use.Files, key) != "" },
+					New: func(t *testing.T, secret, _ string) bool { return b.letIn(t, secret) },
+				}
 			},
 		}
 	})
