@@ -43,7 +43,7 @@ func reported(raw []byte, keys func(string) []string) ([]byte, bool) {
 	})
 }
 
-// askedWhose replaces what is asked about with /access who, if it looks like a secret.
+// askedWhose replaces what is asked about with /access who, if it looks like a secret, or as machines make them.
 func askedWhose(raw []byte, keys func(string) []string) ([]byte, bool) {
 	key := ""
 	return replaced(raw, func(token []byte, name bool) ([]byte, bool) {
@@ -55,11 +55,28 @@ func askedWhose(raw []byte, keys func(string) []string) ([]byte, bool) {
 		if key != `"text"` || len(token) > maxLine || json.Unmarshal(token, &s) != nil {
 			return nil, false
 		}
-		if clean, found := censored(token); !found || clean == nil || len(s) < 4 || !strings.EqualFold(s[:4], "who ") {
+		if len(s) < 4 || !strings.EqualFold(s[:4], "who ") {
+			return nil, false
+		}
+		if clean, found := censored(token); (!found || clean == nil) && !isMadeUp(s[4:]) {
 			return nil, false
 		}
 		return keyed(token, s[:4], keys)
 	})
+}
+
+// minMadeUp is the length from which a word may be a secret that a machine made: ours have 28 characters, tokens of most platforms 20 and more.
+const minMadeUp = 16
+
+// isMadeUp tells whether a text is one word of capitals, small letters and digits, as generated passwords are and what people call things is not: none of the
+// forms of a credential fits it, and it is found by its keys as well.
+func isMadeUp(text string) bool {
+	text = strings.Trim(text, " `")
+	var small, capital, digit bool
+	for _, r := range text {
+		small, capital, digit = small || r >= 'a' && r <= 'z', capital || r >= 'A' && r <= 'Z', digit || r >= '0' && r <= '9'
+	}
+	return len(text) >= minMadeUp && !strings.ContainsAny(text, " \t\n") && small && capital && digit
 }
 
 func keyed(token []byte, before string, keys func(string) []string) ([]byte, bool) {

@@ -52,7 +52,7 @@ func (a accountUse) Use(ctx context.Context, t workflows.TargetID, account strin
 	return out, nil
 }
 
-// lockAccount keeps the account of a suspended identity from logging in on its target, where the target can do that. What no grant of ours made would
+// lockAccount keeps the account of a suspended or quarantined identity from logging in on its target, where the target can do that. What no grant of ours made would
 // go on otherwise.
 func (s *serving) lockAccount(ctx context.Context, cause desk.Cause, stream workflows.StreamID) error {
 	id := workflows.IdentityID(stream.Rest())

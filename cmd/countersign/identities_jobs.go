@@ -46,7 +46,7 @@ func (s *serving) emptyIdentity(ctx context.Context, j jobs.Job) error {
 
 // emptyBefore takes back what an identity holds although its account could not be locked yet: revoking does not wait for anything.
 func (s *serving) emptyBefore(ctx context.Context, j jobs.Job) error {
-	_, err := s.desk.RevokeAll(ctx, desk.RevokeAll{Cause: desk.Cause(j.Cause()) + "/before", By: workflows.System, Identity: workflows.IdentityID(j.Stream.Rest()), Why: "its identity was suspended or taken off"})
+	_, err := s.desk.RevokeAll(ctx, desk.RevokeAll{Cause: desk.Cause(j.Cause()) + "/before", By: workflows.System, Identity: workflows.IdentityID(j.Stream.Rest()), Why: "its identity was suspended, quarantined or taken off"})
 	return err
 }
 

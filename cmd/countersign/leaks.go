@@ -62,6 +62,9 @@ func (w whose) Keys(text string) []string {
 			add(identities.PrintKey(print))
 		}
 	}
+	for _, print := range w.s.handedPrints(text) { // a rotation puts on record what it handed over
+		add(identities.PrintKey(print))
+	}
 	if n := len(text); n <= maxSerial && !strings.ContainsAny(text, " \n") {
 		for _, clear := range []string{identities.PrintKey(text), identities.SerialKey(text), identities.LastFourKey(text)} {
 			if w.isKept(clear) {

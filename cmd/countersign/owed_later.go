@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/countersign-bot/countersign/store"
 	"github.com/countersign-bot/countersign/workflows"
@@ -18,8 +19,9 @@ import (
 const (
 	// rulesNow is raised by whoever adds rows to laterRows, or a rule that decisions of earlier programs may break. 1: what is in laterRows now, and a
 	// step-up of the second person of a break glass. 2: findings of apps in the inventory, what is missing on
-	// record of agents, and that machines ask for access alone.
-	rulesNow = 2
+	// record of agents, and that machines ask for access alone. 3: the fingerprints of what rotations handed over, and that
+	// the account of who is quarantined is locked on its target.
+	rulesNow = 3
 
 	neverStarted = math.MaxInt64 // no program of today's rules has
 )
@@ -48,7 +50,7 @@ type rowsSince struct {
 func laterRows() *rowsSince {
 	return &rowsSince{
 		onLists:  []string{grants.ListSecret, identities.ListGiven},
-		jobs:     []string{identities.JobRenew, workflows.JobNotice},
+		jobs:     []string{identities.JobRenew, identities.JobEmpty, workflows.JobNotice},
 		findings: true,
 	}
 }
@@ -79,5 +81,25 @@ func (x *rowsSince) row(ctx context.Context, s *store.Store, stream workflows.St
 	}
 	row := *want
 	row.Findings = have.Findings
-	return &row, nil
+	return x.keys(ctx, s, &row)
+}
+
+// keys leaves out what an identity was not yet known by: a program of before kept one fingerprint of its secret at most.
+func (x *rowsSince) keys(ctx context.Context, s *store.Store, want *workflows.InventoryRow) (*workflows.InventoryRow, error) {
+	isPrint := func(key string) bool { return strings.HasPrefix(key, identities.PrintKey("")) }
+	others := slices.DeleteFunc(slices.Clone(want.Keys), isPrint)
+	for i := -1; i < len(want.Keys); i++ {
+		row := *want
+		row.Keys = others
+		if i >= 0 && !isPrint(want.Keys[i]) {
+			continue
+		}
+		if i >= 0 {
+			row.Keys = append(slices.Clone(others), want.Keys[i])
+		}
+		if same, err := s.InventoryIs(ctx, want.ID, &row); same || err != nil {
+			return &row, err
+		}
+	}
+	return want, nil
 }

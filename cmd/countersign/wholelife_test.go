@@ -52,6 +52,12 @@ const printer = "uid=printer,ou=people,dc=x"
 
 func startLife(t *testing.T, change func(files map[string]string)) *ownLife {
 	t.Helper()
+	return startLifeWith(t, nil, change)
+}
+
+// startLifeWith is startLife with settings of the program.
+func startLifeWith(t *testing.T, env map[string]string, change func(files map[string]string)) *ownLife {
+	t.Helper()
 	ldapURL, _ := startSlapd(t)
 	pg := pgtest.Start(t, "fsync=off")
 	x := &ownLife{t: t, pg: pg, ldapURL: ldapURL}
@@ -72,7 +78,7 @@ func startLife(t *testing.T, change func(files map[string]string)) *ownLife {
 	}
 	files["roles.yaml"], files["runbooks/turn.md"], files["workflows/routine.yaml"] = jonasRoles, turnBook, routineChain
 	change(files)
-	x.story = &story{demo: demoAsJonas(t, files)}
+	x.story = &story{demo: demoAsJonasWith(t, files, env)}
 	return x
 }
 

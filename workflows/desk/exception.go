@@ -226,7 +226,7 @@ func inNetworks(address string, networks []string) bool {
 type IdentityLock struct {
 	Target    workflows.TargetID
 	Account   string
-	Suspended bool
+	Suspended bool               // or quarantined, or being taken off
 	Locked    workflows.TargetID // where it is locked already; empty: nowhere
 	Closing   bool               // it is being taken off, and nobody has confirmed yet that the account is closed
 }
@@ -247,6 +247,6 @@ func (d *Desk) IdentityLocks(ctx context.Context, id workflows.IdentityID) (Iden
 		closing = slices.ContainsFunc(r.Left(), func(i identities.RetireItem) bool { return i.ID == identities.ItemAccount })
 	}
 	return IdentityLock{
-		Closing: closing, Target: e.Target, Account: account, Locked: s.Life.Locked, Suspended: s.Life.Suspended != nil || s.Life.Retirement != nil,
+		Closing: closing, Target: e.Target, Account: account, Locked: s.Life.Locked, Suspended: s.Life.Suspended != nil || s.Life.Retirement != nil || s.Quarantine.On,
 	}, nil
 }

@@ -219,7 +219,7 @@ func (d *Desk) claim(ctx context.Context, c IdentityCommand, do identities.Do, s
 // EmptyIdentity takes back everything that a suspended or ending identity holds, and records that it did. It is a job: an error means try again.
 func (d *Desk) EmptyIdentity(ctx context.Context, cause Cause, stream workflows.StreamID, seq int64) error {
 	id := workflows.IdentityID(stream.Rest())
-	n, err := d.endEverything(ctx, cause, id, "its identity was suspended or taken off")
+	n, err := d.endEverything(ctx, cause, id, "its identity was suspended, quarantined or taken off")
 	if err != nil {
 		return err
 	}

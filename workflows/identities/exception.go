@@ -78,7 +78,7 @@ const (
 	ExceptionLifted = "it is not needed any more"
 )
 
-// AccountLocked says that the account of a suspended identity may not log in on its target any more, or may again: read back from the target.
+// AccountLocked says that the account of a suspended or quarantined identity may not log in on its target any more, or may again: read back from the target.
 type AccountLocked struct {
 	Target workflows.TargetID `json:"target"`
 	Locked bool               `json:"locked"`
@@ -382,7 +382,7 @@ func (s IdentityState) exceptionNotices(people []workflows.PersonID) []workflows
 // ListExceptions has the identities with exceptions that stand; member: "".
 const ListExceptions = "identities.exceptions"
 
-// JobUnlock lets the account of an identity that is not suspended any more log in again; finished by identity.account_locked.
+// JobUnlock lets the account of an identity that is neither suspended nor quarantined any more log in again; finished by identity.account_locked.
 const JobUnlock = "identity.unlock"
 
 // Locks records what a target was made to do with an account, if that is something new. The account of an identity that is being taken off is
@@ -410,5 +410,5 @@ func Locks(f workflows.Facts, stream workflows.StreamID, t workflows.TargetID, l
 
 // unlocks tells whether its account is locked on a target although nothing demands that any more.
 func (s IdentityState) unlocks() bool {
-	return s.Life.Locked != "" && s.Life.Suspended == nil && s.Life.Retirement == nil
+	return s.Life.Locked != "" && s.Life.Suspended == nil && s.Life.Retirement == nil && !s.Quarantine.On
 }

@@ -60,6 +60,9 @@ func (s IdentityState) emptyFor() int64 {
 	if s.Life.Suspended != nil && s.Life.SuspendSeq > s.Life.Emptied {
 		return s.Life.SuspendSeq
 	}
+	if s.Quarantine.On && s.Quarantine.Seq > s.Life.Emptied {
+		return s.Quarantine.Seq
+	}
 	if t := s.Life.Retirement; t != nil && !s.Life.Retired {
 		if _, done := t.Done["grants"]; !done {
 			return max(s.Life.RetireSeq, 1)

@@ -48,6 +48,7 @@ func (Released) Kind() string      { return "identity.released" }
 // Quarantine is how an identity stands in that respect. The zero value is "free".
 type Quarantine struct {
 	On      bool
+	Seq     int64 // of the entry that quarantined it, on its stream
 	Since   workflows.Instant
 	By      workflows.PersonID // empty: the bot itself, on what it was told
 	Why     string
@@ -63,7 +64,7 @@ func (q *Quarantine) applies(r workflows.Record) (bool, error) {
 		if q.On {
 			return true, fmt.Errorf("quarantined twice")
 		}
-		*q = Quarantine{On: true, Since: r.At, By: r.Person, Why: e.Why}
+		*q = Quarantine{On: true, Seq: r.Seq, Since: r.At, By: r.Person, Why: e.Why}
 	case ReleaseAsked:
 		if !q.On || r.Person == "" {
 			return true, fmt.Errorf("a release is asked of what is not quarantined, or by nobody")

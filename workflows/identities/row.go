@@ -69,7 +69,7 @@ func (s IdentityState) Row() *workflows.InventoryRow {
 		ID: s.ID, State: s.State(e), Kind: e.Class, Name: e.Name, Owner: e.Owner, Backup: e.Backup, Business: e.Business, Purpose: e.Purpose,
 		Environment: e.Environment, ManagedBy: cmp.Or(e.ManagedBy, ManagedInternal), Target: e.Target, Risk: e.Risk, Created: e.Created, LastUsed: e.LastUsed,
 		Rotated: cmp.Or(e.Rotated, e.Created), Expires: e.Expires, Sources: sources, ReviewBy: s.reviewBy(e), Waived: s.Waived(),
-		Words: wordsOf(s.ID, e), Keys: keysOf(e), Creator: e.Creator,
+		Words: wordsOf(s.ID, e), Keys: s.keysOf(e), Creator: e.Creator,
 	}
 	row.Findings = append(unwaived(s.findings(e), row.Waived), s.exceptionFindings()...)
 	if n := len(s.Life.Attested); n > 0 {
@@ -227,11 +227,19 @@ func CreatorKey(p workflows.PersonID) string { return "creator:" + string(p) }
 // MarkKey is the pseudonym of an account on a target.
 func MarkKey(mark string) string { return "account:" + mark }
 
-func keysOf(e Entry) []string {
+// maxTurned bounds by how many secrets that rotations made an identity is known: whoever sees the one before the last still finds whose it was.
+const maxTurned = 8
+
+func (s IdentityState) keysOf(e Entry) []string {
 	var out []string
 	add := func(is bool, key string) {
-		if is {
+		if is && !slices.Contains(out, key) {
 			out = append(out, key)
+		}
+	}
+	for _, r := range s.Life.Rotations[max(0, len(s.Life.Rotations)-maxTurned):] {
+		if r.Closed != nil { // what a rotation handed over, whatever files say of the secret before it
+			add(r.Closed.Print != "", PrintKey(r.Closed.Print))
 		}
 	}
 	add(e.Subject != "", SubjectKey(e.Issuer, e.Subject))
