@@ -92,7 +92,7 @@ func (e Evidence) Render() slackgo.ModalViewRequest {
 	}
 	blocks = append(
 		blocks, divider(),
-		section(l.Of("⛔ *Take everything away now.* Sending this ends everything that it holds on all targets, ends sessions where the target can, and lets it ask for nothing until two people lift that. Closing it changes nothing.")),
+		section(l.Of("⛔ *Take everything away now.* Sending this ends everything that it holds on all targets, ends sessions and locks its account where the target can, and lets it ask for nothing until two people lift that. Closing it changes nothing.")),
 		area(BlockReason, l.Of("Why"), l.Of("Kept beside the ledger and erasable."), 5, workflows.MaxReason, false),
 	)
 	v := l.modal(CallEvidence, l.Of("Evidence"), l.Of("Quarantine it"), blocks...)
