@@ -170,6 +170,47 @@ func TestReq_R33_AFailingCheckOrTheEndSuspends(t *testing.T) {
 	}
 }
 
+// R33: an exception that counts on a secret store holds while the inventory says that the secret lies there, at the place that was approved. Where it is
+// not in a store, or elsewhere in it, the exception is over at the next look, and what the chain says follows.
+func TestReq_R33_ASecretOutsideItsStoreFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, stored, place, asks, why string
+	}{
+		{"in its place", identities.StoredVault, "vault:kv/legacy/stock", "vault:kv/legacy", ""},
+		{"anywhere in a store", identities.StoredVault, "", "", ""},
+		{"nowhere safe", identities.StoredUnmanaged, "vault:kv/legacy/stock", "vault:kv/legacy", "its secret is not in a secret store"},
+		{"elsewhere in the store", identities.StoredVault, "vault:kv/shared", "vault:kv/legacy", "its secret is not in the place that was approved"},
+		{"nobody says where in the store", identities.StoredVault, "", "vault:kv/legacy", "its secret is not in the place that was approved"},
+	} {
+		for _, failed := range []string{workflows.FailedSuspends, workflows.FailedRetires} {
+			x := excepting(t, failed)
+			x.load(func(d *draft) {
+				d.flows["waive"].Exception.Checks = []workflows.CheckTerms{{Kind: workflows.CheckVault, Place: c.asks}}
+			})
+			x.tells("svc-deploy", identities.Claimed{
+				Source: identities.ImportSource("cmdb"), Says: identities.Entry{Class: "service_account", Stored: c.stored}, Place: c.place, HasPlace: c.place != "",
+			})
+			x.approve(x.waive(), "ann")
+			if err := x.desk.CheckExceptions(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			x.check()
+			s := x.robot()
+			over := s.Life.Exceptions[0]
+			if got := over.Failed != nil; got != (c.why != "") || got && over.Failed.Why != c.why || over.Open() == got {
+				t.Errorf("%s: %+v, want %q", c.name, over.Failed, c.why)
+			}
+			if suspended, retired := s.Life.Suspended != nil, s.Life.Retirement != nil; suspended != (c.why != "" && failed == workflows.FailedSuspends) || retired != (c.why != "" && failed == workflows.FailedRetires) {
+				t.Errorf("%s, %s: suspended %t, being taken off %t", c.name, failed, suspended, retired)
+			}
+			if slices.Contains(s.Row().Findings, identities.FindExceptionFailed) != (c.why != "") {
+				t.Errorf("%s: findings %v", c.name, s.Row().Findings)
+			}
+		}
+	}
+}
+
 func (x *office) forRobot(flow workflows.WorkflowID) desk.Submission {
 	s := x.submission("ivy", flow)
 	s.Subject = "svc-deploy"
