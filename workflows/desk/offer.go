@@ -165,6 +165,10 @@ func (d *Desk) Comment(ctx context.Context, c Remark) (Answer, error) {
 	if _, no, err := d.seen(ctx, c.Cause, c.By, "comment", c.Channel, c.Request); no != nil || err != nil {
 		return answered(no), err
 	}
+	if no := d.standing(ctx, c.By).HoldRefusal(); no != nil { // who left, a guest and a machine say nothing on a card that others decide by
+		no, err := d.Refuse(ctx, c.Cause, c.By, "comment", c.Channel, string(c.Request), no)
+		return Answer{Refusal: no}, err
+	}
 	stream := workflows.RequestStream(c.Request)
 	res, err := d.update(ctx, c.Cause, []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		return workflows.Comment(f, c.Request, workflows.Remark{By: c.By, Text: c.Text, Channel: c.Channel})
