@@ -210,8 +210,12 @@ func (x *matrix) interaction(route, user string) slack.Interaction {
 		value = (&bot.Buttons{Key: []byte("a key for tests with 32 bytes ...")}).Value(x.button(k), reader)
 	}
 	filled := []slack.Input{
-		{BlockID: "reason", ActionID: "value", Value: "Because of the matrix."}, {BlockID: "duration", ActionID: "value", Value: "1h"}, {BlockID: "entitlement", ActionID: "value", Value: "0"},
-		{BlockID: "field:ticket", ActionID: "value", Value: "OPS-13"}, {BlockID: "verdict", ActionID: "value", Value: "emergency"}, {BlockID: "note", ActionID: "value", Value: "Rightly used."},
+		{BlockID: "reason", ActionID: "value", Value: "Because of the matrix."},
+		{BlockID: "duration", ActionID: "value", Value: "1h"},
+		{BlockID: "entitlement", ActionID: "value", Value: "0"},
+		{BlockID: "field:ticket", ActionID: "value", Value: "OPS-13"},
+		{BlockID: "verdict", ActionID: "value", Value: "emergency"},
+		{BlockID: "note", ActionID: "value", Value: "Rightly used."},
 	}
 	switch kind {
 	case "action":
