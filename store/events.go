@@ -23,6 +23,7 @@ type InstanceStarted struct {
 	Version  string `json:"version"`
 	Zones    string `json:"zones"`
 	Rules    int    `json:"rules,omitempty"` // Config.Rules; absent in entries of older programs
+	Clock    string `json:"clock,omitempty"` // Config.MachineClock; absent where it is not known
 }
 
 // InstanceStopped is an orderly end; a start without it before was a crash.

@@ -350,7 +350,7 @@ func (s *Store) settleIn(ctx context.Context) error {
 		if s.cfg.Instance == "" {
 			return nil
 		}
-		return b.recordSystem(InstanceStarted{Instance: s.cfg.Instance, Version: s.cfg.Version, Zones: zoneVersion(), Rules: s.cfg.Rules})
+		return b.recordSystem(InstanceStarted{Instance: s.cfg.Instance, Version: s.cfg.Version, Zones: zoneVersion(), Rules: s.cfg.Rules, Clock: s.cfg.MachineClock})
 	})
 }
 

@@ -53,6 +53,9 @@ type Config struct {
 	Version  string // of the program, for instance.started
 	Rules    int    // which rules for decisions and for rows beside the entries the program follows, for instance.started; 0: does not say
 
+	// MachineClock says for instance.started whether the machine's clock is kept to the time of others, in a word; "": not known.
+	MachineClock string
+
 	Log *slog.Logger // nil: discarded
 }
 

@@ -55,9 +55,13 @@ const diskReserve = 8 << 20
 // storeConfig is how serve and the ledger commands open the ledger.
 func storeConfig(c Config, clock jobs.Clock, key ledger.Key, log *slog.Logger) store.Config {
 	next, previous := besideKey(c, key)
+	machine := clockVirtual
+	if c.DemoClock == "" {
+		machine = machineClock()
+	}
 	return store.Config{
 		DSN: c.Database, Dir: c.Data, WitnessPath: c.Witness, Kinds: eventKinds(), Clock: clock, Key: key, Next: next, Previous: previous,
-		Virtual: c.DemoClock != "", Version: version(), Rules: rulesNow, Log: log, Reserve: diskReserve,
+		Virtual: c.DemoClock != "", Version: version(), Rules: rulesNow, MachineClock: machine, Log: log, Reserve: diskReserve,
 	}
 }
 

@@ -237,11 +237,12 @@ func draw(all []drawn, o sampleOrder) []drawn {
 
 // writeSample writes the rows. All entries are read, because a sentence leans on what came before.
 func (e *evidence) writeSample(ctx context.Context, w io.Writer, size int64, chosen []drawn, o sampleOrder) error {
-	if err := writeCSV(w, "entry", "time", "type", "user", "outcome", "origin", "affected", "stream", "id", "leaf_hash", "sentence"); err != nil {
+	if err := writeCSV(w, "entry", "time", "type", "user", "outcome", "origin", "affected", "stream", "id", "leaf_hash", "sentence", "clock"); err != nil {
 		return err
 	}
-	told := newNarrator(o.zone, e.names)
+	told, clock := newNarrator(o.zone, e.names), syncState{}
 	return e.rows(ctx, 0, size, func(r *row) error {
+		kept := clock.of(r.Record)
 		if len(chosen) == 0 || chosen[0].index != r.Index {
 			told.remember(r.Record)
 			return nil
@@ -249,7 +250,7 @@ func (e *evidence) writeSample(ctx context.Context, w io.Writer, size int64, cho
 		a, d := auditOf(r.Record), chosen[0]
 		chosen = chosen[1:]
 		return writeCSV(w, strconv.FormatInt(r.Index, 10), a.Time, a.Type, a.User, a.Outcome, a.Origin, a.Affected, string(r.Stream), r.ID,
-			hex.EncodeToString(d.hash[:]), told.Sentence(r.Record))
+			hex.EncodeToString(d.hash[:]), told.Sentence(r.Record), kept)
 	})
 }
 

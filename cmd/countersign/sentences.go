@@ -298,6 +298,9 @@ func (n *narrator) tellSystem(r workflows.Record) string {
 		}
 		return fmt.Sprintf("The ledger %s begins, signed by %s.%s", e.Origin, e.VKey, virtual)
 	case store.InstanceStarted:
+		if e.Clock != "" {
+			return fmt.Sprintf("The program started on %s in version %s; the machine's clock: %s.", e.Instance, e.Version, e.Clock)
+		}
 		return fmt.Sprintf("The program started on %s in version %s.", e.Instance, e.Version)
 	case store.InstanceStopped:
 		return fmt.Sprintf("The program on %s was stopped in order.", e.Instance)

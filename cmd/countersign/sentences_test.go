@@ -45,6 +45,7 @@ func storyOfEveryKind() []workflows.Record {
 
 	say(sys, "", store.Genesis{Origin: "example.com/countersign/main", VKey: "example.com/countersign/main+1a2b3c4d+AAAA", Format: 1, Virtual: true})
 	say(sys, "", store.InstanceStarted{Instance: "bot-1", Version: "v1.2.3"})
+	say(sys, "", store.InstanceStarted{Instance: "bot-1", Version: "v1.2.3", Clock: clockKept})
 	say(workflows.PolicyStream, "", workflows.PolicyLoaded{
 		Workflows: map[string]workflows.DocHash{"prod-shell": policy}, Version: "v1.2.3", Changed: []string{"workflows/prod-shell.yaml", "people.yaml"},
 	})
