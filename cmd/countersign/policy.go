@@ -65,6 +65,7 @@ func policyOf(p spec.Policies) (*desk.Policy, error) {
 		Settings: desk.Settings{
 			Organisation: p.Settings.Organisation, LinkByEmail: p.Settings.LinkByEmail, SecurityChannel: p.Settings.SecurityChannel,
 			Language: p.Settings.Language, Watch: p.Watch, IncidentsOpen: p.Settings.IncidentsOpen, IncidentsCommand: p.Settings.IncidentsCommand, Campaigns: p.Campaigns,
+			Unused: desk.UnusedRule{After: p.Settings.UnusedAfter, Warn: p.Settings.UnusedWarn},
 		},
 		Escalations: p.Escalations,
 		Loaded: workflows.PolicyLoaded{

@@ -427,6 +427,7 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		jobCampaigns:        {Handle: s.beginCampaigns, Workers: 1},
 		jobDigest:           {Handle: s.sendDigests, Workers: 1},
 		jobSurvey:           {Handle: s.survey, Workers: 1},
+		jobUnused:           {Handle: s.suspendUnused, Workers: 1},
 		jobRotations:        {Handle: s.carryRotations, Workers: 1},
 		runs.JobStep:        {Handle: e.step, Key: stepTarget, Workers: 8},
 		incidents.JobSettle: {Handle: s.settleIncident, Workers: 2},
@@ -455,6 +456,9 @@ func (s *serving) buildJobs(ctx context.Context) error {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobSurvey, surveyCron, "UTC"); err != nil {
+		return err
+	}
+	if err := s.store.Schedule(ctx, jobUnused, unusedCron, "UTC"); err != nil {
 		return err
 	}
 	if err := s.store.Schedule(ctx, jobRotations, campaignsCron, "UTC"); err != nil {

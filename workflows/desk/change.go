@@ -353,6 +353,10 @@ func compareSettings(before, after Settings) difference {
 	compareWatch(&d, before.Watch, after.Watch)
 	compareIncidents(&d, before, after)
 	compareCampaigns(&d, before.Campaigns, after.Campaigns)
+	if was, is := before.Unused, after.Unused; was != is {
+		d.say(was.After != 0 && (is.After == 0 || is.After > was.After || is.Warn > was.Warn),
+			"what nobody uses is suspended after %s, %s after its owner was told; it was %s, %s (0m: never)", is.After, is.Warn, was.After, was.Warn)
+	}
 	return d
 }
 

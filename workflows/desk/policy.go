@@ -104,6 +104,8 @@ type Settings struct {
 	IncidentsCommand *workflows.Selector `json:"incidents_command,omitempty"` // who may command one; nil: everybody
 
 	Campaigns []workflows.CampaignPlan `json:"campaigns,omitempty"` // who looks at what how often
+
+	Unused UnusedRule `json:"unused,omitzero"` // when what nobody uses is suspended
 }
 
 // Person is what the people file says of somebody.

@@ -37,6 +37,7 @@ const (
 	SuspendedLeak     = "leak"
 	SuspendedWaiver   = "exception" // an exception to a control ended, or what made up for the control failed
 	SuspendedContract = "contract"
+	SuspendedUnused   = "unused" // nobody used it for as long as the policy lets that go on
 )
 
 // Why a secret is replaced.

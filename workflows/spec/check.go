@@ -50,6 +50,7 @@ func (c *checker) check() {
 	c.checkWatch()
 	c.checkEscalations()
 	c.checkIncidents()
+	c.checkUnused()
 	c.checkCampaigns()
 	for _, w := range c.f.workflows {
 		c.checkWorkflow(w)

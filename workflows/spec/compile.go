@@ -77,8 +77,9 @@ func (c *compiler) list(v *value, key string) (out []workflows.PersonID) {
 
 func (c *compiler) settings() Settings {
 	v := c.f.company
-	slack, cp := v.get("slack"), v.get("checkpoint")
+	slack, cp, unused := v.get("slack"), v.get("checkpoint"), v.get("unused")
 	return Settings{
+		UnusedAfter: unused.span("suspend_after", 0), UnusedWarn: unused.warning(),
 		Organisation:    v.str("organisation"),
 		LinkByEmail:     slack.flag("link_by_email"),
 		SecurityChannel: slack.str("security_channel"),

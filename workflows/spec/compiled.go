@@ -57,6 +57,8 @@ type Settings struct {
 	Checkpoint      Checkpoint
 
 	IncidentsOpen, IncidentsCommand *workflows.Selector // nil: everybody
+
+	UnusedAfter, UnusedWarn workflows.Span // when what nobody uses is suspended, and how long before its owner is told; zero: never
 }
 
 // Checkpoint says when and where the signed state of the ledger is posted.

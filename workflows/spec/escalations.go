@@ -191,6 +191,32 @@ func someShape() shape {
 	)
 }
 
+// usualWarn is how long before its suspension the owner of what nobody uses is told.
+const usualWarn = 14 * day
+
+// checkUnused holds that there is time to tell somebody.
+func (c *checker) checkUnused() {
+	v := c.f.company.get("unused")
+	if v == nil || hasBad(v) {
+		return
+	}
+	after, warn := v.span("suspend_after", 0), v.span("warn", usualWarn)
+	switch {
+	case after < 7*day:
+		c.at(v.get("suspend_after"), "write 90d", "suspend_after is shorter than 7d: what runs once in a week would be suspended")
+	case warn >= after:
+		c.at(v.or("warn"), "", "its owner is told %s before, which is not sooner than the %s after which it is suspended", warn, after)
+	}
+}
+
+// warning is how long before the suspension its owner is told; zero where nothing is suspended.
+func (v *value) warning() workflows.Span {
+	if v == nil {
+		return 0
+	}
+	return v.span("warn", usualWarn)
+}
+
 func (c *checker) checkIncidents() {
 	v := c.f.company.get("incidents")
 	c.selector(v.get("open"), pathParts("those who may open incidents"))

@@ -18,6 +18,10 @@ func companyShape() shape {
 			key{"channel", false, channel(), "Channel that it is posted to."},
 		), "The signed state of the ledger, posted where others keep it."},
 		key{"incidents", false, incidentsShape(), "Who may open and command incidents."},
+		key{"unused", false, object(
+			key{"suspend_after", true, span(maxSpan), "An identity that nobody used for so long is suspended: it holds nothing, and its account is locked where its connector can. At least 7d."},
+			key{"warn", false, span(maxSpan), "Its owner is told so long before. Default 14d; shorter than suspend_after."},
+		), "What becomes of identities that nobody uses. Default: a finding after 90 days, and nothing by itself."},
 		key{"lint", false, object(
 			key{"approvers", false, number(1, maxMembers), "`check` warns of chains that fewer people can approve, where there is no risk.yaml. Default 2."},
 			key{"zones", false, number(0, maxGroups), "`check` warns of steps whose approvers live in fewer time zones. Default 2; 0 never warns."},
