@@ -29,6 +29,9 @@ type effects struct {
 	took   *latency   // nil: nobody measures
 	held   *clockHold // nil: nothing is ever held
 	making *making    // nil: nobody waits for a start
+
+	// named has the inventory know an identity by the credential that a rotation made; nil: nobody keeps one.
+	named func(ctx context.Context, id workflows.IdentityID, t workflows.TargetID, made runbooks.Discovered) error
 }
 
 // retryStart bounds how long a target that cannot make an access is tried again before the request has failed.

@@ -12,6 +12,7 @@ import (
 	"github.com/countersign-bot/countersign/store/jobs"
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/desk"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 	"github.com/countersign-bot/countersign/workflows/runs"
 )
@@ -48,7 +49,7 @@ func (e effects) turn(ctx context.Context, s runs.State, st runs.StepState, g ru
 		}
 	case incidents.ActRotate:
 		if receipt, err = e.runner.Rotate(ctx, name, g); err == nil {
-			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt)
+			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt, s.Opened.Subject)
 		}
 		if err != nil {
 			return receipt, err
@@ -65,7 +66,7 @@ func (e effects) turn(ctx context.Context, s runs.State, st runs.StepState, g ru
 		delete(made, workflows.FactSecret) // the step that made it says it
 		receipt, err = e.runner.Retire(ctx, name, g, runbooks.Receipt{Ref: renewed.Ref, Facts: made})
 		if err == nil {
-			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt)
+			receipt.Facts, err = e.oldIsGone(ctx, name, g, receipt, s.Opened.Subject)
 		}
 		return receipt, err
 	}
@@ -76,7 +77,9 @@ func (e effects) turn(ctx context.Context, s runs.State, st runs.StepState, g ru
 	if err != nil || !ok || len(h.Parts) == 0 {
 		return receipt, runbooks.Errorf(runbooks.Retry, err, "the place where secrets are kept cannot be read")
 	}
-	receipt.Facts = maps.Clone(receipt.Facts)
+	if receipt.Facts = maps.Clone(receipt.Facts); receipt.Facts == nil {
+		receipt.Facts = map[string]string{} // a target that has nothing to say beside the name
+	}
 	receipt.Facts[workflows.FactSecret] = seal.Fingerprint(e.hand.safe.mark, h.Parts[0].Value.Reveal())
 	return receipt, nil
 }
@@ -95,15 +98,15 @@ func (e effects) destroy(ctx context.Context, j jobs.Job) error {
 
 // oldIsGone reads the target back after a rotation: the old credential must not be there any more, nor, where none was named, another of the
 // same account than the one that was made. A target that cannot list its credentials is no error, and says nothing; neither does one whose account keeps
-// its name and had its password replaced.
-func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant, done runbooks.Receipt) (map[string]string, error) {
+// its name and had its password replaced. An identity that is a key or a certificate of its own is known by the new one from now on.
+func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant, done runbooks.Receipt, about workflows.IdentityID) (map[string]string, error) {
 	old, facts := g.Fields["old"], done.Facts
 	c, _ := e.runner.Connector(target)
 	d, ok := c.(runbooks.Discoverer)
 	if old == "" && (g.Account == "" || done.Ref == "") || !ok {
 		return facts, nil
 	}
-	made := false
+	var made *runbooks.Discovered
 	for x, err := range d.Discover(ctx) {
 		if err != nil {
 			return facts, runbooks.Errorf(runbooks.Retry, err, "whether the old credential is gone cannot be read")
@@ -111,13 +114,20 @@ func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant,
 		if strings.HasPrefix(done.Ref, x.Ref+" password ") {
 			return facts, nil // one account with another password: it stays, and which passwords it has no target tells
 		}
-		made = made || x.Ref == done.Ref
-		if old != "" && x.Ref == old || old == "" && x.Name == g.Account && x.Ref != done.Ref {
+		if x.Ref == done.Ref {
+			made = &x
+		}
+		if old != "" && x.Ref == old || old == "" && (x.Name == g.Account || x.Ref == g.Account) && x.Ref != done.Ref {
 			return facts, runbooks.Errorf(runbooks.Retry, nil, "the old credential is still there")
 		}
 	}
-	if old == "" && !made {
+	if old == "" && made == nil {
 		return facts, nil // what it lists is not what was made, so its list says nothing of the old one
+	}
+	if made != nil && e.named != nil && about != "" && nameOnTarget(*made) == made.Ref && made.Ref != g.Account {
+		if err := e.named(ctx, about, workflows.TargetID(target), *made); err != nil {
+			return facts, err
+		}
 	}
 	out := maps.Clone(facts)
 	if out == nil {
@@ -125,4 +135,23 @@ func (e effects) oldIsGone(ctx context.Context, target string, g runbooks.Grant,
 	}
 	out[workflows.FactOldGone] = "read back"
 	return out, nil
+}
+
+// knownBy has the inventory know an identity by the credential that took the place of its old one. What discovery found meanwhile as somebody's nobody knows
+// is that, too.
+func (s *serving) knownBy(ctx context.Context, id workflows.IdentityID, t workflows.TargetID, x runbooks.Discovered) error {
+	claim, _, err := s.discovered(ctx, t, x)
+	if err != nil {
+		return err
+	}
+	claim.ID = id
+	if _, err := s.desk.TakeIn(ctx, workflows.System, []desk.IdentityClaim{claim}); err != nil {
+		return err
+	}
+	return s.desk.EachIdentity(ctx, workflows.InventoryQuery{Key: identities.MarkKey(claim.Claim.Says.Mark)}, func(r workflows.InventoryRow) error {
+		if r.ID == id {
+			return nil
+		}
+		return s.desk.Forget(ctx, r.ID, claim.Claim.Source, "it is the next one of "+string(id))
+	})
 }

@@ -414,7 +414,7 @@ func (s *serving) control() control {
 
 // buildJobs is the table of jobs: what each kind does, how many at once, and how it is tried again.
 func (s *serving) buildJobs(ctx context.Context) error {
-	e := effects{s.desk, s.runner, s.clock, s.log, s.hand, s.took, s.clockHeld, &making{done: map[workflows.GrantID]chan struct{}{}}}
+	e := effects{s.desk, s.runner, s.clock, s.log, s.hand, s.took, s.clockHeld, &making{done: map[workflows.GrantID]chan struct{}{}}, s.knownBy}
 	kinds := map[string]jobs.Kind{
 		workflows.JobNotice: {Handle: s.notice, Workers: 8, Urgent: 4, Longest: 5 * time.Minute},
 		workflows.JobPaint:  {Handle: s.paint, Workers: 4, Longest: 5 * time.Minute},
