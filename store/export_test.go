@@ -101,3 +101,6 @@ func OnOwnConn(ctx context.Context, conn *sql.Conn, run func(exec func(text stri
 	q := d.query(ctx, false)
 	return run(q.exec, q.each)
 }
+
+// GatheringFiles is gatheringFiles.
+func GatheringFiles() (string, error) { return gatheringFiles() }

@@ -68,7 +68,7 @@ func (r ruin) has(start string) bool {
 	return false
 }
 
-// underStrace runs a driven child to its end: three times four events, after those that are there.
+// underStrace runs a driven child to its end: three times twelve events, after those that are there.
 func underStrace(t *testing.T, cfg store.Config, f fault, n int) ruin {
 	t.Helper()
 	exe, err := os.Executable()
@@ -78,7 +78,7 @@ func underStrace(t *testing.T, cfg store.Config, f fault, n int) ruin {
 	log := filepath.Join(t.TempDir(), "strace")
 	cmd := exec.Command("strace", append(append([]string{"-f", "-qq", "-o", log}, f.args(cfg, n)...), exe)...)
 	c := startCommand(t, cmd, "drive", cfg, append(f.env, childFrom+"=100", "GOMAXPROCS=1")...)
-	_, werr := fmt.Fprint(c.in, "4\n4\n4\n")
+	_, werr := fmt.Fprint(c.in, "12\n12\n12\n")
 	if err := errors.Join(werr, c.in.Close()); err != nil && !errors.Is(err, syscall.EPIPE) {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func wantSaid(t *testing.T, s *store.Store, r ruin) {
 			refused[n] = err == nil
 		}
 	}
-	for n := 101; n <= 112; n++ {
+	for n := 101; n <= 136; n++ {
 		stream := workflows.StreamID(fmt.Sprintf("request/%d", n))
 		h, err := s.History(t.Context(), stream)
 		if err != nil {

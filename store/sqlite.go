@@ -46,7 +46,11 @@ func sqliteURL(path string, readOnly bool, patience time.Duration) string {
 // openSQLite opens the writer's single connection and a pool for reading.
 func openSQLite(ctx context.Context, path string, readOnly bool) (write, read *sql.DB, err error) {
 	if !readOnly {
-		if write, err = sql.Open("sqlite", sqliteDSN(path, false)); err != nil {
+		files, err := gatheringFiles()
+		if err != nil {
+			return nil, nil, err
+		}
+		if write, err = sql.Open("sqlite", sqliteDSN(path, false)+"&vfs="+files); err != nil {
 			return nil, nil, err
 		}
 		write.SetMaxOpenConns(1)
