@@ -59,6 +59,7 @@ type rounds struct {
 
 // measureAppends lets the three append in turns, so that what else happens on the machine happens to all of them.
 func measureAppends(ctx context.Context, dir string, callers []int, r rounds) (out appendFigures, err error) {
+	defer tuneHeap()() // as serve does
 	c, err := newContest(ctx, dir)
 	if err != nil {
 		return out, err

@@ -19,6 +19,7 @@ import (
 
 func benchContest(b *testing.B) *contest {
 	b.Helper()
+	b.Cleanup(tuneHeap()) // as serve does
 	c, err := newContest(b.Context(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)

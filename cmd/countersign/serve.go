@@ -112,6 +112,7 @@ func serveCommand(ctx context.Context, p proc) error {
 
 // serve runs the bot. accept is the word of whoever starts it that entries are gone; usually empty.
 func serve(ctx context.Context, c Config, log *slog.Logger, accept string) (err error) {
+	defer tuneHeap()()
 	s := &serving{cfg: c, log: log}
 	if s.clock, err = clockOf(c); err != nil {
 		return err
