@@ -387,3 +387,39 @@ func TestReq_R31_AnIntegrationIsAttestedByBothItsOwners(t *testing.T) {
 		t.Errorf("the ledger does not verify: %v\n%s", err, out)
 	}
 }
+
+// TestReq_R39_ACampaignLooksAtWhatVendorsRun: a campaign whose scope says managed_by gives out exactly those, and the next one, after one of them came
+// home, without it; one whose scope nothing meets is over at once, and nobody is asked.
+func TestReq_R39_ACampaignLooksAtWhatVendorsRun(t *testing.T) {
+	t.Parallel()
+	const inventory = "id,kind,name,owner,backup,purpose,expires,managed_by,sponsor,stored,revocation,risk\n" +
+		"svc-ours,service_account,Ours,maya,jonas,Prints the monthly report.,2027-01-31,internal,,vault,runbook a,low\n" +
+		"svc-theirs,service_account,Theirs,maya,jonas,Reads the meters.,2027-01-31,vendor,maya,vault,runbook b,low\n" +
+		"svc-clicked,service_account,Clicked,maya,jonas,Sends the weekly mails.,2027-01-31,low-code,,vault,runbook c,low\n"
+	scoped := func(name, by string) string {
+		return "  - {name: " + name + ", title: What " + by + " runs, why: Our risk analysis of 2026-01., of: identities, where: {managed_by: " + by + "}, reviewer: backup, due: 14d, silence: escalate}\n"
+	}
+	d := demoAsJonas(t, map[string]string{"roles.yaml": jonasRoles, "campaigns.yaml": "campaigns:\n" + scoped("vendors", "vendor") + scoped("contractors", "contractor")})
+	said(t, d.identityCLI(t, "import", fileOf(t, "cmdb.csv", inventory), "-source", "cmdb"), "3 new")
+	said(t, d.identityCLI(t, "campaign", "start", "contractors"), "nobody was asked")
+	if list := d.identityCLI(t, "campaign", "sheets", "-json"); strings.Contains(list, "c_") {
+		t.Errorf("somebody is asked about nothing:\n%s", list)
+	}
+	said(t, d.identityCLI(t, "campaign", "start", "vendors"), "Jonas Weber: 1 of 1 left")
+	sheet := string(d.sheetOf(t))
+	page := d.identityCLI(t, "campaign", "page", sheet)
+	said(t, page, "svc-theirs")
+	for _, other := range []string{"svc-ours", "svc-clicked"} {
+		if strings.Contains(page, other) {
+			t.Errorf("%s is run by no vendor, and looked at:\n%s", other, page)
+		}
+	}
+	d.identityCLI(t, "campaign", "keep", sheet, "1")
+	_, err := until(t.Context(), "the campaign to be over", func() (string, bool) {
+		out := d.identityCLI(t, "campaign", "report", "vendors")
+		return out, strings.Contains(out, "everything that was decided is done")
+	})
+	mustSay(t, err)
+	said(t, d.identityCLI(t, "import", fileOf(t, "home.csv", "id,kind,managed_by,sponsor\nsvc-theirs,service_account,internal,\n"), "-source", "cmdb"), "1 changed")
+	said(t, d.identityCLI(t, "campaign", "start", "vendors"), "0 items", "nobody was asked")
+}
