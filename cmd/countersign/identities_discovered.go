@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,17 +41,37 @@ func (s *serving) discovered(ctx context.Context, t workflows.TargetID, x runboo
 			return desk.IdentityClaim{}, false, err
 		}
 	}
-	for id, p := range s.desk.Policy().People {
-		if p.Accounts[t] == "" || p.Accounts[t] != account && p.Accounts[t] != x.Of && "user "+p.Accounts[t] != x.Of {
-			continue
-		}
-		if x.Of == "" {
-			return desk.IdentityClaim{}, true, nil
-		}
-		says.Person = id // a credential of a person's own account
+	hint := x.Owner
+	switch people := s.peopleOf(t, account, x.Of); {
+	case len(people) == 1 && x.Of == "":
+		return desk.IdentityClaim{}, true, nil
+	case len(people) == 1:
+		says.Person = people[0] // a credential of a person's own account
+	case len(people) > 1: // neither: nobody answers for it until somebody says whose it is
+		hint = "the account of " + s.keysOfPeople(people)
 	}
 	id, err := s.foundAs(ctx, t, x, says.Mark)
-	return desk.IdentityClaim{ID: id, Claim: identities.Claimed{Source: identities.DiscoverySource(t), Says: says, Account: account, Hint: x.Owner}}, false, err
+	return desk.IdentityClaim{ID: id, Claim: identities.Claimed{Source: identities.DiscoverySource(t), Says: says, Account: account, Hint: hint}}, false, err
+}
+
+// peopleOf are the people to whom the files give an account on a target, by name. More than one cannot be told apart (R67): check refuses that, and a
+// change of one of them that waits for people can still bring it about.
+func (s *serving) peopleOf(t workflows.TargetID, account, of string) (out []workflows.PersonID) {
+	for id, p := range s.desk.Policy().People {
+		if name := p.Accounts[t]; name != "" && (name == account || name == of || "user "+name == of) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s *serving) keysOfPeople(people []workflows.PersonID) string {
+	keys := make([]string, len(people))
+	for i, p := range people {
+		keys[i] = s.keyOf(string(p))
+	}
+	return strings.Join(keys, " and ")
 }
 
 const kindCertificate = "certificate"

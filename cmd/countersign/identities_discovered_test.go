@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -115,6 +116,26 @@ func TestReq_R69_WhatEachTargetTells(t *testing.T) {
 	cert := by["certificate 0a1b"].Entry()
 	if cert.Owner != string(bob) || cert.Ticket != "request/r_cert" || cert.Serial != "0a1b" || cert.Stored != identities.StoredNone || cert.Purpose == "" {
 		t.Errorf("the certificate: %+v", cert)
+	}
+
+	// R67: two people with one account, as a change that waits can leave behind: the account is neither's, and both are named.
+	two := *policy
+	two.People = maps.Clone(policy.People)
+	for id, account := range map[workflows.PersonID]string{alice: "both", bob: "both"} {
+		p := two.People[id]
+		p.Accounts = map[workflows.TargetID]string{"pg-main": account}
+		two.People[id] = p
+	}
+	shared := &serving{
+		store: st, clock: st.Clock(), keys: keys, log: slog.New(slog.DiscardHandler),
+		desk: desk.New(desk.Config{Ledger: st, Directory: everybodyActive{&two}, IDs: clockIDs{st.Clock()}, Log: slog.New(slog.DiscardHandler)}),
+	}
+	mustSay(t, shared.desk.Load(ctx, &two))
+	for _, x := range []runbooks.Discovered{{Ref: "role both", Name: "both"}, {Ref: "token 9", Kind: "oauth_token", Name: "t", Of: "user both"}} {
+		c, people, err := shared.discovered(ctx, "pg-main", x)
+		if err != nil || people || c.Claim.Says.Person != "" || c.Claim.Says.Owner != "" || c.Claim.Hint != "the account of alice and bob" && c.Claim.Hint != "the account of bob and alice" {
+			t.Errorf("%s is taken for somebody's: %+v, %t, %v", x.Ref, c.Claim, people, err)
+		}
 	}
 
 	// A role that a file knows, too, was dropped and another made: the new one comes in, and the one that is gone is a finding until it is there again.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/countersign-bot/countersign/bot/slack/slacksim"
 	"github.com/countersign-bot/countersign/store/storetest/pgtest"
+	"github.com/countersign-bot/countersign/workflows"
 )
 
 // turnBook replaces the password of a program's login when its rotation is due, with nobody there.
@@ -226,6 +228,16 @@ func TestStory_AnIdentitysWholeLife(t *testing.T) {
 	}
 	if rows := x.listed(t, "list", "-state", "retired"); len(rows) != 2 {
 		t.Errorf("taken off: %+v", rows)
+	}
+
+	if rows := x.listed(t, "orphans"); slices.ContainsFunc(rows, func(r workflows.InventoryRow) bool { return string(r.ID) == canary || string(r.ID) == printing }) { // R11
+		t.Errorf("what was taken off is still nobody's: %+v", rows)
+	}
+	for _, r := range x.listed(t, "orphans") { // what the story is not about: the role of a person
+		x.identityCLI(t, "claim", string(r.ID), "-owner", "jonas", "-backup", "sofia", "-purpose", "Is somebody's login on the database.", "-expires", x.clock.Now().Wall.AddDate(0, 6, 0).Format("2006-01-02"))
+	}
+	if rows := x.listed(t, "orphans"); len(rows) != 0 {
+		t.Errorf("at the end nobody answers for %+v", rows)
 	}
 
 	// Every step is an entry that says itself in a sentence, and all of them verify.
