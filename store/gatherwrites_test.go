@@ -261,6 +261,7 @@ func TestGatheredWrites(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
+		rt.Cleanup(func() { os.RemoveAll(dir) })
 		g := newGathered(rt, dir)
 		rt.Repeat(map[string]func(*rapid.T){
 			"begin": g.begin, "write": g.write, "write more": g.write, "write much": g.write, "remove": g.remove, "savepoint": g.savepoint, "take back": g.takeBack,
