@@ -30,7 +30,10 @@ type platform struct {
 	given  int
 }
 
-const pipelineSubject = "repo:northwind/shop:environment:production"
+const (
+	pipelineSubject = "repo:northwind/shop:environment:production"
+	pipelineRef     = "northwind/shop/.github/workflows/release.yml@refs/heads/main"
+)
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
@@ -65,6 +68,7 @@ func (x *platform) token(audience string, change map[string]any) string {
 	claims := map[string]any{
 		"iss": x.server.URL, "sub": pipelineSubject, "aud": audience, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
 		"jti": fmt.Sprint(x.given), "repository_id": "4711", "environment": "production",
+		"job_workflow_ref": pipelineRef,
 	}
 	for k, v := range change {
 		claims[k] = v
@@ -106,8 +110,8 @@ func (x *platform) identities(t *testing.T) string {
       - issuer: %s
         audience: bot.example.com
         subject: %s
-        claims: {repository_id: "4711", environment: production}
-`, x.server.URL, pipelineSubject)
+        claims: {repository_id: "4711", environment: production, job_workflow_ref: %s}
+`, x.server.URL, pipelineSubject, pipelineRef)
 }
 
 // TestReq_R47_APipelineGetsAndLosesAccess runs a job of a build platform through the whole program: it proves who it is with the platform's
@@ -164,6 +168,10 @@ func TestReq_R47_APipelineGetsAndLosesAccess(t *testing.T) {
 		word  string
 	}{
 		"another repository":  {x.token("bot.example.com", map[string]any{"repository_id": "4712"}), "repository_id"},
+		"a fork":              {x.token("bot.example.com", map[string]any{"sub": "repo:mallory/shop:environment:production"}), "sub"},
+		"another branch":      {x.token("bot.example.com", map[string]any{"job_workflow_ref": strings.Replace(pipelineRef, "main", "try-it", 1)}), "job_workflow_ref"},
+		"another workflow":    {x.token("bot.example.com", map[string]any{"job_workflow_ref": strings.Replace(pipelineRef, "release", "lint", 1)}), "job_workflow_ref"},
+		"no workflow":         {x.token("bot.example.com", map[string]any{"job_workflow_ref": nil}), "job_workflow_ref"},
 		"another environment": {x.token("bot.example.com", map[string]any{"environment": "staging"}), "environment"},
 		"another audience":    {x.token("elsewhere.example.com", nil), "audience"},
 	} {
