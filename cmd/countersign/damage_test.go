@@ -29,7 +29,7 @@ func damage(ctx context.Context, data, kind string) (err error) {
 	if !ok {
 		return fmt.Errorf("there is no damage %q", kind)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(data, "countersign.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(data, "countersign.db")+"?_pragma=busy_timeout(60000)") // a bot may be at work
 	if err != nil {
 		return err
 	}

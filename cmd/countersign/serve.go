@@ -353,7 +353,7 @@ func (s *serving) run(ctx context.Context) error {
 	part("the watch on the targets", s.watch)
 	part("the watch on sessions", s.watchSessions)
 	part("the watch on what waits at targets", s.watchWaiting)
-	part("the check of the whole ledger", s.checkWhole)
+	part("the check of the whole ledger", func(ctx context.Context) error { return s.keepChecking(ctx, wholeEvery) })
 	s.runOutflow(part)
 	s.log.Info("countersign serves", "version", version(), "ledger", s.store.Origin(), "vkey", s.store.VKey(), "listen", l.Addr().String(), "hosts_pull_from", s.cfg.publicURL())
 	select {
