@@ -244,7 +244,7 @@ func TestReq_R24_CampaignInSlack(t *testing.T) {
 	mustSay(t, s.command(ctx, "maya", "/access", "review c_00000000000000000000000000-1"))
 	_, err = s.told(ctx, "maya", "access", "no such review")
 	mustSay(t, err)
-	mustSay(t, d.advance(ctx, 48*time.Hour)) // to a morning on which she works
+	mustSay(t, d.advance(ctx, 96*time.Hour)) // to a morning on which she works, also from a Friday evening
 	m, err := s.dm(ctx, "maya", "Review: Machines", "5 of 5 items")
 	mustSay(t, err)
 	mustSay(t, s.press(ctx, "maya", m, screens.ActSheetNext))
@@ -332,7 +332,7 @@ func TestReq_R31_AnIntegrationIsAttestedByBothItsOwners(t *testing.T) {
 	}
 
 	// Maya answers in Slack, in her own morning.
-	mustSay(t, d.advance(ctx, 48*time.Hour))
+	mustSay(t, d.advance(ctx, 96*time.Hour)) // over any weekend
 	m, err := s.dm(ctx, "maya", "Review: Apps", "3 of 3 items")
 	mustSay(t, err)
 	mustSay(t, s.press(ctx, "maya", m, screens.ActSheetNext))
