@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,5 +125,36 @@ func (x *office) retired(id workflows.IdentityID) {
 	out, err := x.desk.ChangeIdentity(x.t.Context(), desk.IdentityCommand{Cause: x.cause(), By: acting("ivy"), Identity: id, Do: desk.DoRetire, Reason: "not needed any more", Channel: "cli"})
 	if err != nil || out.Refusal != nil {
 		x.t.Fatal(err, out.Refusal)
+	}
+}
+
+// R28: who acted last as an identity and then left may know its secret: that is a finding on its page until the secret was replaced.
+func TestReq_R28_TheLastUserOfAnIdentityLeft(t *testing.T) {
+	t.Parallel()
+	x := open(t)
+	x.load(actsAs)
+	out := x.submit(x.actAs("zed"))
+	x.approve(out.ID, "ann")
+	x.approve(out.ID, "mia")
+	x.start(out.ID)
+	page := func() desk.IdentityView {
+		t.Helper()
+		v, err := x.desk.Identity(t.Context(), person("sam"), "svc-deploy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	if v := page(); v.Row.LastUser != person("zed") || slices.Contains(v.Findings, identities.FindUserGone) {
+		t.Fatalf("zed acts as it, and is there: %q, %v", v.Row.LastUser, v.Findings)
+	}
+	all, err := x.desk.LastUsers(t.Context())
+	if err != nil || all["svc-deploy"] != person("zed") {
+		t.Errorf("who acted last: %v %v", all, err)
+	}
+	x.clock.Add(time.Hour)
+	x.departs("zed", identities.LeftCompany)
+	if v := page(); !slices.Contains(v.Findings, identities.FindUserGone) {
+		t.Errorf("zed left: %v", v.Findings)
 	}
 }

@@ -54,29 +54,35 @@ func (d *Desk) leftAt(ctx context.Context, p *Policy, who workflows.PersonID) wo
 // LastUsers are the people who acted last as an identity that people may act as.
 func (d *Desk) LastUsers(ctx context.Context) (map[workflows.IdentityID]workflows.PersonID, error) {
 	out := map[workflows.IdentityID]workflows.PersonID{}
-	at := map[workflows.IdentityID]workflows.Stamp{}
 	for _, v := range d.Policy().Workflows {
 		for _, e := range v.Workflow.Entitlements {
-			if _, seen := at[e.ActsAs]; seen || e.ActsAs == "" {
+			if _, seen := out[e.ActsAs]; seen || e.ActsAs == "" {
 				continue
 			}
-			at[e.ActsAs] = 0
-			streams, err := d.all(ctx, grants.ListActsAs, string(e.ActsAs))
+			p, err := d.lastUser(ctx, e.ActsAs)
 			if err != nil {
 				return nil, err
 			}
-			for _, stream := range streams {
-				hold, err := d.lastHold(ctx, stream, e.ActsAs)
-				if err != nil {
-					return nil, err
-				}
-				if hold != nil && hold.At.UTC > at[e.ActsAs] {
-					at[e.ActsAs], out[e.ActsAs] = hold.At.UTC, hold.Approved.Requester
-				}
-			}
+			out[e.ActsAs] = p
 		}
 	}
 	return out, nil
+}
+
+// lastUser is the person who acted last as one identity; empty: nobody did.
+func (d *Desk) lastUser(ctx context.Context, id workflows.IdentityID) (who workflows.PersonID, err error) {
+	streams, err := d.all(ctx, grants.ListActsAs, string(id))
+	at := workflows.Stamp(0)
+	for _, stream := range streams {
+		hold, err := d.lastHold(ctx, stream, id)
+		if err != nil {
+			return "", err
+		}
+		if hold != nil && hold.At.UTC > at {
+			at, who = hold.At.UTC, hold.Approved.Requester
+		}
+	}
+	return who, err
 }
 
 // lastHold is the last time that a stream let its holder act as an identity; nil: never.

@@ -155,11 +155,9 @@ func (d *Desk) Identity(ctx context.Context, reader workflows.PersonID, id workf
 	if err != nil {
 		return IdentityView{}, err
 	}
-	acting, err := d.LastUsers(ctx)
-	if err != nil {
+	if row.LastUser, err = d.lastUser(ctx, id); err != nil {
 		return IdentityView{}, err
 	}
-	row.LastUser = acting[id]
 	findings := identities.Findings(*row, now, d.Departed(ctx))
 	if print := s.Entry().Print; print != "" && row.State != workflows.IdentityRetired {
 		same, err := d.ledger.Inventory(ctx, workflows.InventoryQuery{Key: identities.PrintKey(print)})
