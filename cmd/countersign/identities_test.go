@@ -100,7 +100,16 @@ func TestReq_R86_StoryOfAnIdentityOnPostgreSQL(t *testing.T) {
 		return out, strings.Contains(out, "Being handed over (leaver): Jonas Weber")
 	})
 	mustSay(t, err)
-	report := d.identityCLI(t, "show", "key-report") // R28, R37: what she had asked for, and Jonas owns
+	report, err := until(t.Context(), "the secret of what she had asked for to be replaced", func() (string, bool) { // R28, R37: Jonas owns it
+		out := d.identityCLI(t, "show", "key-report")
+		return out, strings.Contains(out, "(leaver)")
+	})
+	mustSay(t, err)
+	_, err = until(t.Context(), "her off-boarding to be on record whole", func() (string, bool) {
+		out := d.identityCLI(t, "leaver", "maya")
+		return out, strings.Contains(out, "Open:")
+	})
+	mustSay(t, err)
 	said(t, report, "Owner: Jonas Weber", "Asked for or made by: Maya Chen", "has to be replaced by", "(leaver)", "creator_gone", "countersign identities rotate key-report")
 	said(t, d.identityCLI(t, "show", "key-old"), "creator_gone", "Asked for or made by: somebody who is not in the people file")
 	said(t, d.identityCLI(t, "report"), "creator_gone: whoever asked for it or made it has left")
