@@ -164,8 +164,15 @@ func (d *Desk) Identity(ctx context.Context, reader workflows.PersonID, id workf
 		if err != nil {
 			return IdentityView{}, err
 		}
-		if slices.ContainsFunc(same, func(r workflows.InventoryRow) bool { return r.ID != id && r.State != workflows.IdentityRetired }) {
-			findings = append(findings, identities.FindSharedPrint)
+		for _, r := range same { // some had it once: a replaced secret is shared no more
+			o, err := d.identityState(ctx, r.ID)
+			if err != nil {
+				return IdentityView{}, err
+			}
+			if r.ID != id && r.State != workflows.IdentityRetired && strings.EqualFold(o.Entry().Print, print) {
+				findings = append(findings, identities.FindSharedPrint)
+				break
+			}
 		}
 	}
 	return IdentityView{State: s, Entry: s.Entry(), Row: *row, Findings: findings, Now: now, Kill: d.killOf(s, s.Entry())}, nil
@@ -177,9 +184,21 @@ func (d *Desk) SharedSecrets(ctx context.Context) (map[workflows.IdentityID]bool
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[workflows.IdentityID]bool, len(ids))
+	now := map[string][]workflows.IdentityID{} // keys are kept of secrets that were replaced, too
 	for _, id := range ids {
-		out[id] = true
+		s, err := d.identityState(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if print := strings.ToLower(s.Entry().Print); print != "" {
+			now[print] = append(now[print], id)
+		}
+	}
+	out := map[workflows.IdentityID]bool{}
+	for _, same := range now {
+		for _, id := range same {
+			out[id] = len(same) > 1
+		}
 	}
 	return out, nil
 }
