@@ -115,7 +115,7 @@ func urgency(code string) int {
 	switch code {
 	case identities.FindLeaked, identities.FindShadow, identities.FindExpired, identities.FindOwnerGone, identities.FindCreatorGone, identities.FindUserGone:
 		return 1
-	case identities.FindUnowned, identities.FindSharedPrint, identities.FindWide, identities.FindGrown, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd, identities.FindAgent, identities.FindApp:
+	case identities.FindUnowned, identities.FindEnding, identities.FindSharedPrint, identities.FindWide, identities.FindGrown, identities.FindUnmanaged, identities.FindNoPath, identities.FindNoSponsor, identities.FindHuman, identities.FindNoEnd, identities.FindAgent, identities.FindApp:
 		return 2
 	}
 	return 3

@@ -257,9 +257,9 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 		fmt.Sprintf("%s %q, managed %s", strings.ReplaceAll(e.Class, "_", " "), cmp.Or(e.Name, string(v.Row.ID)), v.Row.ManagedBy),
 		fmt.Sprintf("Owner: %s; backup: %s; attested %s, next by %s", s.ownerWords(ctx, e.Owner), s.ownerWords(ctx, e.Backup), day(v.Row.Attested), day(v.Row.ReviewBy)),
 		"Purpose: " + cmp.Or(trimDot(e.Purpose), "not on record") + "; ticket: " + cmp.Or(e.Ticket, "none"),
-		fmt.Sprintf("On %s as %s: %s", cmp.Or(string(e.Target), "no target"), cmp.Or(account, "no account on record"), cmp.Or(strings.Join(e.Scope, ", "), "no scope on record")),
+		fmt.Sprintf("Target: %s; account: %s; scope: %s", cmp.Or(string(e.Target), "none on record"), cmp.Or(account, "none on record"), cmp.Or(strings.Join(e.Scope, ", "), "none on record")),
 		fmt.Sprintf("Created %s, last used %s, secret made %s, ends %s", day(e.Created), day(e.LastUsed), day(v.Row.Rotated), lastDay(e.Expires)),
-		fmt.Sprintf("Secret: %s %s; rotated every %s, next by %s", cmp.Or(e.Stored, "nobody knows where"), place, spanWords(e.RotateEvery), day(v.Row.RotateBy)),
+		secretLine(e, place, day(v.Row.RotateBy)),
 		"Revocation: its owner, security, " + cmp.Or(path, "and countersign revoke-all"),
 		"Known from: " + strings.Join(v.Row.Sources, ", "),
 	}
@@ -295,11 +295,13 @@ func (s *serving) identityCard(ctx context.Context, v desk.IdentityView) []strin
 	return lines
 }
 
-func spanWords(d workflows.Span) string {
-	if d == 0 {
-		return "no time that is set"
+// secretLine says where the secret of an identity lies, and when it is replaced.
+func secretLine(e identities.Entry, place, next string) string {
+	where := strings.TrimSpace(cmp.Or(e.Stored, "nobody knows where it lies") + " " + place)
+	if e.RotateEvery == 0 {
+		return "Secret: " + where + "; nothing says how often it is replaced"
 	}
-	return d.String()
+	return fmt.Sprintf("Secret: %s; rotated every %s, next by %s", where, e.RotateEvery, next)
 }
 
 // whoseIsIt finds a credential by whatever somebody has of it.

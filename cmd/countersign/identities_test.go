@@ -70,7 +70,7 @@ func TestReq_R86_StoryOfAnIdentityOnPostgreSQL(t *testing.T) {
 	var canary workflows.IdentityID
 	for _, r := range orphans {
 		out := d.identityCLI(t, "show", string(r.ID))
-		if strings.Contains(out, "as canary:") {
+		if strings.Contains(out, "account: canary;") {
 			canary = r.ID
 			said(t, out, "Owner: nobody", "unowned", "no_end")
 		}

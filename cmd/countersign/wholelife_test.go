@@ -129,7 +129,7 @@ func (x *ownLife) wantOut(what string, err error) {
 func (x *ownLife) orphan(account string) string {
 	x.t.Helper()
 	for _, r := range x.listed(x.t, "orphans") {
-		if out := x.identityCLI(x.t, "show", string(r.ID)); strings.Contains(out, "as "+account+":") {
+		if out := x.identityCLI(x.t, "show", string(r.ID)); strings.Contains(out, "account: "+account+";") {
 			said(x.t, out, "Owner: nobody", "unowned")
 			return string(r.ID)
 		}
