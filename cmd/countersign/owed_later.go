@@ -49,7 +49,7 @@ type rowsSince struct {
 // another one raises rulesNow.
 func laterRows() *rowsSince {
 	return &rowsSince{
-		onLists:  []string{grants.ListSecret, identities.ListGiven},
+		onLists:  []string{grants.ListSecret, workflows.ListKey, identities.ListGiven},
 		jobs:     []string{identities.JobRenew, identities.JobEmpty, workflows.JobNotice},
 		findings: true,
 	}

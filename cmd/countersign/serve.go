@@ -212,7 +212,7 @@ func (s *serving) build(ctx context.Context) (err error) {
 	}
 	s.desk = desk.New(desk.Config{
 		Ledger: s.friction, Directory: s.identity, IDs: clockIDs{s.clock}, Log: s.log, Tasks: deskTasks(s.tasks), Postures: s.postures(),
-		Feeds: s.feeds, Abilities: targetAbilities{s.runner}, Standing: standingAccess{s}, Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
+		Feeds: s.feeds, Abilities: targetAbilities{s.runner}, Standing: standingAccess{s}, Prints: s.keyedPrints, Reader: standingReader{s.runner, s.clock, newCatalogue(s.runner)}, OnPolicy: func(p *desk.Policy) { s.identity.SetPeople(listed(p.People)); s.verifier.poke(); s.keepTreeOf(p) },
 	})
 	s.hand = &handovers{kept, s.desk}
 	if err := s.buildBot(); err != nil {

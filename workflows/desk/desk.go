@@ -37,6 +37,7 @@ type Desk struct {
 	access    StandingAccess
 	feeds     Feeds
 	abilities Abilities
+	prints    func(fingerprint string) []string
 	onPolicy  func(*Policy)
 	versions  versions
 	seen15    memory // what was said of people in the last quarter of an hour
@@ -55,7 +56,9 @@ type Config struct {
 	Standing  StandingAccess  // nil: standing access is not taken away by campaigns
 	Feeds     Feeds           // nil: no rotation goes by a feed
 	Abilities Abilities       // nil: nobody says what targets can do
-	OnPolicy  func(*Policy)   // may be nil; called whenever another policy governs, before anything is decided under it; must not call the desk
+	// Prints gives the names under which the inventory may have a key with a fingerprint; nil: it has none.
+	Prints   func(fingerprint string) []string
+	OnPolicy func(*Policy) // may be nil; called whenever another policy governs, before anything is decided under it; must not call the desk
 }
 
 // Reader asks targets who has what, and changes nothing. Package cmd joins it to the connectors.
@@ -66,7 +69,7 @@ type Reader interface {
 
 // New makes a Desk that refuses everything until Load has given it a policy.
 func New(c Config) *Desk {
-	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents, access: c.Standing, feeds: c.Feeds, abilities: c.Abilities}
+	d := &Desk{ledger: c.Ledger, ids: c.IDs, log: c.Log, onPolicy: c.OnPolicy, reader: c.Reader, tasks: c.Tasks, postures: c.Postures, incidents: c.Incidents, access: c.Standing, feeds: c.Feeds, abilities: c.Abilities, prints: c.Prints}
 	d.directory = overseen{attentive{c.Directory, d}, d}
 	d.policy.Store(&Policy{})
 	return d
@@ -244,7 +247,7 @@ func Outstanding(stream workflows.StreamID, h []workflows.Record) (Outlasting, e
 	}
 	if stream.Kind() == workflows.KindPerson {
 		s, err := identities.FoldPerson(h)
-		return Outlasting{Jobs: identities.PersonPending(s), Lists: slices.Concat(awayLists(s), quarantineLists(s.ID.Identity(), s.Quarantine), watchLists(s.ID.Identity(), s.Watches))}, err
+		return Outlasting{Jobs: identities.PersonPending(s), Lists: slices.Concat(awayLists(s), s.KeyListings(), quarantineLists(s.ID.Identity(), s.Quarantine), watchLists(s.ID.Identity(), s.Watches))}, err
 	}
 	if stream == workflows.PolicyStream {
 		s, err := foldPolicy(h)

@@ -139,8 +139,11 @@ func (d *Desk) MayStart(ctx context.Context, stream workflows.StreamID, hold gra
 	_, err = d.update(ctx, "", []workflows.StreamID{stream}, func(f workflows.Facts) (workflows.Outcome, error) {
 		return grants.Check(f, stream, grants.Checked{Grant: hold.Approved.Grant, Trigger: grants.CheckStart, Facts: facts})
 	})
-	if err != nil || !found || w.Answer != grants.No {
+	if err != nil {
 		return "", err
+	}
+	if !found || w.Answer != grants.No {
+		return d.keyOfAnother(ctx, hold)
 	}
 	switch w.Name {
 	case grants.FactRequester, grants.FactHolder, grants.FactSponsor:

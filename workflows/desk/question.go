@@ -68,7 +68,11 @@ func (d *Desk) ask(ctx context.Context, p *Policy, v Version, c Submission) (*qu
 			return nil, err
 		}
 	}
-	ask.Problems = p.strangers(w, ask.Form, now)
+	taken, err := q.takenKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ask.Problems = append(p.strangers(w, ask.Form, now), taken...)
 	if b, ok := p.Runbooks[c.Runbook]; ok && b.askedBy(w) {
 		ask.Document = b.Runbook.Document
 	}

@@ -93,6 +93,14 @@ func (d *Desk) SetKey(ctx context.Context, c SetKey) (Answer, error) {
 	defer cancel()
 	standing := d.standing(ctx, c.By)
 	var streams []workflows.StreamID
+	if c.By.Person != "" && c.Key != "" {
+		if taken, err := d.isTaken(ctx, c.By.Person.Identity(), c.Fingerprint, nil); err != nil {
+			return Answer{}, err
+		} else if taken {
+			no, err := d.Refuse(ctx, c.Cause, c.By, "key", c.Channel, "", workflows.Refuse(workflows.CodeBadField, keyTaken, keyTakenHelp))
+			return Answer{Refusal: no}, err
+		}
+	}
 	if c.By.Person != "" {
 		streams = append(streams, workflows.PersonStream(c.By.Person))
 	}

@@ -149,6 +149,7 @@ func Listings(s State) []workflows.Listing {
 		live = live || h.Live()
 	}
 	out = append(out, s.secretListings()...)
+	out = append(out, s.keyListings()...)
 	if i := slices.IndexFunc(s.Holds, func(h Hold) bool { return h.Approved.ActsAs.Identity != "" }); i >= 0 {
 		out = append(out, workflows.Listing{List: ListActsAs, Member: string(s.Holds[i].Approved.ActsAs.Identity), Sort: int64(s.Holds[i].At.UTC)})
 	}

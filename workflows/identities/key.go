@@ -18,6 +18,21 @@ type KeySet struct {
 	Channel     string `json:"channel"`
 }
 
+// Print is a key that a person put on record, and when they did first.
+type Print struct {
+	Fingerprint string
+	At          workflows.Stamp
+}
+
+// KeyListings are the lists by which a public key leads to whose it is: it stays theirs when it is removed.
+func (s PersonState) KeyListings() []workflows.Listing {
+	var out []workflows.Listing
+	for _, p := range s.Prints {
+		out = append(out, workflows.Listing{List: workflows.ListKey, Member: p.Fingerprint, Sort: int64(p.At)})
+	}
+	return out
+}
+
 // KeyRemoved says that secrets for a person are sealed to no key any more.
 type KeyRemoved struct {
 	Fingerprint string `json:"fingerprint"`
@@ -93,6 +108,9 @@ func (s *PersonState) applyKey(r workflows.Record) (bool, error) {
 	switch e := r.Event.(type) {
 	case KeySet:
 		s.Key = &e
+		if !slices.ContainsFunc(s.Prints, func(p Print) bool { return p.Fingerprint == e.Fingerprint }) {
+			s.Prints = append(s.Prints, Print{e.Fingerprint, r.At.UTC})
+		}
 	case KeyRemoved:
 		if s.Key == nil || s.Key.Fingerprint != e.Fingerprint {
 			return true, fmt.Errorf("person.key_removed for a key that is not theirs")

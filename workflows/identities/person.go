@@ -20,6 +20,7 @@ type PersonState struct {
 	Seq   int64
 
 	Key        *KeySet   // what secrets for them are sealed to; nil: nothing
+	Prints     []Print   // of every key that they put on record, also of those that were removed
 	Codes      []CodeSet // in order of printing
 	Quarantine Quarantine
 	Watches    Watches
