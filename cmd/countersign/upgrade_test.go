@@ -22,7 +22,7 @@ func TestUpgradeIsNoTampering(t *testing.T) {
 	t.Parallel()
 	data := thaw(t, early, true)
 	out, errs, code := runHere(t, nil, "ledger", "verify", "-data", data)
-	if code != exitDone || !strings.Contains(out, "is intact") || !strings.Contains(out, "to come      rows of 2 streams") {
+	if code != exitDone || !strings.Contains(out, "is intact") || !strings.Contains(out, "to come      rows of 3 streams") {
 		t.Errorf("before the first start: exit %d\n%s%s", code, out, errs)
 	}
 	s := thawed(t, data)
