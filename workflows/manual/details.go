@@ -224,7 +224,8 @@ func (b Book) riskClasses(r *workflows.RiskTable) Section {
 	}
 	for _, t := range r.Tiers {
 		if t.TypeTarget {
-			s.Sentences = append(s.Sentences, b.say("Whoever asks for something of the class %s types the name of its target.", t.Name))
+			last := len(s.Sentences) - 1 // it leads over to the table
+			s.Sentences = slices.Insert(s.Sentences, last, b.say("Whoever asks for something of the class %s types the name of its target.", t.Name))
 		}
 	}
 	return s
