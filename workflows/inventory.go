@@ -35,7 +35,8 @@ type InventoryRow struct {
 	Sources     []string     `json:"sources,omitempty"`  // who says that it exists: "file", "import/cmdb", "discovery/pg-main"
 	Findings    []string     `json:"findings,omitempty"` // codes of what is wrong whatever the time is
 	Related     []IdentityID `json:"related,omitempty"`
-	Waived      []string     `json:"waived,omitempty"` // controls that exceptions waive now
+	Waived      []string     `json:"waived,omitempty"`     // controls that exceptions waive now
+	KillTested  Stamp        `json:"kill_tested,omitzero"` // of an AI agent: when its kill switch was tried last
 	Creator     PersonID     `json:"creator,omitempty"`
 	LastUser    PersonID     `json:"last_user,omitempty"` // the person who acted as it last: grants say that, and who reads puts it in
 

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows/intake"
 )
 
-const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | kill | retire | retired-item | leaver | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
+const identitiesUsage = "list | show | search | import | export | discover | orphans | report | who | claim | transfer | answer | attest | suspend | resume | rotate | rotated | account-done | campaign | renew | kill | drill | retire | retired-item | leaver | leavers | evidence | leak | leaks | exceptions | lift-exception | vendor | offboard-vendor"
 
 // identityVerbs are what countersign identities does, with its words and one line of help.
 func identityVerbs() []identityVerbWords {
@@ -51,6 +51,7 @@ func identityVerbs() []identityVerbWords {
 		{"account-done", "ID -evidence TEXT", "say that what was approved for its account was done on the target by hand, and how you know"},
 		{"renew", "ID -expires DAY -reason TEXT", "move its end (security)"},
 		{"kill", "ID -reason TEXT", "uninstall an app or revoke a token where it works, at once: its target is told and read back, and everything that it holds ends"},
+		{"drill", "ID -reason TEXT [-yes]", "try the kill switch of an AI agent or another identity for real: quarantine, read back, refuse, and lift it again; everything that it holds ends"},
 		{"retire", "ID -reason TEXT", "take it off: everything it holds ends, and a list of what is left to do opens"},
 		{"retired-item", "ID ITEM -evidence TEXT", "close one item of that list"},
 		{"campaign", "VERB …", "reviews of everything of a kind: list, start, page, keep, revoke, report … (without a verb: all of them)"},
@@ -137,11 +138,18 @@ func identityVerb(ctx context.Context, p proc, verb, usage string) error {
 	if slices.Contains(takes, "dry-run") || !known {
 		x.flags.BoolVar(&dry, "dry-run", false, "only check")
 	}
+	yes := false
+	if slices.Contains(takes, "yes") || !known {
+		x.flags.BoolVar(&yes, "yes", false, "also when it holds access now, which ends")
+	}
 	words, err := x.parse(0, 20)
 	if err != nil {
 		return err
 	}
 	args := map[string]string{}
+	if yes {
+		args["yes"] = "yes"
+	}
 	for name, v := range given {
 		if *v != "" && name != "reason" && name != "format" && name != "source" {
 			args[name] = *v

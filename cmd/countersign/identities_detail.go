@@ -37,7 +37,7 @@ func (s *serving) detailLines(ctx context.Context, v desk.IdentityView) []string
 	for _, line := range [][]string{
 		{"Environment", e.Environment, "risk", e.Risk, "business owner", business, "review every", review, "tags", strings.Join(e.Tags, ", ")},
 		{"Issuer", e.Issuer, "subject", e.Subject, "serial", e.Serial, "ends in", e.LastFour, "keyed fingerprint", e.Print},
-		{"Model", e.Model, "tools", strings.Join(e.Tools, ", "), "data reach", reach, "autonomy", trimDot(e.Autonomy), "kill switch tried", day(e.KillTested), "to retire it", trimDot(e.RetirePlan)},
+		{"Model", e.Model, "tools", strings.Join(e.Tools, ", "), "data reach", reach, "autonomy", trimDot(e.Autonomy), "kill switch tried", triedWords(day(e.KillTested), v.State.Life.KillDrill), "to retire it", trimDot(e.RetirePlan)},
 		{"Vendor", vendor, "sponsor", who(string(e.Sponsor)), "contract until", day(e.ContractEnd)},
 		{"Was seen to use", strings.Join(e.Used, ", "), "used by", strings.Join(e.Uses, ", "), "runs as the account of", who(string(e.Person))},
 		{"Asked for or made by", s.makerWords(ctx, e.Creator), "last acted as by", who(string(v.Row.LastUser))},

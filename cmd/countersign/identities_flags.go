@@ -17,7 +17,7 @@ func identityVerbFlags() map[string][]string {
 		},
 		"transfer": {"to", "reason"}, "answer": reason, "attest": reason, "suspend": reason, "resume": reason,
 		"rotate": {"why", "reason"}, "rotated": {"evidence", "secret-ref", "fingerprint", "serial", "last-four", "reason"},
-		"account-done": {"evidence", "reason"}, "renew": {"expires", "reason"}, "kill": reason, "retire": reason,
+		"account-done": {"evidence", "reason"}, "renew": {"expires", "reason"}, "kill": reason, "drill": {"reason", "yes"}, "retire": reason,
 		"retired-item": {"evidence", "reason"}, "campaign": {"to", "scope", "evidence", "format", "reason"},
 	}
 }

@@ -38,6 +38,8 @@ func (s *serving) cliIdentities(ctx context.Context, by workflows.Acting, cause 
 		return s.changeIdentity(ctx, by, cause, o, do)
 	}
 	switch o.What {
+	case "drill":
+		return s.drillKill(ctx, by, cause, o)
 	case "show":
 		return s.showIdentity(ctx, by, workflows.IdentityID(o.ID))
 	case "leaver":
@@ -439,7 +441,8 @@ func findingWords(code string) string {
 		identities.FindApp: "an app without a vendor, its scopes or what data it reaches on record", identities.FindGrown: "an app may do more than when somebody looked at it last; attest it, or kill it",
 		identities.FindByHand: "what was approved for its account is still to be done by a person", identities.FindOwnerGone: "its owner has left", identities.FindSharedPrint: "another identity has the same secret",
 		identities.FindCreatorGone: "whoever asked for it or made it has left, and its secret was not replaced since", identities.FindUserGone: "whoever acted as it last has left, and its secret was not replaced since",
-		identities.FindLeaked: "its secret was seen where it must not be, and was not replaced since", identities.FindShadow: "a secret that was seen, and that nobody had on record",
+		identities.FindKillOld: "the kill switch of an AI agent was not tried for half a year",
+		identities.FindLeaked:  "its secret was seen where it must not be, and was not replaced since", identities.FindShadow: "a secret that was seen, and that nobody had on record",
 	}
 	return words[code]
 }

@@ -20,7 +20,7 @@ const (
 	// rulesNow is raised by whoever adds rows to laterRows, or a rule that decisions of earlier programs may break. 1: what is in laterRows now, and a
 	// step-up of the second person of a break glass. 2: findings of apps in the inventory, what is missing on
 	// record of agents, and that machines ask for access alone. 3: the fingerprints of what rotations handed over, and that
-	// the account of who is quarantined is locked on its target.
+	// the account of who is quarantined is locked on its target, and when the kill switch of agents was tried.
 	rulesNow = 3
 
 	neverStarted = math.MaxInt64 // no program of today's rules has
@@ -80,7 +80,9 @@ func (x *rowsSince) row(ctx context.Context, s *store.Store, stream workflows.St
 		return want, err
 	}
 	row := *want
-	row.Findings = have.Findings
+	if row.Findings = have.Findings; have.KillTested == 0 {
+		row.KillTested = 0
+	}
 	return x.keys(ctx, s, &row)
 }
 

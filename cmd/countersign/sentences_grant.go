@@ -19,7 +19,16 @@ func (n *narrator) tellVerified(r workflows.Record) string {
 	case identities.AccessRevoked:
 		return fmt.Sprintf("%s took everything away that %s held (%s), %s.", n.actor(r), n.whose(r.Stream), howMany(len(e.Grants), "grant"), because(e.Why, false))
 	case identities.Quarantined:
+		if e.Drill {
+			return fmt.Sprintf("%s began to drill the kill switch of %s, which may neither ask nor hold anything meanwhile, %s.", n.actor(r), n.whose(r.Stream), because(e.Why, false))
+		}
 		return fmt.Sprintf("%s quarantined %s, who may neither ask, decide nor hold anything from now on, %s.", n.actor(r), n.whose(r.Stream), because(e.Why, false))
+	case identities.KillDrilled:
+		if !e.OK {
+			return fmt.Sprintf("The drill of the kill switch of %s by %s failed: %s. It stays as it is until two people lift its quarantine.", n.whose(r.Stream), n.actor(r), trimDot(e.Text))
+		}
+		return fmt.Sprintf("The drill of the kill switch of %s by %s went well: it was refused after %d ms, and %s were taken back and read back after %d ms; the quarantine of the drill is lifted.",
+			n.whose(r.Stream), n.actor(r), e.RefusedMS, howMany(e.Grants, "grant"), e.EmptyMS)
 	case identities.Watched:
 		return fmt.Sprintf("Watching (rule %s, %s) wants one more person than usual for what is asked by or for %s until %s.", e.Rule, strings.ReplaceAll(e.Signal, "_", " "), n.whose(r.Stream), n.at(e.Until))
 	case identities.ReleaseAsked:

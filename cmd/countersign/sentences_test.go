@@ -193,6 +193,9 @@ func storyOfEveryKind() []workflows.Record {
 	say(workflows.IdentityStream("svc-new"), maya, identities.AccountSettled{Request: "r_12", Evidence: "psql says so, CHG-1", Authn: "unix-peer", Channel: "cli"})
 	say(workflows.IdentityStream("svc-other"), "", identities.AccountMade{Request: "r_10", Proof: identities.ProofDeclared, Why: "the server has a role of that name already"})
 	say(workflows.IdentityStream("shadow-01"), maya, identities.Leaked{Leak: "l_02", Source: "person", Print: "hmac:01", Place: "a wiki", Channel: "slack"})
+	say(workflows.IdentityStream("svc-agent"), ada, identities.Quarantined{Why: "Every half year.", Authn: "unix-peer", Channel: "cli", Drill: true})
+	say(workflows.IdentityStream("svc-agent"), ada, identities.KillDrilled{OK: true, For: 1, Grants: 2, RefusedMS: 12, EmptyMS: 2100, Locked: "pg-main", Authn: "unix-peer", Channel: "cli"})
+	say(workflows.IdentityStream("svc-agent"), ada, identities.KillDrilled{For: 3, Step: identities.KillStepRevoke, Text: "1 grant was not taken back within 3m0s", Authn: "unix-peer", Channel: "cli"})
 	for _, e := range storyOfEscalation(maya, jonas, ada) {
 		say(e.stream, e.by, e.event)
 	}

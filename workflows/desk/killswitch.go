@@ -27,6 +27,8 @@ type RevokeAll struct {
 	Channel    string
 	Quarantine bool // also lets it neither ask, decide nor hold anything until two people release it
 	Robot      *Robot
+
+	drill bool // the quarantine is a drill's
 }
 
 // Robot is a non-human identity that acts by the token of a workload. It speaks for itself only, whatever its owner may do.
@@ -53,7 +55,7 @@ func (d *Desk) RevokeAll(ctx context.Context, c RevokeAll) (RevokedAll, error) {
 		return out, err
 	}
 	o := identities.Order{
-		By: c.By, May: known && d.mayKillBy(ctx, c), Subject: c.Identity, Why: c.Why, Authn: c.Authn, Channel: c.Channel,
+		By: c.By, May: known && d.mayKillBy(ctx, c), Subject: c.Identity, Why: c.Why, Authn: c.Authn, Channel: c.Channel, Drill: c.drill,
 	}
 	switch {
 	case !o.May:
@@ -199,8 +201,8 @@ func (d *Desk) MayKill(ctx context.Context, by workflows.Acting, id workflows.Id
 	return by.Person != "" && d.mayKill(ctx, by, id, true)
 }
 
-// mayKill tells who may take everything away from an identity: security and owners of Countersign, everybody from themselves, the owners of a
-// non-human one, and the bot itself.
+// mayKill tells who may take everything away from an identity: security and owners of Countersign, everybody from themselves, the owners and the
+// sponsor of a non-human one, and the bot itself.
 func (d *Desk) mayKill(ctx context.Context, by workflows.Acting, id workflows.IdentityID, own bool) bool {
 	if by == workflows.System {
 		return own
@@ -222,7 +224,8 @@ func (d *Desk) mayKill(ctx context.Context, by workflows.Acting, id workflows.Id
 		return false
 	}
 	s, err := d.identityState(ctx, id) // one that only the ledger knows
-	return err == nil && d.ownsIdentity(s.Entry(), p)
+	e := s.Entry()
+	return err == nil && (e.Sponsor == p || d.ownsIdentity(e, p))
 }
 
 // mayKillBy is mayKill for a command: a workload may take from itself, and from others where the documents in force say so.

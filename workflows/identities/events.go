@@ -126,6 +126,6 @@ func EventKinds() []workflows.EventKind {
 		workflows.Of[KeySet](), workflows.Of[KeyRemoved](), workflows.Of[CodesIssued](), workflows.Of[CodeUsed](), workflows.Of[CodesVoided](),
 		workflows.Of[Authenticated](),
 		workflows.Of[AccessRevoked](), workflows.Of[Quarantined](), workflows.Of[ReleaseAsked](), workflows.Of[Released](),
-		workflows.Of[EnvelopeReconciled](), workflows.Of[Unlinked](), workflows.Of[Watched](), workflows.Of[Surveyed](),
+		workflows.Of[EnvelopeReconciled](), workflows.Of[Unlinked](), workflows.Of[Watched](), workflows.Of[Surveyed](), workflows.Of[KillDrilled](),
 	}, lifeKinds()...)
 }

@@ -52,5 +52,6 @@ func lifeOfARobot() []workflows.Event {
 		identities.Left{Why: identities.LeftCompany, Source: "scim", Detail: "HR says so"},
 		identities.HandedOver{For: 3, Grants: 2, Identities: []workflows.IdentityID{"svc"}},
 		identities.Returned{Source: "scim"},
+		identities.KillDrilled{OK: true, For: 4, Grants: 2, RefusedMS: 12, EmptyMS: 2100, Locked: "pg-main", Step: identities.KillStepRevoke, Text: "late", Authn: "unix-peer", Channel: "cli"},
 	}
 }

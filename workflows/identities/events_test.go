@@ -37,7 +37,7 @@ func TestEvents(t *testing.T) {
 		identities.CodeUsed{Set: "k_1", Hash: "sha256:00", What: "sign in", About: "r_1", Channel: "web", From: "192.0.2.7"},
 		identities.CodesVoided{Set: "k_1", Why: "lost"},
 		identities.AccessRevoked{Grants: []workflows.GrantID{"g_1", "g_2"}, Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
-		identities.Quarantined{Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli"},
+		identities.Quarantined{Why: "a stolen laptop", Authn: "unix-peer", Channel: "cli", Drill: true},
 		identities.ReleaseAsked{Why: "found again", Authn: "unix-peer", Channel: "cli"},
 		identities.Authenticated{Session: "s_1", Issuer: "https://ci.example.com", Subject: "repo:x", Token: "4f2a", EndsAt: 1, Authn: "oidc"},
 		identities.Released{Asked: "p_bob", Why: "wiped", Authn: "slack-click", Channel: "slack"},

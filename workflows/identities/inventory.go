@@ -101,6 +101,8 @@ func (s *IdentityState) Apply(r workflows.Record) error {
 			return fmt.Errorf("closing window %q, which is not open", e.Window)
 		}
 		s.Windows[i].Closed = r.At.UTC
+	case KillDrilled:
+		return s.drilled(r, e)
 	case workflows.Refused, Authenticated:
 	case workflows.NoticeDelivered:
 		s.told(e.Notice)

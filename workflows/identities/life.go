@@ -133,6 +133,7 @@ type Life struct {
 	Locked     workflows.TargetID // where its account was kept from logging in; empty: nowhere
 	Delivered  map[string]bool    // notices that were sent, or never will be
 	Scopes     []string           // what it could do when somebody looked at it last: see Grown
+	KillDrill  *KillDrill         // the last drill that went well; nil: none has
 }
 
 // AttestedAt is a verdict with its time.

@@ -22,6 +22,7 @@ type Quarantined struct {
 	Why     string `json:"why,omitempty" seal:"true"`
 	Authn   string `json:"authn,omitempty"`
 	Channel string `json:"channel"`
+	Drill   bool   `json:"drill,omitempty"` // of the kill switch: one that goes well lifts it again
 }
 
 // ReleaseAsked says that somebody wants a quarantine lifted; another person has to confirm it.
@@ -52,6 +53,7 @@ type Quarantine struct {
 	Since   workflows.Instant
 	By      workflows.PersonID // empty: the bot itself, on what it was told
 	Why     string
+	Drill   bool               // of a drill that is under way
 	Asked   workflows.PersonID // who asked for its release; empty: nobody has
 	AskedAt workflows.Instant
 }
@@ -61,10 +63,10 @@ func (q *Quarantine) applies(r workflows.Record) (bool, error) {
 	switch e := r.Event.(type) {
 	case AccessRevoked:
 	case Quarantined:
-		if q.On {
+		if q.On && (!q.Drill || e.Drill) {
 			return true, fmt.Errorf("quarantined twice")
 		}
-		*q = Quarantine{On: true, Seq: r.Seq, Since: r.At, By: r.Person, Why: e.Why}
+		*q = Quarantine{On: true, Seq: r.Seq, Since: r.At, By: r.Person, Why: e.Why, Drill: e.Drill}
 	case ReleaseAsked:
 		if !q.On || r.Person == "" {
 			return true, fmt.Errorf("a release is asked of what is not quarantined, or by nobody")
@@ -110,9 +112,10 @@ type Order struct {
 	Why     string
 	Authn   string
 	Channel string
+	Drill   bool // of the kill switch
 }
 
-// Lock quarantines an identity. One that is quarantined already stays so, and nothing is recorded again.
+// Lock quarantines an identity. One that is quarantined already stays so, and nothing is recorded again; a quarantine of a drill becomes a real one.
 func Lock(f workflows.Facts, o Order) (workflows.Outcome, error) {
 	stream := StreamOf(o.Subject)
 	q, err := FoldQuarantine(f.Histories[stream])
@@ -123,8 +126,11 @@ func Lock(f workflows.Facts, o Order) (workflows.Outcome, error) {
 	if no := o.refuse("quarantine"); no != nil {
 		return workflows.RefuseOn(workflows.SystemStream, o.By, "quarantine", o.Channel, string(o.Subject), no), nil
 	}
-	if !q.On {
-		out.Add(stream, o.By, "", Quarantined{Why: strings.TrimSpace(o.Why), Authn: o.Authn, Channel: o.Channel})
+	if q.On && o.Drill {
+		return workflows.RefuseOn(workflows.SystemStream, o.By, "drill", o.Channel, string(o.Subject), DrillRefused()), nil
+	}
+	if !q.On || q.Drill {
+		out.Add(stream, o.By, "", Quarantined{Why: strings.TrimSpace(o.Why), Authn: o.Authn, Channel: o.Channel, Drill: o.Drill})
 	}
 	return out, nil
 }

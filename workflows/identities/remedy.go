@@ -45,6 +45,8 @@ func remedyWords(code string) (words, keep, chat string) {
 		return "name a sponsor and the end of the contract", "import FILE -source NAME", ""
 	case FindAgent:
 		return "complete its record, and try its kill switch", "import FILE -source NAME", ""
+	case FindKillOld:
+		return "drill its kill switch", "drill ID -reason TEXT", ""
 	case FindConflict:
 		return "correct the source that is wrong", "import FILE -source NAME", ""
 	case FindWide:
@@ -58,6 +60,6 @@ func FindCodes() []string {
 	return []string{
 		FindUnowned, FindNoPurpose, FindNoEnd, FindNoBackup, FindUnmanaged, FindNoPath, FindNoBusiness, FindApp, FindGrown, FindWide, FindShared, FindHuman, FindConflict,
 		FindGone, FindNoSponsor, FindByHand, FindLeaked, FindShadow, FindAgent, FindExpired, FindEnding, FindUnused, FindRotation, FindReview, FindOld, FindOwnerGone,
-		FindSharedPrint, FindCreatorGone, FindUserGone,
+		FindSharedPrint, FindCreatorGone, FindUserGone, FindKillOld,
 	}
 }

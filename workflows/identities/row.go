@@ -31,6 +31,8 @@ const (
 	FindNoSponsor  = "no_sponsor"       // managed by somebody outside, without a sponsor or a contract end
 	FindAgent      = "agent_incomplete" // an AI agent without model, tools, data reach, autonomy, sponsor, tested kill switch, retire plan
 
+	FindKillOld = "kill_untested" // the kill switch of an AI agent was not tried lately
+
 	FindExpired     = "expired"
 	FindEnding      = "ends_soon"
 	FindUnused      = "unused"
@@ -69,7 +71,7 @@ func (s IdentityState) Row() *workflows.InventoryRow {
 		ID: s.ID, State: s.State(e), Kind: e.Class, Name: e.Name, Owner: e.Owner, Backup: e.Backup, Business: e.Business, Purpose: e.Purpose,
 		Environment: e.Environment, ManagedBy: cmp.Or(e.ManagedBy, ManagedInternal), Target: e.Target, Risk: e.Risk, Created: e.Created, LastUsed: e.LastUsed,
 		Rotated: cmp.Or(e.Rotated, e.Created), Expires: e.Expires, Sources: sources, ReviewBy: s.reviewBy(e), Waived: s.Waived(),
-		Words: wordsOf(s.ID, e), Keys: s.keysOf(e), Creator: e.Creator,
+		Words: wordsOf(s.ID, e), Keys: s.keysOf(e), Creator: e.Creator, KillTested: killTested(e),
 	}
 	row.Findings = append(unwaived(s.findings(e), row.Waived), s.exceptionFindings()...)
 	if n := len(s.Life.Attested); n > 0 {
@@ -291,6 +293,7 @@ func Findings(r workflows.InventoryRow, now workflows.Stamp, gone Gone) []string
 	when(r.RotateBy != 0 && now.After(r.RotateBy), FindRotation)
 	when(r.Owner != "" && r.Owner == r.Backup && !slices.Contains(out, FindNoBackup), FindNoBackup)
 	when(r.ReviewBy != 0 && now.After(r.ReviewBy), FindReview)
+	when(killOverdue(r, now), FindKillOld)
 	when(Oldest(r.Kind) > 0 && r.Rotated != 0 && now.After(r.Rotated.Add(Oldest(r.Kind))), FindOld)
 	when(gone != nil && r.Owner != "" && gone(r.Owner) != 0, FindOwnerGone)
 	when(knowsStill(r, r.Creator, gone), FindCreatorGone)
