@@ -15,8 +15,9 @@ import (
 // letter is a message about to be sent, and whether it stays a surface that is repainted.
 type letter struct {
 	screens.Message
-	surface workflows.StreamID // empty: sent once and left alone
-	seq     int64              // of that stream, as rendered
+	surface workflows.StreamID   // empty: sent once and left alone
+	seq     int64                // of that stream, as rendered
+	also    []workflows.StreamID // which owe the same notice, and are told of in it
 }
 
 // place is where it goes.
@@ -48,6 +49,8 @@ func (b *Bot) Notify(ctx context.Context, stream workflows.StreamID, noticeID st
 		why, err = b.widen(ctx, cause, stream, n, to, tries)
 	case n.What == campaigns.NoticeSheet || n.What == campaigns.NoticeRemind:
 		why, err = b.sendSheetNotice(ctx, cause, stream, n, to, tries)
+	case n.What == campaigns.NoticeSilent:
+		why, err = b.sendSilence(ctx, cause, stream, n, to, tries)
 	default:
 		why, err = b.send(ctx, cause, stream, n, to, tries)
 	}
@@ -82,7 +85,24 @@ func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.Strea
 			return "", err
 		}
 	}
-	return "", b.c.Desk.Delivered(ctx, cause, stream, workflows.NoticeDelivered{Notice: n.ID, Via: viaSlack, Place: at.Channel + "/" + at.TS})
+	told := workflows.NoticeDelivered{Notice: n.ID, Via: viaSlack, Place: at.Channel + "/" + at.TS}
+	if err := b.c.Desk.Delivered(ctx, cause, stream, told); err != nil || found { // what stands there was written earlier, and may not tell of all
+		return "", err
+	}
+	return "", b.toldAlso(context.WithoutCancel(ctx), cause, l.also, told)
+}
+
+// toldAlso writes down that other streams were told of in the same message. Those that it cannot write down are told again.
+func (b *Bot) toldAlso(ctx context.Context, cause desk.Cause, streams []workflows.StreamID, told workflows.NoticeDelivered) error {
+	for _, stream := range streams {
+		one, cancel := context.WithTimeout(ctx, keepWait)
+		err := b.c.Desk.Delivered(one, cause, stream, told)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // post sends a message, or finds that an earlier try was heard.

@@ -68,13 +68,12 @@ func (b *Bot) sheetTurn(ctx context.Context, stream workflows.StreamID, n workfl
 
 // sheetLetter renders what a reviewer is asked, or what security is told of.
 func (b *Bot) sheetLetter(ctx context.Context, stream workflows.StreamID, n workflows.Notice) (letter, error) {
-	id := workflows.SheetID(stream.Rest())
-	s, err := b.c.Desk.Sheet(ctx, id)
+	if n.What == campaigns.NoticeSilent {
+		return b.silentLetter(ctx, stream, n)
+	}
+	s, err := b.c.Desk.Sheet(ctx, workflows.SheetID(stream.Rest()))
 	if err != nil {
 		return letter{}, err
-	}
-	if n.What == campaigns.NoticeSilent {
-		return letter{Message: b.silentLetter(ctx, s, b.in(ctx, n.To))}, nil
 	}
 	m, err := b.sheet(ctx, s, n.To)
 	if err != nil {
@@ -85,18 +84,6 @@ func (b *Bot) sheetLetter(ctx context.Context, stream workflows.StreamID, n work
 		out.Text = m.In.Say("Still waiting: %s", out.Text)
 	}
 	return out, nil
-}
-
-// silentLetter tells security of what nobody answered for.
-func (b *Bot) silentLetter(ctx context.Context, s campaigns.Sheet, l screens.Locale) screens.Message {
-	var items []screens.Item
-	for _, x := range s.Items {
-		if x.Verdict != "" && x.By == "" {
-			items = append(items, screens.Item{Title: x.ID, Line: screens.Escape(l.Silence(x.Verdict))})
-		}
-	}
-	who := b.person(ctx, s.Opened.Reviewer)
-	return l.List(screens.Part{Title: l.Say("%s: nobody answered for what %s was asked about", s.Opened.Title, who.Name), Items: items, Empty: l.Of("None.")})
 }
 
 // sheet is a sheet for one of those who are asked.

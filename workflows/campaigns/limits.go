@@ -15,6 +15,9 @@ const (
 	// MinReason is how many characters say why something is not kept as it is.
 	MinReason = 10
 
+	// SilenceTogether is how long security waits to hear of a sheet that lapsed: the others of the same deadline lapse meanwhile, and are told with it.
+	SilenceTogether = 5 * time.Minute
+
 	// narrowWithin is how long the owner has to narrow a scope before the identity is suspended.
 	narrowWithin = 7 * 24 * time.Hour
 )

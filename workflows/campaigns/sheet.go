@@ -22,6 +22,7 @@ type Sheet struct {
 	Looks     []Look
 	Lapsed    bool
 	LapsedSeq int64
+	LapsedAt  workflows.Stamp // zero: it did not
 	Closed    *Closed
 	Delivered map[string]workflows.Delivery
 	Seq       int64
@@ -192,7 +193,7 @@ func (s *Sheet) lapsed(e Lapsed, r workflows.Record) error {
 	if s.Lapsed || !s.has(e.Items) || !slices.Contains([]string{Revoke, Suspend, None}, e.Verdict) {
 		return fmt.Errorf("lapsed twice, or into %q", e.Verdict)
 	}
-	s.Lapsed, s.LapsedSeq, s.Items = true, r.Seq, slices.Clone(s.Items)
+	s.Lapsed, s.LapsedSeq, s.LapsedAt, s.Items = true, r.Seq, r.At.UTC, slices.Clone(s.Items)
 	for _, n := range e.Items {
 		if x := &s.Items[n-1]; x.Verdict == "" {
 			x.Verdict, x.Decided = e.Verdict, r.At

@@ -114,6 +114,45 @@ func TestReq_R24_FiveThousandItemsForTwoHundredReviewers(t *testing.T) {
 		t.Errorf("%d of %d reviewers were told", len(told), reviewers)
 	}
 	t.Logf("%d items, %d reviewers: %d messages in 14 days, none of them the second of a day", items, reviewers, len(sent))
+	if letters := silences(t, d, clock); len(letters) != 4 {
+		t.Errorf("two people of security are told of two campaigns in %d letters: %v", len(letters), letters)
+	}
+}
+
+// silences lets the deadline pass and tells security as the bot does: how many sheets each letter tells of.
+func silences(t *testing.T, d *desk.Desk, clock *storetest.Clock) (letters []int) {
+	t.Helper()
+	list, err := d.SheetsFor(t.Context(), "")
+	must(t, err)
+	for _, x := range list {
+		must(t, d.Tick(t.Context(), workflows.SheetStream(x.ID)))
+	}
+	told := 0
+	for _, wait := range []time.Duration{0, campaigns.SilenceTogether} {
+		clock.Add(wait)
+		for _, x := range list {
+			x, err := d.Sheet(t.Context(), x.ID)
+			must(t, err)
+			for _, n := range x.Notices() {
+				together, later, err := d.Silence(t.Context(), n.To, x.ID)
+				must(t, err)
+				if later != 0 {
+					continue
+				}
+				for _, s := range together {
+					must(t, d.Delivered(t.Context(), "", workflows.SheetStream(s.ID), workflows.NoticeDelivered{Notice: n.ID, Via: "slack", Place: "D/1"}))
+				}
+				letters, told = append(letters, len(together)), told+len(together)
+			}
+		}
+		if wait == 0 && len(letters) > 0 {
+			t.Errorf("told before the others of the same deadline had lapsed: %v", letters)
+		}
+	}
+	if told != 2*len(list) {
+		t.Errorf("%d sheets were told of, %d for each of two", told, len(list))
+	}
+	return letters
 }
 
 func must(t *testing.T, err error) {
