@@ -94,9 +94,9 @@ func (b *Bot) send(ctx context.Context, cause desk.Cause, stream workflows.Strea
 
 // toldAlso writes down that other streams were told of in the same message. Those that it cannot write down are told again.
 func (b *Bot) toldAlso(ctx context.Context, cause desk.Cause, streams []workflows.StreamID, told workflows.NoticeDelivered) error {
-	for _, stream := range streams {
+	for i, stream := range streams {
 		one, cancel := context.WithTimeout(ctx, keepWait)
-		err := b.c.Desk.Delivered(one, cause, stream, told)
+		err := b.c.Desk.Delivered(one, desk.Cause(fmt.Sprintf("%s#%d/%s", cause, i, stream)), stream, told)
 		cancel()
 		if err != nil {
 			return err

@@ -40,8 +40,8 @@ func TestReq_R24_SilenceIsSaidOnce(t *testing.T) {
 	for _, who := range security {
 		var letters []string
 		for _, m := range d.slack.DM(s.slackID(who)) {
-			if strings.Contains(m.Visible(), "nobody answered for") {
-				letters = append(letters, m.Visible())
+			if v := m.Visible(); strings.Contains(v, "nobody answered for all of it") || strings.Contains(v, "nobody answered for what ") {
+				letters = append(letters, v)
 			}
 		}
 		if len(letters) != 1 {
