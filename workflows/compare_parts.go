@@ -323,6 +323,7 @@ func (c *comparison) tier(before, after Tier) {
 	c.flag(n+": a decision needs more than a click", before.StepUp, after.StepUp, false)
 	c.flag(n+": whoever asks types the target's name", before.TypeTarget, after.TypeTarget, false)
 	c.number(n+": open requests of one person", orMost(before.MostOpen), orMost(after.MostOpen), true)
+	c.span(n+": the end of an identity", before.Stands, after.Stands, true, false)
 }
 
 // orMost is how many requests somebody may have open, where a tier says it or leaves it out.

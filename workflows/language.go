@@ -115,6 +115,7 @@ type Tier struct {
 
 	TypeTarget bool `json:"type_target,omitempty"` // whoever asks types the target's name (T39)
 	MostOpen   int  `json:"most_open,omitempty"`   // open requests of its sender at which no further one is taken; 0: MaxOpenPerson (T39)
+	Stands     Span `json:"stands,omitempty"`      // an identity of this tier ends so far ahead at most; 0: LongestLife (R23)
 }
 
 // RiskRow matches when each list is empty or holds the ask's word.

@@ -47,6 +47,31 @@ func LifeFields(action string) map[string][]string {
 // LongestLife is the longest that an identity stands without being looked at again: a year, in days that hold one.
 const LongestLife Span = 366 * 24 * 3600
 
+// Stands is the most that a tier allows for the end that a chain gives an identity; zero: it gives none, or the tier does not say.
+func (w *Workflow) Stands(t Tier) Span {
+	if w.Kind != KindLife || w.Life == nil || w.Life.Action == LifeScope {
+		return 0
+	}
+	return t.Stands
+}
+
+// EndWithin is the longest that a form may ask for, for the end that it gives an identity of that risk; zero: no tier says.
+func (w *Workflow) EndWithin(e Entitlement, principal, risk string) Span {
+	out := Span(0)
+	least := func(t Tier) {
+		if most := w.Stands(t); most > 0 && (out == 0 || most < out) {
+			out = most
+		}
+	}
+	if t, _, ok := w.TierOf(e, principal); ok {
+		least(t)
+	}
+	if i := w.level(risk); i >= 0 {
+		least(w.Risk.Tiers[i])
+	}
+	return out
+}
+
 // Whose is the identity whose life a request changes: the one that it makes, or its subject. It is empty for requests of other kinds.
 func (s State) Whose() IdentityID {
 	switch {

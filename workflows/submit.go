@@ -315,6 +315,9 @@ func (w *Workflow) risk(g *way, a Ask, c Cleaned) *Refusal {
 	if tier.Longest > 0 && c.Seconds > tier.Longest && !w.Kind.Ahead() {
 		return Refusef(CodeRisk, "Ask for that or less.", "The risk of this is %s, which allows %s at most.", tier.Name, tier.Longest)
 	}
+	if most := w.Stands(tier); most > 0 && c.Seconds > most {
+		return Refusef(CodeRisk, "Ask for that or less.", "The risk of this is %s, which allows %s at most.", tier.Name, most)
+	}
 	return nil
 }
 

@@ -172,6 +172,7 @@ func (s *serving) answer(w http.ResponseWriter, r *http.Request, verb string, fn
 // claimsOf turns the items of a file into claims, finding out who the people are. Each owner is asked about once.
 func (s *serving) claimsOf(ctx context.Context, items []intake.Item, source string) ([]desk.IdentityClaim, intake.Problems) {
 	var bad intake.Problems
+	now := workflows.StampOf(s.clock.Now().Wall)
 	known := map[string]struct{ id, problem string }{}
 	who := func(it intake.Item, column, word string) string {
 		if word == "" {
@@ -201,6 +202,9 @@ func (s *serving) claimsOf(ctx context.Context, items []intake.Item, source stri
 		says.Sponsor, says.Person = workflows.PersonID(who(it, "sponsor", it.Sponsor)), workflows.PersonID(who(it, "person", it.Person))
 		if it.Creator != "" {
 			says.Creator = cmp.Or(s.personNamed(it.Creator), identities.NobodyNow)
+		}
+		if most := s.desk.Policy().Stands(says.Risk); says.Expires > now.Add(most) && most < identities.MaxLife {
+			bad = append(bad, intake.Problem{Place: it.Place, Column: "expires", Text: fmt.Sprintf("an identity of the risk %s ends within %s, as risk.yaml says: give an earlier day", says.Risk, workflows.SpanOf(most))})
 		}
 		if says.Print != "" {
 			says.Print = s.keyedPrint(says.Print)

@@ -265,6 +265,9 @@ func (c *chain) asked(r workflows.Record) {
 		if tier.Longest > 0 && !c.sub.Request.Ahead() {
 			longest = min(longest, tier.Longest)
 		}
+		if most := c.w.Stands(tier); most > 0 {
+			longest = min(longest, most)
+		}
 	}
 	if c.sub.Seconds > longest || c.sub.Seconds <= 0 {
 		j.wrong(r, "asks for %s, longer than the %s of its document", c.sub.Seconds, longest)

@@ -64,7 +64,7 @@ func (d *Desk) ChangeIdentity(ctx context.Context, c IdentityCommand) (Answer, e
 	}
 	do := identities.Do{
 		By: c.By, Standing: d.standing(ctx, c.By), Command: c.Do, Owns: d.ownsIdentity(s.Entry(), c.By.Person),
-		Security: d.HasRole(ctx, RoleSecurity, c.By.Person), Channel: c.Channel, Authn: c.Authn, Reason: c.Reason,
+		Security: d.HasRole(ctx, RoleSecurity, c.By.Person), Channel: c.Channel, Authn: c.Authn, Reason: c.Reason, Stands: d.Policy().Stands,
 	}
 	fn, no := d.identityDecision(ctx, c, do, s)
 	if no != nil {

@@ -57,6 +57,9 @@ func (q *question) life(ctx context.Context) error {
 		return err
 	}
 	s, err := identities.FoldIdentity(h)
+	if most := q.v.Workflow.EndWithin(q.ent, q.ask.Principal, s.Entry().Risk); most > 0 && q.ask.Form.Seconds > most {
+		bad(workflows.FormDuration, fmt.Sprintf("The risk of this allows an end within %s. Ask for that or less.", most))
+	}
 	switch {
 	case err != nil:
 		return err

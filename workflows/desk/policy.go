@@ -10,6 +10,7 @@ import (
 	"github.com/countersign-bot/countersign/workflows"
 	"github.com/countersign-bot/countersign/workflows/calendar"
 	"github.com/countersign-bot/countersign/workflows/escalations"
+	"github.com/countersign-bot/countersign/workflows/identities"
 	"github.com/countersign-bot/countersign/workflows/incidents"
 )
 
@@ -106,6 +107,22 @@ type Settings struct {
 	Campaigns []workflows.CampaignPlan `json:"campaigns,omitempty"` // who looks at what how often
 
 	Unused UnusedRule `json:"unused,omitzero"` // when what nobody uses is suspended
+}
+
+// Stands is how far ahead the end of an identity of a risk tier may lie (R23); of a risk that no tier is, identities.MaxLife.
+func (p *Policy) Stands(risk string) time.Duration {
+	out := identities.MaxLife
+	for _, v := range p.Workflows { // the table is one, and stands in each
+		if v.Workflow.Risk == nil {
+			continue
+		}
+		for _, t := range v.Workflow.Risk.Tiers {
+			if t.Name == risk && t.Stands > 0 {
+				out = min(out, t.Stands.Duration())
+			}
+		}
+	}
+	return out
 }
 
 // Person is what the people file says of somebody.

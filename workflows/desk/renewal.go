@@ -118,6 +118,9 @@ func (d *Desk) renewal(cause Cause, now workflows.Stamp, s identities.IdentitySt
 	for _, g := range w.Entitlements {
 		if g.Target == e.Target || e.Target == "" {
 			out.Form.Target, out.Form.Entitlement = g.Target, g.ID
+			if most := w.EndWithin(g, e.Class, e.Risk); most > 0 {
+				out.Form.Seconds = min(out.Form.Seconds, most)
+			}
 			break
 		}
 	}

@@ -28,6 +28,23 @@ type Do struct {
 	Channel  string
 	Authn    string
 	Reason   string
+
+	Stands func(risk string) time.Duration // how far ahead the end of an identity of that tier may lie; nil: MaxLife
+}
+
+// tooFar refuses an end beyond what the tier of an identity allows (R23).
+func (d Do) tooFar(now, end workflows.Stamp, risk string) *workflows.Refusal {
+	most := MaxLife
+	if d.Stands != nil {
+		most = min(most, d.Stands(risk))
+	}
+	switch {
+	case end <= now.Add(most):
+		return nil
+	case most < MaxLife:
+		return workflows.Refusef(workflows.CodeCap, "Give an earlier day.", "The risk of this identity is %s, which allows an end within %s.", risk, workflows.SpanOf(most))
+	}
+	return workflows.Refuse(workflows.CodeCap, "Nothing stands for more than a year without being looked at again.", "Give an earlier day.")
 }
 
 // on folds the identity and lets a decision be taken by somebody who may; allowed says who may beside security.
@@ -357,8 +374,9 @@ func Renew(f workflows.Facts, d Do, id workflows.IdentityID, r Renewed) (workflo
 		switch {
 		case r.Expires <= f.Now.UTC:
 			return workflows.Refuse(workflows.CodeBadField, "The new end has passed already.", "")
-		case r.Expires > f.Now.UTC.Add(MaxLife):
-			return workflows.Refuse(workflows.CodeCap, "Nothing is renewed for more than a year at a time.", "Ask for less.")
+		}
+		if no := d.tooFar(f.Now.UTC, r.Expires, s.Entry().Risk); no != nil {
+			return no
 		}
 		stream := workflows.IdentityStream(id)
 		out.Add(stream, d.By, "", r)
@@ -463,8 +481,9 @@ func TakeOn(f workflows.Facts, d Do, id workflows.IdentityID, c Claimed) (workfl
 			return workflows.Refusef(workflows.CodeBadField, "", "Say what it is for, in at least %d characters.", MinPurpose)
 		case e.Expires <= f.Now.UTC:
 			return workflows.Refuse(workflows.CodeBadField, "An identity needs an end that lies ahead.", "Give a day: -expires 2027-06-30.")
-		case e.Expires > f.Now.UTC.Add(MaxLife):
-			return workflows.Refuse(workflows.CodeCap, "Nothing stands for more than a year without being looked at again.", "Give an earlier day.")
+		}
+		if no := d.tooFar(f.Now.UTC, e.Expires, e.Risk); no != nil {
+			return no
 		}
 		out.Add(workflows.IdentityStream(id), d.By, "", c)
 		if s.Life.Suspended != nil && s.Life.Suspended.Why == SuspendedNoOwner {

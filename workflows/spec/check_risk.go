@@ -106,7 +106,7 @@ func (f *Folder) riskTable() *workflows.RiskTable {
 	for _, t := range v.list("tiers") {
 		out.Tiers = append(out.Tiers, workflows.Tier{
 			Name: t.str("name"), Longest: t.span("longest", 0), Approvers: t.num("approvers", 1), Review: t.span("review", 0), StepUp: t.flag("step_up"),
-			TypeTarget: t.flag("type_target"), MostOpen: t.num("most_open", 0),
+			TypeTarget: t.flag("type_target"), MostOpen: t.num("most_open", 0), Stands: t.span("stands", 0),
 		})
 	}
 	for _, r := range v.list("rows") {

@@ -49,6 +49,7 @@ func riskShape() shape {
 			key{"step_up", false, flag(), "true when a decision needs more than a click."},
 			key{"type_target", false, flag(), "true when whoever asks types the target's name, so that nobody asks by habit."},
 			key{"most_open", false, number(1, workflows.MaxOpenPerson), "At so many open requests of one person no further one is taken. Default 20."},
+			key{"stands", false, span(workflows.LongestLife), "The end of an identity of this tier lies so far ahead at most, until it is renewed. Default 366d."},
 		)), "What each risk demands, from the lowest to the highest."},
 		key{"rows", true, listOf(maxRiskRows, object(
 			key{"environment", false, words, "Environments of the target."},
