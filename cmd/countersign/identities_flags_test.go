@@ -9,7 +9,7 @@ import (
 // Every verb says which flags it takes, each flag belongs to a verb, and no verb names one that is not there.
 func TestIdentityVerbsTakeTheirFlags(t *testing.T) {
 	t.Parallel()
-	there := map[string]bool{"dry-run": false}
+	there := map[string]bool{"dry-run": false, "yes": false}
 	for _, f := range identityFlags() {
 		there[f.name] = false
 	}
