@@ -155,6 +155,9 @@ func fields(v desk.View) []screens.Pair {
 		if f.Type == workflows.FieldText {
 			value = v.State.Asked.Texts[f.Name]
 		}
+		if f.Type == workflows.FieldCSR { // it says nothing but a key: people compare fingerprints, not pages of letters
+			value = workflows.KeyPrint(value)
+		}
 		if value != "" {
 			out = append(out, screens.Pair{Label: f.Label, Value: value})
 		}

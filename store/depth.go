@@ -350,7 +350,7 @@ func (i *inspection) learn(r indexRow, l ledger.Leaf) {
 		i.began[l.Stream] = l.Person
 	case l.Type == AnchorPublished{}.Kind():
 		if size, ok := l.Fields["size"].(int64); ok {
-			i.given = append(i.given, givenOut{r.idx, size})
+			i.given = append(i.given, givenOut{idx: r.idx, size: size, at: workflows.Stamp(l.Time)})
 		}
 	case l.Type == custody.RollbackAccepted{}.Kind():
 		i.gaps = append(i.gaps, r.idx)

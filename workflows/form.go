@@ -117,6 +117,9 @@ func (f Field) clean(v string, at Stamp) (value, problem string) {
 		}
 		return "", "This is needed."
 	}
+	if f.Type == FieldCSR && strings.Contains(v, "PRIVATE KEY") {
+		return "", "This is a private key. Never paste it anywhere; paste the certificate request, and make a new key."
+	}
 	if f.Type == FieldSSHKey && strings.Contains(v, "PRIVATE KEY") {
 		return "", "This is a private key. Never paste it anywhere; paste the line of the .pub file, and make a new key."
 	}
@@ -139,6 +142,8 @@ func (f Field) longest() int {
 	switch {
 	case f.Type == FieldSSHKey:
 		return MaxSSHKey
+	case f.Type == FieldCSR:
+		return MaxCSR
 	case f.MaxLen == 0:
 		return MaxFieldText
 	}
@@ -154,6 +159,8 @@ func (f Field) typed(v string, at Stamp) (value, problem string) {
 		}
 	case FieldSSHKey:
 		return cleanSSHKey(v)
+	case FieldCSR:
+		return cleanCSR(v)
 	case FieldTicket, FieldOffer:
 		if strings.ContainsAny(v, "\r\n") {
 			return "", "One line only."

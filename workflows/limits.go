@@ -5,6 +5,7 @@ const (
 	MaxReason     = 1000      // runes: fits one Slack section with room for the words round it
 	MaxFieldText  = 1000      // runes of one free-text field
 	MaxSSHKey     = 16384 / 2 // bytes of a pasted key line: RSA-16384 fits, a file does not
+	MaxCSR        = 3000      // bytes of a pasted certificate request: one of RSA-8192 fits, and a field of Slack takes no more
 	MaxStages     = 20
 	MaxRoster     = 500 // people asked in one stage, after escalation
 	MaxOpenPerson = 20  // open requests of one person

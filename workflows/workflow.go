@@ -222,6 +222,9 @@ const (
 	FieldTicket = "ticket"
 	FieldSSHKey = "ssh_key" // one line of an OpenSSH public key; its comment is dropped
 
+	// FieldCSR is a certificate request without names (PKCS #10, RFC 2986) in PEM: what is recorded cannot be erased, and only its key counts.
+	FieldCSR = "csr"
+
 	FieldNumber   = "number"    // a whole number
 	FieldDuration = "duration"  // in the grammar of the files: 30m, 4h, 2d
 	FieldDateTime = "date_time" // recorded as a Stamp; typed as RFC 3339, or as "2026-11-22 15:04" on the requester's clock

@@ -297,6 +297,11 @@ func (l Locale) fieldInput(x workflows.Field) slackgo.Block {
 			help = l.Of("The one line of your .pub file. Never paste a private key.")
 		}
 		return area(id, x.Label, help, 0, 3000, x.Optional)
+	case workflows.FieldCSR:
+		if help == "" {
+			help = l.Of("A certificate request without names. Never paste a private key.")
+		}
+		return area(id, x.Label, help, 0, 3000, x.Optional)
 	case workflows.FieldDateTime:
 		return inputBlock(id, x.Label, l.bounds(x, l.Of("In your own zone.")), dateTime(0), x.Optional)
 	case workflows.FieldNumber, workflows.FieldDuration:

@@ -69,7 +69,19 @@ func demoAsJonasWith(t *testing.T, files, env map[string]string) *demo {
 	d, err := newDemoOf(t.Context(), proc{out: io.Discard, err: io.Discard}, demoSetup{exe: exe, dir: t.TempDir(), listen: "127.0.0.1:0", files: files, env: env})
 	mustSay(t, err)
 	t.Cleanup(d.close)
+	t.Cleanup(func() { d.sayLog(t) })
 	return d
+}
+
+// sayLog gives the end of the bot's log to whoever reads of a test that failed.
+func (d *demo) sayLog(t *testing.T) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	raw, err := os.ReadFile(filepath.Join(d.dir, "serve.log"))
+	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	t.Logf("the bot's log (%v), its last lines:\n%s", err, strings.Join(lines[max(0, len(lines)-60):], "\n"))
 }
 
 // cli runs a command of a person as the user that runs the tests.

@@ -132,6 +132,11 @@ func TestTheWholeLanguage(t *testing.T) {
 		t.Fatal(out)
 	}
 	said(t, out, "You are away until", "Frida Lund decides for you")
+	_, err = until(ctx, "both grants to have begun: what ends before it began is never made", func() (bool, bool) {
+		out, err := s.ledger(ctx, "search", "grant.started", "-json")
+		return true, err == nil && strings.Count(out, `"grant.started"`) >= 2
+	})
+	mustSay(t, err)
 	mustSay(t, s.advance(ctx, 3*time.Hour))
 	_, err = until(ctx, "both grants to be gone", func() (bool, bool) {
 		out, err := s.ledger(ctx, "search", "grant.revoked", "-json")

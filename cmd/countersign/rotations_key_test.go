@@ -68,7 +68,7 @@ func TestReq_R41_AKeyIsReplacedAndTheInventoryKnowsTheNext(t *testing.T) {
 			x.identityCLI(t, "discover", "aws") // which sees a key that nobody knows yet
 		}
 		x.mustCLI(t, "runbook", "step", run, "2", "done", "-reason", "the uploader was started anew")
-		said(t, x.closed(id), "as key uploader/…"+next[len(next)-6:])
+		said(t, x.closed(id), "account: key uploader/…"+next[len(next)-6:])
 		if got := keys(); len(got) != 1 || got[0] != next || next == first {
 			t.Errorf("%s: afterwards there are %q, want %q alone", when, got, next)
 		}

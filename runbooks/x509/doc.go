@@ -47,5 +47,5 @@
 //	      organization: [edge-operators]
 //
 //	fields:
-//	  - {name: csr, label: Certificate request, type: text, max_length: 3000}
+//	  - {name: csr, label: Certificate request, type: csr}
 package x509

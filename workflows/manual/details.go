@@ -47,6 +47,8 @@ func (b Book) fieldWords(f workflows.Field) string {
 		return b.say("the number of a ticket")
 	case workflows.FieldSSHKey:
 		return b.say("your public SSH key, one line")
+	case workflows.FieldCSR:
+		return b.say("a certificate request")
 	case workflows.FieldNumber:
 		return b.say("a number%s", limits)
 	case workflows.FieldDuration:

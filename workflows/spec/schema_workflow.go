@@ -29,9 +29,9 @@ func fieldsShape() shape {
 		key{"label", true, line(maxLine), "What the form shows above it."},
 		key{"help", false, line(maxLine), "What the form shows below it."},
 		key{
-			"type", true, oneOf(workflows.FieldText, workflows.FieldChoice, workflows.FieldTicket, workflows.FieldSSHKey, workflows.FieldNumber,
+			"type", true, oneOf(workflows.FieldText, workflows.FieldChoice, workflows.FieldTicket, workflows.FieldSSHKey, workflows.FieldCSR, workflows.FieldNumber,
 				workflows.FieldDuration, workflows.FieldDateTime, workflows.FieldTarget, workflows.FieldIdentity, workflows.FieldPerson, workflows.FieldNewID, workflows.FieldOffer),
-			"text (free, kept erasable), choice, ticket, ssh_key (one line of a public key), number, duration, date_time, target, identity (a non-human one), person (somebody of people.yaml), new_id (the id of an identity that there is not yet), or offer (picked from what the target says it can grant; a parameter takes it as ${fields.NAME}, and pattern says how far that goes).",
+			"text (free, kept erasable), choice, ticket, ssh_key (one line of a public key), csr (a certificate request in PEM, without names), number, duration, date_time, target, identity (a non-human one), person (somebody of people.yaml), new_id (the id of an identity that there is not yet), or offer (picked from what the target says it can grant; a parameter takes it as ${fields.NAME}, and pattern says how far that goes).",
 		},
 		key{"optional", false, flag(), "true when it may stay empty. Default false."},
 		key{"choices", false, listOf(maxChoices, line(maxChoice)), "The options of a choice; at least one."},
